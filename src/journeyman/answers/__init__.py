@@ -1,0 +1,1 @@
+"""From a raw reply to an answer: thinking, cleaning, checks."""

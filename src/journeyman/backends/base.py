@@ -1,0 +1,140 @@
+"""The protocol that every backend speaks, and the values that pass through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+Role = Literal["system", "user", "assistant"]
+Trust = Literal["local", "cloud"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model on one backend.
+
+    `window` is the context window in tokens that a request has for prompt and reply together,
+    None where the backend does not tell it; `window_source` says where it was learnt.
+    `loaded` is None where the backend does not tell it.
+    """
+
+    backend: str
+    name: str
+    window: int | None = None
+    window_source: str = ""
+    loaded: bool | None = None
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        """The model as users write it: `backend/model`."""
+        return f"{self.backend}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """How many tokens a prompt takes; `exact` only if the model's own tokenizer counted."""
+
+    tokens: int
+    exact: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked of a model.
+
+    `max_tokens` limits the reply, thinking included. `schema` is a JSON Schema that the reply
+    shall follow; backends constrain the decoding where they can, the caller validates always.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; None where it did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a streamed reply.
+
+    `thinking` holds what the server itself marked as reasoning. The piece that carries
+    `finish` ("stop", "length", or the server's own word) is the last one with text;
+    `usage` may come with it or after it.
+    """
+
+    text: str = ""
+    thinking: str = ""
+    finish: str | None = None
+    usage: Usage | None = None
+
+
+class Backend(Protocol):
+    """A server that runs models. One instance per configured backend, used by many tasks.
+
+    Every method raises only errors of the `BackendError` tree.
+    """
+
+    name: str
+    kind: str
+    trust: Trust
+
+    async def models(self) -> list[ModelInfo]:
+        """List every chat model that the backend has now, in the backend's order."""
+        ...
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe one model, its true window above all. Never loads a model."""
+        ...
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Count the prompt's tokens: the model's own tokenizer if offered, else an estimate.
+
+        May load the model, so it is called only when that model is about to be used.
+        """
+        ...
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream a reply. Closing the generator stops the model.
+
+        Raises `CutStream` if the stream ends without a finish.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and child processes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """What a backend needs to know of the config, already resolved (the key included)."""
+
+    name: str
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+    key_hint: str = ""
+    trust: Trust = "local"
+    connect_timeout: float = 3.0
+    idle_timeout: float = 300.0
+    windows: Mapping[str, int] = field(default_factory=dict)

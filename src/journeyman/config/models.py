@@ -1,0 +1,272 @@
+"""The config file as typed models: the only home of a default.
+
+docs/configuration.md is generated from here: every field carries its description.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+BackendKind = Literal["openai", "litellm", "ollama", "llama-swap"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+OPTIONAL_MARK = "?"
+RESERVED_ARGUMENTS = frozenset({"files", "max_tokens"})
+RESERVED_TOOLS = frozenset({"list_available_local_models"})
+
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class Section(BaseModel):
+    """A table of the config file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class BackendConfig(Section):
+    """A server that runs models."""
+
+    kind: BackendKind
+    """What the server is. `openai` fits any OpenAI-compatible server (vLLM, LM Studio,
+    llama-server, …)."""
+
+    url: str
+    """Its address, such as `http://koala:4000`. A trailing `/v1` is allowed and makes no
+    difference."""
+
+    api_key_env: str | None = None
+    """The environment variable that holds the key. The key itself never stands in this file."""
+
+    api_key_file: HomePath | None = None
+    """A file whose first line is the key. Used where `api_key_env` is not set or is empty."""
+
+    trust: Literal["local", "cloud"] = "local"
+    """`cloud` if what is sent there leaves your machines: references marked private are then
+    refused, and the tools of a project's own file may not use it."""
+
+    connect_timeout: float = Field(default=3.0, gt=0)
+    """Seconds to wait for the connection."""
+
+    idle_timeout: float = Field(default=300.0, gt=0)
+    """Seconds to wait for the first token and between tokens. Loading a large model counts."""
+
+    windows: dict[str, Annotated[int, Field(gt=0)]] = {}
+    """Context windows in tokens by model name, where the server does not tell the true one.
+    For Ollama it is also the `num_ctx` that is asked for."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_http_address(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]+", url):
+            raise ValueError("is no http:// or https:// address")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _key_is_no_key_itself(self) -> Self:
+        if self.api_key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
+            raise ValueError(
+                "api_key_env takes the name of an environment variable, not the key itself"
+            )
+        return self
+
+
+class ToolConfig(Section):
+    """A named tool: what Claude sees, and which models answer."""
+
+    use_for: str
+    """What the models behind it are good for. Claude decides by this text."""
+
+    avoid_for: str = ""
+    """What they are not good for."""
+
+    models: list[str] = []
+    """The models that may answer, in order: `backend/model`, or a pattern such as `koala/*`.
+    The next is tried when one fails. Empty: every model of the configured backends; the
+    embedded model where no backend is configured."""
+
+    system: str = (
+        "You are a careful assistant. Answer only from what you are given, briefly and "
+        "directly. If the answer is not there, say so."
+    )
+    """The system prompt."""
+
+    parameters: dict[str, str] = {
+        "prompt": "The whole task; the model sees nothing else but this and the files."
+    }
+    """The tool's arguments, name and description. The name of an optional one ends in `?`."""
+
+    template: str = ""
+    """How the arguments become the prompt, such as `Question: {question}`. Empty: the
+    arguments one after another. File contents always come before it."""
+
+    labels: list[str] = []
+    """If set, the answer is exactly one of these."""
+
+    max_tokens: int = Field(default=1024, gt=0)
+    """The longest answer in tokens, thinking included, unless the call asks for another."""
+
+    temperature: float | None = Field(default=0.2, ge=0, le=2)
+    """Sampling temperature. Low suits the work that is handed over."""
+
+    timeout: float = Field(default=900.0, gt=0)
+    """Seconds for one model's whole answer."""
+
+    @field_validator("models")
+    @classmethod
+    def _names_a_backend(cls, models: list[str]) -> list[str]:
+        for model in models:
+            backend, slash, name = model.partition("/")
+            if not (backend and slash and name):
+                raise ValueError(f"{model!r} is not written backend/model")
+        return models
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: list[str]) -> list[str]:
+        folded = [label.strip().casefold() for label in labels]
+        if len(set(folded)) != len(folded) or "" in folded:
+            raise ValueError("labels must differ from each other and may not be empty")
+        return labels
+
+    @model_validator(mode="after")
+    def _parameters_fit_the_template(self) -> Self:
+        names = [name.removesuffix(OPTIONAL_MARK) for name in self.parameters]
+        for name in names:
+            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or name in RESERVED_ARGUMENTS:
+                raise ValueError(f"parameters: {name!r} is no free argument name")
+        if not any(not name.endswith(OPTIONAL_MARK) for name in self.parameters):
+            raise ValueError("parameters: at least one must be required (no '?' at its end)")
+        for placeholder in PLACEHOLDER.findall(self.template):
+            if placeholder not in names:
+                raise ValueError(f"template: {{{placeholder}}} is none of its parameters")
+        return self
+
+
+class EmbeddedConfig(Section):
+    """The embedded engine: a small model that runs in a child process, with no server."""
+
+    model: HomePath | None = None
+    """A GGUF file. Empty: the demonstration model that `journeyman embedded install` fetched."""
+
+    context: int = Field(default=4096, ge=512)
+    """The context window of each slot, in tokens."""
+
+    slots: int = Field(default=2, ge=1, le=64)
+    """How many requests run at once."""
+
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads. Empty: one less than the machine has."""
+
+    start_timeout: float = Field(default=120.0, gt=0)
+    """Seconds that loading the model may take."""
+
+
+class ReferencesConfig(Section):
+    """What may be read by reference, and how much."""
+
+    max_file_bytes: int = Field(default=2_000_000, gt=0)
+    """The largest file that is read."""
+
+    max_total_bytes: int = Field(default=8_000_000, gt=0)
+    """The most that one call reads."""
+
+    max_files: int = Field(default=500, gt=0)
+    """The most files that one call reads."""
+
+    private: list[str] = []
+    """Patterns (as in .gitignore) of files that never go to a backend with `trust = "cloud"`."""
+
+
+class LedgerConfig(Section):
+    """The record of every delegation."""
+
+    path: HomePath | None = None
+    """The SQLite file. Empty: `ledger.db` in the data folder."""
+
+
+ASK_LOCAL_LLAMA = ToolConfig(
+    use_for=(
+        "bulk summarization, first-pass analysis, classification, simple questions about "
+        "text that you would otherwise have to read"
+    ),
+    avoid_for="deep reasoning, planning, fresh knowledge, anything that must not be wrong",
+)
+
+ASK_CODING_MODEL = ToolConfig(
+    use_for="syntax checks, boilerplate, formatting questions, simple pattern refactors",
+    avoid_for="architecture, debugging across files, security review",
+    system=(
+        "You are a careful programming assistant. Answer with code or a short explanation, "
+        "nothing else. If you are not sure, say so."
+    ),
+    parameters={
+        "question": "The whole task; the model sees nothing else but this, the code and the files.",
+        "code?": "A piece of code that it is about. For code in files use `files`.",
+    },
+)
+
+
+class Config(Section):
+    """The whole config file."""
+
+    roots: list[HomePath] = []
+    """Folders that may be read by reference, besides the project folder of the client."""
+
+    backends: dict[str, BackendConfig] = {}
+    """The servers, by a name of your choice: `[backends.koala]`."""
+
+    tools: dict[str, ToolConfig] = {}
+    """The tools, by name: `[tools.ask_local_llama]`. The two default tools are there unless
+    you define them anew."""
+
+    embedded: EmbeddedConfig = EmbeddedConfig()
+    references: ReferencesConfig = ReferencesConfig()
+    ledger: LedgerConfig = LedgerConfig()
+
+    @field_validator("backends")
+    @classmethod
+    def _backend_names_are_plain(cls, backends: dict[str, Any]) -> dict[str, Any]:
+        for name in backends:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a backend's name is letters, digits, '-' and '_'")
+            if name == "embedded":
+                raise ValueError("'embedded' is the embedded engine; choose another name")
+        return backends
+
+    @field_validator("tools")
+    @classmethod
+    def _tool_names_are_plain(cls, tools: dict[str, Any]) -> dict[str, Any]:
+        for name in tools:
+            if not TOOL_NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a tool's name is letters, digits, '-' and '_'")
+            if name in RESERVED_TOOLS:
+                raise ValueError(f"{name!r} is a tool of Journeyman's own; choose another name")
+        return tools
+
+    @model_validator(mode="after")
+    def _tools_name_known_backends(self) -> Self:
+        known = {*self.backends, "embedded"}
+        for name, tool in self.tools.items():
+            for model in tool.models:
+                backend = model.partition("/")[0]
+                if backend not in known:
+                    raise ValueError(f"tools.{name}.models: there is no backend {backend!r}")
+        return self
+
+    def all_tools(self) -> dict[str, ToolConfig]:
+        """The default tools and the user's, by name, the user's own definition first."""
+        defaults = {"ask_local_llama": ASK_LOCAL_LLAMA, "ask_coding_model": ASK_CODING_MODEL}
+        return defaults | self.tools
+
+
+class ProjectConfig(Section):
+    """A project's `.journeyman.toml`: it may add tools and nothing else."""
+
+    tools: dict[str, ToolConfig] = {}
+    """Tools for this project. They may not replace a tool of the user's."""

@@ -1,0 +1,1 @@
+"""The embedded engine: a small model in a child process."""

@@ -1,0 +1,179 @@
+"""Every error that Journeyman raises, as one tree.
+
+JourneymanError
+├── ConfigError              the config file, or a key in it, is wrong
+├── ArgumentError            a tool or a command was called with wrong arguments
+├── ReferenceRefused         a reference may not be read, or matches nothing
+├── LedgerError              the ledger cannot be opened or written
+├── EmbeddedError            the embedded engine or its model is missing or broken
+├── BackendError             a backend, or one model on it, failed
+│   ├── BackendUnavailable   nothing answers, or what answers is broken
+│   ├── ModelUnknown         the backend does not have that model
+│   ├── ContextExceeded      the input does not fit the model's window
+│   ├── Overloaded           too many requests; may say when to come back
+│   ├── CoolingDown          the proxy has set the model aside for a while
+│   ├── AuthFailed           the key is missing or wrong
+│   ├── RequestRejected      the backend does not accept this request as it is
+│   ├── BadReply             the reply is not what the protocol says
+│   └── CutStream            the stream ended before the reply did
+├── CheckFailed              a reply came, but it is no answer
+└── HandedBack               every model of a tool's list failed: do it yourself
+
+Each error is one line (`str(error)`) and, where something can be done about it, a `hint`.
+"""
+
+from __future__ import annotations
+
+
+class JourneymanError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: what went wrong and where, in one line.
+        hint: what the reader can do next; empty where there is nothing to do.
+    """
+
+    another_model_may_cure = False
+    """Whether the engine shall go on to the next model of the tool's list."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(" ".join(message.split()))
+        self.hint = hint
+
+
+class ConfigError(JourneymanError):
+    """The config file, or a key in it, is wrong; names file, line and key."""
+
+
+class ArgumentError(JourneymanError):
+    """A tool or a command was called with wrong arguments."""
+
+
+class ReferenceRefused(JourneymanError):
+    """A reference may not be read.
+
+    Args:
+        reference: the reference as it was given.
+        path: the path that the rule speaks of (shown as given or relative to the project).
+        rule: a short name of the rule: "outside-roots", "credential-file", "not-found", ….
+        reason: why, in a sentence.
+        hint: what the reader can do next.
+    """
+
+    def __init__(
+        self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
+    ) -> None:
+        super().__init__(f"reference {reference!r} refused: {path}: {reason} [{rule}]", hint=hint)
+        self.reference = reference
+        self.path = path
+        self.rule = rule
+
+
+class LedgerError(JourneymanError):
+    """The ledger cannot be opened or written."""
+
+
+class EmbeddedError(JourneymanError):
+    """The embedded engine or its model is missing or broken."""
+
+
+class BackendError(JourneymanError):
+    """A backend, or one model on it, failed.
+
+    Args:
+        message: what went wrong.
+        backend: the backend's name in the config.
+        model: the model's name on that backend; empty where no model is meant.
+        hint: what the reader can do next.
+    """
+
+    another_model_may_cure = True
+
+    def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
+        where = f"{backend}/{model}" if model else backend
+        super().__init__(f"{where}: {message}", hint=hint)
+        self.backend = backend
+        self.model = model
+
+
+class BackendUnavailable(BackendError):
+    """Nothing answers at the backend's address, or what answers is broken."""
+
+
+class ModelUnknown(BackendError):
+    """The backend does not have that model."""
+
+
+class ContextExceeded(BackendError):
+    """The input does not fit the model's window.
+
+    `tokens` and `window` are in tokens, None where they are not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str,
+        model: str = "",
+        hint: str = "",
+        tokens: int | None = None,
+        window: int | None = None,
+    ) -> None:
+        super().__init__(message, backend=backend, model=model, hint=hint)
+        self.tokens = tokens
+        self.window = window
+
+
+class Overloaded(BackendError):
+    """Too many requests; `retry_after` is in seconds, None where the backend does not say."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str,
+        model: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, backend=backend, model=model, hint=hint)
+        self.retry_after = retry_after
+
+
+class CoolingDown(Overloaded):
+    """The proxy has set the model aside after failures; it is no rate limit."""
+
+
+class AuthFailed(BackendError):
+    """The key is missing or wrong."""
+
+
+class RequestRejected(BackendError):
+    """The backend does not accept this request as it is."""
+
+
+class BadReply(BackendError):
+    """The reply is not what the protocol says."""
+
+
+class CutStream(BackendError):
+    """The stream ended before the reply did."""
+
+
+class CheckFailed(JourneymanError):
+    """A reply came, but it is no answer: `check` names the check that failed."""
+
+    another_model_may_cure = True
+
+    def __init__(self, check: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.check = check
+
+
+class HandedBack(JourneymanError):
+    """Every model of a tool's list failed; `tries` holds one line for each."""
+
+    def __init__(self, message: str, *, tries: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.tries = tries

@@ -1,0 +1,1 @@
+"""References to text: what may be read, and reading it."""
