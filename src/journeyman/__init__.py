@@ -1,1 +1,52 @@
-"""Journeyman."""
+"""Journeyman hands bounded work to models on your own machines.
+
+    import journeyman
+    answer = journeyman.ask("What does this do?", files=["src/app.py"])
+
+    async with journeyman.Journeyman() as j:
+        answer = await j.ask("Summarize.", files=["docs/"])
+
+Importing this package costs nothing; the names below are loaded at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from journeyman.api import Journeyman, ask
+    from journeyman.engine.values import Answer, Figures
+    from journeyman.errors import HandedBack, JourneymanError
+
+_HOMES = {
+    "Answer": "journeyman.engine.values",
+    "Figures": "journeyman.engine.values",
+    "HandedBack": "journeyman.errors",
+    "Journeyman": "journeyman.api",
+    "JourneymanError": "journeyman.errors",
+    "ask": "journeyman.api",
+}
+
+__all__ = [
+    "Answer",
+    "Figures",
+    "HandedBack",
+    "Journeyman",
+    "JourneymanError",
+    "__version__",
+    "ask",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'journeyman' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only when a name is used
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

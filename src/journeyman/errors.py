@@ -4,6 +4,7 @@ JourneymanError
 ├── ConfigError              the config file, or a key in it, is wrong
 ├── ArgumentError            a tool or a command was called with wrong arguments
 ├── ReferenceRefused         a reference may not be read, or matches nothing
+├── PrivateRefused           a private reference does not go to a cloud backend
 ├── LedgerError              the ledger cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
 ├── BackendError             a backend, or one model on it, failed
@@ -42,7 +43,20 @@ class JourneymanError(Exception):
 
 
 class ConfigError(JourneymanError):
-    """The config file, or a key in it, is wrong; names file, line and key."""
+    """The config file, or a key in it, is wrong; names file, line and key.
+
+    Args:
+        message: the first problem.
+        hint: what the reader can do next.
+        problems: every problem of the file by line, each an error with its own hint; empty
+            where there is but this one.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", problems: tuple[ConfigError, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems or (self,)
 
 
 class ArgumentError(JourneymanError):
@@ -67,6 +81,12 @@ class ReferenceRefused(JourneymanError):
         self.reference = reference
         self.path = path
         self.rule = rule
+
+
+class PrivateRefused(JourneymanError):
+    """A private reference does not go to a cloud backend; a local one may still have it."""
+
+    another_model_may_cure = True
 
 
 class LedgerError(JourneymanError):

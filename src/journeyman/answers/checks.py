@@ -1,0 +1,108 @@
+"""A reply is an answer only once it has passed these checks; each failure has its own name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.answers.cleaning import clean
+from journeyman.answers.thinking import split_thinking
+from journeyman.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A server's count may differ a little from ours: templates add a few tokens that we cannot see.
+_TRUNCATION_TOLERANCE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from a model, before any judgement.
+
+    `expected_tokens` is the least that the prompt can have, by the model's own tokenizer if it
+    counted (`expected_source` says so); `prompt_tokens` is the server's word, None if it gave none.
+    """
+
+    text: str
+    finish: str
+    max_tokens: int
+    had_thinking: bool
+    prompt_tokens: int | None
+    expected_tokens: int
+    expected_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An answer's text, and how many hidden characters were taken out of it."""
+
+    text: str
+    hidden_removed: int
+
+
+def check_reply(reply: Reply, *, labels: Sequence[str] = ()) -> Checked:
+    """Turn a reply into an answer.
+
+    Raises:
+        CheckFailed: named "silent-truncation", "cut-off", "unfinished", "empty" or "label".
+    """
+    _check_truncation(reply)
+    split = split_thinking(reply.text)
+    text, hidden_removed = clean(split.visible)
+    text = text.strip()
+    only_thinking = reply.had_thinking or bool(split.thinking)
+    if reply.finish == "length":
+        raise CheckFailed(
+            "cut-off",
+            f"the answer was cut off at {reply.max_tokens} tokens"
+            + (", while still thinking" if only_thinking and not text else ""),
+            hint="ask for something shorter, or pass a larger max_tokens",
+        )
+    if reply.finish != "stop":
+        raise CheckFailed(
+            "unfinished", f"the model ended with {reply.finish!r} instead of an answer"
+        )
+    if not text:
+        raise CheckFailed(
+            "empty", "only thinking came, no answer" if only_thinking else "empty answer"
+        )
+    if labels:
+        text = _check_label(text, labels)
+    return Checked(text, hidden_removed)
+
+
+def _check_truncation(reply: Reply) -> None:
+    """Hold the server's count of the prompt against ours: much less means that input was cut."""
+    if not reply.prompt_tokens:
+        return
+    if reply.prompt_tokens < reply.expected_tokens * _TRUNCATION_TOLERANCE:
+        raise CheckFailed(
+            "silent-truncation",
+            f"the server read {reply.prompt_tokens} tokens of a prompt of at least "
+            f"{reply.expected_tokens} ({reply.expected_source}): it cut the input without a word",
+            hint="raise the context window of that model, or give it less",
+        )
+
+
+def _check_label(text: str, labels: Sequence[str]) -> str:
+    """Return the label as the config writes it."""
+    said = text
+    try:
+        decoded = json.loads(text)
+    except ValueError:
+        decoded = None
+    if isinstance(decoded, str):
+        said = decoded
+    folded = said.strip().strip("\"'`*.").casefold()
+    for label in labels:
+        if label.strip().casefold() == folded:
+            return label
+    short = said if len(said) <= 60 else said[:60] + "…"  # noqa: PLR2004 - fits in the one line
+    raise CheckFailed("label", f"{short!r} is none of the labels {', '.join(labels)}")
+
+
+def label_schema(labels: Sequence[str]) -> dict[str, object] | None:
+    """Return the JSON Schema that holds a model to the labels; None without labels."""
+    return {"type": "string", "enum": list(labels)} if labels else None

@@ -1,0 +1,94 @@
+"""Thinking is not the answer: telling the two apart, in whole replies and in streams.
+
+Servers mark thinking in fields of their own (`reasoning_content`, `message.thinking`), which never
+get here, or leave the model's tags in the text. A tag counts as thinking only where a model puts
+it: an opening tag at the start of a line, outside of code. A closing tag with no opening one means
+that the chat template had opened it, so everything before it is thinking. A tag that an answer
+merely speaks of, in the middle of a line or in code, stays.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_NAMES = r"think|thinking|thought|reasoning"
+_OPEN = rf"(?:<(?:{_NAMES})>|\[THINK\])"
+_CLOSE = rf"(?:</(?:{_NAMES})>|\[/THINK\])"
+_LONGEST_TAG = len("</reasoning>")
+
+_CODE = r"(?P<code>^[ ]{0,3}(?P<fence>`{3,}|~{3,}).*?(?:^[ ]{0,3}(?P=fence)|\Z)|`[^`\n]+`)"
+_TOKEN = re.compile(
+    rf"{_CODE}|(?P<block>^[ \t]*{_OPEN}(?P<inner>.*?)(?:{_CLOSE}|\Z))|(?P<close>{_CLOSE})",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A reply in two: what is for the reader, and what the model thought before it."""
+
+    visible: str
+    thinking: str
+
+
+def split_thinking(reply: str) -> Split:
+    """Tell the answer from the thinking in a whole reply. Unclosed thinking runs to the end."""
+    if "<" not in reply and "[" not in reply:
+        return Split(reply, "")
+    visible: list[str] = []
+    thinking: list[str] = []
+    position = 0
+    for token in _TOKEN.finditer(reply):
+        if token["code"] is not None:
+            continue
+        before = reply[position : token.start()]
+        position = token.end()
+        if token["close"] is not None:
+            thinking += [*visible, before]
+            visible = []
+        else:
+            visible.append(before)
+            thinking.append(token["inner"])
+    visible.append(reply[position:])
+    return Split("".join(visible), "\n".join(part.strip() for part in thinking if part.strip()))
+
+
+@dataclass(slots=True)
+class VisibleStream:
+    """Follows a stream and tells, piece by piece, what a reader may already see.
+
+    What could still turn out to be a tag is held back. A closing tag without an opening one takes
+    back what was shown; the whole reply's `split_thinking` is always the last word.
+    """
+
+    _raw: list[str] = field(default_factory=list)
+    _shown: str = ""
+    _plain: bool = True
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece of the raw stream; return what can now be shown."""
+        self._raw.append(piece)
+        if self._plain and "<" not in piece and "[" not in piece:
+            fresh = piece if self._shown else piece.lstrip()
+            self._shown += fresh
+            return fresh
+        self._plain = False
+        raw = "".join(self._raw)
+        return self._show(raw[: _settled_end(raw)])
+
+    def finish(self) -> str:
+        """Return what was held back and is no thinking."""
+        return "" if self._plain else self._show("".join(self._raw))
+
+    def _show(self, settled: str) -> str:
+        visible = split_thinking(settled).visible.lstrip()
+        fresh = visible[len(self._shown) :] if visible.startswith(self._shown) else ""
+        self._shown = visible
+        return fresh
+
+
+def _settled_end(raw: str) -> int:
+    """Where the text ends that no further piece can turn into a tag or into code."""
+    tail = max(raw.rfind(mark, len(raw) - _LONGEST_TAG) for mark in "<[")
+    return len(raw) if tail < 0 else tail

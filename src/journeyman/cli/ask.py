@@ -1,0 +1,118 @@
+"""`journeyman ask`: one delegation from the shell."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from journeyman.cli.asking import Question, print_json, print_text
+from journeyman.errors import ArgumentError
+
+DEFAULT_TOOL = "ask_local_llama"
+_NOTICE_SECONDS = 2.0
+
+
+def ask(
+    prompt: Annotated[
+        str | None, typer.Argument(help="The task; - or nothing reads it from standard input.")
+    ] = None,
+    tool: Annotated[str, typer.Option("--tool", "-t", help="Ask through this tool.")] = "",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Ask this model: backend/model, or a pattern.")
+    ] = "",
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="REF",
+            help="A path, folder, glob or path:START-END. Repeatable.",
+        ),
+    ] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Option("--arg", "-a", metavar="NAME=TEXT", help="Another argument of the tool."),
+    ] = None,
+    roots: Annotated[
+        list[Path] | None,
+        typer.Option("--root", metavar="DIR", help="A further folder that may be read."),
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer and all figures.")
+    ] = False,
+) -> None:
+    """Ask a local model, with files by reference.
+
+    What is piped in besides a prompt is given to the model as data:
+    git diff | journeyman ask "Write a commit message."
+    """
+    if tool and model:
+        raise ArgumentError("--tool and --model exclude each other", hint="a tool has its models")
+    task, piped = _inputs(prompt)
+    question = Question(
+        prompt=task,
+        tool=tool or DEFAULT_TOOL,
+        model=model or None,
+        files=tuple(files or ()),
+        arguments=_named(arguments or []),
+        texts={"standard input": piped} if piped else {},
+        roots=tuple(roots or ()),
+        max_tokens=max_tokens,
+    )
+    if as_json:
+        print_json(question)
+    else:
+        print_text(question)
+
+
+def _inputs(prompt: str | None) -> tuple[str, str]:
+    """Return the task, and what was piped in besides it."""
+    if prompt is None or prompt == "-":
+        if sys.stdin.isatty():
+            raise ArgumentError(
+                "there is no prompt", hint='journeyman ask "Summarize." -f README.md'
+            )
+        return _read_stdin(), ""
+    return prompt, _read_stdin() if _something_is_piped() else ""
+
+
+def _something_is_piped() -> bool:
+    """Tell a pipe or a file from a terminal, /dev/null and a closed input."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _read_stdin() -> str:
+    """Read all of standard input; say so if that takes long, since a pipe may never end."""
+    notice = threading.Timer(
+        _NOTICE_SECONDS,
+        sys.stderr.write,
+        ["reading standard input (if there is none: journeyman ask … </dev/null)\n"],
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    finally:
+        notice.cancel()
+
+
+def _named(arguments: list[str]) -> dict[str, str]:
+    """Turn `name=text` into a mapping."""
+    named: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not equals or not name:
+            raise ArgumentError(f"--arg {argument!r} is not written NAME=TEXT")
+        named[name] = text
+    return named

@@ -1,0 +1,95 @@
+"""`journeyman log`: the ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from journeyman.ledger import Entry, Filter
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def log(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
+    tool: Annotated[str, typer.Option(help="Only this tool.")] = "",
+    model: Annotated[str, typer.Option(help="Only this model; * matches anything.")] = "",
+    outcome: Annotated[
+        str, typer.Option(help="answered, handed-back, refused, cancelled or failed.")
+    ] = "",
+    session: Annotated[str, typer.Option(help="Only this session.")] = "",
+    since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Show what was delegated, newest first."""
+    from journeyman.ledger import Filter  # noqa: PLC0415 - sqlite3
+
+    entries = _read(Filter(tool, model, outcome, session, _moment(since), limit))
+    if as_json:
+        for entry in entries:
+            print(json.dumps(asdict(entry), ensure_ascii=False))
+        return
+    from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
+
+    header = ["when", "tool", "model", "outcome", "in", "out", "first", "seconds", "read", "why"]
+    print_table(header, [_row(entry) for entry in entries])
+
+
+def _read(chosen: Filter) -> list[Entry]:
+    from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+    from journeyman.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
+
+    if chosen.outcome and chosen.outcome not in OUTCOMES:
+        raise ArgumentError(
+            f"--outcome {chosen.outcome!r} is none", hint=f"it is one of {', '.join(OUTCOMES)}"
+        )
+    path = ledger_path(load_config().config)
+    if not path.exists():
+        return []
+    ledger = Ledger(path)
+    try:
+        return list(ledger.entries(chosen))
+    finally:
+        ledger.close()
+
+
+def _row(entry: Entry) -> list[str]:
+    first = entry.first_token_seconds
+    return [
+        datetime.fromtimestamp(entry.at).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        entry.tool,
+        entry.model,
+        entry.outcome,
+        _number(entry.prompt_tokens),
+        _number(entry.completion_tokens),
+        f"{first:.2f}" if first is not None else "",
+        f"{entry.seconds:.2f}",
+        _number(entry.bytes_read),
+        entry.error or " | ".join(entry.tries),
+    ]
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _moment(text: str) -> float:
+    """Turn `2h` or a date into seconds since the epoch."""
+    if not text:
+        return 0.0
+    now = datetime.now().astimezone()
+    if text[-1] in _UNITS and text[:-1].isdecimal():
+        return now.timestamp() - int(text[:-1]) * _UNITS[text[-1]]
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError:
+        raise ArgumentError(
+            f"--since {text!r} is no time", hint="such as 30m, 2h, 7d, 2w or 2026-11-23"
+        ) from None

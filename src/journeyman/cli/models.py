@@ -1,0 +1,67 @@
+"""`journeyman models`: what there is to delegate to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from journeyman.engine.engine import Survey
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every model of every backend now: window, loaded or not, and which tools use it."""
+    survey = asyncio.run(_survey())
+    if as_json:
+        print(json.dumps(_as_data(survey), ensure_ascii=False, indent=2))
+    else:
+        _print_table(survey)
+    if survey.failed and not survey.models:
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _survey() -> Survey:
+    from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+    from journeyman.engine.engine import Engine  # noqa: PLC0415 - heavy
+
+    async with Engine.from_config(load_config().config) as engine:
+        return await engine.survey(engine.tools(Path.cwd()))
+
+
+def _as_data(survey: Survey) -> dict[str, object]:
+    return {
+        "models": [
+            asdict(model) | {"id": model.id, "tools": survey.tools_of(model)}
+            for model in survey.models
+        ],
+        "failed": [asdict(one) for one in survey.failed],
+    }
+
+
+def _print_table(survey: Survey) -> None:
+    from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
+
+    states = {True: "loaded", False: "not loaded", None: ""}
+    rows = [
+        [
+            model.id,
+            str(model.window or "unknown"),
+            model.window_source,
+            states[model.loaded],
+            ", ".join(survey.tools_of(model)),
+            model.note,
+        ]
+        for model in survey.models
+    ]
+    print_table(["model", "window", "learnt from", "state", "tools", "note"], rows)
+    for one in survey.failed:
+        typer.echo(f"{one.model}: not available: {one.message}", err=True)

@@ -1,0 +1,227 @@
+"""The engine: what every face calls. It owns the backends and the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.engine.candidates import list_models, matches, patterns_of
+from journeyman.engine.catalog import Catalog
+from journeyman.engine.delegation import Delegation
+from journeyman.engine.tools import project_tools, user_tools
+from journeyman.engine.values import Answer, Figures, Listener
+from journeyman.errors import ArgumentError, JourneymanError, LedgerError, ReferenceRefused
+from journeyman.ledger import Entry, Ledger, ledger_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+    from journeyman.backends.base import Backend, ModelInfo
+    from journeyman.config.models import Config
+    from journeyman.engine.tools import Tool
+    from journeyman.engine.values import Job, Outcome, Session, Try
+    from journeyman.ledger import Outcome as LedgerOutcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is now: models, backends that failed, and what each tool asks for."""
+
+    models: tuple[ModelInfo, ...]
+    failed: tuple[Try, ...]
+    patterns: Mapping[str, tuple[str, ...]]
+
+    def tools_of(self, model: ModelInfo) -> list[str]:
+        """Name the tools that may use a model."""
+        return [tool for tool, patterns in self.patterns.items() if matches(model.id, patterns)]
+
+
+class Engine:
+    """Delegates jobs to models. One per process; sessions share it.
+
+    Use it as an async context manager: leaving it ends the embedded engine's child and closes
+    every connection.
+
+    Args:
+        config: the user's config.
+        backends: the backends by name, the embedded one included.
+        ledger: where the record goes; it is opened at the first delegation.
+    """
+
+    def __init__(self, config: Config, backends: Mapping[str, Backend], ledger: Path) -> None:
+        self.config = config
+        self.catalog = Catalog(backends)
+        self._ledger_path = ledger
+        self._ledger: Ledger | None = None
+        self._running = 0
+        self._retired: list[Catalog] = []
+
+    @classmethod
+    def from_config(cls, config: Config, environ: Mapping[str, str] | None = None) -> Self:
+        """Build an engine with the backends that the config names.
+
+        Raises:
+            ConfigError: a key's file cannot be read.
+        """
+        from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
+
+        environment = os.environ if environ is None else environ
+        return cls(config, open_backends(config, environment), ledger_path(config))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the backends and the ledger."""
+        for catalog in (*self._retired, self.catalog):
+            await catalog.close()
+        if self._ledger:
+            self._ledger.close()
+            self._ledger = None
+
+    async def reconfigure(self, config: Config, environ: Mapping[str, str] | None = None) -> None:
+        """Take a changed config; delegations under way finish with the old one.
+
+        Raises:
+            ConfigError: a key's file cannot be read; the old config stays.
+        """
+        from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
+
+        opened = open_backends(config, os.environ if environ is None else environ)
+        self._retired.append(self.catalog)
+        self.config, self.catalog = config, Catalog(opened)
+        await self._close_retired()
+
+    def tools(self, project: Path) -> dict[str, Tool]:
+        """Every tool of a session by name: the user's, then what its project adds.
+
+        Raises:
+            ConfigError: the project's file is wrong.
+        """
+        return user_tools(self.config) | project_tools(project, self.config)
+
+    def find_tool(self, name: str, project: Path) -> Tool:
+        """Find a tool by name; a project's broken file does not stand in the way of the user's.
+
+        Raises:
+            ArgumentError: there is no such tool.
+            ConfigError: it could only be the project's, and its file is wrong.
+        """
+        tools = user_tools(self.config)
+        if name not in tools:
+            tools |= project_tools(project, self.config)
+        if name not in tools:
+            raise ArgumentError(f"there is no tool {name!r}", hint=f"the tools: {', '.join(tools)}")
+        return tools[name]
+
+    async def survey(self, tools: Mapping[str, Tool]) -> Survey:
+        """List every model of every backend now, and which of these tools use it."""
+        backends = self.catalog.backends
+        models, failed = await list_models(backends)
+        return Survey(
+            models=tuple(models),
+            failed=tuple(failed),
+            patterns={
+                name: patterns_of(one.config.models, backends) for name, one in tools.items()
+            },
+        )
+
+    def measured_speed(self, model_id: str) -> float | None:
+        """Tokens per second of a model's recent answers; None before the first."""
+        if self._ledger is None and not self._ledger_path.exists():
+            return None
+        try:
+            return self._open_ledger().speed(model_id)
+        except LedgerError as failure:
+            log.warning("%s", failure)
+            return None
+
+    async def delegate(
+        self, job: Job, session: Session, listener: Listener | None = None
+    ) -> Outcome:
+        """Do one job, or hand it back. Cancelling the task stops the model.
+
+        Raises:
+            ArgumentError: there is no such tool, or its arguments are wrong.
+            ReferenceRefused: a reference may not be read; no model was asked.
+            ConfigError: a model's backend is not configured, or the project's file is wrong.
+        """
+        delegation = Delegation(
+            job=job,
+            session=session,
+            tool=self.find_tool(job.tool, session.project),
+            config=self.config,
+            catalog=self.catalog,
+            listener=listener or Listener(),
+        )
+        self._running += 1
+        try:
+            outcome = await delegation.run()
+        except asyncio.CancelledError:
+            self._record(delegation, "cancelled")
+            raise
+        except ReferenceRefused as error:
+            self._record(delegation, "refused", error=str(error))
+            raise
+        except JourneymanError as error:
+            self._record(delegation, "failed", error=str(error))
+            raise
+        finally:
+            self._running -= 1
+        if isinstance(outcome, Answer):
+            self._record(delegation, "answered", model=outcome.model, figures=outcome.figures)
+        else:
+            self._record(delegation, "handed-back", figures=outcome.figures)
+        await self._close_retired()
+        return outcome
+
+    async def _close_retired(self) -> None:
+        while self._retired and not self._running:
+            await self._retired.pop().close()
+
+    def _record(
+        self,
+        delegation: Delegation,
+        outcome: LedgerOutcome,
+        *,
+        model: str = "",
+        figures: Figures | None = None,
+        error: str = "",
+    ) -> None:
+        """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
+        figures = figures or Figures()
+        entry = Entry(
+            at=time.time(),
+            session=delegation.session.name,
+            tool=delegation.tool.name,
+            model=model,
+            outcome=outcome,
+            prompt_tokens=figures.prompt_tokens,
+            completion_tokens=figures.completion_tokens,
+            first_token_seconds=figures.first_token_seconds,
+            seconds=delegation.elapsed(),
+            bytes_read=delegation.bytes_read,
+            bytes_returned=figures.bytes_returned,
+            tries=tuple(str(one) for one in delegation.tries),
+            error=error,
+        )
+        try:
+            self._open_ledger().record(entry)
+        except LedgerError as failure:
+            log.warning("not recorded: %s", failure)
+
+    def _open_ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = Ledger(self._ledger_path)
+        return self._ledger

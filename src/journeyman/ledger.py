@@ -1,0 +1,231 @@
+"""The ledger: one row for each delegation, in SQLite.
+
+WAL lets several processes write while others read; a row is one transaction, so a `kill -9` at any
+moment leaves whole rows and nothing else. The schema's version is SQLite's `user_version`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from journeyman.errors import LedgerError
+from journeyman.paths import data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from journeyman.config.models import Config
+
+Outcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+_BUSY_SECONDS = 5.0
+
+# Each script leads from its own number to the next; what has shipped is never edited.
+_MIGRATIONS = (
+    """
+    CREATE TABLE delegations (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        session TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        model TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        prompt_tokens INTEGER,
+        completion_tokens INTEGER,
+        first_token_seconds REAL,
+        seconds REAL NOT NULL,
+        bytes_read INTEGER NOT NULL,
+        bytes_returned INTEGER NOT NULL,
+        tries TEXT NOT NULL,
+        error TEXT NOT NULL
+    ) STRICT;
+    """,
+    """
+    CREATE INDEX delegations_by_time ON delegations (at);
+    CREATE INDEX delegations_by_model ON delegations (model, outcome);
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delegation.
+
+    `at` is seconds since the epoch; tokens are as the server counted them, None where it did not;
+    `bytes_read` went to the model by reference, `bytes_returned` came back to the caller; `tries`
+    holds one line for each model that failed.
+    """
+
+    at: float
+    session: str
+    tool: str
+    model: str
+    outcome: Outcome
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    first_token_seconds: float | None
+    seconds: float
+    bytes_read: int
+    bytes_returned: int
+    tries: tuple[str, ...] = ()
+    error: str = ""
+
+
+_COLUMNS = tuple(column.name for column in fields(Entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries to read; an empty field does not filter. `since` is seconds since the epoch."""
+
+    tool: str = ""
+    model: str = ""
+    outcome: str = ""
+    session: str = ""
+    since: float = 0.0
+    limit: int = 20
+
+
+class Ledger:
+    """An open ledger. Threads may share it; processes open one each.
+
+    Raises:
+        LedgerError: the file cannot be opened, written or understood.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+    def _migrate(self) -> None:
+        if self._version() == len(_MIGRATIONS):
+            return
+        with self._lock, _transaction(self._connection):
+            version = self._version()
+            if version > len(_MIGRATIONS):
+                raise LedgerError(
+                    f"{self.path}: written by a newer Journeyman (schema {version}, this one "
+                    f"knows {len(_MIGRATIONS)})",
+                    hint="upgrade Journeyman, or set ledger.path to another file",
+                )
+            for script in _MIGRATIONS[version:]:
+                for statement in filter(str.strip, script.split(";")):
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def record(self, entry: Entry) -> None:
+        """Write one row.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        values = [getattr(entry, name) for name in _COLUMNS]
+        values[_COLUMNS.index("tries")] = json.dumps(entry.tries, ensure_ascii=False)
+        marks = ", ".join("?" * len(_COLUMNS))
+        statement = f"INSERT INTO delegations ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names are ours
+        try:
+            with self._lock:
+                self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+    def entries(self, chosen: Filter | None = None) -> Iterator[Entry]:
+        """Read entries, newest first."""
+        chosen = chosen or Filter()
+        conditions = ["at >= ?"]
+        arguments: list[Any] = [chosen.since]
+        for column in ("tool", "outcome", "session"):
+            if value := getattr(chosen, column):
+                conditions.append(f"{column} = ?")
+                arguments.append(value)
+        if chosen.model:
+            conditions.append("model GLOB ?")
+            arguments.append(chosen.model)
+        query = (
+            f"SELECT {', '.join(_COLUMNS)} FROM delegations "  # noqa: S608 - names are ours
+            f"WHERE {' AND '.join(conditions)} ORDER BY at DESC, id DESC LIMIT ?"
+        )
+        try:
+            with self._lock:
+                rows = self._connection.execute(query, [*arguments, chosen.limit]).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+        for row in rows:
+            values_by_name = dict(zip(_COLUMNS, row, strict=True))
+            values_by_name["tries"] = tuple(json.loads(values_by_name["tries"]))
+            yield Entry(**values_by_name)
+
+    def speed(self, model: str) -> float | None:
+        """Tokens per second over a model's newest answers, the wait for the first left out."""
+        query = """
+            SELECT sum(completion_tokens), sum(seconds - first_token_seconds) FROM (
+                SELECT * FROM delegations
+                WHERE model = ? AND outcome = 'answered'
+                    AND completion_tokens > 1 AND seconds > first_token_seconds
+                ORDER BY at DESC LIMIT 50
+            )
+        """
+        try:
+            with self._lock:
+                tokens, seconds = self._connection.execute(query, [model]).fetchone()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+        return tokens / seconds if tokens else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One writer at a time, all or nothing; sqlite3's own context manager does not begin one."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _unusable(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} cannot be used: {error}",
+        hint="free the disk or mend the file's rights, or set ledger.path to another file",
+    )
+
+
+def ledger_path(config: Config) -> Path:
+    """Where the ledger lies: the config's word, else the data folder."""
+    return config.ledger.path or data_folder() / "ledger.db"

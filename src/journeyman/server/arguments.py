@@ -1,0 +1,68 @@
+"""A call's arguments against the tool's schema; an error shows a right call."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from journeyman.errors import ArgumentError
+from journeyman.server.descriptions import example_call, input_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema import ValidationError
+
+    from journeyman.engine.tools import Tool
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    """Check the arguments of a call.
+
+    Raises:
+        ArgumentError: one line that names the first wrong argument, and a right call as the hint.
+    """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy
+
+    validator = Draft202012Validator(input_schema(tool))
+    errors = sorted(validator.iter_errors(dict(arguments)), key=_by_weight)
+    if not errors:
+        return
+    right = json.dumps(example_call(tool), ensure_ascii=False)
+    raise ArgumentError(f"{tool.name}: {_in_words(errors[0])}", hint=f"a right call is {right}")
+
+
+def _by_weight(error: ValidationError) -> tuple[int, str]:
+    """Order errors: a wrong name first, since a missing argument is often one misspelt."""
+    order = {"additionalProperties": 0, "required": 1}
+    return order.get(str(error.validator), 2), error.json_path
+
+
+def _in_words(error: ValidationError) -> str:
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"the argument {missing[0]!r} is missing"
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(name for name in error.instance if name not in known)
+        near = difflib.get_close_matches(unknown, known, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known)}"
+        return f"there is no argument {unknown!r}{meant}"
+    where = error.json_path.removeprefix("$.")
+    if error.validator == "type":
+        wanted = _TYPES.get(str(error.validator_value), str(error.validator_value))
+        return f"the argument {where!r} takes {wanted}, got {_short(error.instance)}"
+    return f"the argument {where!r} is wrong: {error.message}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - fits in the one line

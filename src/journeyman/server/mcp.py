@@ -1,0 +1,130 @@
+"""The engine as an MCP server: one `Server` for each connection, in both protocol revisions.
+
+The low-level server of the SDK validates no arguments and hides what an exception says, so both
+are done here (BACKEND facts of the SDK: docs/decisions/0003-mcp-server.md).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, ListToolsResult
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from journeyman import __version__
+from journeyman.engine.tools import user_tools
+from journeyman.engine.values import Job, Listener
+from journeyman.errors import JourneymanError
+from journeyman.server.arguments import check_arguments
+from journeyman.server.client_roots import ClientRoots, RootsWanted
+from journeyman.server.descriptions import INSTRUCTIONS, LIST_MODELS, define_tools
+from journeyman.server.progress import reporting
+from journeyman.server.results import error_result, outcome_result, survey_result
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+    from mcp.server.models import InitializationOptions
+    from mcp.server.session import ServerSession
+    from mcp_types import (
+        CallToolRequestParams,
+        CallToolResult,
+        InputRequiredResult,
+        PaginatedRequestParams,
+    )
+
+    from journeyman.engine.tools import Tool
+    from journeyman.engine.values import Session
+    from journeyman.server.live import LiveEngine
+
+    Context = ServerRequestContext[Any, Any]
+
+
+class Connection:
+    """One client's view of the engine: its tools, its calls, its notices of change."""
+
+    def __init__(self, live: LiveEngine, session: Session) -> None:
+        self._live = live
+        self._session = replace(session, name=session.name or uuid.uuid4().hex[:8])
+        self._bus = InMemorySubscriptionBus()
+        self._roots = ClientRoots()
+        self._client: ServerSession | None = None
+        self._listed: dict[str, Tool] = {}
+        self.server: Server[Any] = Server(
+            "journeyman",
+            version=__version__,
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            on_subscriptions_listen=ListenHandler(self._bus),
+        )
+
+    def options(self) -> InitializationOptions:
+        """What the handshake of the older revision announces."""
+        return self.server.create_initialization_options(NotificationOptions(tools_changed=True))
+
+    async def tools_changed(self) -> None:
+        """Tell the client, as its revision wants it, if its list of tools is out of date."""
+        if self._client is None or self._tools()[0] == self._listed:
+            return
+        await self._bus.publish(ToolsListChanged())
+        if self._client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            await self._client.send_tool_list_changed()
+
+    def _tools(self) -> tuple[dict[str, Tool], str]:
+        """The session's tools; without the project's, and why, where its file is wrong."""
+        engine = self._live.engine
+        try:
+            return engine.tools(self._session.project), self._live.problem
+        except JourneymanError as error:
+            return user_tools(engine.config), str(error)
+
+    async def _list_tools(
+        self, context: Context, _: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        self._client = context.session
+        self._listed, _problem = self._tools()
+        return ListToolsResult(tools=await define_tools(self._live.engine, self._listed))
+
+    async def _call_tool(
+        self, context: Context, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            if params.name == LIST_MODELS:
+                return await self._survey()
+            return await self._delegate(context, params)
+        except RootsWanted as wanted:
+            return wanted.question
+        except JourneymanError as error:
+            return error_result(error)
+
+    async def _survey(self) -> CallToolResult:
+        tools, problem = self._tools()
+        return survey_result(await self._live.engine.survey(tools), problem)
+
+    async def _delegate(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+        tool = self._tools()[0].get(params.name)
+        if tool is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
+        arguments = params.arguments or {}
+        check_arguments(tool, arguments)
+        session = replace(self._session, ask_roots=self._roots.asker(context, params))
+        job = _job(params.name, arguments)
+        async with reporting(context.session.report_progress) as note:
+            outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
+        return outcome_result(outcome)
+
+
+def _job(tool: str, arguments: dict[str, Any]) -> Job:
+    own = {name: value for name, value in arguments.items() if name not in {"files", "max_tokens"}}
+    return Job(
+        tool=tool,
+        arguments=own,
+        files=tuple(arguments.get("files", ())),
+        max_tokens=arguments.get("max_tokens"),
+    )

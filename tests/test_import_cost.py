@@ -1,0 +1,89 @@
+"""Starting is cheap: what counts is which modules are imported, not how long this machine takes."""
+
+import json
+import subprocess
+import sys
+
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "charset_normalizer",
+    "httpx",
+    "httpx2",
+    "huggingface_hub",
+    "jsonschema",
+    "mcp",
+    "ollama",
+    "openai",
+    "pathspec",
+    "platformdirs",
+    "pydantic",
+    "rich",
+    "sqlite3",
+    "tomlkit",
+    "xllamacpp",
+}
+
+
+def modules_after(code):
+    """The top-level names of what a fresh interpreter has imported after the code, and how many."""
+    program = f"""
+import contextlib, io, json, sys
+before = set(sys.modules)
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    {code}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_importing_the_package_imports_nothing_but_itself():
+    assert set(modules_after("import journeyman")) <= {"journeyman", "typing", "__future__"} | set(
+        modules_after("import typing, __future__")
+    )
+
+
+def test_the_public_names_are_these_and_load_when_used():
+    program = """
+import journeyman
+print(sorted(journeyman.__all__))
+assert all(getattr(journeyman, name) is not None for name in journeyman.__all__)
+assert set(journeyman.__all__) <= set(dir(journeyman))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(
+        [
+            "Answer",
+            "Figures",
+            "HandedBack",
+            "Journeyman",
+            "JourneymanError",
+            "__version__",
+            "ask",
+        ]
+    )
+
+
+def test_help_imports_the_command_line_and_nothing_heavy():
+    names = modules_after(
+        "sys.argv = ['journeyman', '--help']; from journeyman.cli import main; main()"
+    )
+    assert not HEAVY & {name.partition(".")[0] for name in names}
+    typer_alone = len(modules_after("import typer"))
+    ours = [name for name in names if name.startswith("journeyman")]
+    assert len(names) <= typer_alone + len(ours) + 40
+    assert len(ours) <= 20
+
+
+def test_the_help_of_every_command_is_as_cheap():
+    for command in ("ask", "models", "log", "mcp", "demo", "config", "embedded"):
+        names = modules_after(
+            f"sys.argv = ['journeyman', '{command}', '--help'];"
+            " from journeyman.cli import main; main()"
+        )
+        assert not HEAVY & {name.partition(".")[0] for name in names}, command

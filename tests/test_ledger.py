@@ -1,0 +1,181 @@
+"""The ledger keeps one whole row for each delegation, whatever happens around it."""
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from journeyman.errors import LedgerError
+from journeyman.ledger import _MIGRATIONS, Entry, Filter, Ledger
+
+ENTRY = Entry(
+    at=1_800_000_000.0,
+    session="s1",
+    tool="ask_local_llama",
+    model="koala/llama3-local",
+    outcome="answered",
+    prompt_tokens=100,
+    completion_tokens=21,
+    first_token_seconds=0.5,
+    seconds=2.5,
+    bytes_read=4096,
+    bytes_returned=80,
+    tries=("iguana/x: it was down",),
+)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = Ledger(tmp_path / "deep" / "ledger.db")
+    yield opened
+    opened.close()
+
+
+def test_what_is_recorded_is_read_back(ledger):
+    ledger.record(ENTRY)
+    assert list(ledger.entries()) == [ENTRY]
+
+
+def test_entries_come_newest_first_and_limited(ledger):
+    for moment in (1.0, 3.0, 2.0):
+        ledger.record(replace(ENTRY, at=moment))
+    assert [entry.at for entry in ledger.entries(Filter(limit=2))] == [3.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [
+        (Filter(tool="ask_coding_model"), 1),
+        (Filter(model="koala/*"), 2),
+        (Filter(model="koala/llama3-local"), 2),
+        (Filter(outcome="cancelled"), 1),
+        (Filter(session="s2"), 1),
+        (Filter(since=1_900_000_000), 1),
+        (Filter(), 3),
+    ],
+)
+def test_entries_are_filtered(ledger, chosen, count):
+    ledger.record(ENTRY)
+    ledger.record(replace(ENTRY, tool="ask_coding_model", outcome="cancelled"))
+    ledger.record(replace(ENTRY, session="s2", model="iguana/x", at=2_000_000_000))
+    assert len(list(ledger.entries(chosen))) == count
+
+
+def test_speed_is_measured_over_answers_without_the_wait_for_the_first_token(ledger):
+    assert ledger.speed(ENTRY.model) is None
+    ledger.record(ENTRY)
+    ledger.record(replace(ENTRY, outcome="handed-back", completion_tokens=10_000))
+    assert ledger.speed(ENTRY.model) == pytest.approx(21 / 2.0)
+
+
+def test_a_ledger_of_the_first_version_is_migrated_with_its_rows(tmp_path):
+    path = tmp_path / "ledger.db"
+    old = sqlite3.connect(path)
+    old.executescript(_MIGRATIONS[0])
+    old.execute("PRAGMA user_version = 1")
+    old.execute(
+        "INSERT INTO delegations (at, session, tool, model, outcome, seconds, bytes_read,"
+        " bytes_returned, tries, error) VALUES (1, 's', 't', 'm', 'answered', 1, 1, 1, '[]', '')"
+    )
+    old.commit()
+    old.close()
+    ledger = Ledger(path)
+    assert [entry.tool for entry in ledger.entries()] == ["t"]
+    ledger.close()
+    check = sqlite3.connect(path)
+    assert check.execute("PRAGMA user_version").fetchone() == (len(_MIGRATIONS),)
+    indexes = {row[0] for row in check.execute("SELECT name FROM sqlite_master WHERE type='index'")}
+    check.close()
+    assert {"delegations_by_time", "delegations_by_model"} <= indexes
+
+
+def test_a_ledger_of_a_newer_journeyman_is_left_alone(tmp_path):
+    path = tmp_path / "ledger.db"
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(LedgerError, match="newer Journeyman") as caught:
+        Ledger(path)
+    assert "upgrade" in caught.value.hint
+
+
+def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
+    path = tmp_path / "ledger.db"
+    path.write_text("this is a note, not a database, and long enough to be looked at as one" * 20)
+    with pytest.raises(LedgerError, match="cannot be used"):
+        Ledger(path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match="cannot be used"):
+        Ledger(tmp_path / "file" / "ledger.db")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from dataclasses import replace
+sys.path.insert(0, sys.argv[3])
+from test_ledger import ENTRY
+from journeyman.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[2])):
+    ledger.record(replace(ENTRY, session=f"{sys.argv[4]}-{number}"))
+    if sys.argv[4] == "victim":
+        print(number, flush=True)
+"""
+
+
+def start_writer(path, count, name, folder):
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(count), folder, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_four_processes_write_at_once_and_no_row_is_lost(tmp_path):
+    path = tmp_path / "ledger.db"
+    folder = str(__file__).rsplit("/", 1)[0]
+    writers = [start_writer(path, 200, f"w{number}", folder) for number in range(4)]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=60)
+        assert writer.returncode == 0
+    ledger = Ledger(path)
+    sessions = [entry.session for entry in ledger.entries(Filter(limit=10_000))]
+    ledger.close()
+    assert len(sessions) == len(set(sessions)) == 800
+
+
+@pytest.mark.slow
+def test_a_killed_writer_leaves_every_row_that_it_reported(tmp_path):
+    path = tmp_path / "ledger.db"
+    victim = start_writer(path, 1_000_000, "victim", str(__file__).rsplit("/", 1)[0])
+    assert victim.stdout.readline() == "ready\n"
+    victim.stdin.write("go\n")
+    victim.stdin.flush()
+    reported = [victim.stdout.readline() for _ in range(300)]
+    victim.kill()
+    rest, _ = victim.communicate()
+    # The kill may tear the last line; a number counts only with its line feed.
+    reported += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    ledger = Ledger(path)
+    sessions = {entry.session for entry in ledger.entries(Filter(limit=10_000_000))}
+    ledger.record(ENTRY)
+    ledger.close()
+    assert {f"victim-{int(line)}" for line in reported} <= sessions
+    check = sqlite3.connect(path)
+    assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    check.close()
