@@ -1,0 +1,158 @@
+"""The demonstration: the real server, the MCP SDK's own client, three jobs by reference.
+
+It works on a bare machine: the model is the embedded one, a small demonstration model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from journeyman.errors import JourneymanError
+from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE, data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp import Client
+    from mcp_types import CallToolResult
+
+PACKAGE = Path(__file__).parent
+
+CONFIG = """
+[tools.sort_passage]
+use_for = "sorting a passage by what kind of text it is"
+parameters = { prompt = "What to look at." }
+labels = ["legal text", "program code", "recipe"]
+max_tokens = 12
+temperature = 0.0
+
+[ledger]
+path = "LEDGER"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoJob:
+    """One job of the demonstration: its title, its tool and the arguments of the call."""
+
+    title: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+async def run() -> None:
+    """Run the demonstration and print what happens.
+
+    Raises:
+        JourneymanError: a job came back without an answer.
+    """
+    started = time.monotonic()
+    print("The embedded model is SmolLM2-135M, a small demonstration model: it proves the path,")
+    print("not the quality. Your own models answer once `journeyman config init` has found them.\n")
+    never_seen = 0
+    with tempfile.TemporaryDirectory(prefix="journeyman-demo-") as folder:
+        async with _client(Path(folder)) as client:
+            listed = await client.list_tools()
+            size = len(listed.model_dump_json(by_alias=True, exclude_none=True))
+            names = ", ".join(tool.name for tool in listed.tools)
+            print(f"Connected over stdio (MCP {client.protocol_version}); {size} bytes of tools:")
+            print(f"  {names}\n")
+            for job in _jobs():
+                never_seen += await _show(client, job)
+    seconds = time.monotonic() - started
+    print(f"{never_seen} bytes of files were read by the model and never seen by the client.")
+    print(f"Done in {seconds:.0f} s.")
+
+
+def _jobs() -> list[DemoJob]:
+    """Three jobs on files that are there in a checkout and in an installed package."""
+    return [
+        DemoJob(
+            "A summary",
+            "ask_local_llama",
+            {
+                "prompt": "Summarize in two sentences what this file is for.",
+                "files": ["errors.py:1-40"],
+                "max_tokens": 160,
+            },
+        ),
+        DemoJob(
+            "A question on a passage",
+            "ask_local_llama",
+            {
+                "prompt": "How long, in seconds, may the embedded engine take to load its model?",
+                "files": ["config/models.py"],
+                "max_tokens": 120,
+            },
+        ),
+        DemoJob(
+            "A classification with a fixed set of labels",
+            "sort_passage",
+            {"prompt": "What kind of text is this?", "files": ["ledger.py:1-60"]},
+        ),
+    ]
+
+
+@asynccontextmanager
+async def _client(folder: Path) -> AsyncIterator[Client]:
+    """Start `journeyman mcp` on the package's own files and connect to it."""
+    from mcp import Client  # noqa: PLC0415 - heavy
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415 - heavy
+
+    config = folder / "config.toml"
+    config.write_text(CONFIG.replace("LEDGER", str(folder / "ledger.db")), encoding="utf-8")
+    environment = dict(os.environ) | {
+        CONFIG_VARIABLE: str(config),
+        DATA_VARIABLE: str(data_folder()),
+        "CLAUDE_PROJECT_DIR": str(PACKAGE),
+    }
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "journeyman", "mcp"], env=environment
+    )
+    async with Client(stdio_client(server)) as client:
+        yield client
+
+
+async def _show(client: Client, job: DemoJob) -> int:
+    """Do one job, print it, and return how many bytes the client never saw."""
+    from journeyman.server.results import FIGURES_KEY  # noqa: PLC0415 - beside its use
+
+    print(f"{job.title}: {job.tool}({json.dumps(job.arguments)})")
+    result = await client.call_tool(job.tool, job.arguments, progress_callback=_show_progress)
+    _clear_progress()
+    text = _text(result)
+    if result.is_error:
+        raise JourneymanError(text)
+    figures = (result.meta or {})[FIGURES_KEY]
+    print("  | " + text.replace("\n", "\n  | "))
+    print(
+        f"  {figures['model']}: {figures['prompt_tokens']} tokens read, "
+        f"{figures['completion_tokens']} written, {figures['seconds']:.1f} s, "
+        f"{figures['bytes_read']} bytes by reference, {figures['bytes_returned']} bytes back\n"
+    )
+    return int(figures["bytes_read"])
+
+
+def _text(result: CallToolResult) -> str:
+    return next(block.text for block in result.content if block.type == "text")
+
+
+async def _show_progress(progress: float, total: float | None, message: str | None) -> None:
+    del progress, total
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K  … {message}", end="", flush=True)
+    else:
+        print(f"  … {message}", flush=True)
+
+
+def _clear_progress() -> None:
+    if sys.stdout.isatty():
+        print("\r\x1b[K", end="")
