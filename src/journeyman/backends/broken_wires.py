@@ -1,0 +1,106 @@
+"""Why a connection failed, in plain words.
+
+`httpx` and `httpx2` name their exceptions alike, so the names are compared: that needs neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.backends.http import shown_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journeyman.backends.base import BackendSettings
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenWire:
+    """What went wrong, and what to do about it where that is not the usual: start the server."""
+
+    what: str
+    hint: str = ""
+
+
+# Class names in the chain of causes -> words; the first line that fits is taken.
+_CAUSES = (
+    (
+        {"ConnectTimeout"},
+        BrokenWire("no connection to {url} within {connect_timeout:g} s"),
+    ),
+    (
+        {"ReadTimeout", "WriteTimeout"},
+        BrokenWire(
+            "{url} took the request and then fell silent",
+            "if the model is slow to load, raise `idle_timeout` in {section}",
+        ),
+    ),
+    (
+        {"gaierror"},
+        BrokenWire(
+            "the host of {url} is not known",
+            "see whether `url` in {section} is spelled right and its host is known here",
+        ),
+    ),
+    (
+        {"SSLError"},
+        BrokenWire(
+            "no secure connection to {url}: {reason}",
+            "see whether `url` in {section} shall be http:// or https://",
+        ),
+    ),
+    (
+        {"ConnectionRefusedError", "FileNotFoundError"},
+        BrokenWire("nothing answers at {url} (connection refused)"),
+    ),
+    (
+        {"ConnectError"},
+        BrokenWire("{url} cannot be reached: {reason}"),
+    ),
+    (
+        {"TimeoutError"},
+        BrokenWire("{url} does not answer in time"),
+    ),
+    (
+        {"NetworkError", "RemoteProtocolError", "ConnectionError"},
+        BrokenWire("{url} hung up"),
+    ),
+)
+_HUNG_UP = ("disconnected", "peer closed")
+
+
+def what_broke(links: Sequence[BaseException], settings: BackendSettings) -> BrokenWire | None:
+    """Explain a chain of exceptions; None if the connection was not what failed."""
+    names = {cls.__name__ for link in links for cls in type(link).__mro__}
+    if "RemoteProtocolError" in names and not _hung_up(links):
+        return None  # something answers, but it does not speak HTTP
+    for causes, broken in _CAUSES:
+        if names & causes:
+            words = {
+                "url": shown_url(settings.url),
+                "section": f"[backends.{settings.name}]",
+                "connect_timeout": settings.connect_timeout,
+                "reason": _reason(links),
+            }
+            return BrokenWire(broken.what.format(**words), broken.hint.format(**words))
+    return None
+
+
+def is_unsendable_key(links: Sequence[BaseException]) -> bool:
+    """Whether the request never left because the key cannot stand in a header."""
+    return any(
+        type(link).__name__ == "LocalProtocolError"
+        or (isinstance(link, UnicodeEncodeError) and link.encoding == "ascii")
+        for link in links
+    )
+
+
+def _hung_up(links: Sequence[BaseException]) -> bool:
+    return any(words in str(link) for link in links for words in _HUNG_UP)
+
+
+def _reason(links: Sequence[BaseException]) -> str:
+    """Return the words of the deepest cause that has any."""
+    return next((" ".join(str(link).split())[:200] for link in reversed(links) if str(link)), "")

@@ -1,0 +1,102 @@
+"""What a server says about a request that failed, whatever shape it says it in.
+
+The shapes are from real servers: `{"error": {…}}` (OpenAI, LiteLLM, llama.cpp, vLLM), `{"error":
+"text"}` (Ollama, llama-swap), that text being JSON itself (Ollama passing on its runner's
+words), `{"detail": …}` (FastAPI) and plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST_SAID = 300
+
+_ADVICE = re.compile(r"\s*(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
+_TOKENS = re.compile(
+    r"(?:request \(|requested |resulted in |request has |keep the first )(\d{1,9})"
+    r" (?:input )?tokens|Given: (\d{1,9}) `inputs`"
+)
+_WINDOW = re.compile(
+    r"(?:context size \(|maximum context length (?:is |of )|context length of only )(\d{1,9})"
+)
+_TOO_LONG = re.compile(
+    r"exceed_context_size_error|context_length_exceeded|ContextWindowExceededError"
+    r"|exceeds the available context size|maximum context length|context length of only"
+    r"|longer than the context length|`inputs` tokens \+ `max_new_tokens` must be"
+)
+_KEY = re.compile(r"\b(?:sk|pk|gsk|hf|ghp|xai|nvapi)[-_][\w*.-]{4,}|(?<=Bearer )\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """The words of an error reply.
+
+    `type` and `code` are the server's own words, empty where it has none. `tokens` is the size
+    of the prompt and `window` that of the context, in tokens, None where they are not told.
+    """
+
+    text: str
+    type: str = ""
+    code: str = ""
+    tokens: int | None = None
+    window: int | None = None
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the prompt did not fit the model's window."""
+        return bool(_TOO_LONG.search(f"{self.type} {self.code} {self.text}"))
+
+    def says(self, pattern: str) -> bool:
+        """Whether its type, code or text has the pattern, in any case."""
+        return bool(re.search(pattern, f"{self.type} {self.code} {self.text}", re.IGNORECASE))
+
+    def quoted(self, key: str | None) -> str:
+        """Return the text for a message: one line, short, without keys or control characters."""
+        text = _ADVICE.sub("", self.text)
+        if key:
+            text = text.replace(key, "***")
+        text = _KEY.sub("***", text)
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID].rstrip() + "…"
+
+
+def read_complaint(body: object) -> Complaint:
+    """Read a reply's body: its text, or what a client library has already parsed of it."""
+    said = _parsed(body)
+    while isinstance(said, dict):
+        inner = next((said[key] for key in ("error", "detail") if said.get(key)), None)
+        if inner is None:
+            return _of_fields(said)
+        said = _parsed(inner)
+    text = said if isinstance(said, str) else json.dumps(said, default=str)
+    return Complaint(text, tokens=_size(_TOKENS, text), window=_size(_WINDOW, text))
+
+
+def _of_fields(said: dict[str, Any]) -> Complaint:
+    message = said.get("message")
+    text = message if isinstance(message, str) else json.dumps(said, default=str)
+    tokens, window = said.get("n_prompt_tokens"), said.get("n_ctx")
+    return Complaint(
+        text,
+        type=str(said.get("type") or ""),
+        code=str(said.get("code") or ""),
+        tokens=tokens if isinstance(tokens, int) else _size(_TOKENS, text),
+        window=window if isinstance(window, int) else _size(_WINDOW, text),
+    )
+
+
+def _parsed(body: object) -> object:
+    if not isinstance(body, str) or not body.lstrip().startswith("{"):
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _size(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return int(next(filter(None, match.groups()))) if match else None

@@ -1,0 +1,122 @@
+"""The one place that builds HTTP clients.
+
+The environment may hold keys, addresses and headers that are meant for other servers: the SDKs
+read `OPENAI_API_KEY`, `OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
+`OPENAI_BASE_URL`, `OPENAI_CUSTOM_HEADERS`, `OLLAMA_HOST` and `OLLAMA_API_KEY` by themselves. None
+of them is used here. Importing an SDK takes half a second, so build a client at its first use.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+    import ollama
+    import openai
+
+    from journeyman.backends.base import BackendSettings
+
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: less than the 5 s after which uvicorn and llama.cpp
+close theirs, so that no request meets a closing connection."""
+
+OUR_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+
+
+def root_url(url: str) -> str:
+    """The server's address without `/v1`, where servers keep what is not OpenAI's API."""
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def api_url(url: str) -> str:
+    """The address of the OpenAI-compatible API: with `/v1` once, whether `url` has it or not."""
+    return root_url(url) + "/v1"
+
+
+def shown_url(url: str) -> str:
+    """The address as it may be shown: without a user's name and password."""
+    return re.sub(r"//[^/@\s]*@", "//", root_url(url))
+
+
+def openai_client(settings: BackendSettings, socket: str | None = None) -> openai.AsyncOpenAI:
+    """Build the client of an OpenAI-compatible server.
+
+    Args:
+        settings: the backend; its `connect_timeout` and `idle_timeout` are the client's.
+        socket: the path of a unix socket on which the server listens; the host of
+            `settings.url` is then only a name.
+    """
+    import httpx2  # noqa: PLC0415 - importing it is slow
+    import openai  # noqa: PLC0415 - importing it is slow
+
+    limits = _limits(httpx2)
+    # A transport of our own takes no proxy from the environment: local data stays local.
+    local = socket or settings.trust == "local"
+    wire = httpx2.AsyncClient(
+        auth=_sends_only_ours(settings.api_key),
+        timeout=_timeout(httpx2, settings),
+        limits=limits,
+        transport=httpx2.AsyncHTTPTransport(uds=socket, limits=limits) if local else None,
+    )
+    return openai.AsyncOpenAI(
+        base_url=api_url(settings.url),
+        api_key="set by the client below",
+        max_retries=0,  # the engine decides what is tried again
+        http_client=wire,
+        timeout=wire.timeout,
+    )
+
+
+def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
+    """Build the client of Ollama's own API; timeouts as for `openai_client`."""
+    import httpx  # noqa: PLC0415 - importing it is slow
+    import ollama  # noqa: PLC0415 - importing it is slow
+
+    limits = _limits(httpx)
+    return ollama.AsyncClient(
+        root_url(settings.url),
+        auth=_sends_only_ours(settings.api_key),
+        timeout=_timeout(httpx, settings),
+        limits=limits,
+        transport=httpx.AsyncHTTPTransport(limits=limits) if settings.trust == "local" else None,
+        follow_redirects=False,  # a redirect could lead local data elsewhere
+    )
+
+
+def _sends_only_ours(key: str | None) -> Callable[[Any], Any]:
+    """Make the step through which every request passes last: it decides what headers leave."""
+
+    def authorize(request: httpx2.Request) -> httpx2.Request:
+        for name in set(request.headers) - OUR_HEADERS:
+            del request.headers[name]
+        if key:
+            request.headers["Authorization"] = f"Bearer {key}"
+        return request
+
+    return authorize
+
+
+# httpx and httpx2 are one library under two names: `ollama` stands on one, `openai` on the other.
+def _limits(library: Any) -> Any:
+    return library.Limits(
+        max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE
+    )
+
+
+def _timeout(library: Any, settings: BackendSettings) -> Any:
+    return library.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None)

@@ -1,0 +1,88 @@
+"""llama-swap: it starts the server of the model that is asked for, and stops another's.
+
+Whatever goes to `/upstream/<model>/` loads that model, so it is asked only of a model that
+`/running` calls ready. `/running` also tells the command lines, which may hold secrets: of each
+entry only the model and its state are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from journeyman.backends.estimate import estimate
+from journeyman.backends.http import root_url
+from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
+from journeyman.errors import BackendError
+
+if TYPE_CHECKING:
+    from journeyman.backends.base import Message, ModelInfo, TokenCount
+
+# What users call the window in a model's `metadata` in llama-swap's config.
+METADATA_FIELDS = tuple(
+    f"meta.llamaswap.{key}" for key in ("ctx", "n_ctx", "context", "context_length")
+)
+
+
+class LlamaSwapBackend(OpenAIBackend):
+    """A llama-swap proxy in front of llama.cpp servers."""
+
+    kind = "llama-swap"
+    window_fields = METADATA_FIELDS + WINDOW_FIELDS
+
+    async def models(self) -> list[ModelInfo]:
+        """List the models, with the windows that llama-swap's config tells in their metadata.
+
+        Raises:
+            BackendError: llama-swap does not answer.
+        """
+        listed = await super().models()
+        ready = await self._ready()
+        return [replace(info, loaded=info.name in ready) for info in listed]
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe a model; one that is loaded is asked for its true window.
+
+        Raises:
+            BackendError: llama-swap does not answer.
+        """
+        info = await super().describe(model)
+        if model not in await self._ready():
+            # What is not listed may be an alias of a model that runs under its own name.
+            return replace(info, loaded=None if info.note == UNLISTED else False)
+        window = await self._running_window(model)
+        if window and info.window_source != "config":
+            info = replace(info, window=window, window_source="n_ctx of the running server")
+        return replace(info, loaded=True)
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Count with the model's server if it runs, else estimate.
+
+        Raises:
+            BackendError: llama-swap does not answer.
+        """
+        if model not in await self._ready():
+            return estimate(messages, source="estimate: the model is not loaded yet")
+        return await self._count(model, messages, self._upstream(model))
+
+    async def _ready(self) -> set[str]:
+        told = await self._get(root_url(self._settings.url) + "/running")
+        running = told.get("running") if isinstance(told, dict) else None
+        return {
+            str(one.get("model"))
+            for one in running or ()
+            if isinstance(one, dict) and one.get("state") == "ready"
+        }
+
+    async def _running_window(self, model: str) -> int | None:
+        try:
+            props = await self._get(self._upstream(model) + "/props", model)
+        except BackendError:  # another kind of server, or it has stopped by now
+            return None
+        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
+        window = settings.get("n_ctx") if isinstance(settings, dict) else None
+        return window if isinstance(window, int) and window > 0 else None
+
+    def _upstream(self, model: str) -> str:
+        return f"{root_url(self._settings.url)}/upstream/{quote(model)}"

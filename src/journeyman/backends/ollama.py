@@ -1,0 +1,212 @@
+"""Ollama's own API, which alone can be told not to cut the input without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import aclosing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from journeyman.backends.base import Chunk, ModelInfo, Usage
+from journeyman.backends.estimate import estimate
+from journeyman.backends.faults import Asked, OddReply, told
+from journeyman.backends.http import ollama_client
+from journeyman.backends.wire import as_json, question, relay
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    import ollama
+
+    from journeyman.backends.base import BackendSettings, ChatRequest, Message, TokenCount
+
+LARGEST_UNASKED_WINDOW = 8192
+"""The `num_ctx` of a model for which nobody chose one, in tokens; memory grows with it."""
+
+
+class OllamaBackend:
+    """An Ollama server.
+
+    A model is asked for one `num_ctx` as long as this process lives, since another value makes
+    Ollama load the model anew: the config's, else that of the loaded model, else the one in its
+    Modelfile, else the window it was trained for up to `LARGEST_UNASKED_WINDOW`.
+    """
+
+    kind = "ollama"
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.name = settings.name
+        self.trust = settings.trust
+        self._settings = settings
+        self._configured = {full_name(name): size for name, size in settings.windows.items()}
+        self._sized: dict[str, tuple[int, str]] = {}
+        self._sizing = asyncio.Lock()
+
+    async def models(self) -> list[ModelInfo]:
+        """List the models that can chat; a window is told where it is known without more asking.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        async with question(self._asked()):
+            tags = await self._client.list()
+        loaded = await self._loaded()
+        names = [one.model for one in tags.models if one.model and not _only_embeds(one)]
+        return [self._listed(name, loaded) for name in names]
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe a model; its window is the `num_ctx` that `chat` asks for.
+
+        Raises:
+            ModelUnknown: Ollama does not have it.
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        window, source = await self._num_ctx(model)
+        loaded = full_name(model) in await self._loaded()
+        return ModelInfo(self.name, model, window, source, loaded)
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Estimate: Ollama's API has no tokenizer."""
+        del model
+        return estimate(messages, source="estimate: Ollama offers no tokenizer")
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream a reply. Closing the generator closes the connection, which stops the model.
+
+        Raises:
+            ContextExceeded: the prompt does not fit; it is never cut.
+            BackendError: see `journeyman.errors`.
+        """
+        asked = self._asked(request.model)
+        window, _ = await self._num_ctx(request.model)
+        with told(asked):
+            lines = await self._post_chat(request_body(request, window))
+        async with aclosing(lines), aclosing(relay(asked, lines, read_line)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if client := self.__dict__.pop("_client", None):
+            await client.close()
+
+    @cached_property
+    def _client(self) -> ollama.AsyncClient:
+        return ollama_client(self._settings)
+
+    def _asked(self, model: str = "") -> Asked:
+        return Asked(self.kind, self._settings, model)
+
+    async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        # `AsyncClient.chat` has no `truncate` and no `shift`, and the reply's model drops fields
+        # that it does not know. This is the request method that all its public methods stand on.
+        lines = await self._client._request(  # noqa: SLF001 - the reason above
+            dict, "POST", "/api/chat", json=body, stream=True
+        )
+        return cast("AsyncGenerator[Any, None]", lines)
+
+    async def _num_ctx(self, model: str) -> tuple[int, str]:
+        """Return the model's window and where it was learnt: the same for every caller."""
+        name = full_name(model)
+        async with self._sizing:
+            if name not in self._sized:
+                self._sized[name] = await self._size(name)
+            return self._sized[name]
+
+    async def _size(self, name: str) -> tuple[int, str]:
+        if name in self._configured:
+            return self._configured[name], "config"
+        if loaded := (await self._loaded()).get(name):
+            return loaded, "context_length of the loaded model in /api/ps"
+        async with question(self._asked(name)):
+            shown = await self._client.show(name)
+        if chosen := re.search(r"^num_ctx\s+(\d{1,9})\s*$", shown.parameters or "", re.MULTILINE):
+            return int(chosen[1]), "num_ctx in the model's Modelfile"
+        trained = _trained_window(shown.modelinfo or {})
+        if trained and trained < LARGEST_UNASKED_WINDOW:
+            return trained, "context_length of the model in /api/show"
+        hint = f"set [backends.{self.name}.windows] for more"
+        return LARGEST_UNASKED_WINDOW, f"the num_ctx that Journeyman asks for; {hint}"
+
+    async def _loaded(self) -> dict[str, int]:
+        """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
+        async with question(self._asked()):
+            running = await self._client.ps()
+        return {
+            full_name(name): one.context_length or 0
+            for one in running.models
+            if (name := one.model or one.name)
+        }
+
+    def _listed(self, name: str, loaded: Mapping[str, int]) -> ModelInfo:
+        full = full_name(name)
+        window, source = self._sized.get(full, (None, ""))
+        if full in self._configured:
+            window, source = self._configured[full], "config"
+        elif window is None and loaded.get(full):
+            window, source = loaded[full], "context_length of the loaded model in /api/ps"
+        return ModelInfo(self.name, name, window, source, full in loaded)
+
+
+def full_name(model: str) -> str:
+    """Return a model's name with its tag, as `/api/tags` has it: `smollm2:latest`."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:
+    """Return the body for `/api/chat`."""
+    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": request.max_tokens}
+    if request.temperature is not None:
+        options["temperature"] = request.temperature
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": as_json(request.messages),
+        "stream": True,
+        "truncate": False,  # refuse a prompt that is too long, instead of cutting it (0.12.4)
+        "shift": False,  # end at the end of the window, instead of forgetting its beginning
+        "options": options,
+    }
+    if request.schema is not None:
+        body["format"] = dict(request.schema)
+    return body
+
+
+def read_line(line: Mapping[str, Any]) -> Chunk | None:
+    """Make a chunk of one line of a stream; None if it says nothing.
+
+    Raises:
+        OddReply: it is no line of a chat.
+    """
+    message = line.get("message")
+    if not isinstance(message, dict) and not line.get("done"):
+        raise OddReply(f"no line of a chat: {line!r}")
+    text, thinking = (
+        _text(message.get(key)) if isinstance(message, dict) else ""
+        for key in ("content", "thinking")
+    )
+    if not line.get("done"):
+        return Chunk(text, thinking) if text or thinking else None
+    # Before 0.1.33 there was no done_reason: done was all it said.
+    finish = _text(line.get("done_reason")) or "stop"
+    usage = Usage(_count(line.get("prompt_eval_count")), _count(line.get("eval_count")))
+    return Chunk(text, thinking, finish, usage)
+
+
+def _trained_window(info: Mapping[str, Any]) -> int | None:
+    architecture = info.get("general.architecture")
+    return _count(info.get(f"{architecture}.context_length")) or None
+
+
+def _only_embeds(tag: ollama.ListResponse.Model) -> bool:
+    """Tell by the architecture, since `/api/tags` does not tell what a model can do."""
+    family = tag.details.family if tag.details else None
+    return "bert" in (family or "").lower()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

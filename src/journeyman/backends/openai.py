@@ -1,0 +1,259 @@
+"""Any server with OpenAI's chat API: llama-server, vLLM, LM Studio and many more."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from journeyman.backends.base import Chunk, ModelInfo, TokenCount, Usage
+from journeyman.backends.estimate import estimate
+from journeyman.backends.faults import Asked, OddReply, bad_reply, told
+from journeyman.backends.http import openai_client, root_url
+from journeyman.backends.tokenizers import TOKENIZERS
+from journeyman.backends.wire import as_json, question, relay
+from journeyman.errors import (
+    AuthFailed,
+    BadReply,
+    ContextExceeded,
+    ModelUnknown,
+    RequestRejected,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    import openai
+
+    from journeyman.backends.base import BackendSettings, ChatRequest, Message
+    from journeyman.backends.tokenizers import Tokenizer
+
+# Where servers write the window into an entry of /v1/models; what is loaded goes before what
+# could be. The first is llama.cpp's, then vLLM's, LM Studio's, LiteLLM's, OpenRouter's.
+WINDOW_FIELDS = (
+    "meta.n_ctx",
+    "max_model_len",
+    "loaded_context_length",
+    "max_input_tokens",
+    "context_length",
+    "max_context_length",
+)
+UNLISTED = "not in the server's list"
+USAGE_TOO = {"stream_options": {"include_usage": True}}
+NO_STREAMS = {"application/json", "text/html"}
+OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
+
+
+class OpenAIBackend:
+    """A server with OpenAI's chat API.
+
+    Args:
+        settings: the backend, its key resolved.
+        socket: the path of the unix socket on which the server listens, instead of a port.
+    """
+
+    kind = "openai"
+    window_fields: tuple[str, ...] = WINDOW_FIELDS
+
+    def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
+        self.name = settings.name
+        self.trust = settings.trust
+        self._settings = settings
+        self._socket = socket
+        self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
+        self._tells_usage = True
+
+    async def models(self) -> list[ModelInfo]:
+        """List the chat models of `/v1/models`; entries that say they do other work are left out.
+
+        Raises:
+            BackendError: the server does not answer, or not as it should.
+        """
+        return [self._described(entry) for entry in await self._entries()]
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe a model by its entry in `/v1/models`.
+
+        A model that is not listed may exist nevertheless (an alias, one behind a wildcard): its
+        window is then unknown, unless the config tells it.
+
+        Raises:
+            BackendError: the server does not answer.
+        """
+        try:
+            entries = await self._entries()
+        except BadReply:  # a server without a list may still chat
+            entries = []
+        for entry in entries:
+            if model == entry["id"] or model in (entry.get("aliases") or ()):
+                return replace(self._described(entry), name=model)
+        return self._configured(ModelInfo(self.name, model, note=UNLISTED))
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
+
+        Raises:
+            BackendError: the server does not answer.
+        """
+        return await self._count(model, messages, root_url(self._settings.url))
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream a reply. Closing the generator closes the connection, which stops the model.
+
+        Raises:
+            BackendError: see `journeyman.errors`.
+        """
+        asked = self._asked(request.model)
+        stream = await self._open_stream(asked, request)
+        async with stream, aclosing(relay(asked, stream, read_event)) as chunks:
+            media = stream.response.headers.get("content-type", "").partition(";")[0]
+            if media in NO_STREAMS:
+                raise bad_reply(asked, f"{media} where a stream of events was asked for")
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if client := self.__dict__.pop("_client", None):
+            await client.close()
+
+    @cached_property
+    def _client(self) -> openai.AsyncOpenAI:
+        return openai_client(self._settings, self._socket)
+
+    def _asked(self, model: str = "") -> Asked:
+        return Asked(self.kind, self._settings, model)
+
+    async def _get(self, url: str, model: str = "") -> Any:
+        """Ask for JSON; `url` is relative to `/v1/` or whole."""
+        async with question(self._asked(model)):
+            return await self._client.get(url, cast_to=object)
+
+    async def _entries(self) -> list[dict[str, Any]]:
+        listed = await self._get("/models")
+        entries = listed.get("data") if isinstance(listed, dict) else None
+        if not isinstance(entries, list):
+            raise bad_reply(self._asked(), f"no list of models: {listed!r}")
+        return [
+            entry
+            for entry in entries
+            if isinstance(entry, dict)
+            and isinstance(entry.get("id"), str)
+            and not OTHER_WORK & {str(entry.get("mode")), str(entry.get("type"))}
+        ]
+
+    def _described(self, entry: dict[str, Any]) -> ModelInfo:
+        window, field = self._window_of(entry)
+        source = f"{field} in /v1/models" if field else ""
+        note = "by its name an embedding model" if "embed" in entry["id"].lower() else ""
+        return self._configured(
+            ModelInfo(self.name, entry["id"], window=window, window_source=source, note=note)
+        )
+
+    def _window_of(self, entry: Mapping[str, Any]) -> tuple[int | None, str]:
+        """Find the window in a model's entry, and the name of the field that had it."""
+        for field in self.window_fields:
+            value: Any = entry
+            for key in field.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            if isinstance(value, int) and value > 0:
+                return value, field
+        return None, ""
+
+    def _configured(self, info: ModelInfo) -> ModelInfo:
+        """Let the config's word on the window go before the server's."""
+        window = self._settings.windows.get(info.name)
+        return replace(info, window=window, window_source="config") if window else info
+
+    async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
+        async def post(path: str, body: dict[str, Any]) -> Any:
+            async with question(self._asked(model)):
+                return await self._client.post(root + path, cast_to=object, body=body)
+
+        possible = self._tokenizers.get(root, TOKENIZERS)
+        for tokenizer in possible:
+            try:
+                tokens = await tokenizer.count(post, model, as_json(messages))
+            except (BadReply, OddReply):  # the server has no such thing: do not ask again
+                possible = tuple(other for other in possible if other is not tokenizer)
+                self._tokenizers[root] = possible
+            except (AuthFailed, ContextExceeded, ModelUnknown, RequestRejected):
+                break  # it will say so again when it is asked to chat
+            else:
+                return TokenCount(tokens, exact=True, source=tokenizer.source)
+        return estimate(messages)
+
+    async def _open_stream(self, asked: Asked, request: ChatRequest) -> openai.AsyncStream[object]:
+        body = request_body(request)
+        if not self._tells_usage:
+            return await self._post_stream(asked, body)
+        try:
+            return await self._post_stream(asked, body | USAGE_TOO)
+        except RequestRejected as refusal:
+            if "stream_options" not in str(refusal):
+                raise
+            self._tells_usage = False
+            return await self._post_stream(asked, body)
+
+    async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
+        import openai  # noqa: PLC0415 - importing it is slow
+
+        with told(asked):
+            return await self._client.post(
+                "/chat/completions",
+                cast_to=object,  # plain JSON: the models of the SDK drop what is not OpenAI's
+                body=body,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+            )
+
+
+def request_body(request: ChatRequest) -> dict[str, Any]:
+    """Return the body of a streamed chat completion."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": as_json(request.messages),
+        "max_tokens": request.max_tokens,
+        "stream": True,
+    }
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def read_event(event: object) -> Chunk | None:
+    """Make a chunk of one event of a stream; None if it says nothing.
+
+    Raises:
+        OddReply: it is no object.
+    """
+    if not isinstance(event, dict):
+        raise OddReply(f"an event that is no object: {event!r}")
+    choices = event.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else {}
+    delta = choice.get("delta") if isinstance(choice, dict) else None
+    delta = delta if isinstance(delta, dict) else {}
+    chunk = Chunk(
+        text=_text(delta, "content"),
+        thinking=_text(delta, "reasoning_content") or _text(delta, "reasoning"),
+        finish=_text(choice, "finish_reason") or None,
+        usage=_usage(event.get("usage")),
+    )
+    return None if chunk == Chunk() else chunk
+
+
+def _text(fields: Any, key: str) -> str:
+    value = fields.get(key) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _usage(told: object) -> Usage | None:
+    if not isinstance(told, dict):
+        return None
+    counts = [told.get(key) for key in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (count if isinstance(count, int) else None for count in counts)
+    return Usage(prompt, completion)

@@ -1,0 +1,58 @@
+"""Opens the backends that the config names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journeyman.backends.base import BackendSettings
+from journeyman.backends.embedded import EmbeddedBackend
+from journeyman.backends.litellm import LiteLLMBackend
+from journeyman.backends.llama_swap import LlamaSwapBackend
+from journeyman.backends.ollama import OllamaBackend
+from journeyman.backends.openai import OpenAIBackend
+from journeyman.config.keys import key_hint, resolve_key
+from journeyman.config.models import EMBEDDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from journeyman.backends.base import Backend
+    from journeyman.config.models import BackendConfig, BackendKind, Config
+
+KINDS: Mapping[BackendKind, Callable[[BackendSettings], Backend]] = {
+    "litellm": LiteLLMBackend,
+    "llama-swap": LlamaSwapBackend,
+    "ollama": OllamaBackend,
+    "openai": OpenAIBackend,
+}
+
+
+def open_backends(config: Config, environ: Mapping[str, str]) -> dict[str, Backend]:
+    """Open every backend of the config and the embedded engine, by name; nothing connects yet.
+
+    Raises:
+        ConfigError: a key's file cannot be read, or holds no key.
+    """
+    backends = {
+        name: open_backend(name, backend, environ) for name, backend in config.backends.items()
+    }
+    return {**backends, EMBEDDED: EmbeddedBackend(config.embedded)}
+
+
+def open_backend(name: str, config: BackendConfig, environ: Mapping[str, str]) -> Backend:
+    """Open one backend: its class by `kind`, its key from `environ` or its file.
+
+    Raises:
+        ConfigError: the key's file cannot be read, or holds no key.
+    """
+    settings = BackendSettings(
+        name=name,
+        url=config.url,
+        api_key=resolve_key(config, environ),
+        key_hint=key_hint(name, config),
+        trust=config.trust,
+        connect_timeout=config.connect_timeout,
+        idle_timeout=config.idle_timeout,
+        windows=dict(config.windows),
+    )
+    return KINDS[config.kind](settings)

@@ -1,0 +1,72 @@
+"""What every backend does alike with what it sends and receives."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from journeyman.backends.faults import cut_stream, exception_fault, told
+from journeyman.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+
+    from journeyman.backends.base import Chunk, Message
+    from journeyman.backends.faults import Asked
+
+Piece = TypeVar("Piece")
+
+QUESTION_TIMEOUT = 15.0
+"""Seconds for what no model runs for: a list, a description, a count of tokens."""
+
+
+@asynccontextmanager
+async def question(asked: Asked) -> AsyncGenerator[None, None]:
+    """Hold a question to its time, and turn whatever goes wrong into one fault."""
+    with told(asked):
+        async with asyncio.timeout(QUESTION_TIMEOUT):
+            yield
+
+
+def as_json(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Return messages as every chat API takes them; half characters, which UTF-8 has not, as ?."""
+    return [
+        {"role": message.role, "content": message.content.encode(errors="replace").decode()}
+        for message in messages
+    ]
+
+
+async def relay(
+    asked: Asked, pieces: AsyncIterator[Piece], read: Callable[[Piece], Chunk | None]
+) -> AsyncGenerator[Chunk, None]:
+    """Turn a server's stream into chunks, and whatever breaks it into one fault.
+
+    Args:
+        asked: whom we asked for what.
+        pieces: what a client library yields.
+        read: makes a chunk of a piece, None of one that says nothing; it raises `OddReply`
+            if the piece is not what the protocol says.
+
+    Raises:
+        CutStream: the stream broke off or ended before a chunk with `finish`. What happens
+            after that chunk is no matter: the reply is whole.
+        BackendError: the stream had an error in it, or is no such stream.
+    """
+    started = finished = False
+    try:
+        async for piece in pieces:
+            chunk = read(piece)
+            if chunk is None:
+                continue
+            started = started or bool(chunk.text or chunk.thinking)
+            finished = finished or chunk.finish is not None
+            yield chunk
+    except BackendError:
+        raise
+    # The libraries let through what httpx, json and pydantic raise, and stumble over odd replies.
+    except Exception as error:  # noqa: BLE001 - all of it means that the stream failed
+        if not finished:
+            raise exception_fault(asked, error, started=started) from None
+    if not finished:
+        raise cut_stream(asked)

@@ -1,0 +1,34 @@
+"""Fixtures for every test: doubles of the model servers on loopback, and the real ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from doubles.llama_swap import LlamaSwapDouble
+from doubles.ollama import OllamaDouble
+from doubles.openai_compatible import OpenAIDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["embedded.fixtures", "real.fixtures"]
+
+
+@pytest.fixture
+def openai_double() -> Iterator[OpenAIDouble]:
+    with OpenAIDouble() as server:
+        yield server
+
+
+@pytest.fixture
+def ollama_double() -> Iterator[OllamaDouble]:
+    with OllamaDouble() as server:
+        yield server
+
+
+@pytest.fixture
+def llama_swap_double() -> Iterator[LlamaSwapDouble]:
+    with LlamaSwapDouble("llama3-local", "codellama-local") as server:
+        yield server

@@ -1,0 +1,229 @@
+"""A small real HTTP/1.1 server on loopback, in a thread of its own, on which the doubles stand.
+
+Synchronous and asynchronous tests can use it alike, and so can other processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WAIT = 10.0
+"""Seconds that a test waits for what must happen."""
+
+
+@dataclass
+class Request:
+    """What a client sent. `left` is set if it closed the connection before the reply ended."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    left: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    def wait_until_left(self) -> bool:
+        """Wait until the client has closed the connection in mid-reply."""
+        return self.left.wait(WAIT)
+
+
+class Gone(Exception):
+    """The client closed the connection."""
+
+
+class Wire:
+    """The way back to one client, for one reply."""
+
+    def __init__(self, writer: asyncio.StreamWriter, gone: asyncio.Event) -> None:
+        self._writer = writer
+        self._gone = gone
+
+    async def send(
+        self,
+        body: str | bytes,
+        *,
+        status: int = 200,
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Send a whole reply."""
+        data = body.encode() if isinstance(body, str) else body
+        self._head(status, {"Content-Type": content_type, **(headers or {})}, len(data))
+        await self._write(data)
+
+    async def stream(self, pieces: Iterable[bytes], content_type: str) -> None:
+        """Send a chunked reply."""
+        await self.begin(content_type)
+        for piece in pieces:
+            await self.piece(piece)
+        await self.end()
+
+    async def begin(self, content_type: str) -> None:
+        """Begin a chunked reply."""
+        self._head(200, {"Content-Type": content_type}, None)
+
+    async def piece(self, data: bytes) -> None:
+        """Send one piece of a chunked reply."""
+        if data:
+            await self._write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def end(self) -> None:
+        """End a chunked reply as the protocol says."""
+        await self._write(b"0\r\n\r\n")
+
+    async def rest(self, seconds: float | None = None) -> None:
+        """Wait so long, or for ever; a client that leaves ends it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), seconds)
+            raise Gone
+
+    def drop(self) -> None:
+        """Drop the connection in the middle of the reply."""
+        self._writer.close()
+        raise Gone
+
+    def _head(self, status: int, headers: dict[str, str], length: int | None) -> None:
+        size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", size]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    async def _write(self, data: bytes) -> None:
+        if self._gone.is_set():
+            raise Gone
+        self._writer.write(data)
+        try:
+            await self._writer.drain()
+        except ConnectionError:
+            self._gone.set()
+            raise Gone from None
+
+
+class HttpDouble:
+    """A server; subclasses say what it answers. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.port = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+        self._ready = threading.Event()
+        self._asked = threading.Event()
+        self._stop = asyncio.Event()
+        self._open: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def asked(self, path: str) -> list[Request]:
+        """The requests for a path, in order."""
+        return [request for request in self.requests if request.path == path]
+
+    def wait_until_asked(self) -> bool:
+        """Wait for the first request."""
+        return self._asked.wait(WAIT)
+
+    async def answer(self, request: Request, wire: Wire) -> None:
+        """Answer one request."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(WAIT):
+            raise TimeoutError("the double does not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(WAIT)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._open.add(task)
+        self.connections += 1
+        try:
+            ahead = b""
+            while request := await _read_request(reader, ahead):
+                self.requests.append(request)
+                self._asked.set()
+                ahead = await self._reply(request, reader, writer)
+        except (Gone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has left, or the server stops
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _reply(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes:
+        """Answer; return what the client has already sent of its next request."""
+        gone = asyncio.Event()
+        watch = asyncio.ensure_future(_watch(reader, gone))
+        try:
+            await self.answer(request, Wire(writer, gone))
+        except Gone:
+            if gone.is_set():
+                request.left.set()
+            raise
+        finally:
+            request.done.set()
+            watch.cancel()
+            (ahead,) = await asyncio.gather(watch, return_exceptions=True)
+        return ahead if isinstance(ahead, bytes) else b""
+
+
+async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> bytes:
+    """Notice that the client leaves; it sends nothing while it reads a reply."""
+    sent = b""
+    with contextlib.suppress(ConnectionError):
+        sent = await reader.read(1)
+    if not sent:
+        gone.set()
+    return sent
+
+
+async def _read_request(reader: asyncio.StreamReader, ahead: bytes) -> Request | None:
+    try:
+        head = ahead + await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.decode("latin-1").strip().split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Request(method, path, headers, body)
