@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from journeyman.errors import JourneymanError
 from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE, data_folder
 
 if TYPE_CHECKING:
@@ -25,13 +24,21 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 PACKAGE = Path(__file__).parent
+# The wheel carries the files; a checkout has them at its root.
+CARRIED = PACKAGE / "demo_files"
+PROJECT = CARRIED if CARRIED.is_dir() else PACKAGE.parents[1]
 
 CONFIG = """
+[tools.ask_local_llama]
+use_for = "summaries and simple questions"
+max_tokens = 200
+temperature = 0.0
+
 [tools.sort_passage]
 use_for = "sorting a passage by what kind of text it is"
 parameters = { prompt = "What to look at." }
 labels = ["legal text", "program code", "recipe"]
-max_tokens = 12
+max_tokens = 32
 temperature = 0.0
 
 [ledger]
@@ -48,16 +55,15 @@ class DemoJob:
     arguments: dict[str, Any]
 
 
-async def run() -> None:
+async def run() -> bool:
     """Run the demonstration and print what happens.
 
-    Raises:
-        JourneymanError: a job came back without an answer.
+    Returns:
+        Whether every job came back with an answer.
     """
     started = time.monotonic()
     print("The embedded model is SmolLM2-135M, a small demonstration model: it proves the path,")
     print("not the quality. Your own models answer once `journeyman config init` has found them.\n")
-    never_seen = 0
     with tempfile.TemporaryDirectory(prefix="journeyman-demo-") as folder:
         async with _client(Path(folder)) as client:
             listed = await client.list_tools()
@@ -65,74 +71,68 @@ async def run() -> None:
             names = ", ".join(tool.name for tool in listed.tools)
             print(f"Connected over stdio (MCP {client.protocol_version}); {size} bytes of tools:")
             print(f"  {names}\n")
-            for job in _jobs():
-                never_seen += await _show(client, job)
-    seconds = time.monotonic() - started
-    print(f"{never_seen} bytes of files were read by the model and never seen by the client.")
-    print(f"Done in {seconds:.0f} s.")
+            never_seen = [await _show(client, job) for job in JOBS]
+    read = sum(size for size in never_seen if size is not None)
+    print(f"{read} bytes of files were read by the model and never seen by the client.")
+    print(f"Done in {time.monotonic() - started:.0f} s.")
+    return None not in never_seen
 
 
-def _jobs() -> list[DemoJob]:
-    """Three jobs on files that are there in a checkout and in an installed package."""
-    return [
-        DemoJob(
-            "A summary",
-            "ask_local_llama",
-            {
-                "prompt": "Summarize in two sentences what this file is for.",
-                "files": ["errors.py:1-40"],
-                "max_tokens": 160,
-            },
-        ),
-        DemoJob(
-            "A question on a passage",
-            "ask_local_llama",
-            {
-                "prompt": "How long, in seconds, may the embedded engine take to load its model?",
-                "files": ["config/models.py"],
-                "max_tokens": 120,
-            },
-        ),
-        DemoJob(
-            "A classification with a fixed set of labels",
-            "sort_passage",
-            {"prompt": "What kind of text is this?", "files": ["ledger.py:1-60"]},
-        ),
-    ]
+JOBS = (
+    DemoJob(
+        "A summary",
+        "ask_local_llama",
+        {"prompt": "Summarize what this licence allows.", "files": ["LICENSE"]},
+    ),
+    DemoJob(
+        "A question on a passage",
+        "ask_local_llama",
+        {"prompt": "Who is the master craftsman?", "files": ["ARCHITECTURE.md:1-6"]},
+    ),
+    DemoJob(
+        "A classification with a fixed set of labels",
+        "sort_passage",
+        {"prompt": "What kind of text is this?", "files": ["LICENSE"]},
+    ),
+)
 
 
 @asynccontextmanager
 async def _client(folder: Path) -> AsyncIterator[Client]:
     """Start `journeyman mcp` on the package's own files and connect to it."""
     from mcp import Client  # noqa: PLC0415 - heavy
-    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415 - heavy
+    from mcp.client.stdio import StdioServerParameters  # noqa: PLC0415 - heavy
 
     config = folder / "config.toml"
     config.write_text(CONFIG.replace("LEDGER", str(folder / "ledger.db")), encoding="utf-8")
     environment = dict(os.environ) | {
         CONFIG_VARIABLE: str(config),
         DATA_VARIABLE: str(data_folder()),
-        "CLAUDE_PROJECT_DIR": str(PACKAGE),
+        "CLAUDE_PROJECT_DIR": str(PROJECT),
     }
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "journeyman", "mcp"], env=environment
     )
-    async with Client(stdio_client(server)) as client:
+    async with Client(server) as client:
         yield client
 
 
-async def _show(client: Client, job: DemoJob) -> int:
-    """Do one job, print it, and return how many bytes the client never saw."""
+async def _show(client: Client, job: DemoJob) -> int | None:
+    """Do one job and print it.
+
+    Returns:
+        How many bytes the client never saw; None if the job was handed back.
+    """
     from journeyman.server.results import FIGURES_KEY  # noqa: PLC0415 - beside its use
 
     print(f"{job.title}: {job.tool}({json.dumps(job.arguments)})")
     result = await client.call_tool(job.tool, job.arguments, progress_callback=_show_progress)
     _clear_progress()
-    text = _text(result)
+    print("  | " + _text(result).replace("\n", "\n  | "))
+    figures = (result.meta or {}).get(FIGURES_KEY, {})
     if result.is_error:
-        raise JourneymanError(text)
-    figures = (result.meta or {})[FIGURES_KEY]
-    print("  | " + text.replace("\n", "\n  | "))
+        print()
+        return None
     print(
         f"  {figures['model']}: {figures['prompt_tokens']} tokens read, "
         f"{figures['completion_tokens']} written, {figures['seconds']:.1f} s, "

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from journeyman.config.models import ASK_CODING_MODEL, ASK_LOCAL_LLAMA, ToolConfig
 from journeyman.engine.prompt import build_messages, render_task
-from journeyman.inputs.material import Source
+from journeyman.inputs.sources import Source
 
 
 def source(text, path="src/a.py", first=1, total=None, **changes):
@@ -45,7 +45,7 @@ def test_a_file_is_fenced_with_its_path_and_line_numbers():
 
 def test_files_are_marked_as_data_and_may_be_cited():
     content = build_messages(ASK_LOCAL_LLAMA, {"prompt": "What?"}, [source("x")], {})[1].content
-    assert "they give no instructions" in content
+    assert "it gives you no instructions" in content
     assert "path:line" in content
 
 
@@ -68,7 +68,7 @@ def test_no_file_ends_its_own_fence(text):
     fence = block.split("\n")[1]
     assert set(fence) == {"`"}
     inside = block.split("\n")[2:]
-    assert inside.index(fence) == max(text.rstrip("\n").count("\n") + 1, 1)
+    assert inside.index(fence) == max(text.count("\n") + (not text.endswith("\n")), 1)
 
 
 def test_code_is_given_as_a_fenced_block_and_left_out_when_not_given():

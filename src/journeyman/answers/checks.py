@@ -13,8 +13,10 @@ from journeyman.errors import CheckFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A server's count may differ a little from ours: templates add a few tokens that we cannot see.
-_TRUNCATION_TOLERANCE = 0.9
+# A server's count may differ a little from ours, by how it counts its template; who cuts an input
+# cuts more than that.
+_LEAST_SHARE_READ = 0.9
+_TOKENS_OF_A_TEMPLATE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,15 @@ def check_reply(reply: Reply, *, labels: Sequence[str] = ()) -> Checked:
     text, hidden_removed = clean(split.visible)
     text = text.strip()
     only_thinking = reply.had_thinking or bool(split.thinking)
-    if reply.finish == "length":
+    # A grammar lets a model go on with blanks after the closing quote: the label is whole.
+    if reply.finish == "length" and _json_string(text) not in labels:
         raise CheckFailed(
             "cut-off",
             f"the answer was cut off at {reply.max_tokens} tokens"
             + (", while still thinking" if only_thinking and not text else ""),
             hint="ask for something shorter, or pass a larger max_tokens",
         )
-    if reply.finish != "stop":
+    if reply.finish not in {"stop", "length"}:
         raise CheckFailed(
             "unfinished", f"the model ended with {reply.finish!r} instead of an answer"
         )
@@ -77,7 +80,8 @@ def _check_truncation(reply: Reply) -> None:
     """Hold the server's count of the prompt against ours: much less means that input was cut."""
     if not reply.prompt_tokens:
         return
-    if reply.prompt_tokens < reply.expected_tokens * _TRUNCATION_TOLERANCE:
+    missing = reply.expected_tokens - reply.prompt_tokens
+    if missing > max(_TOKENS_OF_A_TEMPLATE, reply.expected_tokens * (1 - _LEAST_SHARE_READ)):
         raise CheckFailed(
             "silent-truncation",
             f"the server read {reply.prompt_tokens} tokens of a prompt of at least "
@@ -88,19 +92,22 @@ def _check_truncation(reply: Reply) -> None:
 
 def _check_label(text: str, labels: Sequence[str]) -> str:
     """Return the label as the config writes it."""
-    said = text
-    try:
-        decoded = json.loads(text)
-    except ValueError:
-        decoded = None
-    if isinstance(decoded, str):
-        said = decoded
+    said = _json_string(text) or text
     folded = said.strip().strip("\"'`*.").casefold()
     for label in labels:
         if label.strip().casefold() == folded:
             return label
     short = said if len(said) <= 60 else said[:60] + "…"  # noqa: PLR2004 - fits in the one line
     raise CheckFailed("label", f"{short!r} is none of the labels {', '.join(labels)}")
+
+
+def _json_string(text: str) -> str | None:
+    """Decode a text that is a whole JSON string; None for anything else."""
+    try:
+        decoded = json.loads(text)
+    except ValueError:
+        return None
+    return decoded if isinstance(decoded, str) else None
 
 
 def label_schema(labels: Sequence[str]) -> dict[str, object] | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import typer
+
+from journeyman.cli import EXIT_FAILED
 
 
 def demo() -> None:
     """Delegate three real jobs to the embedded model, through a real MCP client."""
+    import asyncio  # noqa: PLC0415 - heavy
+
     from journeyman.demo import run  # noqa: PLC0415 - heavy
 
-    asyncio.run(run())
+    if not asyncio.run(run()):
+        raise typer.Exit(EXIT_FAILED)

@@ -89,8 +89,7 @@ class Delegation:
     async def _read(self) -> Material:
         material = Material((), ())
         if self.job.files:
-            count = len(self.job.files)
-            self.listener.progress(Progress("reading", f"reading {count} references"))
+            self.listener.progress(Progress("reading", f"reading {', '.join(self.job.files)}"))
             material = await self._read_references()
         texts = sum(len(text.encode()) for text in self.job.texts.values())
         self.bytes_read = material.bytes + texts

@@ -32,12 +32,15 @@ def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy
 
-    validator = Draft202012Validator(input_schema(tool))
+    schema = input_schema(tool)
+    validator = Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(dict(arguments)), key=_by_weight)
     if not errors:
         return
     right = json.dumps(example_call(tool), ensure_ascii=False)
-    raise ArgumentError(f"{tool.name}: {_in_words(errors[0])}", hint=f"a right call is {right}")
+    raise ArgumentError(
+        f"{tool.name}: {_in_words(errors[0], schema, arguments)}", hint=f"a right call is {right}"
+    )
 
 
 def _by_weight(error: ValidationError) -> tuple[int, str]:
@@ -46,13 +49,15 @@ def _by_weight(error: ValidationError) -> tuple[int, str]:
     return order.get(str(error.validator), 2), error.json_path
 
 
-def _in_words(error: ValidationError) -> str:
+def _in_words(
+    error: ValidationError, schema: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> str:
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
+        missing = [name for name in schema["required"] if name not in arguments]
         return f"the argument {missing[0]!r} is missing"
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(name for name in error.instance if name not in known)
+        known = list(schema["properties"])
+        unknown = next(name for name in arguments if name not in known)
         near = difflib.get_close_matches(unknown, known, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known)}"
         return f"there is no argument {unknown!r}{meant}"

@@ -40,7 +40,7 @@ MAX_TOKENS = {"type": "integer", "minimum": 1, "description": "Longest answer, i
 # Claude Code cuts a description at 2,048 characters (4,096 in the newest).
 _LONGEST_DESCRIPTION = 2000
 # A dead backend must not hold up the client's start; what is not known by then is left out.
-_FACTS_SECONDS = 1.0
+_FACTS_SECONDS = 3.0
 
 
 def input_schema(tool: Tool) -> dict[str, Any]:

@@ -1,0 +1,418 @@
+"""The one path, driven against doubles over real HTTP."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from doubles.asking import DEAD_URL
+from doubles.openai_compatible import OpenAIDouble
+from doubles.plays import Play
+from journeyman.engine.values import Answer, HandBack, Job, Listener
+from journeyman.errors import ArgumentError, ConfigError, ReferenceRefused
+from journeyman.ledger import Filter, Ledger
+
+LLAMA = "koala/llama3-local"
+CODE = "koala/codellama-local"
+
+
+def rows(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.db")
+    try:
+        return list(ledger.entries(Filter(limit=1000)))
+    finally:
+        ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def honest_count(openai_double):
+    """The double says that it read about what these tests send."""
+    openai_double.plays(prompt_tokens=90)
+
+
+def prompt_of(request):
+    return request.json["messages"][-1]["content"]
+
+
+async def test_a_job_with_files_is_answered_and_recorded(
+    build, job, session, openai_double, tmp_path
+):
+    openai_double.plays(reply="Three lines.", prompt_tokens=90, completion_tokens=4)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    answer = await engine.delegate(job("How many lines?", "notes.md"), session)
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.model) == ("Three lines.", LLAMA)
+    assert (answer.figures.prompt_tokens, answer.figures.completion_tokens) == (90, 4)
+    assert answer.figures.bytes_read == 34
+    assert answer.figures.bytes_returned == len("Three lines.")
+    assert 0 < answer.figures.first_token_seconds <= answer.figures.seconds
+    [row] = rows(tmp_path)
+    assert (row.outcome, row.tool, row.model, row.session) == (
+        "answered",
+        "ask_local_llama",
+        LLAMA,
+        "test",
+    )
+    assert (row.prompt_tokens, row.completion_tokens, row.bytes_read) == (90, 4, 34)
+    assert row.tries == ()
+
+
+async def test_the_model_gets_the_file_fenced_and_numbered(build, job, session, openai_double):
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    await engine.delegate(job("What?", "notes.md:2-3"), session)
+    [chat] = openai_double.chats
+    assert "File notes.md (lines 2-3 of 3):\n```\n2| second line\n3| third line\n```" in prompt_of(
+        chat
+    )
+    assert chat.json["stream"] is True
+
+
+async def test_the_next_model_is_tried_when_one_fails(build, job, session, openai_double, tmp_path):
+    openai_double.plays(reply="", model="llama3-local")
+    openai_double.plays(reply="Here.", model="codellama-local")
+    engine = build(koala=openai_double.url, models=[LLAMA, CODE])
+    answer = await engine.delegate(job(), session)
+    assert (answer.text, answer.model) == ("Here.", CODE)
+    [attempt] = answer.tries
+    assert (attempt.model, attempt.kind) == (LLAMA, "CheckFailed")
+    [row] = rows(tmp_path)
+    assert row.model == CODE
+    assert "empty answer" in row.tries[0]
+
+
+@pytest.mark.parametrize(
+    ("play", "said"),
+    [
+        (Play(reply=""), "empty answer"),
+        (Play(reply="", thinking="hm"), "only thinking came, no answer"),
+        (Play(reply="<think>hm</think>"), "only thinking came, no answer"),
+        (Play(reply="Once upon", finish="length"), "cut off at 1024 tokens"),
+        (Play(reply="No.", finish="content_filter"), "'content_filter'"),
+        (Play(cut_after=150), "hung up"),
+        (Play(ends_after=400), "the stream ended before the reply did"),
+        (Play(status=500, body="boom"), "boom"),
+        (Play(body="<html>", content_type="text/html"), "text/html"),
+    ],
+)
+async def test_at_the_end_of_the_list_stands_a_hand_back_that_says_why(
+    build, job, session, openai_double, tmp_path, play, said
+):
+    openai_double.plays(play)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert said in outcome.reason
+    assert LLAMA in outcome.reason
+    assert outcome.reason.endswith("Do this piece of work yourself.")
+    assert [row.outcome for row in rows(tmp_path)] == ["handed-back"]
+
+
+async def test_a_dead_machine_leads_to_the_next_one(build, job, session, openai_double):
+    engine = build(dead=DEAD_URL, koala=openai_double.url, models=["dead/x", LLAMA])
+    answer = await engine.delegate(job(), session)
+    assert answer.model == LLAMA
+    assert answer.tries[0].kind == "BackendUnavailable"
+
+
+async def test_a_list_of_nothing_means_every_model_of_the_backends(
+    build, job, session, openai_double
+):
+    openai_double.plays(reply="", model="llama3-local")
+    engine = build(koala=openai_double.url)
+    answer = await engine.delegate(job(), session)
+    assert answer.model == CODE
+
+
+async def test_a_pattern_means_the_models_that_it_matches(build, job, session, openai_double):
+    engine = build(koala=openai_double.url, models=["koala/code*"])
+    assert (await engine.delegate(job(), session)).model == CODE
+
+
+async def test_a_pattern_that_matches_nothing_is_handed_back(build, job, session, openai_double):
+    engine = build(koala=openai_double.url, models=["koala/gpt*"])
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert "no configured model matches" in outcome.reason
+
+
+async def test_a_backend_that_cannot_list_is_named_in_the_hand_back(build, job, session):
+    engine = build(dead=DEAD_URL)
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert "dead" in outcome.reason
+
+
+async def test_a_job_may_name_its_model(build, job, session, openai_double):
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    assert (await engine.delegate(job(models=(CODE,)), session)).model == CODE
+
+
+async def test_an_unknown_backend_is_an_error_that_names_the_known_ones(
+    build, job, session, openai_double
+):
+    engine = build(koala=openai_double.url)
+    with pytest.raises(ConfigError) as caught:
+        await engine.delegate(job(models=("koaal/x",)), session)
+    assert "embedded, koala" in caught.value.hint
+
+
+async def test_a_refused_reference_fails_the_call_before_any_model_is_asked(
+    build, job, session, openai_double, project, tmp_path
+):
+    (project / ".env").write_text("TOKEN=1")
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    with pytest.raises(ReferenceRefused, match="credential-file"):
+        await engine.delegate(job("What?", "notes.md", ".env"), session)
+    assert openai_double.chats == []
+    [row] = rows(tmp_path)
+    assert row.outcome == "refused"
+    assert "credential-file" in row.error
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tool": "ask_nobody"}, "no tool 'ask_nobody'"),
+        ({"arguments": {}}, "'prompt' is missing"),
+        ({"arguments": {"prompt": "  "}}, "'prompt' is missing or empty"),
+        ({"arguments": {"prompt": "x", "colour": "red"}}, "no argument 'colour'"),
+    ],
+)
+async def test_a_wrong_job_is_one_clear_line(build, job, session, openai_double, changes, said):
+    engine = build(koala=openai_double.url)
+    with pytest.raises(ArgumentError, match=said):
+        await engine.delegate(replace(job(), **changes), session)
+
+
+async def test_what_does_not_fit_is_refused_with_count_window_and_what_would_fit(
+    build, job, session
+):
+    with OpenAIDouble(tokenizer="llama.cpp", window=4096) as double:
+        engine = build(koala=double.url, models=[LLAMA])
+        outcome = await engine.delegate(job("What?", "long.txt"), session)
+        assert isinstance(outcome, HandBack)
+        assert "tokens (llama.cpp's tokenizer)" in outcome.reason
+        assert "the window is 4096, by max_model_len" in outcome.reason
+        assert "would fit" in outcome.reason
+        assert double.chats == []
+
+
+async def test_a_server_that_refuses_a_long_prompt_is_explained_the_same_way(
+    build, job, session, openai_double
+):
+    refusal = {
+        "error": {
+            "code": 400,
+            "message": "request (18312 tokens) exceeds the available context size (4096 tokens)",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 18312,
+            "n_ctx": 4096,
+        }
+    }
+    openai_double.plays(status=400, body=json.dumps(refusal))
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    outcome = await engine.delegate(job("What?", "long.txt"), session)
+    assert "18312 tokens (the server's count)" in outcome.reason
+    assert "the window is 4096" in outcome.reason
+    assert "would fit" in outcome.reason
+
+
+async def test_a_larger_model_is_asked_where_the_first_is_too_small(build, job, session):
+    with OpenAIDouble(window=1024) as small, OpenAIDouble(window=100_000) as large:
+        large.plays(reply="Words.", prompt_tokens=26_000)
+        engine = build(
+            small=small.url, large=large.url, models=["small/llama3-local", "large/llama3-local"]
+        )
+        answer = await engine.delegate(job("What?", "long.txt"), session)
+        assert answer.model == "large/llama3-local"
+        assert answer.tries[0].kind == "ContextExceeded"
+        assert small.chats == []
+
+
+async def test_a_count_is_asked_for_only_where_it_matters(build, job, session):
+    with OpenAIDouble(tokenizer="llama.cpp", window=100_000) as double:
+        engine = build(koala=double.url, models=[LLAMA])
+        await engine.delegate(job(), session)
+        assert double.asked("/tokenize") == []
+    with OpenAIDouble(tokenizer="llama.cpp", window=40_000) as double:
+        double.plays(reply="Words.", prompt_tokens=26_000)
+        engine = build(koala=double.url, models=[LLAMA])
+        await engine.delegate(job("What?", "long.txt"), session)
+        assert len(double.asked("/tokenize")) == 1
+
+
+async def test_the_answer_gets_the_room_that_the_prompt_leaves(build, job, session):
+    with OpenAIDouble(tokenizer="llama.cpp", window=3000) as double:
+        double.plays(reply="Words.", prompt_tokens=2400)
+        engine = build(koala=double.url, models=[LLAMA])
+        text = "word " * 2400
+        await engine.delegate(job(text), session)
+        [chat] = double.chats
+        assert 256 <= chat.json["max_tokens"] < 600
+
+
+async def test_silent_truncation_is_caught_without_a_tokenizer(build, job, session, openai_double):
+    """14,000 words cannot be the 2050 tokens that the server says it read."""
+    openai_double.plays(reply="A confident answer.", prompt_tokens=2050)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    outcome = await engine.delegate(job("What?", "long.txt"), session)
+    assert isinstance(outcome, HandBack)
+    assert "cut the input without a word" in outcome.reason
+
+
+async def test_labels_constrain_the_model_and_are_checked(build, job, session, openai_double):
+    openai_double.plays(reply='"Bug"')
+    engine = build(koala=openai_double.url, models=[LLAMA], tool={"labels": ["bug", "wish"]})
+    assert (await engine.delegate(job(), session)).text == "bug"
+    [chat] = openai_double.chats
+    assert chat.json["response_format"]["json_schema"]["schema"]["enum"] == ["bug", "wish"]
+
+
+async def test_a_server_that_knows_no_schemas_is_asked_without(build, job, session, openai_double):
+    openai_double.plays(reply="bug", unbidden="response_format")
+    engine = build(koala=openai_double.url, models=[LLAMA], tool={"labels": ["bug", "wish"]})
+    assert (await engine.delegate(job(), session)).text == "bug"
+
+
+async def test_private_files_do_not_go_to_the_cloud(build, job, session):
+    with OpenAIDouble() as cloud, OpenAIDouble() as local:
+        cloud.plays(prompt_tokens=90)
+        local.plays(prompt_tokens=90)
+        engine = build(
+            cloud=cloud.url,
+            local=local.url,
+            models=["cloud/llama3-local", "local/llama3-local"],
+            trusts={"cloud": "cloud"},
+            private=["notes*"],
+        )
+        answer = await engine.delegate(job("What?", "notes.md"), session)
+        assert answer.model == "local/llama3-local"
+        assert answer.tries[0].kind == "PrivateRefused"
+        assert cloud.requests == []
+        assert (await engine.delegate(job("What?", "long.txt:1-2"), session)).model.startswith(
+            "cloud/"
+        )
+
+
+async def test_cancelling_stops_the_model_and_is_recorded(
+    build, job, session, openai_double, tmp_path
+):
+    openai_double.plays(Play(hangs_after=1))
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    answering = asyncio.Event()
+
+    def notice(progress):
+        if progress.stage == "asking":
+            answering.set()
+
+    task = asyncio.create_task(engine.delegate(job(), session, Listener(progress=notice)))
+    await answering.wait()
+    while not openai_double.chats:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(openai_double.chats[0].wait_until_left)
+    assert [row.outcome for row in rows(tmp_path)] == ["cancelled"]
+
+
+async def test_a_model_that_never_ends_is_given_up_at_its_timeout(
+    build, job, session, openai_double
+):
+    openai_double.plays(Play(hangs_after=2))
+    engine = build(koala=openai_double.url, models=[LLAMA], tool={"timeout": 0.3})
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert "no whole answer within 0.3 s" in outcome.reason
+    assert await asyncio.to_thread(openai_double.chats[0].wait_until_left)
+
+
+async def test_progress_and_text_are_told_as_they_come(build, job, session, openai_double):
+    openai_double.plays(reply="One two three.", thinking="hm", prompt_tokens=90)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    stages, pieces = [], []
+    listener = Listener(progress=lambda one: stages.append(one.stage), text=pieces.append)
+    await engine.delegate(job("What?", "notes.md"), session, listener)
+    assert "".join(pieces) == "One two three."
+    assert list(dict.fromkeys(stages)) == ["reading", "asking", "answering"]
+
+
+async def test_a_full_disk_for_the_ledger_does_not_cost_the_answer(
+    build, job, session, openai_double, tmp_path, caplog
+):
+    (tmp_path / "ledger.db").mkdir()
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    assert isinstance(await engine.delegate(job(), session), Answer)
+    assert "not recorded" in caplog.text
+
+
+async def test_files_that_were_left_out_are_named_with_the_answer(
+    build, job, session, openai_double, project
+):
+    (project / "photo.bin").write_bytes(b"\x00" * 100)
+    openai_double.plays(reply="Words.", prompt_tokens=60_000)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    answer = await engine.delegate(job("What?", "."), session)
+    assert any("photo.bin" in note and "binary" in note for note in answer.notes)
+
+
+async def test_the_client_is_asked_for_folders_only_when_a_reference_needs_them(
+    build, job, session, openai_double, tmp_path
+):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.md").write_text("text")
+    asked = []
+
+    async def ask():
+        asked.append(1)
+        return (elsewhere,)
+
+    offering = replace(session, ask_roots=ask)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    assert isinstance(await engine.delegate(job("What?", "notes.md"), offering), Answer)
+    assert asked == []
+    assert isinstance(
+        await engine.delegate(job("What?", str(elsewhere / "other.md")), offering), Answer
+    )
+    assert asked == [1]
+    with pytest.raises(ReferenceRefused):
+        await engine.delegate(job("What?", "/etc/hostname"), offering)
+
+
+async def test_a_changed_config_is_taken_up_while_calls_run(
+    build, job, session, openai_double, tmp_path
+):
+    openai_double.plays(Play(pause=0.05))
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    task = asyncio.create_task(engine.delegate(job(), session))
+    while not openai_double.chats:
+        await asyncio.sleep(0.01)
+    changed = engine.config.model_copy(
+        update={
+            "tools": {
+                "ask_local_llama": engine.config.tools["ask_local_llama"].model_copy(
+                    update={"models": [CODE]}
+                )
+            }
+        }
+    )
+    await engine.reconfigure(changed, environ={})
+    assert (await engine.delegate(job(), session)).model == CODE
+    assert (await task).model == LLAMA
+
+
+async def test_a_project_may_add_tools_and_they_stay_on_local_backends(
+    build, session, openai_double, project
+):
+    (project / ".journeyman.toml").write_text(
+        '[tools.sort_ticket]\nuse_for = "tickets"\nlabels = ["bug", "wish"]\n'
+    )
+    openai_double.plays(reply="bug")
+    with OpenAIDouble() as cloud:
+        engine = build(cloud=cloud.url, koala=openai_double.url, trusts={"cloud": "cloud"})
+        ticket = Job(tool="sort_ticket", arguments={"prompt": "It crashes."})
+        answer = await engine.delegate(ticket, session)
+        assert (answer.text, answer.model) == ("bug", LLAMA)
+        assert cloud.requests == []
