@@ -83,11 +83,28 @@ def test_a_label_is_returned_as_the_config_writes_it(said):
     assert check_reply(replace(GOOD, text=said), labels=["Bug", "Wish"]).text == "Bug"
 
 
+def test_a_label_may_end_in_a_mark_itself():
+    reply = replace(GOOD, text="not sure.")
+    assert check_reply(reply, labels=["Not sure.", "sure"]).text == "Not sure."
+
+
 @pytest.mark.parametrize("said", ["it is a bug", "bugs", "wish or bug", "[1]", '{"label": "bug"}'])
 def test_anything_else_than_a_label_fails(said):
     error = failure(replace(GOOD, text=said), labels=["bug", "wish"])
     assert error.check == "label"
     assert "bug, wish" in str(error)
+
+
+def test_a_whole_label_is_no_cut_off_where_only_blanks_followed_it():
+    """llama.cpp's grammar allows blanks after the closing quote, and small models like them."""
+    reply = replace(GOOD, text='"bug"\n     ', finish="length")
+    assert check_reply(reply, labels=["bug", "bug report"]).text == "bug"
+
+
+@pytest.mark.parametrize("text", ["bug", '"bug', '"bugs"'])
+def test_a_label_that_may_have_gone_on_is_cut_off(text):
+    error = failure(replace(GOOD, text=text, finish="length"), labels=["bug", "bug report"])
+    assert error.check == "cut-off"
 
 
 def test_hidden_characters_are_removed_and_counted():

@@ -93,12 +93,16 @@ def _check_truncation(reply: Reply) -> None:
 def _check_label(text: str, labels: Sequence[str]) -> str:
     """Return the label as the config writes it."""
     said = _json_string(text) or text
-    folded = said.strip().strip("\"'`*.").casefold()
     for label in labels:
-        if label.strip().casefold() == folded:
+        if _bare(label) == _bare(said):
             return label
     short = said if len(said) <= 60 else said[:60] + "…"  # noqa: PLR2004 - fits in the one line
     raise CheckFailed("label", f"{short!r} is none of the labels {', '.join(labels)}")
+
+
+def _bare(label: str) -> str:
+    """A label without what models put around it."""
+    return label.strip().strip("\"'`*.").strip().casefold()
 
 
 def _json_string(text: str) -> str | None:

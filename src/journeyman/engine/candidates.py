@@ -6,6 +6,7 @@ import asyncio
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
 from journeyman.errors import BackendError
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from journeyman.backends.base import Backend, ModelInfo
-
-EMBEDDED = "embedded"
 
 
 def patterns_of(wanted: Sequence[str], backends: Mapping[str, Backend]) -> tuple[str, ...]:
@@ -69,7 +68,8 @@ async def list_models(
     failed: list[Try] = []
     for name, result in zip(backends, results, strict=True):
         if isinstance(result, BackendError):
-            failed.append(Try(name, type(result).__name__, str(result)))
+            hint = f" ({result.hint})" if result.hint else ""
+            failed.append(Try(name, type(result).__name__, f"{result}{hint}"))
         elif isinstance(result, BaseException):
             raise result
         else:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
@@ -129,6 +130,8 @@ class Engine:
         """List every model of every backend now, and which of these tools use it."""
         backends = self.catalog.backends
         models, failed = await list_models(backends)
+        if len(backends) > 1:  # who has servers may well do without the demonstration model
+            failed = [one for one in failed if one.model != EMBEDDED]
         return Survey(
             models=tuple(models),
             failed=tuple(failed),

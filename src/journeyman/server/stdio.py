@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,9 @@ PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 
 def run() -> None:
     """Serve one client until it closes its end, or a signal comes."""
-    asyncio.run(_serve_stdio())
+    # SIGTERM cancels the task, so that streams are closed and rows are written on the way out.
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_serve_stdio())
 
 
 async def _serve_stdio() -> None:

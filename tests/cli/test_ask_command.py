@@ -1,0 +1,197 @@
+"""`journeyman ask`, as a shell runs it."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from doubles.plays import Play
+
+pytestmark = pytest.mark.slow
+
+
+def prompt_of(double):
+    return double.chats[0].json["messages"][-1]["content"]
+
+
+def test_the_answer_is_plain_text_when_piped(journeyman):
+    done = journeyman("ask", "How many lines?", "-f", "notes.md")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Three lines.\n", "")
+
+
+def test_json_has_every_figure(journeyman):
+    done = journeyman("ask", "How many lines?", "-f", "notes.md", "--json")
+    told = json.loads(done.stdout)
+    assert (told["outcome"], told["text"], told["model"]) == (
+        "answered",
+        "Three lines.",
+        "koala/llama3-local",
+    )
+    assert told["figures"]["bytes_read"] == 34
+    assert told["figures"]["prompt_tokens"] == 120
+
+
+def test_the_prompt_may_come_from_standard_input(journeyman, openai_double):
+    assert journeyman("ask", "-", stdin="Say hi.").stdout == "Three lines.\n"
+    assert prompt_of(openai_double) == "Say hi."
+
+
+def test_what_is_piped_in_besides_a_prompt_is_data(journeyman, openai_double):
+    journeyman("ask", "Summarize.", stdin="log line 1\nlog line 2")
+    assert "standard input:\n```\nlog line 1\nlog line 2\n```" in prompt_of(openai_double)
+    assert prompt_of(openai_double).endswith("Summarize.")
+
+
+def test_a_model_or_a_pattern_can_be_named(journeyman):
+    done = journeyman("ask", "Hi", "-m", "koala/code*", "--json")
+    assert json.loads(done.stdout)["model"] == "koala/codellama-local"
+
+
+def test_another_tool_takes_its_own_arguments(journeyman, openai_double):
+    journeyman("ask", "Right?", "-t", "ask_coding_model", "-a", "code=x = 1")
+    assert "code:\n```\nx = 1\n```" in prompt_of(openai_double)
+
+
+def test_a_hand_back_says_what_was_tried_and_exits_with_1(journeyman, openai_double):
+    openai_double.plays(reply="")
+    done = journeyman("ask", "Hi")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0].startswith("error: no model of ask_local_llama")
+    assert "- koala/llama3-local: empty answer" in done.stderr
+    assert "- koala/codellama-local: empty answer" in done.stderr
+
+
+def test_a_hand_back_as_json_has_the_tries(journeyman, openai_double):
+    openai_double.plays(reply="")
+    done = journeyman("ask", "Hi", "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["outcome"] == "handed-back"
+    assert len(told["tries"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["ask", "Hi", "-f", "../x"], 3, "error: reference '../x' refused"),
+        (["ask", "Hi", "-f", "nothing.md"], 3, "not-found"),
+        (["ask", "Hi", "-t", "ask_nobody"], 2, "error: there is no tool 'ask_nobody'"),
+        (["ask", "Hi", "-m", "nobody/x"], 2, "no such backend"),
+        (["ask", "Hi", "-m", "a/b", "-t", "c"], 2, "exclude each other"),
+        (["ask", "Hi", "-a", "code"], 2, "NAME=TEXT"),
+        (["ask", "Hi", "--max-tokens", "0"], 2, "greater than or equal to 1"),
+        (["--config", "nowhere.toml", "ask", "Hi"], 2, "nowhere.toml"),
+    ],
+)
+def test_a_mistake_is_one_line_a_hint_and_an_exit_code(journeyman, arguments, code, said):
+    done = journeyman(*arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_further_root_can_be_named(journeyman, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.md").write_text("text\n")
+    reference = str(tmp_path / "other" / "x.md")
+    assert journeyman("ask", "Hi", "-f", reference).returncode == 3
+    assert journeyman("ask", "Hi", "-f", reference, "--root", str(tmp_path / "other")).stdout
+
+
+def test_ctrl_c_stops_the_model_and_exits_with_130(project, openai_double, journeyman):
+    openai_double.plays(Play(hangs_after=2))
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "journeyman", "ask", "Hi"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not openai_double.chats and time.monotonic() < deadline:
+        time.sleep(0.02)
+    asking.send_signal(signal.SIGINT)
+    _out, err = asking.communicate(timeout=20)
+    assert openai_double.chats[0].wait_until_left()
+    assert asking.returncode == 130
+    assert "Traceback" not in err
+    assert journeyman("log", "--json").stdout.count('"cancelled"') == 1
+
+
+def test_a_reader_that_goes_away_is_no_traceback(project):
+    command = f"{sys.executable} -m journeyman ask Hi --json | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode in {0, 141}
+
+
+def on_a_terminal(project, *arguments):
+    """Run the command with a terminal for its output and errors; return what it showed."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "journeyman", *arguments],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
+        env=dict(os.environ, TERM="xterm"),
+    )
+    os.close(follower)
+    shown = []
+    while select.select([leader], [], [], 30)[0]:
+        try:
+            data = os.read(leader, 4096)
+        except OSError:  # Linux tells the end of a terminal so
+            break
+        if not data:
+            break
+        shown.append((time.monotonic(), data))
+    process.wait(30)
+    os.close(leader)
+    return shown
+
+
+def test_a_terminal_sees_the_answer_grow_and_the_figures(project, openai_double):
+    openai_double.plays(
+        Play(reply="One two three four.", thinking="hm", pause=0.2, prompt_tokens=120)
+    )
+    shown = on_a_terminal(project, "ask", "Hi")
+    whole = b"".join(data for _, data in shown).decode()
+    assert "One two three four." in whole
+    assert "hm" not in whole
+    assert "[koala/llama3-local; 120 tokens in" in whole
+    moment = {word: next(at for at, data in shown if word in data) for word in (b"One", b"four")}
+    assert moment[b"four"] - moment[b"One"] > 0.3
+
+
+def test_a_terminal_sees_that_a_model_failed_and_another_answers(project, openai_double):
+    openai_double.plays(reply="Cut of", finish="length", model="llama3-local")
+    openai_double.plays(reply="Whole.", prompt_tokens=120, model="codellama-local")
+    whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi")).decode()
+    assert "--- koala/llama3-local: the answer was cut off" in whole
+    assert whole.index("cut off") < whole.index("Whole.")
+
+
+def test_terminal_escapes_of_a_model_do_not_reach_the_terminal(project, openai_double):
+    openai_double.plays(reply="\x1b]0;evil\x07\x1b[31mred\x1b[0m text", prompt_tokens=120)
+    whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi")).decode()
+    assert "red text" in whole
+    assert "\x1b[31m" not in whole
+    assert "evil" not in whole

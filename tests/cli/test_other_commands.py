@@ -1,0 +1,88 @@
+"""`journeyman models`, `log`, `demo` and what all commands share."""
+
+import json
+
+import pytest
+
+from journeyman import __version__
+from journeyman.cli.reference import page
+
+pytestmark = pytest.mark.slow
+
+
+def test_models_are_listed_in_columns_for_a_pipe(journeyman):
+    done = journeyman("models")
+    first = done.stdout.splitlines()[0].split("\t")
+    assert first[:2] == ["koala/llama3-local", "unknown"]
+    assert first[4] == "ask_local_llama, ask_coding_model"
+
+
+def test_models_as_json_name_their_tools(journeyman):
+    told = json.loads(journeyman("models", "--json").stdout)
+    assert [model["id"] for model in told["models"]] == [
+        "koala/llama3-local",
+        "koala/codellama-local",
+    ]
+    assert told["models"][0]["tools"] == ["ask_local_llama", "ask_coding_model"]
+
+
+def test_a_backend_that_does_not_answer_is_named_and_the_others_are_listed(journeyman, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(
+        config.read_text() + '\n[backends.dead]\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
+    )
+    done = journeyman("models")
+    assert "koala/llama3-local" in done.stdout
+    assert done.stderr.startswith("dead: not available:")
+    assert done.returncode == 0
+
+
+def test_the_log_shows_the_newest_first_and_filters(journeyman, openai_double):
+    assert journeyman("log").stdout == ""
+    journeyman("ask", "Hi", "-f", "notes.md")
+    openai_double.plays(reply="")
+    journeyman("ask", "Hi")
+    rows = [json.loads(line) for line in journeyman("log", "--json").stdout.splitlines()]
+    assert [row["outcome"] for row in rows] == ["handed-back", "answered"]
+    assert rows[1]["bytes_read"] == 34
+    assert rows[1]["session"] == "shell"
+    only = journeyman("log", "--outcome", "answered", "--since", "1h").stdout.splitlines()
+    assert len(only) == 1
+    assert "koala/llama3-local\tanswered\t120\t4" in only[0]
+    assert journeyman("log", "--since", "2030-01-01").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["log", "--since", "yesterday"], "--since 'yesterday' is no time"),
+        (["log", "--outcome", "good"], "it is one of answered, handed-back"),
+        (["log", "--limit", "0"], "--limit"),
+        (["aks"], "aks"),
+    ],
+)
+def test_a_mistake_says_what_is_right(journeyman, arguments, said):
+    done = journeyman(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_told(journeyman):
+    assert journeyman("--version").stdout == f"journeyman {__version__}\n"
+
+
+def test_the_page_of_the_command_line_is_as_the_commands_help(request):
+    written = (request.config.rootpath / "docs" / "cli.md").read_text()
+    assert written == page()
+
+
+def test_the_demo_does_three_jobs_with_the_real_model(journeyman, data_with_demo):
+    done = journeyman("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" bytes by reference") == 3
+    assert "small demonstration model" in done.stdout
+    assert "is answering" in done.stdout
+    assert "never seen by the client" in done.stdout
+    for tool in ("ask_local_llama(", "sort_passage("):
+        assert tool in done.stdout
