@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from journeyman.engine.values import Answer, Progress
@@ -42,7 +41,7 @@ def print_text(question: Question) -> None:
     """
     screen = _Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
     try:
-        answer = asyncio.run(_ask(question, screen.progress, screen.text))
+        answer = _run(_ask(question, screen.progress, screen.text))
     finally:
         screen.leave()
     screen.show(answer.text)
@@ -57,12 +56,18 @@ def print_json(question: Question) -> None:
     from journeyman.errors import HandedBack  # noqa: PLC0415 - beside its use
 
     try:
-        answer = asyncio.run(_ask(question))
+        answer = _run(_ask(question))
     except HandedBack as error:
         handed_back = {"outcome": "handed-back", "tries": error.tries, "hint": error.hint}
         print(json.dumps(handed_back, ensure_ascii=False, indent=2))
         raise typer.Exit(EXIT_FAILED) from None
     print(json.dumps({"outcome": "answered"} | asdict(answer), ensure_ascii=False, indent=2))
+
+
+def _run(asking: Coroutine[None, None, Answer]) -> Answer:
+    import asyncio  # noqa: PLC0415 - heavy
+
+    return asyncio.run(asking)
 
 
 async def _ask(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,8 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every model of every backend now: window, loaded or not, and which tools use it."""
+    import asyncio  # noqa: PLC0415 - heavy
+
     survey = asyncio.run(_survey())
     if as_json:
         print(json.dumps(_as_data(survey), ensure_ascii=False, indent=2))

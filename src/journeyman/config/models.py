@@ -6,27 +6,41 @@ docs/configuration.md is generated from here: every field carries its descriptio
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from journeyman.config.rules import (
+    ConfigPath,
+    KeyPath,
+    http_address,
+    misfits,
+    names_are_plain,
+    no_such,
+    variable_name,
+)
+
 BackendKind = Literal["openai", "litellm", "ollama", "llama-swap"]
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
-TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+EMBEDDED = "embedded"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OPTIONAL_MARK = "?"
 RESERVED_ARGUMENTS = frozenset({"files", "max_tokens"})
-RESERVED_TOOLS = frozenset({"list_available_local_models"})
-
-HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}
+TAKEN_TOOLS = {"list_available_local_models": "is a tool of Journeyman's own; choose another name"}
 
 
 class Section(BaseModel):
     """A table of the config file: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
 
 class BackendConfig(Section):
@@ -36,14 +50,14 @@ class BackendConfig(Section):
     """What the server is. `openai` fits any OpenAI-compatible server (vLLM, LM Studio,
     llama-server, …)."""
 
-    url: str
+    url: Annotated[str, AfterValidator(http_address)]
     """Its address, such as `http://koala:4000`. A trailing `/v1` is allowed and makes no
     difference."""
 
-    api_key_env: str | None = None
+    api_key_env: Annotated[str, AfterValidator(variable_name)] | None = None
     """The environment variable that holds the key. The key itself never stands in this file."""
 
-    api_key_file: HomePath | None = None
+    api_key_file: ConfigPath | None = None
     """A file whose first line is the key. Used where `api_key_env` is not set or is empty."""
 
     trust: Literal["local", "cloud"] = "local"
@@ -59,21 +73,6 @@ class BackendConfig(Section):
     windows: dict[str, Annotated[int, Field(gt=0)]] = {}
     """Context windows in tokens by model name, where the server does not tell the true one.
     For Ollama it is also the `num_ctx` that is asked for."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_http_address(cls, url: str) -> str:
-        if not re.match(r"https?://[^/\s]+", url):
-            raise ValueError("is no http:// or https:// address")
-        return url.rstrip("/")
-
-    @model_validator(mode="after")
-    def _key_is_no_key_itself(self) -> Self:
-        if self.api_key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
-            raise ValueError(
-                "api_key_env takes the name of an environment variable, not the key itself"
-            )
-        return self
 
 
 class ToolConfig(Section):
@@ -120,10 +119,11 @@ class ToolConfig(Section):
     @field_validator("models")
     @classmethod
     def _names_a_backend(cls, models: list[str]) -> list[str]:
-        for model in models:
-            backend, slash, name = model.partition("/")
-            if not (backend and slash and name):
-                raise ValueError(f"{model!r} is not written backend/model")
+        misfits(
+            ((place,), f"{model!r} is not written backend/model")
+            for place, model in enumerate(models)
+            if not all(model.partition("/"))
+        )
         return models
 
     @field_validator("labels")
@@ -131,27 +131,37 @@ class ToolConfig(Section):
     def _labels_differ(cls, labels: list[str]) -> list[str]:
         folded = [label.strip().casefold() for label in labels]
         if len(set(folded)) != len(folded) or "" in folded:
-            raise ValueError("labels must differ from each other and may not be empty")
+            raise ValueError("must differ from each other and may not be empty")
         return labels
 
     @model_validator(mode="after")
     def _parameters_fit_the_template(self) -> Self:
-        names = [name.removesuffix(OPTIONAL_MARK) for name in self.parameters]
-        for name in names:
-            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or name in RESERVED_ARGUMENTS:
-                raise ValueError(f"parameters: {name!r} is no free argument name")
-        if not any(not name.endswith(OPTIONAL_MARK) for name in self.parameters):
-            raise ValueError("parameters: at least one must be required (no '?' at its end)")
-        for placeholder in PLACEHOLDER.findall(self.template):
-            if placeholder not in names:
-                raise ValueError(f"template: {{{placeholder}}} is none of its parameters")
+        found: list[tuple[KeyPath, str]] = []
+        names: set[str] = set()
+        for parameter in self.parameters:
+            name = parameter.removesuffix(OPTIONAL_MARK)
+            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+                found.append((("parameters", parameter), "an argument's name is a-z, 0-9 and '_'"))
+            elif name in RESERVED_ARGUMENTS:
+                found.append((("parameters", parameter), "every tool has that argument by itself"))
+            elif name in names:
+                found.append((("parameters", parameter), "is there twice, with and without '?'"))
+            names.add(name)
+        if all(name.endswith(OPTIONAL_MARK) for name in self.parameters):
+            found.append((("parameters",), "at least one must be required (no '?' at its end)"))
+        found += [
+            (("template",), f"{{{placeholder}}} is none of its parameters")
+            for placeholder in dict.fromkeys(PLACEHOLDER.findall(self.template))
+            if placeholder not in names
+        ]
+        misfits(found)
         return self
 
 
 class EmbeddedConfig(Section):
     """The embedded engine: a small model that runs in a child process, with no server."""
 
-    model: HomePath | None = None
+    model: ConfigPath | None = None
     """A GGUF file. Empty: the demonstration model that `journeyman embedded install` fetched."""
 
     context: int = Field(default=4096, ge=512)
@@ -186,7 +196,7 @@ class ReferencesConfig(Section):
 class LedgerConfig(Section):
     """The record of every delegation."""
 
-    path: HomePath | None = None
+    path: ConfigPath | None = None
     """The SQLite file. Empty: `ledger.db` in the data folder."""
 
 
@@ -212,18 +222,21 @@ ASK_CODING_MODEL = ToolConfig(
 )
 
 
+DEFAULT_TOOLS = {"ask_local_llama": ASK_LOCAL_LLAMA, "ask_coding_model": ASK_CODING_MODEL}
+
+
 class Config(Section):
     """The whole config file."""
 
-    roots: list[HomePath] = []
+    roots: list[ConfigPath] = []
     """Folders that may be read by reference, besides the project folder of the client."""
 
     backends: dict[str, BackendConfig] = {}
     """The servers, by a name of your choice: `[backends.koala]`."""
 
     tools: dict[str, ToolConfig] = {}
-    """The tools, by name: `[tools.ask_local_llama]`. The two default tools are there unless
-    you define them anew."""
+    """The tools, by name: `[tools.ask_local_llama]`. The two default tools are always there;
+    what you do not set of them stays as it is."""
 
     embedded: EmbeddedConfig = EmbeddedConfig()
     references: ReferencesConfig = ReferencesConfig()
@@ -231,38 +244,44 @@ class Config(Section):
 
     @field_validator("backends")
     @classmethod
-    def _backend_names_are_plain(cls, backends: dict[str, Any]) -> dict[str, Any]:
-        for name in backends:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: a backend's name is letters, digits, '-' and '_'")
-            if name == "embedded":
-                raise ValueError("'embedded' is the embedded engine; choose another name")
+    def _backend_names_are_plain(
+        cls, backends: dict[str, BackendConfig]
+    ) -> dict[str, BackendConfig]:
+        names_are_plain(backends, TAKEN_BACKENDS)
         return backends
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _default_tools_keep_what_is_not_set(cls, tools: object) -> object:
+        if not isinstance(tools, dict):
+            return tools
+        return {
+            name: {**DEFAULT_TOOLS[name].model_dump(exclude_unset=True), **given}
+            if name in DEFAULT_TOOLS and isinstance(given, dict)
+            else given
+            for name, given in tools.items()
+        }
 
     @field_validator("tools")
     @classmethod
-    def _tool_names_are_plain(cls, tools: dict[str, Any]) -> dict[str, Any]:
-        for name in tools:
-            if not TOOL_NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: a tool's name is letters, digits, '-' and '_'")
-            if name in RESERVED_TOOLS:
-                raise ValueError(f"{name!r} is a tool of Journeyman's own; choose another name")
+    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
+        names_are_plain(tools, TAKEN_TOOLS)
         return tools
 
     @model_validator(mode="after")
     def _tools_name_known_backends(self) -> Self:
-        known = {*self.backends, "embedded"}
-        for name, tool in self.tools.items():
-            for model in tool.models:
-                backend = model.partition("/")[0]
-                if backend not in known:
-                    raise ValueError(f"tools.{name}.models: there is no backend {backend!r}")
+        known = [*self.backends, EMBEDDED]
+        misfits(
+            (("tools", name, "models", place), no_such("backend", backend, known))
+            for name, tool in self.tools.items()
+            for place, model in enumerate(tool.models)
+            if (backend := model.partition("/")[0]) not in known
+        )
         return self
 
     def all_tools(self) -> dict[str, ToolConfig]:
         """The default tools and the user's, by name, the user's own definition first."""
-        defaults = {"ask_local_llama": ASK_LOCAL_LLAMA, "ask_coding_model": ASK_CODING_MODEL}
-        return defaults | self.tools
+        return DEFAULT_TOOLS | self.tools
 
 
 class ProjectConfig(Section):
@@ -270,3 +289,9 @@ class ProjectConfig(Section):
 
     tools: dict[str, ToolConfig] = {}
     """Tools for this project. They may not replace a tool of the user's."""
+
+    @field_validator("tools")
+    @classmethod
+    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
+        names_are_plain(tools, TAKEN_TOOLS)
+        return tools

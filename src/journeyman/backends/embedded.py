@@ -1,0 +1,148 @@
+"""The embedded engine as a backend: one model, served by llama.cpp in a child process."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from journeyman.backends.base import BackendSettings, ModelInfo
+from journeyman.backends.openai import OpenAIBackend
+from journeyman.config.models import EMBEDDED
+from journeyman.embedded.engine import EmbeddedEngine
+from journeyman.errors import BackendUnavailable, CutStream, EmbeddedError, ModelUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from pathlib import Path
+
+    import openai
+
+    from journeyman.backends.base import ChatRequest, Chunk, Message, TokenCount, Trust
+    from journeyman.backends.faults import Asked
+    from journeyman.config.models import EmbeddedConfig
+
+_SETTINGS = BackendSettings(name=EMBEDDED, url="http://embedded-engine")
+
+
+class EmbeddedBackend:
+    """One model, with no server of the user's; the engine starts when the model is first used."""
+
+    name = EMBEDDED
+    kind = "embedded"
+    trust: Trust = "local"
+
+    def __init__(self, config: EmbeddedConfig) -> None:
+        self._engine = EmbeddedEngine(config)
+        self._server: _LlamaServer | None = None
+
+    async def models(self) -> list[ModelInfo]:
+        """List the one model.
+
+        Raises:
+            BackendUnavailable: the engine or the model is not installed, or the file is broken.
+        """
+        return [await self.describe(self._engine.model.name)]
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe the model, from the config and the model file: nothing is started.
+
+        Raises:
+            ModelUnknown: it has another name.
+            BackendUnavailable: the engine or the model is not installed, or the file is broken.
+        """
+        self._check_name(model)
+        with self._told_as_unavailable():
+            window, source = self._engine.window()
+        return ModelInfo(
+            EMBEDDED,
+            model,
+            window=window,
+            window_source=source,
+            loaded=self._engine.running,
+            note=self._engine.model.note,
+        )
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Count with the model's own tokenizer; starts the engine.
+
+        Raises:
+            BackendError: the model is unknown, or the engine does not start.
+        """
+        server = await self._started(model)
+        async with self._watched():
+            return await server.count_tokens(model, messages)
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream a reply; starts the engine. Closing the generator stops the model.
+
+        Raises:
+            BackendError: the model is unknown, the engine does not start, or see
+                `journeyman.errors`.
+        """
+        server = await self._started(request.model)
+        async with self._watched(), aclosing(server.chat(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """Close the connections and end the engine."""
+        if self._server is not None:
+            await self._server.close()
+        await self._engine.stop()
+
+    async def _started(self, model: str) -> _LlamaServer:
+        self._check_name(model)
+        with self._told_as_unavailable():
+            socket = await self._engine.start()
+        if self._server is not None and self._server.socket == socket:
+            return self._server
+        # The engine has been started anew, on a new socket.
+        old, self._server = self._server, _LlamaServer(socket)
+        server = self._server
+        if old is not None:
+            await old.close()
+        return server
+
+    @asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        """Let a worker that broke down be dead before its failure is told: asking again helps."""
+        try:
+            yield
+        except (BackendUnavailable, CutStream):
+            await self._engine.settle()
+            raise
+
+    def _check_name(self, model: str) -> None:
+        own = self._engine.model.name
+        if model != own:
+            raise ModelUnknown(
+                f"the embedded model is {own!r}",
+                backend=EMBEDDED,
+                model=model,
+                hint=f"ask for {EMBEDDED}/{own}, or choose another file: "
+                "`journeyman embedded use PATH|NAME`",
+            )
+
+    @contextmanager
+    def _told_as_unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except EmbeddedError as error:
+            raise BackendUnavailable(
+                str(error), backend=EMBEDDED, model=self._engine.model.name, hint=error.hint
+            ) from error
+
+
+class _LlamaServer(OpenAIBackend):
+    """The server in the worker, on its unix socket."""
+
+    kind = "embedded"
+
+    def __init__(self, socket: Path) -> None:
+        super().__init__(_SETTINGS, socket=str(socket))
+        self.socket = socket
+
+    async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
+        # While it reads a prompt the server notices that we have gone only when it writes, so it
+        # is asked to write after each batch: else it would first read the whole prompt.
+        return await super()._post_stream(asked, body | {"return_progress": True})

@@ -1,0 +1,263 @@
+"""`journeyman config`: show, find, check and write the config file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from journeyman.cli import EXIT_USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from journeyman.config.discovery import Found
+    from journeyman.config.load import LoadedConfig
+    from journeyman.config.starter import Server
+
+app = typer.Typer(help="Show, check and write the config file.", no_args_is_help=True)
+
+
+@app.command()
+def path() -> None:
+    """Print where the config file is."""
+    from journeyman.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
+
+    file = user_config_file()
+    print(file)
+    if not file.exists():
+        _say("it is not there, so the defaults apply; `journeyman config init` writes one")
+
+
+@app.command()
+def show(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_toml: Annotated[bool, typer.Option("--toml", help="Print a config file.")] = False,
+) -> None:
+    """Print every key, its value and where that comes from."""
+    from journeyman.config.load import load_config  # noqa: PLC0415 - keeps --help fast
+
+    loaded = load_config()
+    if as_json:
+        _print_json(loaded)
+    elif as_toml:
+        _print_toml(loaded)
+    else:
+        _print_table(loaded)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A config file, or a project's .journeyman.toml. Default: yours."),
+    ] = None,
+) -> None:
+    """Say everything that is wrong with the config file, and which keys are not at hand.
+
+    Exits with 2 if the file is wrong.
+    """
+    from journeyman.config.load import load_config, load_project_tools  # noqa: PLC0415 - see above
+    from journeyman.errors import ConfigError  # noqa: PLC0415 - see above
+    from journeyman.paths import PROJECT_CONFIG_NAME  # noqa: PLC0415 - see above
+
+    try:
+        if file and file.name == PROJECT_CONFIG_NAME and file.exists():
+            tools = load_project_tools(file.parent, load_config().config)
+            print(f"ok: {file}: {_count(len(tools), 'tool')} for this project")
+            return
+        loaded = load_config(file)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}")
+            if problem.hint:
+                print(f"  hint: {problem.hint}")
+        raise typer.Exit(EXIT_USAGE) from None
+    _report_checked(loaded)
+
+
+@app.command()
+def init(
+    *,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="Look at this host too: NAME or NAME:PORT. May be given again."),
+    ] = None,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(help="Look at this port instead of the usual ones. May be given again."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask: send LiteLLM its key if it is set, write the file."
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file; a copy stays as ….bak.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
+) -> None:
+    """Look for model servers and write a config file that uses them."""
+    from journeyman.config.discovery import LOOPBACK, USUAL_PORTS, addresses  # noqa: PLC0415 - above
+    from journeyman.config.starter import named, starter  # noqa: PLC0415 - keeps --help fast
+    from journeyman.config.write import write_config  # noqa: PLC0415 - keeps --help fast
+    from journeyman.errors import ArgumentError, ConfigError  # noqa: PLC0415 - keeps --help fast
+    from journeyman.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
+
+    file = user_config_file()
+    if os.path.lexists(file) and not (force or dry_run):
+        raise ConfigError(
+            f"{file} is already there",
+            hint="--force replaces it and keeps a copy; --dry-run only shows the new one",
+        )
+    looked = addresses([LOOPBACK, *(host or [])], port or list(USUAL_PORTS))
+    _say(f"Looking for model servers at {', '.join(looked)} …")
+    servers = _with_their_models(named(_look(looked)), ask=not yes)
+    for server in servers:
+        _say(f"found {_described(server)}")
+    text = starter(servers, looked, os.environ)
+    print(text)
+    if dry_run:
+        return
+    if not (yes or sys.stdin.isatty()):
+        raise ArgumentError(
+            "nobody is there to ask whether this file may be written", hint="add --yes"
+        )
+    if not yes and not typer.confirm(f"Write this to {file}?", default=True, err=True):
+        raise typer.Exit(1)
+    backup = write_config(file, text)
+    _say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    if not servers:
+        _say("no server was found: `journeyman embedded install` fetches the demonstration model")
+
+
+def _look(urls: Sequence[str]) -> list[Found]:
+    import asyncio  # noqa: PLC0415 - only `init` needs it
+
+    from journeyman.config.discovery import discover  # noqa: PLC0415 - only `init` needs it
+
+    return asyncio.run(discover(urls))
+
+
+def _with_their_models(servers: list[Server], *, ask: bool) -> list[Server]:
+    """Ask those that want a key for their models, if the key is set and the user agrees."""
+    import asyncio  # noqa: PLC0415 - only `init` needs it
+    from dataclasses import replace  # noqa: PLC0415 - only `init` needs it
+
+    from journeyman.config.discovery import with_models  # noqa: PLC0415 - only `init` needs it
+    from journeyman.config.keys import checked_key  # noqa: PLC0415 - only `init` needs it
+    from journeyman.config.starter import key_variable  # noqa: PLC0415 - only `init` needs it
+
+    told = []
+    for server in servers:
+        variable = key_variable(server, os.environ)
+        key = os.environ.get(variable, "").strip() if server.found.needs_key else ""
+        question = f"Ask {server.found.url} for its models, with the key in {variable}?"
+        if key and (not ask or (sys.stdin.isatty() and typer.confirm(question, err=True))):
+            key = checked_key(key, f"the environment variable {variable}")
+            found = asyncio.run(with_models(server.found, key))
+            told.append(replace(server, found=found))
+        else:
+            told.append(server)
+    return told
+
+
+def _described(server: Server) -> str:
+    from journeyman.config.starter import key_variable  # noqa: PLC0415 - only `init` needs it
+
+    found = server.found
+    text = f"{found.kind} at {found.url}: {_count(len(found.models), 'model')}"
+    if not found.needs_key:
+        return text
+    variable = key_variable(server, os.environ)
+    state = "is set" if os.environ.get(variable) else "is not set"
+    return f"{text}; it wants a key: {variable} will be used, which {state}"
+
+
+def _report_checked(loaded: LoadedConfig) -> None:
+    from journeyman.config.keys import key_warnings  # noqa: PLC0415 - only `check` needs it
+
+    config = loaded.config
+    counts = f"{_count(len(config.backends), 'backend')}, {_count(len(config.all_tools()), 'tool')}"
+    there = "" if loaded.exists else " is not there, the defaults apply"
+    print(f"ok: {loaded.path}{there}: {counts}")
+    for name, backend in config.backends.items():
+        for warning in key_warnings(backend, os.environ):
+            print(f"warning: backends.{name}: {warning}")
+
+
+def _print_json(loaded: LoadedConfig) -> None:
+    import json  # noqa: PLC0415 - only `show` needs it
+
+    from journeyman.paths import data_folder  # noqa: PLC0415 - only `show` needs it
+
+    figures = {
+        "path": str(loaded.path),
+        "exists": loaded.exists,
+        "data": str(data_folder()),
+        "config": _effective(loaded),
+    }
+    print(json.dumps(figures, indent=2, ensure_ascii=False))
+
+
+def _print_toml(loaded: LoadedConfig) -> None:
+    import tomlkit  # noqa: PLC0415 - only `show` needs it
+
+    print(tomlkit.dumps(_without_unset(_effective(loaded))), end="")
+
+
+def _print_table(loaded: LoadedConfig) -> None:
+    from journeyman.cli.table import print_table  # noqa: PLC0415 - only `show` needs it
+    from journeyman.config.locate import Place, locate  # noqa: PLC0415 - only `show` needs it
+    from journeyman.config.read import read_text  # noqa: PLC0415 - only `show` needs it
+    from journeyman.config.words import as_toml, dotted  # noqa: PLC0415 - only `show` needs it
+
+    _say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
+    places = locate(read_text(loaded.path)) if loaded.exists else Place(1)
+    rows = [
+        (
+            dotted(key),
+            "" if value is None else as_toml(value),
+            f"line {line}" if (line := places.line_of(key)) else "default",
+        )
+        for key, value in _leaves(_effective(loaded))
+    ]
+    print_table(("key", "value", "from"), rows)
+
+
+def _effective(loaded: LoadedConfig) -> dict[str, Any]:
+    """Return the whole config, defaults and default tools included, as plain data."""
+    config = loaded.config
+    return config.model_copy(update={"tools": config.all_tools()}).model_dump(mode="json")
+
+
+def _leaves(
+    table: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _without_unset(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_unset(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _say(text: str) -> None:
+    """Tell the person; standard output is for what a program may read."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,157 @@
+"""A project's own file: a cloned repository is not trusted, so it may add tools and little else."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+from journeyman.config.problems import Problem
+from journeyman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from journeyman.config.models import Config, ToolConfig
+
+MAX_BYTES = 64_000
+MAX_DOTS_IN_LINE = 200
+MAX_TOOLS = 16
+MAX_TEXT = 500
+
+_HIDDEN = re.compile(  # letters and marks that show nothing; the rest is not printable anyway
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+# Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
+_NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def read_project_file(file: Path, project: Path) -> bytes | None:
+    """Read the project's file; None where there is none.
+
+    Raises:
+        ConfigError: it leads out of the project, is no regular file, too large or unreadable.
+    """
+    if not os.path.lexists(file):
+        return None
+    try:
+        real = file.resolve(strict=True)
+        inside = real.is_relative_to(project.resolve(strict=True))
+        content = _read_regular(real) if inside else b""
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "is a symlink that leads nowhere"
+        raise ConfigError(f"{file}: cannot be read: {reason}") from None
+    if not inside:
+        raise ConfigError(
+            f"{file}: is a symlink that leaves the project; it is not read",
+            hint="put the file itself into the project's folder",
+        )
+    if content is None:
+        raise ConfigError(f"{file}: is no regular file; it is not read")
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{file}: is larger than {MAX_BYTES:,} bytes; it is not read")
+    return content
+
+
+def _read_regular(real: Path) -> bytes | None:
+    """Read a regular file, None for any other; what it was when looked at may have been swapped."""
+    opened = os.open(real, _NO_SURPRISE)
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            return None
+        return os.read(opened, MAX_BYTES + 1)
+    finally:
+        os.close(opened)
+
+
+def refuse_endless_keys(text: str, file: Path) -> None:
+    """Refuse lines that `tomllib` takes many seconds for: its time grows with the dots squared.
+
+    Raises:
+        ConfigError: a line has more dots than a person would write.
+    """
+    for line, written in enumerate(text.split("\n"), 1):
+        if written.count(".") > MAX_DOTS_IN_LINE:
+            raise ConfigError(f"{file}:{line}: has more than {MAX_DOTS_IN_LINE} dots in one line")
+
+
+def beyond_tools(document: Mapping[str, Any]) -> list[Problem]:
+    """Refuse everything that a project may not set."""
+    return [
+        Problem(
+            (key,),
+            "a project's file may add tools only, for a cloned repository is not trusted",
+            f"if you want it, put {key} into your own config: `journeyman config path`"
+            if key in {"backends", "roots", "embedded", "references", "ledger"}
+            else "write [tools.NAME]",
+        )
+        for key in document
+        if key != "tools"
+    ]
+
+
+def cleaned(value: Any, depth: int = 4) -> Any:
+    """Take control and hidden characters out of every text; `tools.NAME.KEY[PLACE]` is depth 4."""
+    if isinstance(value, str):
+        visible = (sign for sign in value if sign.isprintable() or sign in "\n\t")
+        return _HIDDEN.sub("", "".join(visible))
+    if depth and isinstance(value, dict):
+        return {key: cleaned(inner, depth - 1) for key, inner in value.items()}
+    if depth and isinstance(value, list):
+        return [cleaned(inner, depth - 1) for inner in value]
+    return value
+
+
+def refused_tools(tools: Mapping[str, ToolConfig], config: Config) -> Iterator[Problem]:
+    """Refuse tools that hide one of the user's, reach a cloud, or say too much to Claude."""
+    if len(tools) > MAX_TOOLS:
+        yield Problem(("tools",), f"a project's file may add {MAX_TOOLS} tools, found {len(tools)}")
+    taken = {_folded(name): name for name in config.all_tools()}
+    for name, tool in tools.items():
+        if mine := taken.get(_folded(name)):
+            yield Problem(
+                ("tools", name),
+                f"is {mine!r}, a tool that you have already; a project's file may not replace it",
+                "choose another name",
+            )
+        for place, model in enumerate(tool.models):
+            if reason := _refused_backend(model.partition("/")[0], config):
+                yield Problem(("tools", name, "models", place), *reason)
+        for path, text in _texts(tool):
+            if len(text) > MAX_TEXT:
+                what = f"takes at most {MAX_TEXT} characters in a project's file, found {len(text)}"
+                yield Problem(("tools", name, *path), what)
+
+
+def _refused_backend(name: str, config: Config) -> tuple[str, str] | None:
+    from journeyman.config.models import EMBEDDED  # noqa: PLC0415 - pydantic is heavy
+    from journeyman.config.rules import no_such  # noqa: PLC0415 - as above
+
+    backend = config.backends.get(name)
+    if name == EMBEDDED:
+        return None
+    if backend is None:
+        local = [known for known, other in config.backends.items() if other.trust == "local"]
+        return no_such("backend", name, [*local, EMBEDDED]), "the backends stand in your own config"
+    if backend.trust == "cloud":
+        return (
+            f"the backend {name!r} is a cloud; a project's tools use local backends only",
+            "put the tool into your own config if you trust it with that",
+        )
+    return None
+
+
+def _texts(tool: ToolConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Walk through the texts of a tool that Claude sees."""
+    yield ("use_for",), tool.use_for
+    yield ("avoid_for",), tool.avoid_for
+    for parameter, text in tool.parameters.items():
+        yield ("parameters", parameter), text
+    for place, label in enumerate(tool.labels):
+        yield ("labels", place), label
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", "_")

@@ -1,0 +1,97 @@
+"""What the models of the config share: paths, names, and how a rule names the wrong key."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, ValidationInfo
+
+from journeyman.config.secrets import SUBSCRIPTION_VARIABLES, may_be_secret_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KeyPath = tuple[str | int, ...]
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Misfits(ValueError):
+    """Keys below the one that is looked at are wrong: the path of each from there, and why."""
+
+    def __init__(self, found: tuple[tuple[KeyPath, str], ...]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {why}" for path, why in found))
+        self.found = found
+
+
+def misfits(found: Iterable[tuple[KeyPath, str]]) -> None:
+    """Raise `Misfits` if anything was found."""
+    if problems := tuple(found):
+        raise Misfits(problems)
+
+
+def names_are_plain(names: Iterable[str], taken: dict[str, str]) -> None:
+    """Refuse names that a model id or a tool list cannot carry, and those that are taken."""
+    misfits(
+        ((name,), taken.get(name, "is no name: 1 to 64 letters, digits, '-' and '_'"))
+        for name in names
+        if name in taken or not _NAME.fullmatch(name)
+    )
+
+
+def no_such(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is unknown, and which known one comes near it."""
+    near = get_close_matches(name, list(known), 1)
+    return f"there is no {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def http_address(url: str) -> str:
+    """Return a server's address without a slash at its end.
+
+    Raises:
+        ValueError: it is none, or it carries a password or a query.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url):
+        raise ValueError("is no http:// or https:// address")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("is an address only: no user, password, '?' or '#' in it")
+    return url.rstrip("/")
+
+
+def variable_name(name: str) -> str:
+    """Return the name of an environment variable.
+
+    Raises:
+        ValueError: it is none, it is a key itself, or it holds a subscription's token.
+    """
+    if not _VARIABLE.fullmatch(name) or may_be_secret_value(name):
+        raise ValueError("takes the name of an environment variable, not the key itself")
+    if name in SUBSCRIPTION_VARIABLES:
+        raise ValueError(f"{name} holds the token of a subscription, which is never used")
+    return name
+
+
+def _absolute(value: object, info: ValidationInfo) -> object:
+    """Make `~` the home folder, and let a relative path count from the config file's folder."""
+    if not isinstance(value, str):
+        return value
+    if not value or "\0" in value:
+        raise ValueError("is no path")
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder for {value.partition('/')[0]!r}") from None
+    return (info.context or {}).get("folder", Path()) / path
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_absolute)]

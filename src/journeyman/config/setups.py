@@ -1,0 +1,153 @@
+"""The prose and the usual setups of docs/configuration.md."""
+
+from __future__ import annotations
+
+HEAD = """\
+# Configuration
+
+This page is generated from the models in `src/journeyman/config/models.py` by `make docs`.
+
+Journeyman works without any config: the embedded demonstration model answers. To use the servers
+that you run,
+
+```console
+$ journeyman config init --host koala
+```
+
+looks for LiteLLM (port 4000), Ollama (11434), llama-swap (8080), LM Studio (1234) and vLLM (8000)
+on this machine and on koala, and proposes a config file. `journeyman config show` prints every key
+with its value and where that comes from, `journeyman config check` says everything that is wrong,
+and `journeyman config path` prints where the file is.
+
+## Which file
+
+The first of these counts; they are not merged.
+
+1. `journeyman --config FILE …`: the file must exist.
+2. The environment variable `JOURNEYMAN_CONFIG`: the file that it names must exist.
+3. `config.toml` in the folder that the platform has for it: `~/.config/journeyman` on Linux
+   (`XDG_CONFIG_HOME` counts), `~/Library/Application Support/journeyman` on macOS,
+   `%LOCALAPPDATA%\\journeyman` on Windows. It need not exist.
+
+The file is TOML in UTF-8. A key that is unknown or of the wrong type is an error that names the
+file, the line and the key; nothing is guessed or converted. `~` is your home folder, and a relative
+path counts from the folder of the config file. The ledger and downloaded models are kept elsewhere:
+in the folder that `JOURNEYMAN_DATA` names, else in the platform's data folder.
+
+## Keys of servers
+
+A key never stands in the config file, and no command prints or logs one. The config names the
+environment variable (`api_key_env`) or the file (`api_key_file`, its first line) that holds it; the
+variable counts first. Tokens of a Claude subscription (`sk-ant-oat…`) are refused. A key file that
+other users may read is warned of: `chmod 600` it.
+
+## A project's own file
+
+A project may bring tools in a `.journeyman.toml` at its top. A cloned repository is not trusted, so
+that file may set `[tools.NAME]` tables and nothing else: no backends, no keys, no roots. Its tools
+
+- may name `embedded` and the backends of your own config that are `trust = "local"`; without
+  `models` they get those;
+- may not replace a tool of yours or a default one, nor take a name that only looks different;
+- show Claude texts of at most {max_text} characters, without control and hidden characters.
+
+The file may be {max_bytes:,} bytes long with {max_tools} tools in it, and may not be a symlink that
+leaves the project. `journeyman config check .journeyman.toml` looks it over.
+"""
+
+SETUPS = {
+    "LiteLLM on another machine": (
+        """\
+One proxy for several models. `api_key_env` names the variable with the proxy's key. In the proxy's
+own config, write `ollama_chat/…` rather than `ollama/…`: the latter hides that an answer was cut
+off.""",
+        """\
+[backends.koala]
+kind = "litellm"
+url = "http://koala:4000"
+api_key_env = "LITELLM_API_KEY"
+
+[tools.ask_local_llama]
+models = ["koala/llama3-local"]
+
+[tools.ask_coding_model]
+models = ["koala/codellama-local", "koala/llama3-local"]
+""",
+    ),
+    "Ollama on this machine": (
+        """\
+`windows` sets the context window that Ollama is asked for (its `num_ctx`); without it Ollama's own
+default counts, which depends on the graphics memory.""",
+        """\
+[backends.ollama]
+kind = "ollama"
+url = "http://127.0.0.1:11434"
+windows = { "llama3.1:8b" = 16384 }
+
+[tools.ask_local_llama]
+models = ["ollama/llama3.1:8b"]
+""",
+    ),
+    "llama-swap": (
+        """\
+It loads a model when it is asked for, so the first answer takes longer: `idle_timeout` is the
+patience.""",
+        """\
+[backends.swap]
+kind = "llama-swap"
+url = "http://127.0.0.1:8080"
+idle_timeout = 120
+
+[tools.ask_coding_model]
+models = ["swap/qwen2.5-coder-7b"]
+""",
+    ),
+    "The embedded engine alone": (
+        "No server at all: any GGUF file. `journeyman embedded pull OWNER/REPO FILE` fetches one.",
+        """\
+[embedded]
+model = "~/models/qwen2.5-3b-instruct-q4_k_m.gguf"
+context = 8192
+""",
+    ),
+    "A tool of your own": (
+        """\
+Claude sees the tool under its name, with what it is good for. `labels` makes the answer one of
+them.""",
+        """\
+[backends.koala]
+kind = "litellm"
+url = "http://koala:4000"
+
+[tools.sort_ticket]
+use_for = "sorting support tickets into the four queues"
+avoid_for = "deciding what to answer"
+models = ["koala/llama3-local", "embedded/*"]
+parameters = { ticket = "The ticket's text.", "customer?" = "The customer's plan." }
+template = "Customer: {customer}\\nTicket: {ticket}"
+labels = ["billing", "bug", "feature", "other"]
+max_tokens = 16
+""",
+    ),
+}
+
+# What the complete example shows where the default is nothing to look at.
+SAMPLES = {
+    "roots": ["~/src", "/srv/docs"],
+    "backends.NAME.kind": "litellm",
+    "backends.NAME.url": "http://koala:4000",
+    "backends.NAME.api_key_env": "LITELLM_API_KEY",
+    "backends.NAME.api_key_file": "~/.config/journeyman/koala.key",
+    "backends.NAME.windows": {"llama3-local": 8192},
+    "tools.NAME.use_for": "sorting support tickets into queues",
+    "tools.NAME.avoid_for": "deciding what to answer",
+    "tools.NAME.models": ["koala/llama3-local", "embedded/*"],
+    "tools.NAME.parameters": {"ticket": "The ticket's text.", "customer?": "The plan."},
+    "tools.NAME.template": "Customer: {customer}\nTicket: {ticket}",
+    "tools.NAME.labels": ["billing", "bug", "other"],
+    "embedded.model": "~/models/qwen2.5-3b-instruct-q4_k_m.gguf",
+    "embedded.threads": 4,
+    "references.private": ["salaries/**", "*.key.md"],
+    "ledger.path": "~/journeyman/ledger.db",
+}
+SAMPLE_NAMES = {"backends": "koala", "tools": "sort_ticket"}

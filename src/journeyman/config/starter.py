@@ -1,0 +1,177 @@
+"""The config file that `journeyman config init` writes: commented, with what was found."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from journeyman.config.discovery import LOOPBACK, Found
+from journeyman.config.words import as_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+LITELLM_VARIABLES = ("LITELLM_API_KEY", "LITELLM_MASTER_KEY")
+
+_MOST_MODELS = 3
+_MOST_NAMES = 12
+_CODING = re.compile(r"(?<!\ben)(?<!\bde)code|devstral", re.IGNORECASE)
+_NO_CHAT = re.compile(
+    r"embed(?!ded)|minilm|rerank|paraphrase|diffusion"
+    r"|(?<![a-z])(bge|gte|e5|nomic|jina|clip|tts|whisper|flux|dall-e)(?![a-z])",
+    re.IGNORECASE,
+)
+_CLOUD = re.compile(
+    r"^(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini|grok)|[:-]cloud$", re.IGNORECASE
+)
+_LITELLM_CLOUD = re.compile(r"^(openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai)/")
+
+_HEAD = """\
+# Journeyman's config file, written by `journeyman config init`; it is yours to edit.
+# `journeyman config check` looks it over, `journeyman config show` prints every key and its value.
+"""
+_NOTHING_FOUND = """
+# No model server was found, so the embedded demonstration model answers.
+# Looked at: {looked}
+#
+# A server is added like this. Its name, here koala, is yours to choose.
+#
+# [backends.koala]
+# kind = "litellm"                    # or "ollama", "llama-swap", "openai"
+# url = "http://koala:4000"
+# api_key_env = "LITELLM_API_KEY"     # the variable that holds the key, never the key itself
+#
+# [tools.ask_coding_model]
+# models = ["koala/codellama-local"]  # tried in this order
+"""
+_TOOLS = """
+# The tools that Claude sees. What is not set here keeps its default; a tool without `models` asks
+# every model of the servers above.
+"""
+_ABOUT_TOOLS = {
+    "ask_local_llama": "Summaries, first-pass analysis, classification, simple questions.",
+    "ask_coding_model": "Syntax checks, boilerplate, formatting, simple refactors.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that was found, under the name that it gets in the config."""
+
+    name: str
+    found: Found
+
+    @property
+    def chat_models(self) -> list[str]:
+        """Its models without those for embeddings, speech and pictures, and without clouds."""
+        cloud = self.cloud_models
+        return [
+            model
+            for model in self.found.models
+            if model not in cloud and not _NO_CHAT.search(model)
+        ]
+
+    @property
+    def cloud_models(self) -> list[str]:
+        """The models whose names say that they run on somebody else's machine."""
+        return [
+            model
+            for model in self.found.models
+            if _CLOUD.search(model)
+            or (self.found.kind == "litellm" and _LITELLM_CLOUD.search(model))
+        ]
+
+
+def named(found: Iterable[Found]) -> list[Server]:
+    """Give each server a name: its host's, or on this machine that of its kind."""
+    servers: dict[str, Server] = {}
+    for one in found:
+        host = urlsplit(one.url).hostname or ""
+        wanted = one.kind if host in {LOOPBACK, "localhost", "::1"} else _first_label(host)
+        choices = [wanted, f"{wanted}-{one.kind}"]
+        choices += [f"{wanted}-{one.kind}-{number}" for number in range(2, len(servers) + 3)]
+        name = next(choice for choice in choices if choice not in servers)
+        servers[name] = Server(name, one)
+    return list(servers.values())
+
+
+def key_variable(server: Server, environ: Mapping[str, str]) -> str:
+    """Choose the variable that holds a server's key: one that is set, if there is one."""
+    if server.found.kind != "litellm":
+        name = re.sub(r"[^A-Z0-9]", "_", f"{server.name}_API_KEY".upper())
+        return f"SERVER_{name}" if name[0].isdigit() else name
+    return next((name for name in LITELLM_VARIABLES if environ.get(name)), LITELLM_VARIABLES[0])
+
+
+def starter(servers: Sequence[Server], looked: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Write the config file.
+
+    Args:
+        servers: what was found.
+        looked: the addresses that were looked at.
+        environ: the environment, for the names of the variables that hold keys.
+    """
+    if not servers:
+        return _HEAD + _NOTHING_FOUND.format(looked=", ".join(looked))
+    parts = [
+        _HEAD,
+        "\n# The servers that run models. A model is written NAME/MODEL.\n",
+        *(_backend(server, environ) for server in servers),
+        _TOOLS,
+        *(_tool(name, models) for name, models in proposed_models(servers).items()),
+    ]
+    return "".join(parts)
+
+
+def proposed_models(servers: Iterable[Server]) -> dict[str, list[str]]:
+    """Propose by their names which models serve which default tool."""
+    models = [(server.name, model) for server in servers for model in server.chat_models]
+    coding = [f"{name}/{model}" for name, model in models if _CODING.search(model)]
+    general = [f"{name}/{model}" for name, model in models if not _CODING.search(model)]
+    return {"ask_local_llama": general, "ask_coding_model": coding}
+
+
+def _backend(server: Server, environ: Mapping[str, str]) -> str:
+    found = server.found
+    lines = ["", f"# {_models_in_words(found)}", f"[backends.{server.name}]"]
+    lines += [f"kind = {as_toml(found.kind)}", f"url = {as_toml(found.url)}"]
+    if found.needs_key:
+        variable = key_variable(server, environ)
+        state = "" if environ.get(variable) else " (it is not set now)"
+        lines += [f"# The variable that holds the key, never the key itself{state}."]
+        lines += [f"api_key_env = {as_toml(variable)}"]
+    if cloud := server.cloud_models:
+        lines += [f"# These look like cloud models, and are not proposed below: {_listed(cloud)}."]
+    lines += ['# "cloud" if what is sent there leaves your machines.', 'trust = "local"', ""]
+    return "\n".join(lines)
+
+
+def _models_in_words(found: Found) -> str:
+    if not found.models:
+        return "It did not tell its models." if found.needs_key else "It has no models yet."
+    return f"Its models: {_listed(found.models)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f", and {rest} more" if rest > 0 else "")
+
+
+def _tool(name: str, models: list[str]) -> str:
+    lines = ["", f"# {_ABOUT_TOOLS[name]}", f"[tools.{name}]"]
+    if not models:
+        lines += ['# models = ["NAME/MODEL"]  # no fitting model was found by its name', ""]
+        return "\n".join(lines)
+    chosen, others = models[:_MOST_MODELS], models[_MOST_MODELS:_MOST_NAMES]
+    lines += ["# Tried in this order: the next one when one fails.", "models = ["]
+    lines += [f"  {as_toml(model)}," for model in chosen]
+    lines += [f"  # {as_toml(model)}," for model in others]
+    return "\n".join([*lines, "]", ""])
+
+
+def _first_label(host: str) -> str:
+    """Make a backend's name of a host's: `koala.lan` is koala, an IP address stays whole."""
+    label = host if re.fullmatch(r"[\d.:a-f]*[.:][\d.:a-f]*", host) else host.partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", label)[:40] or "server"

@@ -1,0 +1,87 @@
+"""The child process of the embedded engine: llama.cpp's server on a unix socket.
+
+It lives in a process of its own because the server's destructor can hang for ever and because a
+crash of the native code must not take Journeyman along. Run as
+`python -m journeyman.embedded.worker SETTINGS`, SETTINGS being `WorkerSettings` in JSON.
+
+The parent holds the other end of stdin: when the parent ends, killed or not, stdin ends and so
+does the worker. Loading a model holds the interpreter's lock, so an orphan that is still loading
+ends when it has loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# A cancelled request is noticed between batches: small ones free the slot within 0.5 s.
+_BATCH_TOKENS = 256
+# Prompts are remembered beyond the slots; llama.cpp's own limit of 8 GiB would fill a laptop.
+_PROMPT_CACHE_MIB = 512
+# Errors only: the log is kept for the message about a model that does not load.
+_LOG_ERRORS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the worker needs to know: `context` is in tokens for each slot."""
+
+    model: str
+    name: str
+    socket: str
+    context: int
+    slots: int
+    threads: int
+
+    def to_json(self) -> str:
+        """Write the settings as the worker's argument."""
+        return json.dumps(asdict(self))
+
+
+def start_server(settings: WorkerSettings) -> Any:
+    """Load the model and serve it; return the server, which lives as long as it is referred to.
+
+    Raises:
+        RuntimeError: the model does not load; the reason is on stderr.
+    """
+    # the parent imports this module for its settings alone, and the package carries no types
+    import xllamacpp  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings.model
+    params.model_alias = {settings.name}
+    params.hostnames = [settings.socket]
+    params.n_parallel = settings.slots
+    params.n_ctx = settings.context * settings.slots  # the slots share it
+    params.n_batch = _BATCH_TOKENS
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    params.cache_ram_mib = _PROMPT_CACHE_MIB
+    params.endpoint_metrics = params.endpoint_slots = params.endpoint_props = True
+    params.verbosity = _LOG_ERRORS
+    return xllamacpp.Server(params)
+
+
+def main() -> None:
+    """Serve until stdin ends, then end at once, without the server's destructor."""
+    status = 1
+    try:
+        settings = WorkerSettings(**json.loads(sys.argv[1]))
+        _server = start_server(settings)
+        sys.stdin.buffer.read()
+        # The parent is gone and cannot clear up after us.
+        shutil.rmtree(Path(settings.socket).parent, ignore_errors=True)
+        status = 0
+    except BaseException:  # noqa: BLE001 - whatever it is goes to the log, for the parent to read
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""A file's bytes as text."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from journeyman.inputs import refusals
+from journeyman.inputs.credentials import holds_private_key
+from journeyman.inputs.encodings import (
+    PROBE,
+    decode,
+    is_binary,
+    legacy_encoding_of_block,
+    marked_encoding,
+)
+from journeyman.inputs.excerpts import Excerpt, ExcerptTooLarge, cut_lines, text_blocks
+from journeyman.inputs.files import Changed, open_below
+from journeyman.inputs.references import LineRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from journeyman.inputs.places import File
+
+ALL_LINES = LineRange(1, None)
+LOOK_BACK = 200  # characters of the block before, so that no block's end hides a key's first line
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read: the lines, the encoding, and the bytes that they stand for."""
+
+    excerpt: Excerpt
+    encoding: str
+    bytes: int
+
+
+def read_file(file: File, limit: int) -> Reading:
+    """Read a file, or the lines of it that are asked for.
+
+    A file over the limit is read if the lines asked for are under it.
+
+    Args:
+        file: a file that was found inside the roots.
+        limit: the most that is read, in bytes.
+
+    Raises:
+        ReferenceRefused: it is binary, too large, holds a private key, cannot be read, or ends
+            before the lines asked for.
+    """
+    with _opened(file) as stream:
+        head = stream.read(PROBE)
+        if is_binary(head):
+            raise refusals.binary(file.reference, file.path)
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            return _read_large(file, stream, size, limit)
+        data = head + stream.read(max(0, limit + 1 - len(head)))
+    if len(data) > limit:  # it grew, or its size is not known before, as in /proc
+        raise refusals.too_large(file.reference, file.path, len(data), limit)
+    decoded = decode(data)
+    if decoded is None:
+        raise refusals.binary(file.reference, file.path)
+    text, encoding = decoded
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    found = _cut(file, [text], math.inf)
+    return Reading(found, encoding, len(found.text.encode()) if file.lines else len(data))
+
+
+@contextmanager
+def _opened(file: File) -> Iterator[BinaryIO]:
+    try:
+        with open_below(file.root, file.real) as stream:
+            yield stream
+    except Changed as error:
+        raise refusals.changed(file.reference, file.path) from error
+    except OSError as error:
+        raise refusals.unreadable(file.reference, file.path, error) from error
+
+
+def _read_large(file: File, stream: BinaryIO, size: int, limit: int) -> Reading:
+    if file.lines is None:
+        raise refusals.too_large(file.reference, file.path, size, limit)
+    stream.seek(0)
+    marked = marked_encoding(stream.read(PROBE))
+    try:
+        return _read_lines(file, stream, marked or "utf-8", limit)
+    except UnicodeDecodeError as error:
+        legacy = None if marked else legacy_encoding_of_block(error.object)
+    if legacy is None:
+        raise refusals.binary(file.reference, file.path)
+    try:
+        return _read_lines(file, stream, legacy, limit)
+    except UnicodeDecodeError as error:
+        raise refusals.binary(file.reference, file.path) from error
+
+
+def _read_lines(file: File, stream: BinaryIO, encoding: str, limit: int) -> Reading:
+    stream.seek(0)
+    found = _cut(file, text_blocks(stream, encoding), limit)
+    return Reading(found, encoding, len(found.text.encode()))
+
+
+def _cut(file: File, blocks: Iterable[str], limit: float) -> Excerpt:
+    lines = file.lines or ALL_LINES
+    try:
+        found = cut_lines(_without_keys(file, blocks), lines, limit)
+    except ExcerptTooLarge as error:
+        raise refusals.range_too_large(file.reference, file.path, limit) from error
+    if file.lines and lines.first > found.total_lines:
+        reason = f"it ends before line {lines.first}; it has {found.total_lines} lines in all"
+        raise refusals.bad_range(file.reference, file.path, reason)
+    return found
+
+
+def _without_keys(file: File, blocks: Iterable[str]) -> Iterator[str]:
+    before = ""
+    for block in blocks:
+        if holds_private_key(before + block):
+            raise refusals.credential_file(file.reference, file.path, "it holds a private key")
+        before = block[-LOOK_BACK:]
+        yield block

@@ -1,0 +1,74 @@
+"""The folders that may be read, and nothing beside them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from journeyman.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The project folder, where relative references start, and further folders that may be read.
+
+    Real paths only: build it with `Roots.of`.
+    """
+
+    project: Path
+    extra: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, project: str | Path, extra: Iterable[str | Path] = ()) -> Roots:
+        """Resolve the folders. An extra one that does not exist is ignored (see `missing_roots`).
+
+        Raises:
+            ArgumentError: the project folder does not exist.
+        """
+        real = _real_folder(project)
+        if real is None:
+            raise ArgumentError(
+                f"the project folder {project} does not exist",
+                hint="start from a folder that does, or name one",
+            )
+        extras = dict.fromkeys(folder for one in extra if (folder := _real_folder(one)))
+        return cls(real, tuple(folder for folder in extras if folder != real))
+
+    def all(self) -> tuple[Path, ...]:
+        """Every root, the project first."""
+        return (self.project, *self.extra)
+
+    def root_of(self, real: Path) -> Path | None:
+        """The root that a real path lies in, None if it lies outside of all."""
+        return next((root for root in self.all() if real.is_relative_to(root)), None)
+
+    def shown(self, path: Path, real: Path) -> str:
+        """A path as model and user see it: relative to the project if inside, else absolute.
+
+        Args:
+            path: the absolute path as it was found, symlinks and all.
+            real: what it resolves to.
+        """
+        plain = real if ".." in path.parts else path
+        for candidate in (plain, real):
+            if candidate.is_relative_to(self.project):
+                return candidate.relative_to(self.project).as_posix()
+        return plain.as_posix()
+
+
+def missing_roots(folders: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Those of the folders that do not exist and so cannot be roots."""
+    return tuple(Path(folder) for folder in folders if _real_folder(folder) is None)
+
+
+def _real_folder(folder: str | Path) -> Path | None:
+    try:
+        real = Path(os.path.realpath(Path(folder).expanduser(), strict=True))
+        return real if real.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # missing, a loop, a NUL, a home that nobody has
+        return None

@@ -1,0 +1,49 @@
+"""What came of the references: the texts that were read, and what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, or a range of its lines, as text.
+
+    `path` is relative to the project folder where the file is inside it, else absolute. `text` has
+    its line ends as LF. Lines count from 1; an empty file has the lines 1 to 0. `bytes` is what
+    `text` stands for: the file's size, for a range its size in UTF-8. `private` says that it may
+    not go to a backend with `trust = "cloud"`.
+    """
+
+    path: str
+    text: str
+    first_line: int
+    last_line: int
+    total_lines: int
+    bytes: int
+    encoding: str
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that a folder or a glob holds and that was not read, with the reason in a few words.
+
+    What .gitignore names is not listed.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that the references of one call stand for, in their order."""
+
+    sources: tuple[Source, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that were read by reference and so never entered the caller's context."""
+        return sum(source.bytes for source in self.sources)

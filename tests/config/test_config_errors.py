@@ -1,0 +1,288 @@
+import re
+
+import pytest
+
+from journeyman.config.load import load_config
+from journeyman.errors import ConfigError
+
+KOALA = '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000"\n'
+TOOL = '[tools.x]\nuse_for = "y"\n'
+KINDS = "'openai', 'litellm', 'ollama', 'llama-swap'"
+NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
+SUBSCRIPTION = "CLAUDE_CODE_OAUTH_TOKEN holds the token of a subscription, which is never used"
+CHOICE = f"takes one of {KINDS}, found"
+NAMES = "is no name: 1 to 64 letters, digits, '-' and '_'"
+
+# The file, the line of the error, what it says after the line.
+WRONG = [
+    # unknown keys, and the nearest one
+    ("root = []", 1, "root: is no key of Journeyman's; did you mean 'roots'?"),
+    ("zzz = []", 1, "zzz: is no key of Journeyman's"),
+    (
+        f"{KOALA}api_kye_env = 'X'",
+        4,
+        "backends.koala.api_kye_env: is no key of Journeyman's; did you mean 'api_key_env'?",
+    ),
+    (
+        f'{TOOL}"max token" = 3',
+        3,
+        "tools.x.'max token': is no key of Journeyman's; did you mean 'max_tokens'?",
+    ),
+    (
+        "[embeded]\ncontext = 4096",
+        1,
+        "embeded: is no key of Journeyman's; did you mean 'embedded'?",
+    ),
+    ("\n\n[koala]\nkind='ollama'", 3, "koala: is no key of Journeyman's"),
+    # missing keys stand where their table does
+    ("# x\n[backends.a]\nkind = 'ollama'", 2, "backends.a.url: is missing; it takes a text"),
+    ("[tools.x]\nmodels = []", 1, "tools.x.use_for: is missing; it takes a text"),
+    # wrong types
+    (
+        f"{TOOL}max_tokens = 'abc'",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found the text 'abc'",
+    ),
+    (
+        f"{TOOL}max_tokens = '12'",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found the text '12'",
+    ),
+    (
+        f"{TOOL}max_tokens = true",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found true",
+    ),
+    (
+        f"{TOOL}max_tokens = 1.5",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found 1.5",
+    ),
+    (
+        f"{TOOL}max_tokens = -1",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found -1",
+    ),
+    (
+        f"{TOOL}max_tokens = []",
+        3,
+        "tools.x.max_tokens: takes a whole number greater than 0, found a list",
+    ),
+    (f"{TOOL}temperature = 3", 3, "tools.x.temperature: takes a number from 0 to 2, found 3"),
+    (f"{TOOL}timeout = inf", 3, "tools.x.timeout: takes a number greater than 0, found inf"),
+    (f"{TOOL}timeout = nan", 3, "tools.x.timeout: takes a number greater than 0, found nan"),
+    (
+        f"{TOOL}timeout = 0x{'f' * 5000}",
+        3,
+        "tools.x.timeout: takes no such value: a number with too many digits",
+    ),
+    (f"{TOOL}system = 1979-05-27", 3, "tools.x.system: takes a text, found a date or time"),
+    (f"{TOOL}system = {{ a = 1 }}", 3, "tools.x.system: takes a text, found a table"),
+    (
+        f"{TOOL}models = 'koala/x'",
+        3,
+        "tools.x.models: takes a list of texts, found the text 'koala/x'",
+    ),
+    (f"{TOOL}models = [\n  'embedded/x',\n  3,\n]", 5, "tools.x.models[1]: takes a text, found 3"),
+    (f"{TOOL}parameters = {{ a = 1 }}", 3, "tools.x.parameters.a: takes a text, found 1"),
+    ("tools = 3", 1, "tools: takes a table of tables, found 3"),
+    ("tools.x = 3", 1, "tools.x: takes a table, found 3"),
+    ("[[backends]]\nurl = 'x'", 1, "backends: takes a table of tables, found a list"),
+    ("roots = 'x'", 1, "roots: takes a list of paths, found the text 'x'"),
+    ("roots = [1]", 1, "roots[0]: takes a path, found 1"),
+    ("[embedded]\nslots = 65", 2, "embedded.slots: takes a whole number from 1 to 64, found 65"),
+    (
+        "[embedded]\ncontext = 3",
+        2,
+        "embedded.context: takes a whole number of 512 or more, found 3",
+    ),
+    (
+        f"{KOALA}windows = {{ a = 1,\n b = 0 }}".replace("\n b", " b"),
+        4,
+        "backends.koala.windows.b: takes a whole number greater than 0, found 0",
+    ),
+    # values of a few
+    (
+        KOALA.replace("litellm", "olama"),
+        2,
+        f"backends.koala.kind: {CHOICE} the text 'olama'; did you mean 'ollama'?",
+    ),
+    (
+        f"{KOALA}trust = 'no'",
+        4,
+        "backends.koala.trust: takes one of 'local', 'cloud', found the text 'no'",
+    ),
+    # addresses, paths, names
+    (KOALA.replace("http://", ""), 3, "backends.koala.url: is no http:// or https:// address"),
+    (KOALA.replace(":4000", ":99999"), 3, "backends.koala.url: is no http:// or https:// address"),
+    (KOALA.replace("koala:", "[::1:"), 3, "backends.koala.url: is no http:// or https:// address"),
+    (
+        KOALA.replace("koala:4", "ko ala:4"),
+        3,
+        "backends.koala.url: is no http:// or https:// address",
+    ),
+    ("[embedded]\nmodel = ''", 2, "embedded.model: is no path"),
+    ('[embedded]\nmodel = "a\\u0000b"', 2, "embedded.model: is no path"),
+    ("roots = ['~nobody-here/x']", 1, "roots[0]: there is no home folder for '~nobody-here'"),
+    ("[backends.'a b']\nkind = 'ollama'\nurl = 'http://x'", 1, f"backends.'a b': {NAMES}"),
+    ("[tools.'']\nuse_for = 'x'", 1, f"tools.'': {NAMES}"),
+    (
+        "[backends.embedded]\nkind = 'ollama'\nurl = 'http://x'",
+        1,
+        "backends.embedded: is the name of the embedded engine; choose another",
+    ),
+    (
+        "[tools.list_available_local_models]\nuse_for = 'x'",
+        1,
+        "tools.list_available_local_models: is a tool of Journeyman's own; choose another name",
+    ),
+    # tools
+    (f"{TOOL}models = ['llama3']", 3, "tools.x.models[0]: 'llama3' is not written backend/model"),
+    (
+        f"{KOALA}{TOOL}models = [\n'koala/a',\n'kola/b']",
+        8,
+        "tools.x.models[1]: there is no backend 'kola'; did you mean 'koala'?",
+    ),
+    (f"{TOOL}models = ['other/b']", 3, "tools.x.models[0]: there is no backend 'other'"),
+    (f"{TOOL}template = '{{y}}'", 3, "tools.x.template: {y} is none of its parameters"),
+    (
+        f"{TOOL}labels = ['a', 'A ']",
+        3,
+        "tools.x.labels: must differ from each other and may not be empty",
+    ),
+    (
+        f"{TOOL}parameters = {{}}",
+        3,
+        "tools.x.parameters: at least one must be required (no '?' at its end)",
+    ),
+    (
+        f"{TOOL}[tools.x.parameters]\nfiles = 'x'",
+        4,
+        "tools.x.parameters.files: every tool has that argument by itself",
+    ),
+    (
+        f"{TOOL}[tools.x.parameters]\nA = 'x'",
+        4,
+        "tools.x.parameters.A: an argument's name is a-z, 0-9 and '_'",
+    ),
+    (
+        f"{TOOL}[tools.x.parameters]\na = 'x'\n'a?' = 'x'",
+        5,
+        "tools.x.parameters.'a?': is there twice, with and without '?'",
+    ),
+    # secrets
+    (f"{KOALA}api_key = 'hunter2'", 4, f"backends.koala.api_key: {NO_SECRETS}"),
+    (f"{KOALA}token = 'hunter2'", 4, f"backends.koala.token: {NO_SECRETS}"),
+    ("password = 'hunter2'", 1, f"password: {NO_SECRETS}"),
+    (f"{KOALA}api_key_env = 'sk-hunter2hunter2'", 4, f"backends.koala.api_key_env: {NO_SECRETS}"),
+    (f"{TOOL}labels = ['a', 'sk-hunter2hunter2']", 3, f"tools.x.labels[1]: {NO_SECRETS}"),
+    (
+        f"{KOALA}api_key_env = 'hunter2 hunter2'",
+        4,
+        "backends.koala.api_key_env: takes the name of an environment variable, not the key itself",
+    ),
+    (
+        f"{KOALA}api_key_env = '{'0123456789abcdef' * 2}'",
+        4,
+        "backends.koala.api_key_env: takes the name of an environment variable, not the key itself",
+    ),
+    (
+        f"{KOALA}api_key_env = 'CLAUDE_CODE_OAUTH_TOKEN'",
+        4,
+        f"backends.koala.api_key_env: {SUBSCRIPTION}",
+    ),
+    (
+        KOALA.replace("koala:4", "me:hunter2@koala:4"),
+        3,
+        "backends.koala.url: is an address only: no user, password, '?' or '#' in it",
+    ),
+    (
+        KOALA.replace("4000", "4000?key=hunter2"),
+        3,
+        "backends.koala.url: is an address only: no user, password, '?' or '#' in it",
+    ),
+    # what a terminal would obey, and what fills the screen
+    ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': is no key of Journeyman's"),
+    (f"roots = '{'y' * 900}'", 1, f"roots: takes a list of paths, found the text '{'y' * 59}…'"),
+    # no TOML
+    ("roots = x", 1, "not valid TOML: there is no valid value, in 'roots = x'"),
+    (
+        "roots = []\nroots = []\n",
+        2,
+        "not valid TOML: a key or table that is already there, in 'roots = []'",
+    ),
+    ("[embedded]\n[embedded]", 2, "not valid TOML: a table that is already there, in '[embedded]'"),
+    ("roots", 1, "not valid TOML: a key needs '=' and a value, in 'roots'"),
+    ("roots = [\n", 1, "not valid TOML: there is no valid value, in 'roots = ['"),
+    ("x = '''\nabc\n\n", 2, "not valid TOML: a text lacks its closing quotes, in 'abc'"),
+    ('x = "C:\\models"', 1, "not valid TOML: a backslash in a text, in 'x = \"C:\\\\models\"'"),
+    ("api_key = hunter2", 1, "not valid TOML: there is no valid value"),
+    ("password = '''\nhunter2\n", 2, "not valid TOML: a text lacks its closing quotes"),
+    ("x = sk-hunter2", 1, "not valid TOML: there is no valid value, in 'x = ***'"),
+    (f"x = {'[' * 5000}", 1, "lists or tables are nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), WRONG)
+def test_a_wrong_config_gives_one_line_that_names_file_line_key_and_reason(
+    tmp_path, text, line, says
+):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    # The column of a syntax error differs between versions of Python.
+    message = re.sub(r":\d+: not valid TOML", ": not valid TOML", str(caught.value))
+    assert message == f"{file}:{line}: {says}"
+    assert caught.value.problems == (caught.value,)
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+HINTS = [
+    (f"{KOALA}timeout = 3", "timeout belongs into [tools.NAME]"),
+    ("kind = 'ollama'", "kind belongs into [backends.NAME]"),
+    ("[koala]\nkind = 'ollama'\nurl = 'http://x'", "write [backends.koala]"),
+    ("[summary]\nuse_for = 'x'", "write [tools.summary]"),
+    ("zzz = 1", "the top of the file takes: roots, backends, tools, embedded, references, ledger"),
+    ("[ledger]\nzzz = 1", "[ledger] takes: path"),
+    (
+        f"{TOOL}max_tokens = 0",
+        "The longest answer in tokens, thinking included, unless the call asks for another",
+    ),
+    ("x = y", 'text stands in quotes: key = "text"'),
+    (
+        "password = 'x'",
+        'such as api_key_env = "NAME_OF_A_VARIABLE" under [backends.NAME] of your config',
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "hint"), HINTS)
+def test_the_hint_says_what_to_do(tmp_path, text, hint):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert caught.value.hint == hint
+
+
+def test_a_syntax_error_names_the_column(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text("\nroots = x")
+    with pytest.raises(ConfigError, match=re.escape(f"{file}:2:9: not valid TOML")):
+        load_config(file)
+
+
+def test_the_first_problem_by_line_speaks_for_all_and_the_others_are_counted(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(f"{TOOL}max_tokens = 0\n[embedded]\nslots = 'x'\n{KOALA}api_key = 'x'\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert problems == [
+        f"{file}:3: tools.x.max_tokens: takes a whole number greater than 0, found 0",
+        f"{file}:5: embedded.slots: takes a whole number from 1 to 64, found the text 'x'",
+        f"{file}:9: backends.koala.api_key: {NO_SECRETS}",
+    ]
+    assert str(caught.value) == f"{problems[0]} (and 2 more)"
+    assert caught.value.hint.endswith("; `journeyman config check` shows all")

@@ -1,0 +1,199 @@
+"""The embedded engine as a backend, with its real worker and the real demonstration model."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from contextlib import aclosing
+
+import pytest
+
+from embedded.waiting import until
+from journeyman.backends.base import ChatRequest, Message
+from journeyman.backends.embedded import EmbeddedBackend
+from journeyman.config.models import EmbeddedConfig
+from journeyman.errors import BackendUnavailable, ContextExceeded, CutStream, ModelUnknown
+
+HELLO = (Message("system", "You are brief."), Message("user", "Say hello to Zoë 👋 <|im_end|>"))
+
+
+@pytest.fixture
+async def backend(data_with_demo):
+    assert data_with_demo.is_dir()
+    backend = EmbeddedBackend(EmbeddedConfig(context=2048, slots=2))
+    yield backend
+    await backend.close()
+
+
+def request(messages=HELLO, max_tokens=16, **more) -> ChatRequest:
+    return ChatRequest("smollm2", messages, max_tokens, temperature=0.0, **more)
+
+
+async def slots(backend) -> list[bool]:
+    """Ask the server which of its slots work."""
+    reader, writer = await asyncio.open_unix_connection(backend._server.socket)
+    writer.write(b"GET /slots HTTP/1.0\r\n\r\n")
+    reply = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return [slot["is_processing"] for slot in json.loads(reply.partition(b"\r\n\r\n")[2])]
+
+
+async def seconds_until_free(backend) -> float:
+    async def free() -> bool:
+        return not any(await slots(backend))
+
+    return await until(free)
+
+
+async def until_busy(backend) -> None:
+    async def busy() -> bool:
+        return any(await slots(backend))
+
+    await until(busy)
+
+
+async def seconds_to_first_text(backend, messages) -> float:
+    await backend.count_tokens("smollm2", messages)  # starts the engine
+    began = time.monotonic()
+    async with aclosing(backend.chat(request(messages, max_tokens=4))) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                break
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+async def test_it_describes_the_model_without_starting_it(backend):
+    (info,) = await backend.models()
+    assert info == await backend.describe("smollm2")
+    assert (info.id, info.window, info.window_source) == ("embedded/smollm2", 2048, "config")
+    assert (info.loaded, info.note) == (False, "embedded demo model")
+    await backend.count_tokens("smollm2", HELLO)
+    assert (await backend.describe("smollm2")).loaded is True
+
+
+@pytest.mark.slow
+async def test_the_count_is_what_the_server_itself_counts(backend):
+    counted = await backend.count_tokens("smollm2", HELLO)
+    assert counted.exact
+    chunks = [chunk async for chunk in backend.chat(request())]
+    (usage,) = [chunk.usage for chunk in chunks if chunk.usage]
+    assert usage.prompt_tokens == counted.tokens
+    assert usage.completion_tokens > 0
+    assert "".join(chunk.text for chunk in chunks)
+    assert [chunk.finish for chunk in chunks if chunk.finish] in (["stop"], ["length"])
+
+
+@pytest.mark.slow
+async def test_an_answer_is_cut_off_at_the_limit_and_says_so(backend):
+    story = (Message("user", "Tell a very long story."),)
+    chunks = [chunk async for chunk in backend.chat(request(story, max_tokens=5))]
+    assert [chunk.finish for chunk in chunks if chunk.finish] == ["length"]
+
+
+@pytest.mark.slow
+async def test_a_schema_constrains_the_answer(backend):
+    schema = {
+        "type": "object",
+        "properties": {"animal": {"enum": ["cat", "dog"]}},
+        "required": ["animal"],
+        "additionalProperties": False,
+    }
+    ask = (Message("user", "Which animal barks? Answer in JSON."),)
+    chunks = [c async for c in backend.chat(request(ask, max_tokens=32, schema=schema))]
+    assert json.loads("".join(chunk.text for chunk in chunks))["animal"] in {"cat", "dog"}
+
+
+@pytest.mark.slow
+async def test_what_does_not_fit_is_refused_with_its_count_and_the_window(backend):
+    long = (Message("user", "hello there " * 2000),)
+    counted = await backend.count_tokens("smollm2", long)
+    with pytest.raises(ContextExceeded) as caught:
+        [chunk async for chunk in backend.chat(request(long))]
+    assert (caught.value.tokens, caught.value.window) == (counted.tokens, 2048)
+
+
+@pytest.mark.slow
+async def test_leaving_a_stream_frees_its_slot_within_half_a_second(backend):
+    story = (Message("user", "Tell a very long story."),)
+    async with aclosing(backend.chat(request(story, max_tokens=1500))) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                break
+        assert any(await slots(backend))
+    assert await seconds_until_free(backend) < 0.5
+
+
+@pytest.mark.slow
+async def test_a_cancelled_task_does_not_read_the_rest_of_a_long_prompt(backend):
+    """The server looks up from its prompt after each batch, not only at its end."""
+    long = "apple house river stone " * 250
+    whole = await seconds_to_first_text(backend, (Message("user", long),))
+
+    async def ask() -> None:
+        async for _ in backend.chat(request((Message("user", "cloud " + long),))):
+            raise AssertionError("it answered before it was cancelled")
+
+    task = asyncio.create_task(ask())
+    await until_busy(backend)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await seconds_until_free(backend) < whole * 0.7
+
+
+@pytest.mark.slow
+async def test_a_worker_killed_between_two_questions_goes_unnoticed(backend):
+    first = [chunk async for chunk in backend.chat(request())]
+    worker = backend._engine._worker.process
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    second = [chunk async for chunk in backend.chat(request())]
+    assert [chunk.text for chunk in second] == [chunk.text for chunk in first]
+
+
+@pytest.mark.slow
+async def test_a_worker_killed_in_mid_answer_is_a_fault_and_the_next_answer_comes(backend):
+    story = (Message("user", "Tell a very long story."),)
+    chunks = backend.chat(request(story, max_tokens=1500))
+    while not (await anext(chunks)).text:
+        pass
+    os.kill(backend._engine._worker.process.pid, signal.SIGKILL)
+    with pytest.raises(CutStream, match="embedded/smollm2: the stream broke off"):
+        [chunk async for chunk in chunks]
+    assert [chunk async for chunk in backend.chat(request())]
+
+
+@pytest.mark.slow
+async def test_two_questions_run_at_once(backend):
+    async def ask() -> str:
+        return "".join([chunk.text async for chunk in backend.chat(request())])
+
+    one, other = await asyncio.gather(ask(), ask())
+    assert one
+    assert other
+
+
+@pytest.mark.usefixtures("data_with_demo")
+async def test_another_name_is_unknown_and_starts_nothing():
+    backend = EmbeddedBackend(EmbeddedConfig())
+    for call in (
+        backend.describe("llama3"),
+        backend.count_tokens("llama3", HELLO),
+        anext(backend.chat(ChatRequest("llama3", HELLO, 5))),
+    ):
+        with pytest.raises(ModelUnknown, match="embedded/llama3: the embedded model is 'smollm2'"):
+            await call
+    assert backend._engine._worker is None
+
+
+async def test_without_its_model_it_is_unavailable_and_says_what_to_run():
+    backend = EmbeddedBackend(EmbeddedConfig())
+    with pytest.raises(BackendUnavailable, match="cannot be read: No such file") as caught:
+        await backend.models()
+    assert "journeyman embedded install" in caught.value.hint
+    with pytest.raises(BackendUnavailable):
+        await backend.count_tokens("smollm2", HELLO)
+    await backend.close()
