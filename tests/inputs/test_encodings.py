@@ -83,7 +83,7 @@ def test_the_encoding_is_reported(project, encoding, reported):
     assert (source.text, source.encoding, source.bytes) == ("two\n", reported, 4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
@@ -107,7 +107,7 @@ def test_both_byte_orders_are_text(project, width, order):
     assert read(project, "f").sources[0].text == "Größe\n"
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300) | st.binary(min_size=8000, max_size=9000))
 def test_any_bytes_are_read_without_loss_or_refused_as_binary(tmp_path_factory, data):
     project = build(tmp_path_factory.mktemp("bytes"), {"f": data})

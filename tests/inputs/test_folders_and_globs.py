@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, left_out, paths, refused
 
@@ -125,6 +125,7 @@ names = st.text(alphabet="abAB.-_ é1", min_size=1, max_size=4).filter(
 trees = st.sets(st.lists(names, min_size=1, max_size=4).map("/".join), min_size=1, max_size=15)
 
 
+@settings(deadline=None)
 @given(trees, st.randoms(use_true_random=False))
 def test_the_order_is_that_of_the_paths_however_the_files_came_to_be(
     tmp_path_factory, tree, shuffle

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, read, refused
 
@@ -81,6 +81,7 @@ def test_a_large_file_that_is_no_text_is_binary(project, content):
     assert refused(project, "large:1", max_file_bytes=LIMIT).rule == "binary"
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="ab\r\nä€", max_size=60),
     st.lists(st.integers(1, 7), min_size=1, max_size=5),
@@ -98,6 +99,7 @@ def test_the_cut_is_the_same_wherever_the_blocks_end(text, sizes, first, more):
     assert cut_lines(blocks, lines, 1000) == cut_lines([text], lines, 1000)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab\r\nä€", max_size=60), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
 def test_blocks_are_the_text_with_plain_line_ends(text, encoding):
     blocks = text_blocks(SlowStream(text.encode(encoding)), encoding)

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, paths, read, refused
 
@@ -113,6 +113,13 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(project):
     assert paths(project, "a[1].txt") == ["a[1].txt"]
     assert paths(project, "b*") == ["b*"]
     assert paths(project, "a[0-9].txt") == ["a1.txt"]
+
+
+def test_a_glob_may_hold_a_colon(project):
+    build(project, {"a:x": "1", "a:y": "2", "b:1-2": "3"})
+    assert paths(project, "a:*") == ["a:x", "a:y"]
+    assert paths(project, "?:[0-9]*") == ["b:1-2"]
+    assert paths(project, "*") == ["a:x", "a:y", "b:1-2"]
 
 
 def test_references_keep_their_order_and_a_file_is_read_once_where_it_is_named_first(project):
@@ -242,6 +249,7 @@ def test_a_glob_starts_in_the_folder_before_its_first_wildcard(glob, folder, pat
     assert split_glob(glob) == (folder, pattern)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet="ab \tä€\x0b\x0c\u2028", max_size=5), min_size=1, max_size=30),
     st.sampled_from(["\n", "\r\n", "\r"]),

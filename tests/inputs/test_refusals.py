@@ -105,6 +105,15 @@ def test_a_file_over_the_limit_is_refused_with_both_figures(project):
     assert paths(project, "docs/a.md", max_file_bytes=1000) == ["docs/a.md"]
 
 
+def test_a_file_that_hides_its_size_is_read_up_to_the_limit(project):
+    assert Path("/proc/self/status").stat().st_size == 0
+    (source,) = read(project, "/proc/self/status", extra=["/proc/self"]).sources
+    assert source.bytes > 100
+    for limit in (100, 1):
+        error = refused(project, "/proc/self/status", extra=["/proc/self"], max_file_bytes=limit)
+        assert error.rule == "too-large"
+
+
 def test_a_large_binary_does_not_block_a_folder(project):
     build(project, {"docs/film.mp4": b"\0" * 5000, "docs/a.md": "a"})
     assert left_out(project, "docs", max_file_bytes=1000) == {"docs/film.mp4": "binary"}

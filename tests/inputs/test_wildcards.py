@@ -4,7 +4,7 @@ import re
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeyman.inputs.patterns import pattern_list
@@ -46,6 +46,7 @@ def test_wildcards_mean_what_git_means(pattern, yes, no):
     assert [path for path in no if matches(pattern, path)] == []
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_pattern_compiles_without_a_warning(pattern):
     with warnings.catch_warnings():
@@ -54,6 +55,7 @@ def test_any_pattern_compiles_without_a_warning(pattern):
         pattern_list(pattern)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab.*?[]\\!-^/", max_size=8))
 def test_an_escaped_name_matches_itself_only(name):
     escaped = re.sub(r"([*?\[\\])", r"\\\1", name)
