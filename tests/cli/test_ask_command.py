@@ -48,6 +48,11 @@ def test_what_is_piped_in_besides_a_prompt_is_data(journeyman, openai_double):
     assert prompt_of(openai_double).endswith("Summarize.")
 
 
+def test_an_empty_pipe_is_told(journeyman):
+    """`git diff | journeyman ask …` without a diff must not look like an answer about one."""
+    assert journeyman("ask", "Summarize.", stdin="").stderr.startswith("note: nothing came")
+
+
 def test_a_model_or_a_pattern_can_be_named(journeyman):
     done = journeyman("ask", "Hi", "-m", "koala/code*", "--json")
     assert json.loads(done.stdout)["model"] == "koala/codellama-local"

@@ -80,7 +80,12 @@ def _inputs(prompt: str | None) -> tuple[str, str]:
                 "there is no prompt", hint='journeyman ask "Summarize." -f README.md'
             )
         return _read_stdin(), ""
-    return prompt, _read_stdin() if _something_is_piped() else ""
+    if not _something_is_piped():
+        return prompt, ""
+    piped = _read_stdin()
+    if not piped:
+        sys.stderr.write("note: nothing came on standard input\n")
+    return prompt, piped
 
 
 def _something_is_piped() -> bool:

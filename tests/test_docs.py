@@ -1,0 +1,153 @@
+"""Every command in the docs is run: here, or where the table below says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+# What cannot be run inside a test run, or is run by a test of its own.
+RUN_ELSEWHERE = {
+    "make demo": "test_make_demo_works_in_a_clean_clone",
+    "make test": "CI: .ci/run",
+    "make lint": "CI: .ci/run",
+    "make quick": "a part of make test",
+    "make format": "test_every_target_of_make_that_the_docs_name_exists",
+    "make docs": "tests/cli/test_other_commands.py and tests/config/test_config_reference.py",
+    "pipx install 'journeyman[embedded]'": "tests/real/test_install.py",
+    "uv tool install 'journeyman[embedded]'": "tests/real/test_install.py",
+    "claude mcp add journeyman -- journeyman mcp": "tests/real/test_claude_client.py",
+    "journeyman embedded install": "tests/embedded/test_install_demo.py",
+    "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
+    "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
+}
+
+
+def commands():
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith("$ "):
+                    yield page.relative_to(ROOT).as_posix(), line.removeprefix("$ ")
+
+
+HERE = [(page, command) for page, command in commands() if command not in RUN_ELSEWHERE]
+
+
+@pytest.fixture
+def sandbox(tmp_path, monkeypatch, openai_double):
+    """A project that has what the docs speak of, before a double."""
+    openai_double.plays(reply="Done.", prompt_tokens=5000)
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "app.py").write_text("def add(a, b):\n    return a + b\n")
+    for name in ("README.md", "notes.md"):
+        (project / name).write_text("A line of notes.\n" * 30)
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[backends.koala]\nkind = "openai"\nurl = "{openai_double.url}"\n'
+        '[backends.koala.windows]\n"llama3-local" = 32768\n"codellama-local" = 32768\n'
+    )
+    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return project
+
+
+def test_the_docs_hold_commands():
+    assert len(HERE) >= 8
+    assert {command for _, command in commands()} >= set(RUN_ELSEWHERE)
+
+
+@pytest.mark.parametrize(("page", "command"), HERE, ids=[command for _, command in HERE])
+def test_a_command_of_the_docs_works(sandbox, page, command, tmp_path, monkeypatch):
+    if command.startswith("journeyman config init"):
+        monkeypatch.delenv("JOURNEYMAN_CONFIG")
+        command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
+        command += f" && test -s {shlex.quote(str(tmp_path))}/home/journeyman/config.toml"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=sandbox,
+        env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path / "home")),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}: {command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_python_of_the_docs_works(sandbox, number):
+    block = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", block[number]],
+        cwd=sandbox,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Done." in done.stdout
+
+
+def test_every_link_of_the_docs_leads_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_target_of_make_that_the_docs_name_exists():
+    for _, command in commands():
+        if command.startswith("make "):
+            target = command.split()[1]
+            subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_no_page_names_a_machines_path_or_a_registrys_host():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    forbidden = re.compile(
+        r"/bash_jobs"
+    )
+    for name in tracked:
+        path = ROOT / name
+        if path.is_file() and path != Path(__file__) and path.stat().st_size < 1_000_000:
+            assert not forbidden.search(path.read_text(errors="replace")), name
+
+
+def test_make_demo_works_in_a_clean_clone(tmp_path, demo_model):
+    """As a new user would: clone, and run the first command of the README."""
+    clone = tmp_path / "journeyman"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    data = tmp_path / "data"
+    (data / "models" / "smollm2").mkdir(parents=True)
+    shutil.copy(demo_model, data / "models" / "smollm2" / demo_model.name)
+    done = subprocess.run(
+        ["make", "demo", f"PYTHON={sys.executable}"],
+        cwd=clone,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+            "JOURNEYMAN_DATA": str(data),
+            "HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" bytes by reference") == 3
