@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
@@ -12,6 +13,11 @@ from doubles.openai_compatible import OpenAIDouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A busy machine is no failure; `make quick` takes fewer examples (--hypothesis-profile=quick).
+settings.register_profile("whole", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("whole")
 
 pytest_plugins = ["embedded.fixtures", "real.fixtures"]
 

@@ -163,7 +163,7 @@ async def test_cancelling_closes_the_connection(ollama_double, backend):
     await backend.describe("smollm2")
     task = asyncio.create_task(text(backend, ASKED))
     async with asyncio.timeout(10):
-        while not ollama_double.chats:  # noqa: ASYNC110 - what is waited for is in another thread
+        while not ollama_double.chats:
             await asyncio.sleep(0.005)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

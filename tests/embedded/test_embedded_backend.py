@@ -167,6 +167,31 @@ async def test_a_worker_killed_in_mid_answer_is_a_fault_and_the_next_answer_come
 
 
 @pytest.mark.slow
+async def test_no_connection_is_kept_that_the_server_might_be_closing(backend):
+    await backend.count_tokens("smollm2", HELLO)
+    assert [chunk async for chunk in backend.chat(request())]
+    assert backend._server._client._client._transport._pool.connections == []
+
+
+@pytest.mark.slow
+async def test_a_count_does_not_wait_behind_streams_that_wait_for_a_slot(backend):
+    story = (Message("user", "Tell a very long story."),)
+    streams = [backend.chat(request(story, max_tokens=1500)) for _ in range(20)]
+    waiting = [asyncio.create_task(anext(stream)) for stream in streams]
+    await backend.count_tokens("smollm2", HELLO)  # the engine has started
+    await until_busy(backend)
+    began = time.monotonic()
+    assert (await backend.count_tokens("smollm2", HELLO)).exact
+    assert time.monotonic() - began < 2
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for stream in streams:
+        await stream.aclose()
+    assert await seconds_until_free(backend) < 10
+
+
+@pytest.mark.slow
 async def test_two_questions_run_at_once(backend):
     async def ask() -> str:
         return "".join([chunk.text async for chunk in backend.chat(request())])

@@ -19,7 +19,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> float:
     """Wait until it holds; return the seconds that took."""
     began = time.monotonic()
     async with asyncio.timeout(DEADLINE):
-        while not await condition():  # noqa: ASYNC110 - another process sets no event of ours
+        while not await condition():
             await asyncio.sleep(_PAUSE)
     return time.monotonic() - began
 

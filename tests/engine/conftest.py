@@ -28,12 +28,13 @@ async def build(tmp_path):
     """Build engines that are closed in the end: `build(koala=double.url, models=[…])`."""
     engines = []
 
-    def make(*, models=(), tool=None, kinds=None, trusts=None, private=(), **urls):
+    def make(*, models=(), tool=None, kinds=None, trusts=None, private=(), windows=None, **urls):
         backends = {
             name: {
                 "kind": (kinds or {}).get(name, "openai"),
                 "url": url,
                 "trust": (trusts or {}).get(name, "local"),
+                "windows": windows or {},
             }
             for name, url in urls.items()
         }

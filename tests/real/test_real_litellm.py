@@ -103,5 +103,5 @@ async def test_closing_the_stream_stops_the_model(backend, litellm_proxy):
                 break
         assert await asyncio.to_thread(busy_slots, litellm_proxy.llama) == 1
     async with asyncio.timeout(5):
-        while await asyncio.to_thread(busy_slots, litellm_proxy.llama):  # noqa: ASYNC110 - a server
+        while await asyncio.to_thread(busy_slots, litellm_proxy.llama):
             await asyncio.sleep(0.05)

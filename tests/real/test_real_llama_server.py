@@ -61,5 +61,5 @@ async def test_closing_the_stream_stops_the_model(backend, llama_server):
                 break
         assert await asyncio.to_thread(busy_slots, llama_server) == 1
     async with asyncio.timeout(5):
-        while await asyncio.to_thread(busy_slots, llama_server):  # noqa: ASYNC110 - a server
+        while await asyncio.to_thread(busy_slots, llama_server):
             await asyncio.sleep(0.05)

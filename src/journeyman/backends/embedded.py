@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.base import BackendSettings, ModelInfo
@@ -141,6 +142,12 @@ class _LlamaServer(OpenAIBackend):
     def __init__(self, socket: Path) -> None:
         super().__init__(_SETTINGS, socket=str(socket))
         self.socket = socket
+
+    @cached_property
+    def _client(self) -> openai.AsyncOpenAI:
+        # The server closes idle connections, and a request that meets a closing one is lost. A
+        # new connection over a unix socket costs next to nothing.
+        return super()._client.with_options(default_headers={"Connection": "close"})
 
     async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
         # While it reads a prompt the server notices that we have gone only when it writes, so it

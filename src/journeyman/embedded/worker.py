@@ -20,10 +20,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# A cancelled request is noticed between batches: small ones free the slot within 0.5 s.
+# A cancelled request is noticed between batches.
 _BATCH_TOKENS = 256
 # Prompts are remembered beyond the slots; llama.cpp's own limit of 8 GiB would fill a laptop.
 _PROMPT_CACHE_MIB = 512
+# Besides the slots: every stream, waiting ones too, holds a thread. llama.cpp starts with few and
+# adds more, but a request can then wait for seconds behind the streams.
+_SPARE_HTTP_THREADS = 64
 # Errors only: the log is kept for the message about a model that does not load.
 _LOG_ERRORS = 1
 
@@ -61,6 +64,7 @@ def start_server(settings: WorkerSettings) -> Any:
     params.n_ctx = settings.context * settings.slots  # the slots share it
     params.n_batch = _BATCH_TOKENS
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    params.n_threads_http = settings.slots + _SPARE_HTTP_THREADS
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.endpoint_metrics = params.endpoint_slots = params.endpoint_props = True
     params.verbosity = _LOG_ERRORS

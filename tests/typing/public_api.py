@@ -1,0 +1,26 @@
+"""The types of the public API, as a user's type checker sees them; `make lint` runs mypy on it."""
+
+from typing import assert_type
+
+import journeyman
+from journeyman import Answer, Figures, HandedBack, Journeyman, JourneymanError
+
+
+async def use() -> None:
+    async with Journeyman(project=".", roots=["docs"]) as opened:
+        assert_type(opened, Journeyman)
+        answer = await opened.ask("Summarize.", files=["a.md"], model="koala/*", max_tokens=10)
+        assert_type(answer, Answer)
+        assert_type(answer.text, str)
+        assert_type(answer.figures, Figures)
+        assert_type(answer.figures.prompt_tokens, int | None)
+
+
+def use_sync() -> None:
+    assert_type(journeyman.ask("Summarize.", files=["a.md"]), str)
+
+
+def use_errors(error: HandedBack) -> None:
+    assert_type(error.tries, tuple[str, ...])
+    root: JourneymanError = error
+    assert_type(root.hint, str)
