@@ -72,6 +72,21 @@ def test_the_version_is_told(journeyman):
     assert journeyman("--version").stdout == f"journeyman {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("journeyman a", ["ask"]),
+        ("journeyman ask --tool ask_", ["ask_local_llama", "ask_coding_model"]),
+        ("journeyman ask -m koala/c", ["koala/codellama-local"]),
+    ],
+)
+def test_the_shell_completes_commands_tools_and_models(journeyman, monkeypatch, typed, offered):
+    monkeypatch.setenv("_JOURNEYMAN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    assert journeyman().stdout.split() == offered
+
+
 def test_the_page_of_the_command_line_is_as_the_commands_help(request):
     written = (request.config.rootpath / "docs" / "cli.md").read_text()
     assert written == page()

@@ -1,4 +1,4 @@
-"""The official inspector, as a client of the real `journeyman mcp` over standard input and output."""
+"""The official inspector, as a client of the real `journeyman mcp` over real pipes."""
 
 import json
 import subprocess

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from journeyman.cli.asking import Question, print_json, print_text
+from journeyman.cli.completion import model_names, tool_names
 from journeyman.errors import ArgumentError
 
 DEFAULT_TOOL = "ask_local_llama"
@@ -22,9 +23,18 @@ def ask(
     prompt: Annotated[
         str | None, typer.Argument(help="The task; - or nothing reads it from standard input.")
     ] = None,
-    tool: Annotated[str, typer.Option("--tool", "-t", help="Ask through this tool.")] = "",
+    tool: Annotated[
+        str,
+        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
+    ] = "",
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Ask this model: backend/model, or a pattern.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Ask this model: backend/model, or a pattern.",
+            autocompletion=model_names,
+        ),
     ] = "",
     files: Annotated[
         list[str] | None,
