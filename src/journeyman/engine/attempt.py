@@ -133,4 +133,4 @@ async def _stream(
 
 def _standing(name: str, streamed: Streamed) -> str:
     doing = "thinking" if streamed.thinking and not streamed.pieces else "answering"
-    return f"{name} is {doing}: {streamed.count} tokens"
+    return f"{name} is {doing}: {streamed.count} token{'' if streamed.count == 1 else 's'}"
