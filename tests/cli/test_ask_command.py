@@ -25,6 +25,18 @@ def test_the_answer_is_plain_text_when_piped(journeyman):
     assert (done.returncode, done.stdout, done.stderr) == (0, "Three lines.\n", "")
 
 
+def test_what_a_caller_should_know_goes_to_standard_error(journeyman, project, openai_double):
+    (project / "photo.bin").write_bytes(b"\x00" * 100)
+    done = journeyman("ask", "What?", "-f", ".")
+    assert done.stdout == "Three lines.\n"
+    assert done.stderr == "note: left out: photo.bin (binary)\n"
+
+
+def test_the_embedded_model_is_called_a_demo_in_every_answer(journeyman, data_with_demo):
+    done = journeyman("ask", "Say hello in five words.", "-m", "embedded/*", "--json")
+    assert "embedded demo model" in json.loads(done.stdout)["notes"]
+
+
 def test_json_has_every_figure(journeyman):
     done = journeyman("ask", "How many lines?", "-f", "notes.md", "--json")
     told = json.loads(done.stdout)

@@ -403,6 +403,16 @@ async def test_a_changed_config_is_taken_up_while_calls_run(
     assert (await task).model == LLAMA
 
 
+async def test_a_changed_config_does_not_restart_the_embedded_engine(build, openai_double):
+    engine = build(koala=openai_double.url)
+    embedded = engine.catalog.backends["embedded"]
+    await engine.reconfigure(engine.config.model_copy(update={"backends": {}}), environ={})
+    assert engine.catalog.backends == {"embedded": embedded}
+    smaller = engine.config.embedded.model_copy(update={"context": 1024})
+    await engine.reconfigure(engine.config.model_copy(update={"embedded": smaller}), environ={})
+    assert engine.catalog.backends["embedded"] is not embedded
+
+
 async def test_a_project_may_add_tools_and_they_stay_on_local_backends(
     build, session, openai_double, project
 ):

@@ -21,7 +21,7 @@ SUITES = {
     "2025-11-25": ["--suite", "all", "--spec-version", "2025-11-25"],
     "2026-07-28": ["--requirements", "2026-07-28"],
 }
-PASSED = {"2025-11-25": 10, "2026-07-28": 106}
+PASSED = {"2025-11-25": 10, "2026-07-28": 107}
 """How many checks pass at least: a suite that stops early would excuse all the others."""
 
 # What Journeyman is: nothing of it may be excused.

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import uv
 
+from journeyman import __version__
+
 ROOT = Path(__file__).parents[2]
 UV = uv.find_uv_bin()
 PIPX = "pipx==1.18.4"
@@ -102,7 +104,7 @@ def pipx_install(requirement, folder):
 
 
 def answers(installed):
-    assert installed.run("--version").stdout == "journeyman 0.1.0\n"
+    assert installed.run("--version").stdout == f"journeyman {__version__}\n"
     done = installed.run("embedded", "install")
     assert done.returncode == 0, done.stderr
     assert str(installed.folder / "data") in done.stdout

@@ -86,6 +86,22 @@ async def test_every_tool_is_read_only_and_says_when_to_use_it(stdio_server, mod
 
 
 @BOTH
+async def test_a_description_tells_the_speed_once_it_was_measured(
+    stdio_server, openai_double, mode
+):
+    openai_double.plays(Play(reply="a b c d", pause=0.1, prompt_tokens=120))
+
+    async def description():
+        listed = await client.list_tools(cache_mode="bypass")
+        return next(tool.description for tool in listed.tools if tool.name == "ask_local_llama")
+
+    async with Client(stdio_server, mode=mode) as client:
+        assert "tokens/s" not in await description()
+        await client.call_tool("ask_local_llama", {"prompt": "Hi"})
+        assert "tokens/s" in await description()
+
+
+@BOTH
 async def test_models_are_listed_with_window_and_tools(stdio_server, mode):
     async with Client(stdio_server, mode=mode) as client:
         [listing] = texts(await client.call_tool("list_available_local_models", {}))

@@ -49,6 +49,9 @@ def print_text(question: Question) -> None:
         from journeyman.server.results import footer  # noqa: PLC0415 - beside its use
 
         typer.echo(typer.style(footer(answer), dim=True), err=True)
+        return
+    for note in answer.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def print_json(question: Question) -> None:

@@ -59,8 +59,3 @@ class Catalog:
     def forget(self, model_id: str) -> None:
         """Forget a description that a failure has cast doubt on."""
         self._described.pop(model_id, None)
-
-    async def close(self) -> None:
-        """Close every backend."""
-        for backend in self.backends.values():
-            await backend.close()

@@ -63,7 +63,7 @@ class Engine:
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
         self._running = 0
-        self._retired: list[Catalog] = []
+        self._retired: list[Backend] = []
 
     @classmethod
     def from_config(cls, config: Config, environ: Mapping[str, str] | None = None) -> Self:
@@ -85,8 +85,8 @@ class Engine:
 
     async def close(self) -> None:
         """Close the backends and the ledger."""
-        for catalog in (*self._retired, self.catalog):
-            await catalog.close()
+        for backend in (*self._retired, *self.catalog.backends.values()):
+            await backend.close()
         if self._ledger:
             self._ledger.close()
             self._ledger = None
@@ -99,8 +99,11 @@ class Engine:
         """
         from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
 
+        old = self.catalog.backends
         opened = open_backends(config, os.environ if environ is None else environ)
-        self._retired.append(self.catalog)
+        if config.embedded == self.config.embedded:  # loading its model again would cost seconds
+            opened[EMBEDDED] = old[EMBEDDED]
+        self._retired += [one for name, one in old.items() if opened.get(name) is not one]
         self.config, self.catalog = config, Catalog(opened)
         await self._close_retired()
 
