@@ -64,7 +64,14 @@ def _node_modules() -> Path:
 def _npm_install() -> None:
     quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
     # What is used here needs no install script, and which npm runs them differs by its version.
-    command = [str(_beside_python("npm")), "install", "--prefix", str(FOLDER), "--ignore-scripts", *quiet]
+    command = [
+        str(_beside_python("npm")),
+        "install",
+        "--prefix",
+        str(FOLDER),
+        "--ignore-scripts",
+        *quiet,
+    ]
     done = subprocess.run(
         command, env=os.environ | {"CI": "1"}, capture_output=True, text=True, check=False
     )
