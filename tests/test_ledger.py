@@ -22,6 +22,7 @@ ENTRY = Entry(
     seconds=2.5,
     bytes_read=4096,
     bytes_returned=80,
+    answering_seconds=2.0,
     tries=("iguana/x: it was down",),
 )
 
@@ -42,6 +43,18 @@ def test_entries_come_newest_first_and_limited(ledger):
     for moment in (1.0, 3.0, 2.0):
         ledger.record(replace(ENTRY, at=moment))
     assert [entry.at for entry in ledger.entries(Filter(limit=2))] == [3.0, 2.0]
+
+
+def test_a_server_s_odd_count_is_an_error_of_the_ledger_and_no_other(ledger):
+    """It was an OverflowError, and cost the user the answer."""
+    with pytest.raises(LedgerError):
+        ledger.record(replace(ENTRY, completion_tokens=10**30))
+    assert list(ledger.entries(Filter(limit=10**30))) == []
+
+
+def test_half_characters_in_an_error_are_stored_as_question_marks(ledger):
+    ledger.record(replace(ENTRY, error="\ud83d", tries=("\ud83d",)))
+    assert [entry.error for entry in ledger.entries()] == ["?"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +80,7 @@ def test_speed_is_measured_over_answers_without_the_wait_for_the_first_token(led
     assert ledger.speed(ENTRY.model) is None
     ledger.record(ENTRY)
     ledger.record(replace(ENTRY, outcome="handed-back", completion_tokens=10_000))
-    assert ledger.speed(ENTRY.model) == pytest.approx(21 / 2.0)
+    assert ledger.speed(ENTRY.model) == pytest.approx(20 / 2.0)
 
 
 def test_a_ledger_of_the_first_version_is_migrated_with_its_rows(tmp_path):
@@ -138,6 +151,37 @@ def start_writer(path, count, name, folder):
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from journeyman.ledger import Ledger
+print("ready", flush=True)
+sys.stdin.readline()
+Ledger(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_make_the_same_new_ledger_at_once_do_not_lock_each_other_out(tmp_path):
+    """SQLite refuses the switch to WAL at once while another one makes it."""
+    for number in range(5):
+        path = str(tmp_path / f"{number}.db")
+        command = [sys.executable, "-c", OPENER, path]
+        pipe = subprocess.PIPE
+        openers = [
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            for _ in range(6)
+        ]
+        for opener in openers:
+            assert opener.stdout.readline() == "ready\n"
+        for opener in openers:
+            opener.stdin.write("go\n")
+            opener.stdin.flush()
+        for opener in openers:
+            _, errors = opener.communicate(timeout=30)
+            assert opener.returncode == 0, errors
 
 
 @pytest.mark.slow

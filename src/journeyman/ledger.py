@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -26,6 +27,8 @@ Outcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 _BUSY_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.005
+_MOST_ROWS = 2**63 - 1
 
 # Each script leads from its own number to the next; what has shipped is never edited.
 _MIGRATIONS = (
@@ -51,6 +54,9 @@ _MIGRATIONS = (
     CREATE INDEX delegations_by_time ON delegations (at);
     CREATE INDEX delegations_by_model ON delegations (model, outcome);
     """,
+    """
+    ALTER TABLE delegations ADD COLUMN answering_seconds REAL;
+    """,
 )
 
 
@@ -59,6 +65,7 @@ class Entry:
     """One delegation.
 
     `at` is seconds since the epoch; tokens are as the server counted them, None where it did not;
+    `answering_seconds` are those from the answering model's first token to its last;
     `bytes_read` went to the model by reference, `bytes_returned` came back to the caller; `tries`
     holds one line for each model that failed.
     """
@@ -74,6 +81,7 @@ class Entry:
     seconds: float
     bytes_read: int
     bytes_returned: int
+    answering_seconds: float | None = None
     tries: tuple[str, ...] = ()
     error: str = ""
 
@@ -118,11 +126,24 @@ class Ledger:
 
     def _prepare(self) -> None:
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._use_wal()
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._migrate()
         except sqlite3.Error as error:
             raise _unusable(self.path, error) from error
+
+    def _use_wal(self) -> None:
+        """Switch to WAL. SQLite does not wait for the lock that this takes, so we do."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            else:
+                return
 
     def _migrate(self) -> None:
         if self._version() == len(_MIGRATIONS):
@@ -149,14 +170,13 @@ class Ledger:
         Raises:
             LedgerError: it could not be written.
         """
-        values = [getattr(entry, name) for name in _COLUMNS]
-        values[_COLUMNS.index("tries")] = json.dumps(entry.tries, ensure_ascii=False)
+        values = [_storable(getattr(entry, name)) for name in _COLUMNS]
         marks = ", ".join("?" * len(_COLUMNS))
         statement = f"INSERT INTO delegations ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names are ours
         try:
             with self._lock:
                 self._connection.execute(statement, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             raise _unusable(self.path, error) from error
 
     def entries(self, chosen: Filter | None = None) -> Iterator[Entry]:
@@ -177,7 +197,9 @@ class Ledger:
         )
         try:
             with self._lock:
-                rows = self._connection.execute(query, [*arguments, chosen.limit]).fetchall()
+                rows = self._connection.execute(
+                    query, [*arguments, min(chosen.limit, _MOST_ROWS)]
+                ).fetchall()
         except sqlite3.Error as error:
             raise _unusable(self.path, error) from error
         for row in rows:
@@ -188,10 +210,10 @@ class Ledger:
     def speed(self, model: str) -> float | None:
         """Tokens per second over a model's newest answers, the wait for the first left out."""
         query = """
-            SELECT sum(completion_tokens), sum(seconds - first_token_seconds) FROM (
+            SELECT sum(completion_tokens - 1), sum(answering_seconds) FROM (
                 SELECT * FROM delegations
                 WHERE model = ? AND outcome = 'answered'
-                    AND completion_tokens > 1 AND seconds > first_token_seconds
+                    AND completion_tokens > 1 AND answering_seconds > 0
                 ORDER BY at DESC LIMIT 50
             )
         """
@@ -217,6 +239,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _storable(value: Any) -> Any:
+    """Turn a field into what SQLite takes; half characters, which UTF-8 has not, become ?."""
+    if isinstance(value, tuple):
+        return _storable(json.dumps(value, ensure_ascii=False))
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _unusable(path: Path, error: Exception) -> LedgerError:

@@ -110,7 +110,19 @@ def test_a_label_that_may_have_gone_on_is_cut_off(text):
 def test_hidden_characters_are_removed_and_counted():
     checked = check_reply(replace(GOOD, text="visible\u202e \x1b[31mtext"))
     assert checked.text == "visible text"
-    assert checked.hidden_removed == 6
+    assert checked.notes == ("6 hidden characters were removed",)
+
+
+def test_an_answer_that_speaks_of_a_tag_is_not_cut():
+    """It was: all before the tag was lost, and no word was said of it."""
+    text = "First it removes everything before the </think> tag. Then it strips white space."
+    assert check_reply(replace(GOOD, text=text)).text == text
+
+
+def test_what_a_stray_closing_tag_took_away_is_told():
+    checked = check_reply(replace(GOOD, text="so it is\n</think>\nYes."))
+    assert checked.text == "Yes."
+    assert "thinking" in checked.notes[0]
 
 
 def test_labels_become_a_schema():

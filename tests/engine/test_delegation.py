@@ -133,7 +133,7 @@ async def test_a_pattern_that_matches_nothing_is_handed_back(build, job, session
     engine = build(koala=openai_double.url, models=["koala/gpt*"])
     outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
-    assert "no configured model matches" in outcome.reason
+    assert "there is no model koala/gpt*" in outcome.reason
 
 
 async def test_a_backend_that_cannot_list_is_named_in_the_hand_back(build, job, session):
@@ -326,6 +326,85 @@ async def test_a_model_that_never_ends_is_given_up_at_its_timeout(
     assert isinstance(outcome, HandBack)
     assert "no whole answer within 0.3 s" in outcome.reason
     assert await asyncio.to_thread(openai_double.chats[0].wait_until_left)
+
+
+async def test_a_server_that_ignores_max_tokens_is_broken_off(build, job, session, openai_double):
+    """A reply of 60 MB to a request for 1,024 tokens came back as a good answer."""
+    openai_double.plays(pieces=("word " * 1000,) * 100, prompt_tokens=90)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    outcome = await engine.delegate(job(max_tokens=100), session)
+    assert isinstance(outcome, HandBack)
+    assert "long past the 100 tokens" in outcome.reason
+
+
+@pytest.mark.slow
+async def test_a_reply_without_end_in_one_line_is_broken_off(build, job, session, openai_double):
+    openai_double.plays(raw=b"data: " + b"x" * 70_000_000 + b"\n\n")
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert "64000000 bytes" in outcome.reason
+
+
+async def test_signs_of_life_without_tokens_do_not_count(build, job, session, openai_double):
+    """A server that sent `: ping` for ever was waited for until the tool's own timeout."""
+    pings = Play(pieces=("",) * 100, pause=0.05, prompt_tokens=90)
+    openai_double.plays(pings)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    engine.catalog.backends["koala"].idle_timeout = 0.3
+    outcome = await engine.delegate(job(), session)
+    assert isinstance(outcome, HandBack)
+    assert "nothing came for 0.3 s" in outcome.reason
+    assert "idle_timeout" in outcome.reason
+
+
+async def test_what_comes_after_the_finish_is_no_part_of_the_answer(
+    build, job, session, openai_double
+):
+    event = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
+    raw = (event % ("One.", "null")) + (event % ("", '"stop"')) + (event % (" Two.", '"length"'))
+    openai_double.plays(raw=raw.encode())
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    assert (await engine.delegate(job(), session)).text == "One."
+
+
+@pytest.mark.parametrize("count", [-5, 10**30, True, "many", None])
+async def test_an_odd_count_of_tokens_costs_nobody_the_answer(
+    build, job, session, openai_double, tmp_path, count
+):
+    """It was an OverflowError in the ledger, and the answer was lost."""
+    openai_double.plays(reply="Fine.", prompt_tokens=90, completion_tokens=count)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    answer = await engine.delegate(job(), session)
+    assert answer.text == "Fine."
+    [row] = rows(tmp_path)
+    assert row.completion_tokens in {None, 1}
+
+
+async def test_speed_is_measured_without_what_failed_before(build, job, session, openai_double):
+    """A fallback from a slow model made the fast one look slow."""
+    slow = Play(reply="", delay=0.5, prompt_tokens=90)
+    openai_double.plays(slow, model="llama3-local")
+    openai_double.plays(
+        Play(reply="a b c d e f", pause=0.01, prompt_tokens=90), model="codellama-local"
+    )
+    engine = build(koala=openai_double.url, models=[LLAMA, CODE])
+    answer = await engine.delegate(job(), session)
+    assert answer.figures.seconds > 0.5
+    assert answer.figures.answering_seconds < 0.5
+    assert engine.measured_speed(CODE) > 10
+
+
+async def test_an_error_of_ours_is_recorded_too(build, job, session, openai_double, tmp_path):
+    engine = build(koala=openai_double.url, models=[LLAMA])
+
+    def breaks(progress):
+        raise RuntimeError("a listener broke")
+
+    with pytest.raises(RuntimeError):
+        await engine.delegate(job(), session, Listener(progress=breaks))
+    [row] = rows(tmp_path)
+    assert (row.outcome, row.error) == ("failed", "a listener broke")
 
 
 async def test_progress_and_text_are_told_as_they_come(build, job, session, openai_double):

@@ -38,10 +38,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An answer's text, and how many hidden characters were taken out of it."""
+    """An answer's text, and what the caller should know about how it was come by."""
 
     text: str
-    hidden_removed: int
+    notes: tuple[str, ...] = ()
 
 
 def check_reply(reply: Reply, *, labels: Sequence[str] = ()) -> Checked:
@@ -73,7 +73,12 @@ def check_reply(reply: Reply, *, labels: Sequence[str] = ()) -> Checked:
         )
     if labels:
         text = _check_label(text, labels)
-    return Checked(text, hidden_removed)
+    notes = []
+    if hidden_removed:
+        notes.append(f"{hidden_removed} hidden characters were removed")
+    if split.stray:
+        notes.append("what stood before a closing tag of thinking was taken for thinking")
+    return Checked(text, tuple(notes))
 
 
 def _check_truncation(reply: Reply) -> None:

@@ -3,33 +3,46 @@
 Servers mark thinking in fields of their own (`reasoning_content`, `message.thinking`), which never
 get here, or leave the model's tags in the text. A tag counts as thinking only where a model puts
 it: an opening tag at the start of a line, outside of code. A closing tag with no opening one means
-that the chat template had opened it, so everything before it is thinking. A tag that an answer
-merely speaks of, in the middle of a line or in code, stays.
+that the chat template had opened it, so everything before it is thinking; it counts only at the
+start or at the end of a line. A tag that an answer merely speaks of, in the middle of a line or in
+code, stays.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAMES = r"think|thinking|thought|reasoning"
 _OPEN = rf"(?:<(?:{_NAMES})>|\[THINK\])"
 _CLOSE = rf"(?:</(?:{_NAMES})>|\[/THINK\])"
-_LONGEST_TAG = len("</reasoning>")
+_TAGS = ("[think]", "[/think]", *(f"<{end}{n}>" for n in _NAMES.split("|") for end in ("", "/")))
+_LONGEST_TAG = max(map(len, _TAGS))
+_SECONDS_BETWEEN_SPLITS = 0.05
 
 _CODE = r"(?P<code>^[ ]{0,3}(?P<fence>`{3,}|~{3,}).*?(?:^[ ]{0,3}(?P=fence)|\Z)|`[^`\n]+`)"
 _TOKEN = re.compile(
-    rf"{_CODE}|(?P<block>^[ \t]*{_OPEN}(?P<inner>.*?)(?:{_CLOSE}|\Z))|(?P<close>{_CLOSE})",
+    rf"{_CODE}|(?P<block>^[ \t]*{_OPEN}(?P<inner>.*?)(?:{_CLOSE}|\Z))"
+    rf"|(?P<close>^[ \t]*{_CLOSE}|{_CLOSE}(?=[ \t]*\n))",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A reply in two: what is for the reader, and what the model thought before it."""
+    """A reply in two: what is for the reader, and what the model thought before it.
+
+    `stray` says that a closing tag without an opening one was taken for the end of the thinking.
+    """
 
     visible: str
     thinking: str
+    stray: bool = False
 
 
 def split_thinking(reply: str) -> Split:
@@ -39,6 +52,7 @@ def split_thinking(reply: str) -> Split:
     visible: list[str] = []
     thinking: list[str] = []
     position = 0
+    stray = False
     for token in _TOKEN.finditer(reply):
         if token["code"] is not None:
             continue
@@ -47,24 +61,30 @@ def split_thinking(reply: str) -> Split:
         if token["close"] is not None:
             thinking += [*visible, before]
             visible = []
+            stray = True
         else:
             visible.append(before)
             thinking.append(token["inner"])
     visible.append(reply[position:])
-    return Split("".join(visible), "\n".join(part.strip() for part in thinking if part.strip()))
+    thought = "\n".join(part.strip() for part in thinking if part.strip())
+    return Split("".join(visible), thought, stray)
 
 
 @dataclass(slots=True)
 class VisibleStream:
     """Follows a stream and tells, piece by piece, what a reader may already see.
 
-    What could still turn out to be a tag is held back. A closing tag without an opening one takes
-    back what was shown; the whole reply's `split_thinking` is always the last word.
+    What could still turn out to be a tag is held back. Once a piece holds the beginning of one, the
+    whole text so far is split anew, which takes longer the longer it is: so at most every
+    `_SECONDS_BETWEEN_SPLITS`. A closing tag without an opening one takes back what was shown; the
+    whole reply's `split_thinking` is always the last word.
     """
 
+    clock: Callable[[], float] = time.monotonic
     _raw: list[str] = field(default_factory=list)
     _shown: str = ""
     _plain: bool = True
+    _split_at: float = -_SECONDS_BETWEEN_SPLITS
 
     def feed(self, piece: str) -> str:
         """Take the next piece of the raw stream; return what can now be shown."""
@@ -74,6 +94,9 @@ class VisibleStream:
             self._shown += fresh
             return fresh
         self._plain = False
+        if self.clock() - self._split_at < _SECONDS_BETWEEN_SPLITS:
+            return ""
+        self._split_at = self.clock()
         raw = "".join(self._raw)
         return self._show(raw[: _settled_end(raw)])
 
@@ -89,6 +112,9 @@ class VisibleStream:
 
 
 def _settled_end(raw: str) -> int:
-    """Where the text ends that no further piece can turn into a tag or into code."""
-    tail = max(raw.rfind(mark, len(raw) - _LONGEST_TAG) for mark in "<[")
-    return len(raw) if tail < 0 else tail
+    """Where the text ends that no further piece can turn into a tag."""
+    start = max(raw.rfind("<"), raw.rfind("["))
+    if start < 0 or len(raw) - start > _LONGEST_TAG:
+        return len(raw)
+    begun = raw[start:].lower()
+    return start if any(tag.startswith(begun) for tag in _TAGS) else len(raw)

@@ -98,6 +98,8 @@ class Backend(Protocol):
     name: str
     kind: str
     trust: Trust
+    idle_timeout: float
+    """Seconds to wait for the first token and between tokens."""
 
     async def models(self) -> list[ModelInfo]:
         """List every chat model that the backend has now, in the backend's order."""

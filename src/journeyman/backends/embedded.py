@@ -31,6 +31,7 @@ class EmbeddedBackend:
     name = EMBEDDED
     kind = "embedded"
     trust: Trust = "local"
+    idle_timeout = _SETTINGS.idle_timeout
 
     def __init__(self, config: EmbeddedConfig) -> None:
         self._engine = EmbeddedEngine(config)

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     import httpx2
     import ollama
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than the 5 s after which uvicorn and llama.cpp
 close theirs, so that no request meets a closing connection."""
+
+LARGEST_REPLY = 64_000_000
+"""Bytes of one reply, events and all: a quarter of a million tokens. Who sends more is broken, and
+would fill our memory."""
 
 OUR_HEADERS = frozenset(
     {
@@ -72,6 +76,7 @@ def openai_client(settings: BackendSettings, socket: str | None = None) -> opena
         timeout=_timeout(httpx2, settings),
         limits=limits,
         transport=httpx2.AsyncHTTPTransport(uds=socket, limits=limits) if local else None,
+        event_hooks=_bounded(httpx2),
     )
     return openai.AsyncOpenAI(
         base_url=api_url(settings.url),
@@ -95,6 +100,7 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
         limits=limits,
         transport=httpx.AsyncHTTPTransport(limits=limits) if settings.trust == "local" else None,
         follow_redirects=False,  # a redirect could lead local data elsewhere
+        event_hooks=_bounded(httpx),
     )
 
 
@@ -116,6 +122,31 @@ def _limits(library: Any) -> Any:
     return library.Limits(
         max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE
     )
+
+
+def _bounded(library: Any) -> Any:
+    """Make the hook that breaks off a reply without end."""
+    from journeyman.backends.faults import OddReply  # noqa: PLC0415 - it stands on this module
+
+    class Bounded(library.AsyncByteStream):  # type: ignore[misc]  # reason: chosen at run time
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for part in self._stream:
+                size += len(part)
+                if size > LARGEST_REPLY:
+                    raise OddReply(f"the reply is larger than {LARGEST_REPLY} bytes")
+                yield part
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    async def bound(response: Any) -> None:
+        response.stream = Bounded(response.stream)
+
+    return {"response": [bound]}
 
 
 def _timeout(library: Any, settings: BackendSettings) -> Any:

@@ -12,7 +12,7 @@ from journeyman.backends.base import Chunk, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, told
 from journeyman.backends.http import ollama_client
-from journeyman.backends.wire import as_json, question, relay
+from journeyman.backends.wire import as_count, as_json, question, relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -38,6 +38,7 @@ class OllamaBackend:
     def __init__(self, settings: BackendSettings) -> None:
         self.name = settings.name
         self.trust = settings.trust
+        self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._configured = {full_name(name): size for name, size in settings.windows.items()}
         self._sized: dict[str, tuple[int, str]] = {}
@@ -189,13 +190,13 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
         return Chunk(text, thinking) if text or thinking else None
     # Before 0.1.33 there was no done_reason: done was all it said.
     finish = _text(line.get("done_reason")) or "stop"
-    usage = Usage(_count(line.get("prompt_eval_count")), _count(line.get("eval_count")))
+    usage = Usage(as_count(line.get("prompt_eval_count")), as_count(line.get("eval_count")))
     return Chunk(text, thinking, finish, usage)
 
 
 def _trained_window(info: Mapping[str, Any]) -> int | None:
     architecture = info.get("general.architecture")
-    return _count(info.get(f"{architecture}.context_length")) or None
+    return as_count(info.get(f"{architecture}.context_length")) or None
 
 
 def _only_embeds(tag: ollama.ListResponse.Model) -> bool:
@@ -206,7 +207,3 @@ def _only_embeds(tag: ollama.ListResponse.Model) -> bool:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None

@@ -12,7 +12,7 @@ from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import openai_client, root_url
 from journeyman.backends.tokenizers import TOKENIZERS
-from journeyman.backends.wire import as_json, question, relay
+from journeyman.backends.wire import as_count, as_json, question, relay
 from journeyman.errors import (
     AuthFailed,
     BadReply,
@@ -59,6 +59,7 @@ class OpenAIBackend:
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
         self.name = settings.name
         self.trust = settings.trust
+        self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._socket = socket
         self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
@@ -254,6 +255,4 @@ def _text(fields: Any, key: str) -> str:
 def _usage(told: object) -> Usage | None:
     if not isinstance(told, dict):
         return None
-    counts = [told.get(key) for key in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (count if isinstance(count, int) else None for count in counts)
-    return Usage(prompt, completion)
+    return Usage(as_count(told.get("prompt_tokens")), as_count(told.get("completion_tokens")))

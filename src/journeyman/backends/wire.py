@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Piece = TypeVar("Piece")
 
+_TOO_MANY = 10**12  # tokens; more than any model reads in its life
+
 QUESTION_TIMEOUT = 15.0
 """Seconds for what no model runs for: a list, a description, a count of tokens."""
 
@@ -70,3 +72,10 @@ async def relay(
             raise exception_fault(asked, error, started=started) from None
     if not finished:
         raise cut_stream(asked)
+
+
+def as_count(value: object) -> int | None:
+    """Take a server's word for a number of tokens; None for what can be none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _TOO_MANY else None

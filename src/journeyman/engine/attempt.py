@@ -9,15 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from journeyman.answers.checks import Checked, Reply, check_reply, label_schema
-from journeyman.backends.base import ChatRequest, Usage
+from journeyman.backends.base import ChatRequest, ModelInfo, Usage
 from journeyman.engine.fitting import explain_excess, fit
 from journeyman.engine.values import Figures, Progress
-from journeyman.errors import BackendUnavailable, ContextExceeded, RequestRejected
+from journeyman.errors import BackendUnavailable, BadReply, ContextExceeded, RequestRejected
 
 if TYPE_CHECKING:
-    from journeyman.backends.base import Backend, Message, ModelInfo
+    from journeyman.backends.base import Backend, Chunk, Message
     from journeyman.config.models import ToolConfig
     from journeyman.engine.values import Listener
+
+# No token is longer on average, blanks included; a server that sends more ignores max_tokens.
+_MOST_CHARACTERS_OF_A_TOKEN = 32
+_SLACK_CHARACTERS = 8192
 
 
 @dataclass(slots=True)
@@ -31,14 +35,33 @@ class Streamed:
     first_token: float | None = None
     finish: str = ""
     usage: Usage = field(default_factory=Usage)
+    size: int = 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk; what a server says after it has finished is not part of the reply."""
+        if chunk.usage:
+            self.usage = chunk.usage
+        if self.finish:
+            return
+        if chunk.text or chunk.thinking:
+            if self.first_token is None:
+                self.first_token = time.monotonic() - self.started
+            self.count += 1
+            self.size += len(chunk.text) + len(chunk.thinking)
+            self.thinking = self.thinking or bool(chunk.thinking)
+        if chunk.text:
+            self.pieces.append(chunk.text)
+        self.finish = chunk.finish or ""
 
     def figures(self) -> Figures:
         """The figures of this try so far."""
+        seconds = time.monotonic() - self.started
         return Figures(
             prompt_tokens=self.usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens,
             first_token_seconds=self.first_token,
-            seconds=time.monotonic() - self.started,
+            answering_seconds=None if self.first_token is None else seconds - self.first_token,
+            seconds=seconds,
         )
 
 
@@ -70,11 +93,8 @@ async def attempt(
             )
             await _stream_constrained(backend, request, streamed, listener)
     except TimeoutError:
-        raise BackendUnavailable(
-            f"no whole answer within {tool.timeout:g} s",
-            backend=info.backend,
-            model=info.name,
-            hint="raise the tool's timeout, or ask for a shorter answer",
+        raise _too_slow(
+            info, f"no whole answer within {tool.timeout:g} s", "raise the tool's timeout"
         ) from None
     except ContextExceeded as error:
         if error.tokens is None or error.window is None or "would fit" not in str(error):
@@ -113,22 +133,50 @@ async def _stream(
     streamed: Streamed,
     listener: Listener,
 ) -> None:
-    name = f"{backend.name}/{request.model}"
-    async with aclosing(backend.chat(request)) as chunks:
-        async for chunk in chunks:
-            if chunk.text or chunk.thinking:
-                if streamed.first_token is None:
-                    streamed.first_token = time.monotonic() - streamed.started
-                streamed.count += 1
-                streamed.thinking = streamed.thinking or bool(chunk.thinking)
-                listener.progress(Progress("answering", _standing(name, streamed), streamed.count))
-            if chunk.text:
-                streamed.pieces.append(chunk.text)
-                listener.text(chunk.text)
-            if chunk.finish:
-                streamed.finish = chunk.finish
-            if chunk.usage:
-                streamed.usage = chunk.usage
+    info = ModelInfo(backend.name, request.model)
+    most = request.max_tokens * _MOST_CHARACTERS_OF_A_TOKEN + _SLACK_CHARACTERS
+    loop = asyncio.get_running_loop()
+    try:
+        async with (
+            asyncio.timeout(backend.idle_timeout) as idle,
+            aclosing(backend.chat(request)) as chunks,
+        ):
+            async for chunk in chunks:
+                # What keeps a connection alive brings no chunk, so it does not count.
+                idle.reschedule(loop.time() + backend.idle_timeout)
+                over = bool(streamed.finish)
+                streamed.add(chunk)
+                if streamed.size > most:
+                    raise _too_much(info, request.max_tokens)
+                if over or not (chunk.text or chunk.thinking):
+                    continue
+                standing = _standing(info.id, streamed)
+                listener.progress(Progress("answering", standing, streamed.count))
+                if chunk.text:
+                    listener.text(chunk.text)
+    except TimeoutError:
+        if not idle.expired():
+            raise
+        raise _too_slow(
+            info,
+            f"nothing came for {backend.idle_timeout:g} s",
+            f"raise idle_timeout in [backends.{backend.name}]",
+        ) from None
+
+
+def _too_slow(info: ModelInfo, what: str, hint: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        what, backend=info.backend, model=info.name, hint=f"{hint}, or ask for a shorter answer"
+    )
+
+
+def _too_much(info: ModelInfo, max_tokens: int) -> BadReply:
+    return BadReply(
+        f"it goes on long past the {max_tokens} tokens that were asked for",
+        backend=info.backend,
+        model=info.name,
+        hint="the server does not honour max_tokens",
+    )
 
 
 def _standing(name: str, streamed: Streamed) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from fnmatch import fnmatchcase
+import re
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import EMBEDDED
@@ -11,12 +11,14 @@ from journeyman.engine.values import Try
 from journeyman.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from journeyman.backends.base import Backend, ModelInfo
+    from journeyman.backends.base import ModelInfo
+
+    ListOf = Callable[[str], Awaitable[list[ModelInfo]]]
 
 
-def patterns_of(wanted: Sequence[str], backends: Mapping[str, Backend]) -> tuple[str, ...]:
+def patterns_of(wanted: Sequence[str], backends: Collection[str]) -> tuple[str, ...]:
     """Return what to ask for: the tool's own list, or else everything that is configured.
 
     The embedded model stands in only where no backend is configured: it is a demonstration.
@@ -28,45 +30,46 @@ def patterns_of(wanted: Sequence[str], backends: Mapping[str, Backend]) -> tuple
 
 
 def matches(model_id: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a tool's list means this model."""
-    return any(fnmatchcase(model_id, pattern) for pattern in patterns)
+    """Tell whether a tool's list means this model; * stands for anything, nothing else does."""
+    return any(re.fullmatch(_as_regex(pattern), model_id) for pattern in patterns)
+
+
+def _as_regex(pattern: str) -> str:
+    return ".*".join(map(re.escape, pattern.split("*")))
 
 
 async def candidates(
-    patterns: Sequence[str], backends: Mapping[str, Backend]
+    patterns: Sequence[str], names: Collection[str], list_of: ListOf
 ) -> tuple[list[str], list[Try]]:
     """Expand patterns to `backend/model` names, in order, each once.
 
     A plain name is taken as it is: asking the backend for its list would cost a round trip.
 
+    Args:
+        patterns: what a tool asks for.
+        names: the backends that may be asked.
+        list_of: lists the models of a backend.
+
     Returns:
         The names, and a try for each backend that could not list its models.
     """
-    backends_to_list = {
-        name
-        for pattern in patterns
-        if "*" in pattern and (name := pattern.partition("/")[0]) in backends
-    }
-    listed, failed = await list_models({name: backends[name] for name in sorted(backends_to_list)})
-    names: dict[str, None] = {}
+    wanted = {one.partition("/")[0] for one in patterns if "*" in one}
+    listed, failed = await list_models([name for name in names if name in wanted], list_of)
+    found: dict[str, None] = {}
     for pattern in patterns:
         if "*" not in pattern:
-            names[pattern] = None
+            found[pattern] = None
             continue
-        names.update(dict.fromkeys(model.id for model in listed if fnmatchcase(model.id, pattern)))
-    return list(names), failed
+        found.update(dict.fromkeys(model.id for model in listed if matches(model.id, [pattern])))
+    return list(found), failed
 
 
-async def list_models(
-    backends: Mapping[str, Backend],
-) -> tuple[list[ModelInfo], list[Try]]:
+async def list_models(names: Collection[str], list_of: ListOf) -> tuple[list[ModelInfo], list[Try]]:
     """Ask several backends at once for their models; a dead one does not hide the others."""
-    results = await asyncio.gather(
-        *(backend.models() for backend in backends.values()), return_exceptions=True
-    )
+    results = await asyncio.gather(*map(list_of, names), return_exceptions=True)
     models: list[ModelInfo] = []
     failed: list[Try] = []
-    for name, result in zip(backends, results, strict=True):
+    for name, result in zip(names, results, strict=True):
         if isinstance(result, BackendError):
             hint = f" ({result.hint})" if result.hint else ""
             failed.append(Try(name, type(result).__name__, f"{result}{hint}"))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from journeyman.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from journeyman.backends.base import Backend, ModelInfo
 
 _REMEMBERED_SECONDS = 30.0
+
+Found = TypeVar("Found")
 
 
 class Catalog:
@@ -23,7 +26,8 @@ class Catalog:
     ) -> None:
         self.backends = backends
         self._clock = clock
-        self._described: dict[str, tuple[float, ModelInfo]] = {}
+        self._known: dict[str, tuple[float, object]] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
 
     def find(self, model_id: str) -> tuple[Backend, str]:
         """Split `backend/model` into the backend and the model's own name.
@@ -48,14 +52,28 @@ class Catalog:
             BackendError: the backend does not answer, or does not have it.
             ConfigError: no backend of that name is configured.
         """
-        known = self._described.get(model_id)
-        if known and self._clock() - known[0] < _REMEMBERED_SECONDS:
-            return known[1]
         backend, model = self.find(model_id)
-        info = await backend.describe(model)
-        self._described[model_id] = (self._clock(), info)
-        return info
+        return await self._remembered(model_id, lambda: backend.describe(model))
+
+    async def models(self, backend: str) -> list[ModelInfo]:
+        """List a backend's models, from memory if that is fresh.
+
+        Raises:
+            BackendError: the backend does not answer.
+        """
+        return await self._remembered(backend, self.backends[backend].models)
+
+    async def _remembered(self, key: str, ask: Callable[[], Awaitable[Found]]) -> Found:
+        """Ask once for all who want to know at the same time, and remember it for a while."""
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            known = self._known.get(key)
+            if known and self._clock() - known[0] < _REMEMBERED_SECONDS:
+                return cast("Found", known[1])
+            found = await ask()
+            self._known[key] = (self._clock(), found)
+            return found
 
     def forget(self, model_id: str) -> None:
-        """Forget a description that a failure has cast doubt on."""
-        self._described.pop(model_id, None)
+        """Forget what a failure has cast doubt on: the model, and its backend's list."""
+        self._known.pop(model_id, None)
+        self._known.pop(model_id.partition("/")[0], None)

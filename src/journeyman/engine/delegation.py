@@ -115,12 +115,19 @@ class Delegation:
             limits=self.config.references,
         )
 
+    def _patterns(self) -> tuple[str, ...]:
+        return patterns_of(self.job.models or self.tool.config.models, self._backends())
+
+    def _backends(self) -> list[str]:
+        backends = self.catalog.backends.items()
+        return [
+            name for name, one in backends if one.trust == "local" or not self.tool.from_project
+        ]
+
     async def _candidates(self) -> list[str]:
-        backends = self.catalog.backends
-        if self.tool.from_project:
-            backends = {name: one for name, one in backends.items() if one.trust == "local"}
-        wanted = self.job.models or tuple(self.tool.config.models)
-        names, self.tries = await candidates(patterns_of(wanted, backends), backends)
+        names, self.tries = await candidates(
+            self._patterns(), self._backends(), self.catalog.models
+        )
         return names
 
     async def _ask(self, name: str, messages: tuple[Message, ...], material: Material) -> Answer:
@@ -134,8 +141,7 @@ class Delegation:
         notes = [info.note] if info.note else []
         if material.left_out:
             notes.append(_describe_left_out(material))
-        if checked.hidden_removed:
-            notes.append(f"{checked.hidden_removed} hidden characters were removed")
+        notes += checked.notes
         return Answer(
             text=checked.text,
             model=info.id,
@@ -161,7 +167,8 @@ class Delegation:
     def _hand_back(self) -> HandBack:
         tries = tuple(self.tries)
         if not tries:
-            tries = (Try("", "ModelUnknown", "no configured model matches the tool's list"),)
+            tries = (Try("", "ModelUnknown", f"there is no model {', '.join(self._patterns())}"),)
+            self.hint = self.hint or "`journeyman models` lists what there is"
         return HandBack(self.tool.name, tries, self._complete(Figures(), 0), self.hint)
 
     def _complete(self, figures: Figures, bytes_returned: int) -> Figures:

@@ -14,8 +14,8 @@ from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.tools import project_tools, user_tools
-from journeyman.engine.values import Answer, Figures, Listener
-from journeyman.errors import ArgumentError, JourneymanError, LedgerError, ReferenceRefused
+from journeyman.engine.values import Answer, Figures, Listener, Postponed
+from journeyman.errors import ArgumentError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Engine:
     async def survey(self, tools: Mapping[str, Tool]) -> Survey:
         """List every model of every backend now, and which of these tools use it."""
         backends = self.catalog.backends
-        models, failed = await list_models(backends)
+        models, failed = await list_models(backends, lambda name: backends[name].models())
         if len(backends) > 1:  # who has servers may well do without the demonstration model
             failed = [one for one in failed if one.model != EMBEDDED]
         return Survey(
@@ -180,16 +180,18 @@ class Engine:
         except ReferenceRefused as error:
             self._record(delegation, "refused", error=str(error))
             raise
-        except JourneymanError as error:
+        except Postponed:
+            raise
+        except Exception as error:
             self._record(delegation, "failed", error=str(error))
             raise
         finally:
             self._running -= 1
+            await self._close_retired()
         if isinstance(outcome, Answer):
             self._record(delegation, "answered", model=outcome.model, figures=outcome.figures)
         else:
             self._record(delegation, "handed-back", figures=outcome.figures)
-        await self._close_retired()
         return outcome
 
     async def _close_retired(self) -> None:
@@ -216,6 +218,7 @@ class Engine:
             prompt_tokens=figures.prompt_tokens,
             completion_tokens=figures.completion_tokens,
             first_token_seconds=figures.first_token_seconds,
+            answering_seconds=figures.answering_seconds,
             seconds=delegation.elapsed(),
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,

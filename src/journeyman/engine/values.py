@@ -73,11 +73,16 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a delegation took; times in seconds, tokens as the server counted them."""
+    """What a delegation took; times in seconds, tokens as the server counted them.
+
+    `first_token_seconds` counts from when the answering model was asked, `answering_seconds` from
+    its first token to its last; `seconds` is all of it, failed tries and reading included.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     first_token_seconds: float | None = None
+    answering_seconds: float | None = None
     seconds: float = 0.0
     bytes_read: int = 0
     bytes_returned: int = 0
@@ -115,6 +120,10 @@ class HandBack:
 
 
 Outcome = Answer | HandBack
+
+
+class Postponed(Exception):
+    """The call cannot go on now and will be made again; nothing is recorded."""
 
 
 def _ignore(_: object) -> None:

@@ -6,13 +6,19 @@ an input request, and the client calls again with the answer (SEP-2577).
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import InputRequiredResult, ListRootsRequest, ListRootsResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from journeyman.engine.values import Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,10 +28,13 @@ if TYPE_CHECKING:
 
     Context = ServerRequestContext[Any, Any]
 
+log = logging.getLogger(__name__)
+
 _KEY = "roots"
+_ANSWER_SECONDS = 10.0
 
 
-class RootsWanted(Exception):
+class RootsWanted(Postponed):
     """The client must be asked for its folders before the call can go on."""
 
     def __init__(self) -> None:
@@ -54,14 +63,24 @@ class ClientRoots:
 
         return ask
 
+    def forget(self) -> None:
+        """Forget the folders: the client says that they have changed."""
+        self._known = None
+
 
 async def _answer(context: Context, params: CallToolRequestParams) -> ListRootsResult:
+    """Ask the client. A bad answer, or none, offers nothing: the refusal itself is then told."""
     given = (params.input_responses or {}).get(_KEY)
     if isinstance(given, ListRootsResult):
         return given
     if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
         raise RootsWanted
-    return await context.session.send_request(ListRootsRequest(), ListRootsResult)
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await context.session.send_request(ListRootsRequest(), ListRootsResult)
+    except (MCPError, ValidationError, TimeoutError) as error:
+        log.warning("the client did not tell its folders: %s", error)
+        return ListRootsResult(roots=[])
 
 
 def _folders(result: ListRootsResult) -> tuple[Path, ...]:

@@ -104,13 +104,14 @@ def _describe(tool: Tool, facts: str) -> str:
 
 async def _facts(engine: Engine, tool: Tool) -> str:
     """Say which model answers first, its window and its measured speed, as far as is known."""
-    backends = engine.catalog.backends
+    catalog = engine.catalog
     try:
         async with asyncio.timeout(_FACTS_SECONDS):
-            names, _ = await candidates(patterns_of(tool.config.models, backends), backends)
+            patterns = patterns_of(tool.config.models, catalog.backends)
+            names, _ = await candidates(patterns, catalog.backends, catalog.models)
             if not names:
                 return ""
-            info = await engine.catalog.describe(names[0])
+            info = await catalog.describe(names[0])
     except (JourneymanError, TimeoutError):
         return ""
     facts = [f"Model {info.id}"]

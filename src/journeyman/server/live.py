@@ -40,9 +40,12 @@ class LiveEngine:
                 continue
             user_file_changed = now[0] != seen[0]
             seen = now
-            if user_file_changed:
-                await self._reload()
-            await on_change()
+            try:
+                if user_file_changed:
+                    await self._reload()
+                await on_change()
+            except Exception:  # what goes wrong once must not end the watch for the session
+                log.exception("a change of the config was not taken up")
 
     async def _reload(self) -> None:
         try:

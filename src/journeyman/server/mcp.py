@@ -14,7 +14,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, ListToolsResult
+from mcp_types import INVALID_PARAMS, ListToolsResult, NotificationParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from journeyman import __version__
@@ -63,6 +63,9 @@ class Connection:
             on_call_tool=self._call_tool,
             on_subscriptions_listen=ListenHandler(self._bus),
         )
+        self.server.add_notification_handler(
+            "notifications/roots/list_changed", NotificationParams, self._roots_changed
+        )
 
     def options(self) -> InitializationOptions:
         """What the handshake of the older revision announces."""
@@ -75,6 +78,9 @@ class Connection:
         await self._bus.publish(ToolsListChanged())
         if self._client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             await self._client.send_tool_list_changed()
+
+    async def _roots_changed(self, _: Context, __: NotificationParams) -> None:
+        self._roots.forget()
 
     def _tools(self) -> tuple[dict[str, Tool], str]:
         """The session's tools; without the project's, and why, where its file is wrong."""

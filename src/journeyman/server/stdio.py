@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+import stat
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,9 @@ from journeyman.engine.values import Session
 from journeyman.server.live import LiveEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from mcp.shared._stream_protocols import ReadStream, WriteStream
-    from mcp.shared.message import SessionMessage
+    from journeyman.server.wire import Read, Write
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 
@@ -31,22 +31,15 @@ def run() -> None:
 
 
 async def _serve_stdio() -> None:
-    from mcp.server.stdio import stdio_server  # noqa: PLC0415 - heavy
-
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     loaded = load_config()
-    async with Engine.from_config(loaded.config) as engine, stdio_server() as (read, write):
+    async with Engine.from_config(loaded.config) as engine, _standard_streams() as (read, write):
         await serve(LiveEngine(engine, loaded.path), session_here(os.environ), read, write)
 
 
-async def serve(
-    live: LiveEngine,
-    session: Session,
-    read: ReadStream[SessionMessage | Exception],
-    write: WriteStream[SessionMessage],
-) -> None:
+async def serve(live: LiveEngine, session: Session, read: Read, write: Write) -> None:
     """Serve one connection over any pair of streams, until the client closes it.
 
     This is the seam between a transport and the engine: every transport calls it.
@@ -65,3 +58,64 @@ async def serve(
 def session_here(environ: Mapping[str, str]) -> Session:
     """The session of a client that started this process: its project folder, else the cwd."""
     return Session(project=Path(environ.get(PROJECT_VARIABLE) or Path.cwd()))
+
+
+@asynccontextmanager
+async def _standard_streams() -> AsyncIterator[tuple[Read, Write]]:
+    """Take standard input and output for the protocol alone.
+
+    Whatever else writes to standard output from here on goes to standard error.
+    """
+    from journeyman.server.wire import messages  # noqa: PLC0415 - heavy
+
+    wire_in, wire_out = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    try:
+        async with messages(await _reader(wire_in), await _sender(wire_out)) as streams:
+            yield streams
+    finally:
+        for descriptor in (wire_in, wire_out):
+            with suppress(OSError):  # a terminal that is shared with a shell must block again
+                os.set_blocking(descriptor, True)
+
+
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    from journeyman.server.wire import LONGEST_LINE  # noqa: PLC0415 - heavy
+
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    file = os.fdopen(descriptor, "rb", buffering=0, closefd=False)
+    if not _can_be_waited_for(descriptor):
+        reader.feed_data(file.read())
+        reader.feed_eof()
+        return reader
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+    return reader
+
+
+async def _sender(descriptor: int) -> Callable[[bytes], Awaitable[None]]:
+    file = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
+    if not _can_be_waited_for(descriptor):
+
+        async def write(data: bytes) -> None:
+            file.write(data)
+
+        return write
+    loop = asyncio.get_running_loop()
+    # asyncio has no public way from a pipe to a StreamWriter; this is the one its docs' users take.
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+
+    async def send(data: bytes) -> None:
+        writer.write(data)
+        with suppress(ConnectionError):  # the client is gone: its end of input will say so
+            await writer.drain()
+
+    return send
+
+
+def _can_be_waited_for(descriptor: int) -> bool:
+    """Tell pipes, sockets and terminals from files and /dev/null, which are always ready."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
