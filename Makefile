@@ -42,6 +42,7 @@ format: $(STAMP)  ## Format the code and mend what can be mended
 
 docs: $(STAMP)  ## Write the generated pages anew
 	@$(BIN)/python -m journeyman.config.reference > docs/configuration.md
+	@$(BIN)/python -m journeyman.cli.reference > docs/cli.md
 
 bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -59,10 +59,14 @@ assert set(journeyman.__all__) <= set(dir(journeyman))
     assert done.stdout.strip() == str(
         [
             "Answer",
+            "ArgumentError",
+            "BackendError",
+            "ConfigError",
             "Figures",
             "HandedBack",
             "Journeyman",
             "JourneymanError",
+            "ReferenceRefused",
             "__version__",
             "ask",
         ]

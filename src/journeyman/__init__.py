@@ -18,23 +18,38 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from journeyman.api import Journeyman, ask
     from journeyman.engine.values import Answer, Figures
-    from journeyman.errors import HandedBack, JourneymanError
+    from journeyman.errors import (
+        ArgumentError,
+        BackendError,
+        ConfigError,
+        HandedBack,
+        JourneymanError,
+        ReferenceRefused,
+    )
 
 _HOMES = {
     "Answer": "journeyman.engine.values",
+    "ArgumentError": "journeyman.errors",
+    "BackendError": "journeyman.errors",
+    "ConfigError": "journeyman.errors",
     "Figures": "journeyman.engine.values",
     "HandedBack": "journeyman.errors",
     "Journeyman": "journeyman.api",
     "JourneymanError": "journeyman.errors",
+    "ReferenceRefused": "journeyman.errors",
     "ask": "journeyman.api",
 }
 
 __all__ = [
     "Answer",
+    "ArgumentError",
+    "BackendError",
+    "ConfigError",
     "Figures",
     "HandedBack",
     "Journeyman",
     "JourneymanError",
+    "ReferenceRefused",
     "__version__",
     "ask",
 ]

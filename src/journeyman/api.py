@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from journeyman.config.load import load_config
 from journeyman.engine.engine import Engine
 from journeyman.engine.values import Answer, Job, Listener, Session
-from journeyman.errors import HandedBack
+from journeyman.errors import ArgumentError, HandedBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from journeyman.backends.base import ModelInfo
+    from journeyman.engine.tools import Tool
     from journeyman.engine.values import Progress
 
 DEFAULT_TOOL = "ask_local_llama"
@@ -31,6 +34,7 @@ class Journeyman:
 
     Raises:
         ConfigError: the config file is wrong.
+        ArgumentError: the project or a root is no folder.
     """
 
     def __init__(
@@ -41,13 +45,13 @@ class Journeyman:
         roots: Sequence[str | Path] = (),
         session: str = "python",
     ) -> None:
-        loaded = load_config(Path(config) if config is not None else None)
-        self._engine = Engine.from_config(loaded.config)
         self._session = Session(
-            project=Path(project) if project is not None else Path.cwd(),
-            roots=tuple(Path(root) for root in roots),
+            project=_folder("project", project) if project is not None else current_folder(),
+            roots=tuple(_folder("root", root) for root in _listed("roots", roots)),
             name=session,
         )
+        loaded = load_config(Path(config) if config is not None else None)
+        self._engine = Engine.from_config(loaded.config)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,7 +63,7 @@ class Journeyman:
         self,
         prompt: str,
         *,
-        files: Sequence[str] = (),
+        files: Sequence[str | os.PathLike[str]] = (),
         texts: Mapping[str, str] | None = None,
         tool: str = DEFAULT_TOOL,
         arguments: Mapping[str, str] | None = None,
@@ -79,7 +83,8 @@ class Journeyman:
             model: `backend/model` or a pattern, instead of the tool's own list.
             max_tokens: the longest answer in tokens.
             on_progress: told of each step; must not block.
-            on_text: given the raw pieces of the reply as they come, thinking included.
+            on_text: given the raw pieces of the reply as they come, thinking included; not with
+                a tool that has labels, whose reply is no label before it is checked.
 
         Raises:
             HandedBack: no model gave an answer that passes the checks.
@@ -87,17 +92,18 @@ class Journeyman:
             ArgumentError: there is no such tool, or its arguments are wrong.
             ConfigError: a model's backend is not configured.
         """
-        first = self._engine.find_tool(tool, self._session.project).first_argument
+        found = self._find(tool)
         job = Job(
             tool=tool,
-            arguments={first: prompt, **(arguments or {})},
-            files=tuple(files),
+            arguments={found.first_argument: prompt, **(arguments or {})},
+            files=tuple(_references(files)),
             texts=texts or {},
-            max_tokens=max_tokens,
+            max_tokens=_checked_limit(max_tokens),
             models=(model,) if model else (),
         )
         quiet = Listener()
-        listener = Listener(on_progress or quiet.progress, on_text or quiet.text)
+        hear = quiet.text if on_text is None or found.config.labels else on_text
+        listener = Listener(on_progress or quiet.progress, hear)
         outcome = await self._engine.delegate(job, self._session, listener)
         if isinstance(outcome, Answer):
             return outcome
@@ -107,6 +113,16 @@ class Journeyman:
             hint=outcome.hint,
         )
 
+    def _find(self, name: str) -> Tool:
+        project = self._session.project
+        try:
+            return self._engine.find_tool(name, project)
+        except ArgumentError as error:
+            near = get_close_matches(name, self._engine.tools(project), n=1)
+            if not near:
+                raise
+            raise ArgumentError(str(error), hint=f"did you mean {near[0]}? {error.hint}") from None
+
     async def models(self) -> tuple[ModelInfo, ...]:
         """List every model of every backend that answers now."""
         return (await self._engine.survey({})).models
@@ -115,7 +131,7 @@ class Journeyman:
 def ask(
     prompt: str,
     *,
-    files: Sequence[str] = (),
+    files: Sequence[str | os.PathLike[str]] = (),
     tool: str = DEFAULT_TOOL,
     model: str | None = None,
     max_tokens: int | None = None,
@@ -129,6 +145,11 @@ def ask(
         JourneymanError: whatever else `Journeyman.ask` raises.
         RuntimeError: called inside a running event loop; use `Journeyman` there.
     """
+    if _loop_is_running():
+        raise RuntimeError(
+            "journeyman.ask waits, so it cannot be called inside a running event loop; "
+            "there use `async with journeyman.Journeyman() as j: await j.ask(…)`"
+        )
 
     async def once() -> str:
         async with Journeyman(config=config, project=project) as journeyman:
@@ -138,3 +159,57 @@ def ask(
             return answer.text
 
     return asyncio.run(once())
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def current_folder() -> Path:
+    """Return the folder that relative references start from.
+
+    Raises:
+        ArgumentError: it was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ArgumentError(
+            "the current folder does not exist any more", hint="go to a folder that does"
+        ) from None
+
+
+def _folder(name: str, path: str | os.PathLike[str]) -> Path:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ArgumentError(f"{name} {str(path)!r} is no folder", hint="name a folder that exists")
+    return folder
+
+
+def _listed(name: str, items: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
+    if isinstance(items, str | bytes | os.PathLike):
+        raise ArgumentError(f"{name} is a list, not {items!r}", hint=f"{name}=[{str(items)!r}]")
+    return items
+
+
+def _references(files: Sequence[str | os.PathLike[str]]) -> list[str]:
+    try:
+        return [os.fspath(file) for file in _listed("files", files)]
+    except TypeError:
+        raise ArgumentError(
+            f"files holds what is no path: {files!r}", hint="a list of strings or paths"
+        ) from None
+
+
+def _checked_limit(max_tokens: int | None) -> int | None:
+    if max_tokens is None:
+        return None
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise ArgumentError(
+            f"max_tokens is {max_tokens!r}", hint="a whole number from 1 on, or None"
+        )
+    return max_tokens

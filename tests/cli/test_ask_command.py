@@ -144,6 +144,98 @@ def test_ctrl_c_stops_the_model_and_exits_with_130(project, openai_double, journ
     assert journeyman("log", "--json").stdout.count('"cancelled"') == 1
 
 
+def test_sigterm_leaves_a_row_in_the_ledger_as_ctrl_c_does(project, openai_double, journeyman):
+    openai_double.plays(Play(hangs_after=2))
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "journeyman", "ask", "Hi"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not openai_double.chats and time.monotonic() < deadline:
+        time.sleep(0.02)
+    asking.send_signal(signal.SIGTERM)
+    _out, err = asking.communicate(timeout=20)
+    assert openai_double.chats[0].wait_until_left()
+    assert (asking.returncode, err) == (143, "stopped\n")
+    assert journeyman("log", "--json").stdout.count('"cancelled"') == 1
+
+
+def in_a_shell(project, script, **environment):
+    return subprocess.run(
+        ["bash", "-c", script.replace("journeyman", f"{sys.executable} -m journeyman")],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_a_full_disk_is_one_line(project, options):
+    done = in_a_shell(project, f"journeyman ask Hi {options} >/dev/full")
+    assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
+
+
+def test_a_closed_standard_output_is_one_line(project, openai_double):
+    done = in_a_shell(project, "journeyman ask Hi >&-")
+    assert (done.returncode, done.stderr) == (1, b"error: standard output is closed\n")
+    assert openai_double.chats == []
+
+
+def test_closed_standard_input_and_error_do_no_harm(project):
+    done = in_a_shell(project, "journeyman ask Hi <&- 2>&-")
+    assert (done.returncode, done.stdout) == (0, b"Three lines.\n")
+    assert b"there is no prompt" in in_a_shell(project, "journeyman ask <&-").stderr
+
+
+def test_an_answer_that_the_encoding_lacks_is_printed_with_question_marks(project, openai_double):
+    openai_double.plays(reply="caf\u00e9 \u4e2d", prompt_tokens=120)
+    done = in_a_shell(project, "journeyman ask Hi", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, b"caf? ?\n")
+
+
+@pytest.mark.parametrize("command", ["ask Hi", "models"])
+def test_a_deleted_folder_is_one_line(project, command):
+    done = in_a_shell(project, f"mkdir gone && cd gone && rmdir ../gone && journeyman {command}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: the current folder does not exist any more\n")
+
+
+def test_a_loop_is_told_that_its_standard_input_goes_along(project, openai_double):
+    loop = 'seq 3 | while read x; do journeyman ask "n $x"{}; done'
+    done = in_a_shell(project, loop.format(""))
+    told = b"note: 4 bytes of standard input go along (--no-stdin leaves them)\n"
+    assert (done.stdout.count(b"Three lines."), done.stderr) == (1, told)
+    done = in_a_shell(project, loop.format(" --no-stdin"))
+    assert (done.stdout.count(b"Three lines."), done.stderr) == (3, b"")
+
+
+def test_a_root_that_is_absent_is_refused(journeyman):
+    done = journeyman("ask", "Hi", "--root", "/nope")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: root '/nope' is no folder\n")
+
+
+def test_what_was_tried_before_is_a_note(journeyman, openai_double):
+    openai_double.plays(reply="", model="llama3-local")
+    openai_double.plays(reply="Whole.", prompt_tokens=120, model="codellama-local")
+    done = journeyman("ask", "Hi")
+    assert done.stdout == "Whole.\n"
+    assert done.stderr.startswith("note: tried before: koala/llama3-local: empty answer")
+
+
+def test_an_unknown_tool_is_answered_with_the_nearest(journeyman):
+    assert (
+        "hint: did you mean ask_local_llama?" in journeyman("ask", "Hi", "-t", "ask_llama").stderr
+    )
+
+
 def test_a_reader_that_goes_away_is_no_traceback(project):
     command = f"{sys.executable} -m journeyman ask Hi --json | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
@@ -212,3 +304,25 @@ def test_terminal_escapes_of_a_model_do_not_reach_the_terminal(project, openai_d
     assert "red text" in whole
     assert "\x1b[31m" not in whole
     assert "evil" not in whole
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [("I \u2764", "\ufe0f it."), ("\U0001f468\u200d", "\U0001f469 done."), ("one\r", "\ntwo.")],
+)
+def test_an_ordinary_answer_is_not_printed_twice_on_a_terminal(project, openai_double, pieces):
+    openai_double.plays(Play(reply="".join(pieces), pieces=pieces, prompt_tokens=120))
+    whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi")).decode()
+    assert "--- the checked answer" not in whole
+    assert whole.count(pieces[1][1:]) == 1
+
+
+def test_a_label_is_shown_once_and_never_raw(project, openai_double, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(
+        config.read_text() + '\n[tools.sort]\nuse_for = "x"\nlabels = ["yes", "no"]\n'
+    )
+    openai_double.plays(reply='"yes"', prompt_tokens=120)
+    whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi", "-t", "sort")).decode()
+    assert '"yes"' not in whole
+    assert whole.count("yes") == 1

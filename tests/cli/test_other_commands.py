@@ -1,6 +1,7 @@
 """`journeyman models`, `log`, `demo` and what all commands share."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -78,6 +79,8 @@ def test_the_version_is_told(journeyman):
         ("journeyman a", ["ask"]),
         ("journeyman ask --tool ask_", ["ask_local_llama", "ask_coding_model"]),
         ("journeyman ask -m koala/c", ["koala/codellama-local"]),
+        ("journeyman log --outcome a", ["answered"]),
+        ("journeyman log --tool ask_c", ["ask_coding_model"]),
     ],
 )
 def test_the_shell_completes_commands_tools_and_models(journeyman, monkeypatch, typed, offered):
@@ -90,6 +93,23 @@ def test_the_shell_completes_commands_tools_and_models(journeyman, monkeypatch, 
 def test_the_page_of_the_command_line_is_as_the_commands_help(request):
     written = (request.config.rootpath / "docs" / "cli.md").read_text()
     assert written == page()
+
+
+def test_the_page_shows_the_real_help_with_its_short_option(journeyman):
+    shown = page()
+    assert shown.count("-h, --help") == shown.count("## journeyman")
+    assert "## journeyman config show\n" in shown
+
+
+def test_make_docs_writes_the_page_of_the_command_line(request):
+    recipe = subprocess.run(
+        ["make", "-n", "docs"],
+        cwd=request.config.rootpath,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "-m journeyman.cli.reference > docs/cli.md" in recipe.stdout
 
 
 def test_the_demo_says_how_to_get_its_model(journeyman):

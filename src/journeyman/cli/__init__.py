@@ -2,11 +2,12 @@
 
 Exit codes: 0 done; 1 handed back, or a backend, the ledger or the embedded engine failed; 2 wrong
 usage, arguments or config; 3 a reference was refused; 130 stopped by Ctrl-C; 141 the reader of
-our output went away.
+our output went away; 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -15,6 +16,7 @@ EXIT_USAGE = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
 
 
 def main() -> None:
@@ -26,10 +28,15 @@ def main() -> None:
         ReferenceRefused,
     )
 
+    _prepare_streams()
     try:
         from journeyman.cli.app import app  # noqa: PLC0415 - typer
 
-        app(prog_name="journeyman")
+        try:
+            app(prog_name="journeyman")
+        finally:
+            # Here a full disk is an error of ours, at exit it would be a complaint of Python's.
+            sys.stdout.flush()
     except JourneymanError as error:
         report(error)
         if isinstance(error, ReferenceRefused):
@@ -39,9 +46,31 @@ def main() -> None:
         sys.stderr.write("stopped\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # Python would complain once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        _drop_output()
+        where = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror or error}{where}\n")
+        sys.exit(EXIT_FAILED)
+
+
+def _prepare_streams() -> None:
+    """Write `?` for what the terminal's encoding lacks; without standard output there is no use."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until exit
+    if sys.stdout is None:
+        sys.stderr.write("error: standard output is closed\n")
+        sys.exit(EXIT_FAILED)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Python would complain once more while it flushes at exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report(error: Exception) -> None:

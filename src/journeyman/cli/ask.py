@@ -54,18 +54,22 @@ def ask(
         typer.Option("--root", metavar="DIR", help="A further folder that may be read."),
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    no_stdin: Annotated[
+        bool, typer.Option("--no-stdin", help="Leave standard input alone.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer and all figures.")
     ] = False,
 ) -> None:
     """Ask a local model, with files by reference.
 
-    What is piped in besides a prompt is given to the model as data:
+    What is piped in besides a prompt is given to the model as data, and a note says so:
     git diff | journeyman ask "Write a commit message."
+    With --no-stdin a shell's loop keeps its lines, which the first round would take.
     """
     if tool and model:
         raise ArgumentError("--tool and --model exclude each other", hint="a tool has its models")
-    task, piped = _inputs(prompt)
+    task, piped = (_without_stdin if no_stdin else _inputs)(prompt)
     question = Question(
         prompt=task,
         tool=tool or DEFAULT_TOOL,
@@ -82,20 +86,31 @@ def ask(
         print_text(question)
 
 
+def _no_prompt() -> ArgumentError:
+    return ArgumentError("there is no prompt", hint='journeyman ask "Summarize." -f README.md')
+
+
+def _without_stdin(prompt: str | None) -> tuple[str, str]:
+    if prompt is None or prompt == "-":
+        raise _no_prompt()
+    return prompt, ""
+
+
 def _inputs(prompt: str | None) -> tuple[str, str]:
     """Return the task, and what was piped in besides it."""
     if prompt is None or prompt == "-":
-        if sys.stdin.isatty():
-            raise ArgumentError(
-                "there is no prompt", hint='journeyman ask "Summarize." -f README.md'
-            )
-        return _read_stdin(), ""
+        if sys.stdin is None or sys.stdin.isatty():
+            raise _no_prompt()
+        return _read_stdin().decode("utf-8", errors="replace"), ""
     if not _something_is_piped():
         return prompt, ""
     piped = _read_stdin()
-    if not piped:
-        sys.stderr.write("note: nothing came on standard input\n")
-    return prompt, piped
+    if piped:
+        told = f"{len(piped)} bytes of standard input go along (--no-stdin leaves them)"
+    else:
+        told = "nothing came on standard input"
+    sys.stderr.write(f"note: {told}\n")
+    return prompt, piped.decode("utf-8", errors="replace")
 
 
 def _something_is_piped() -> bool:
@@ -107,7 +122,7 @@ def _something_is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def _read_stdin() -> str:
+def _read_stdin() -> bytes:
     """Read all of standard input; say so if that takes long, since a pipe may never end."""
     notice = threading.Timer(
         _NOTICE_SECONDS,
@@ -117,7 +132,7 @@ def _read_stdin() -> str:
     notice.daemon = True
     notice.start()
     try:
-        return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        return sys.stdin.buffer.read()
     finally:
         notice.cancel()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
-from journeyman.cli import EXIT_FAILED
+from journeyman.cli import EXIT_FAILED, EXIT_TERMINATED
+from journeyman.cli.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -35,11 +37,13 @@ class Question:
 def print_text(question: Question) -> None:
     """Print the answer; a terminal sees it grow, and its figures on standard error.
 
+    Where standard error is no terminal, it gets the notes alone.
+
     Raises:
         HandedBack: no model gave an answer that passes the checks.
         JourneymanError: whatever else the engine raises.
     """
-    screen = _Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
+    screen = Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
     try:
         answer = _run(_ask(question, screen.progress, screen.text))
     finally:
@@ -50,7 +54,7 @@ def print_text(question: Question) -> None:
 
         typer.echo(typer.style(footer(answer), dim=True), err=True)
         return
-    for note in answer.notes:
+    for note in (*answer.notes, *(f"tried before: {attempt}" for attempt in answer.tries)):
         typer.echo(f"note: {note}", err=True)
 
 
@@ -68,9 +72,23 @@ def print_json(question: Question) -> None:
 
 
 def _run(asking: Coroutine[None, None, Answer]) -> Answer:
+    """Run to the end, or until SIGTERM: that cancels as Ctrl-C does, so the ledger has its row."""
     import asyncio  # noqa: PLC0415 - heavy
 
-    return asyncio.run(asking)
+    async def until_terminated() -> Answer:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(asking)
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return await task
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    try:
+        return asyncio.run(until_terminated())
+    except asyncio.CancelledError:
+        sys.stderr.write("stopped\n")
+        raise typer.Exit(EXIT_TERMINATED) from None
 
 
 async def _ask(
@@ -92,71 +110,3 @@ async def _ask(
             on_progress=on_progress,
             on_text=on_text,
         )
-
-
-class _Screen:
-    """A terminal: one status line until the answer begins, then the answer itself."""
-
-    def __init__(self, *, streams: bool, shows_status: bool) -> None:
-        from journeyman.answers.thinking import VisibleStream  # noqa: PLC0415 - beside its use
-
-        self.shows_status = shows_status
-        self._streams = streams
-        self._stream = VisibleStream()
-        self._shown: list[str] = []
-        self._status = ""
-
-    def progress(self, progress: Progress) -> None:
-        if progress.stage == "next-model":
-            self._start_over(progress.message)
-        elif self.shows_status and not self._shown:
-            self._set_status(progress.message)
-
-    def text(self, piece: str) -> None:
-        if self._streams:
-            self._write(self._stream.feed(piece))
-
-    def leave(self) -> None:
-        """Clear the status line."""
-        self._set_status("")
-
-    def show(self, answer: str) -> None:
-        """Print what the stream has not shown; all of it where the stream showed another text."""
-        if self._streams:
-            self._write(self._stream.finish())
-        shown = "".join(self._shown)
-        if shown.strip() == answer:
-            rest = "" if shown.endswith("\n") else "\n"
-        else:
-            rest = ("\n--- the checked answer:\n" if shown else "") + answer + "\n"
-        sys.stdout.write(rest)
-        sys.stdout.flush()
-
-    def _write(self, text: str) -> None:
-        from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
-
-        text = clean(text)[0]
-        if not text:
-            return
-        self._set_status("")
-        self._shown.append(text)
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    def _start_over(self, reason: str) -> None:
-        """A model failed: what it said does not count."""
-        from journeyman.answers.thinking import VisibleStream  # noqa: PLC0415 - beside its use
-
-        self._set_status("")
-        if self._shown:
-            sys.stdout.write("\n")
-        if self.shows_status:
-            sys.stderr.write(f"--- {reason}\n")
-        self._stream, self._shown = VisibleStream(), []
-
-    def _set_status(self, message: str) -> None:
-        if not self.shows_status or message == self._status:
-            return
-        self._status = message
-        sys.stderr.write(f"\r\x1b[K{message[:100]}" if message else "\r\x1b[K")
-        sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What the shell offers behind `--tool` and `--model`: names from the config, no server asked."""
+"""What the shell offers behind an option: names from the config, no server asked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,15 @@ def model_names(incomplete: str) -> list[str]:
     return [name for name in dict.fromkeys(named) if name.startswith(incomplete)]
 
 
+def outcomes(incomplete: str) -> list[str]:
+    """Offer the words of the ledger."""
+    from journeyman.ledger import OUTCOMES  # noqa: PLC0415 - sqlite3
+
+    return [word for word in OUTCOMES if word.startswith(incomplete)]
+
+
 def _tools() -> dict[str, Tool]:
-    """A wrong config offers nothing: the command itself will say what is wrong."""
+    """A wrong config, or no folder, offers nothing: the command itself will say what is wrong."""
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
     from journeyman.engine.tools import project_tools, user_tools  # noqa: PLC0415 - heavy
     from journeyman.errors import JourneymanError  # noqa: PLC0415 - beside its use
@@ -29,5 +36,5 @@ def _tools() -> dict[str, Tool]:
     try:
         config = load_config().config
         return user_tools(config) | project_tools(Path.cwd(), config)
-    except JourneymanError:
+    except (JourneymanError, OSError):
         return {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from journeyman.config.discovery import Found
     from journeyman.config.load import LoadedConfig
+    from journeyman.config.models import Config
     from journeyman.config.starter import Server
 
 app = typer.Typer(help="Show, check and write the config file.", no_args_is_help=True)
@@ -85,7 +86,9 @@ def init(
     *,
     host: Annotated[
         list[str] | None,
-        typer.Option(help="Look at this host too: NAME or NAME:PORT. May be given again."),
+        typer.Option(
+            help="Look at this host too: NAME, NAME:PORT or http://NAME:PORT. May be given again."
+        ),
     ] = None,
     port: Annotated[
         list[int] | None,
@@ -98,7 +101,7 @@ def init(
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the file; a copy stays as ….bak.")
+        bool, typer.Option("--force", help="Replace the file; a copy stays beside it.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
 ) -> None:
@@ -110,7 +113,7 @@ def init(
     from journeyman.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
 
     file = user_config_file()
-    if os.path.lexists(file) and not (force or dry_run):
+    if os.path.lexists(file) and not (force or dry_run or _sets_nothing(file)):
         raise ConfigError(
             f"{file} is already there",
             hint="--force replaces it and keeps a copy; --dry-run only shows the new one",
@@ -134,6 +137,17 @@ def init(
     _say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
     if not servers:
         _say("no server was found: `journeyman embedded install` fetches the demonstration model")
+
+
+def _sets_nothing(file: Path) -> bool:
+    """Whether a config file holds no key: what `init` writes where it finds no server."""
+    from journeyman.config.read import parse, read_text  # noqa: PLC0415 - only `init` needs it
+    from journeyman.errors import ConfigError  # noqa: PLC0415 - as above
+
+    try:
+        return not parse(read_text(file), file)
+    except ConfigError:
+        return False
 
 
 def _look(urls: Sequence[str]) -> list[Found]:
@@ -219,15 +233,28 @@ def _print_table(loaded: LoadedConfig) -> None:
 
     _say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
     places = locate(read_text(loaded.path)) if loaded.exists else Place(1)
+    used = _used_where_unset(loaded.config)
     rows = [
         (
             dotted(key),
-            "" if value is None else as_toml(value),
+            "" if (shown := used.get(key) if value is None else value) is None else as_toml(shown),
             f"line {line}" if (line := places.line_of(key)) else "default",
         )
         for key, value in _leaves(_effective(loaded))
     ]
     print_table(("key", "value", "from"), rows)
+
+
+def _used_where_unset(config: Config) -> dict[tuple[str, ...], str | int]:
+    """Return what counts for the keys whose default depends on the machine."""
+    from journeyman.embedded.model import configured_model, threads_of  # noqa: PLC0415 - as above
+    from journeyman.ledger import ledger_path  # noqa: PLC0415 - as above
+
+    return {
+        ("embedded", "model"): str(configured_model(config.embedded).path),
+        ("embedded", "threads"): threads_of(config.embedded),
+        ("ledger", "path"): str(ledger_path(config)),
+    }
 
 
 def _effective(loaded: LoadedConfig) -> dict[str, Any]:

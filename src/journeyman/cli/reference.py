@@ -15,8 +15,10 @@ HEAD = """# Command line
 
 This page is generated from the commands' own help by `make docs`.
 
-Standard output carries the answer and nothing else; progress, figures and errors go to
-standard error. An error is one line and a hint.
+Standard output carries the answer and nothing else. Standard error gets what the caller should
+know (`note: …`) and errors, each one line and a hint; on a terminal also the progress and a line of
+figures. `--json` has every figure. Tables are cut to a terminal's width; in a pipe they are
+tab-separated, whole and without a header.
 
 | exit code | means |
 |---|---|
@@ -29,6 +31,7 @@ CODES = {
     cli.EXIT_REFUSED: "a reference was refused",
     cli.EXIT_INTERRUPTED: "stopped by Ctrl-C; the model was stopped too",
     cli.EXIT_BROKEN_PIPE: "the reader of our output went away",
+    cli.EXIT_TERMINATED: "stopped by SIGTERM; the model was stopped too",
 }
 
 
@@ -43,14 +46,21 @@ def page() -> str:
     return HEAD + codes + "\n" + sections
 
 
-def _sections(command: Any, path: str) -> Iterator[str]:
+def _sections(command: Any, name: str, parent: Any = None) -> Iterator[str]:
     from typer import Context  # noqa: PLC0415 - only for this page
 
-    context = Context(command, info_name=path, max_content_width=WIDTH, terminal_width=WIDTH)
+    context = Context(
+        command,
+        parent=parent,
+        info_name=name,
+        max_content_width=WIDTH,
+        terminal_width=WIDTH,
+        **command.context_settings,
+    )
     text = command.get_help(context).rstrip()
-    yield f"## {path}\n\n```text\n{text}\n```\n"
-    for name, child in getattr(command, "commands", {}).items():
-        yield from _sections(child, f"{path} {name}")
+    yield f"## {context.command_path}\n\n```text\n{text}\n```\n"
+    for child_name, child in getattr(command, "commands", {}).items():
+        yield from _sections(child, child_name, context)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ USUAL_PORTS = {
 SECONDS = 1.0
 
 _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?")
+_ADDRESS = re.compile(r"http://([^/]+)(/.*)?", re.IGNORECASE)
+_PORTS = range(1, 65536)
 _MAX_BYTES = 1_000_000
 _MAX_NAME = 200
 _OK = 200
@@ -53,19 +55,26 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
     """List the addresses to look at.
 
     Args:
-        hosts: names or IP addresses; `host:port` means that port alone.
+        hosts: names, IP addresses or `http://` addresses; `host:port` means that port alone.
         ports: the ports to look at on the others.
 
     Raises:
-        ArgumentError: a host is none.
+        ArgumentError: a host is none, or a port.
     """
+    for port in ports:
+        if port not in _PORTS:
+            raise ArgumentError(
+                f"--port {port} is no port", hint=f"a port is a number from 1 to {_PORTS[-1]}"
+            )
     found: dict[str, None] = {}
     for given in hosts:
-        host = f"[{given}]" if given.count(":") > 1 and not given.startswith("[") else given
+        host = _ADDRESS.sub(r"\1", given)
+        host = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
         match = _HOST.fullmatch(host)
-        if not match or int(match["port"] or 1) not in range(1, 65536):
+        if not match or int(match["port"] or 1) not in _PORTS:
             raise ArgumentError(
-                f"--host {given!r} is no host", hint="write a name such as koala, or koala:4000"
+                f"--host {given!r} is no host",
+                hint="write a name such as koala, or koala:4000, or http://koala:4000",
             )
         chosen = [int(match["port"])] if match["port"] else ports
         found |= dict.fromkeys(f"http://{match['host']}:{port}" for port in chosen)

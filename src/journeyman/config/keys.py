@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from journeyman.config.models import BackendConfig
 
 _MAX_BYTES = 64_000
+_NO_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # Windows has no such flag
 _LOG = logging.getLogger(__name__)
 
 
@@ -105,10 +106,18 @@ def _found(backend: BackendConfig, environ: Mapping[str, str]) -> str | None:
     return checked_key(_first_line(file), f"the key file {file}") if file else None
 
 
+def _read_regular(file: Path) -> bytes | None:
+    """Read the beginning of a regular file, None for any other: a pipe would be waited for."""
+    opened = os.open(file, _NO_WAITING)
+    try:
+        return os.read(opened, _MAX_BYTES) if stat.S_ISREG(os.fstat(opened).st_mode) else None
+    finally:
+        os.close(opened)
+
+
 def _first_line(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_BYTES)
+        content = _read_regular(file)
     except FileNotFoundError:
         raise ConfigError(
             f"the key file {file} is missing", hint="write the key into its first line"
@@ -119,6 +128,11 @@ def _first_line(file: Path) -> str:
             f"the key file {file} cannot be read: {reason}",
             hint="it must be a file that you may read",
         ) from None
+    if content is None:
+        raise ConfigError(
+            f"the key file {file} cannot be read: it is no regular file",
+            hint="write the key into the first line of an ordinary file",
+        )
     line = content.partition(b"\n")[0].decode("utf-8-sig", "replace").strip()
     if not line:
         raise ConfigError(f"the key file {file} is empty", hint="write the key into its first line")

@@ -288,7 +288,8 @@ class ProjectConfig(Section):
     """A project's `.journeyman.toml`: it may add tools and nothing else."""
 
     tools: dict[str, ToolConfig] = {}
-    """Tools for this project. They may not replace a tool of the user's."""
+    """Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_':
+    `[tools.sort_ticket]`. They may not replace a tool of the user's."""
 
     @field_validator("tools")
     @classmethod

@@ -24,6 +24,7 @@ MAX_TEXT = 500
 _HIDDEN = re.compile(  # letters and marks that show nothing; the rest is not printable anyway
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_LOOKALIKES = str.maketrans("-0i1", "_oll")  # of small letters: `I`, `l` and `1` are one
 # Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
 _NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -108,12 +109,15 @@ def refused_tools(tools: Mapping[str, ToolConfig], config: Config) -> Iterator[P
     """Refuse tools that hide one of the user's, reach a cloud, or say too much to Claude."""
     if len(tools) > MAX_TOOLS:
         yield Problem(("tools",), f"a project's file may add {MAX_TOOLS} tools, found {len(tools)}")
-    taken = {_folded(name): name for name in config.all_tools()}
+    from journeyman.config.models import TAKEN_TOOLS  # noqa: PLC0415 - pydantic is heavy
+
+    taken = {_folded(name): name for name in (*TAKEN_TOOLS, *config.all_tools())}
     for name, tool in tools.items():
         if mine := taken.get(_folded(name)):
             yield Problem(
                 ("tools", name),
-                f"is {mine!r}, a tool that you have already; a project's file may not replace it",
+                f"{'is' if name == mine else 'looks like'} {mine!r}, a tool that you have already; "
+                "a project's file may not replace it",
                 "choose another name",
             )
         for place, model in enumerate(tool.models):
@@ -154,4 +158,5 @@ def _texts(tool: ToolConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def _folded(name: str) -> str:
-    return name.casefold().replace("-", "_")
+    """Return what names that look alike have in common; docs/configuration.md lists the signs."""
+    return name.lower().translate(_LOOKALIKES).replace("rn", "m")

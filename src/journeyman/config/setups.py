@@ -17,7 +17,9 @@ $ journeyman config init --host koala
 looks for LiteLLM (port 4000), Ollama (11434), llama-swap (8080), LM Studio (1234) and vLLM (8000)
 on this machine and on koala, and proposes a config file. `journeyman config show` prints every key
 with its value and where that comes from, `journeyman config check` says everything that is wrong,
-and `journeyman config path` prints where the file is.
+and `journeyman config path` prints where the file is. A command that changes the file keeps a copy
+beside it and names it: `config.toml.bak`, then `config.toml.bak.1` and so on; no earlier copy is
+overwritten.
 
 ## Which file
 
@@ -48,7 +50,9 @@ that file may set `[tools.NAME]` tables and nothing else: no backends, no keys, 
 
 - may name `embedded` and the backends of your own config that are `trust = "local"`; without
   `models` they get those;
-- may not replace a tool of yours or a default one, nor take a name that only looks different;
+- may not replace a tool of yours or a default one, nor take a name that looks like theirs:
+  capital and small letters count as the same, and so do `-` and `_`, `0` and `o`, `1`, `i` and `l`,
+  `rn` and `m`;
 - show Claude texts of at most {max_text} characters, without control and hidden characters.
 
 The file may be {max_bytes:,} bytes long with {max_tools} tools in it, and may not be a symlink that

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import tempfile
+from itertools import count
 from pathlib import Path
 
 from journeyman.errors import ConfigError
@@ -20,7 +22,7 @@ def write_config(path: Path, text: str) -> Path | None:
         text: all of it.
 
     Returns:
-        The copy of the file that stood there before, None if there was none.
+        The copy of the file that stood there before, None if there was none. Earlier copies stay.
 
     Raises:
         ConfigError: it cannot be written; then nothing has changed.
@@ -30,7 +32,7 @@ def write_config(path: Path, text: str) -> Path | None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists():
-            backup = Path(shutil.copy2(file, path.with_name(path.name + BACKUP_SUFFIX)))
+            backup = _kept(file, path)
         _replace(file, text)
     except OSError as error:
         raise ConfigError(
@@ -38,6 +40,17 @@ def write_config(path: Path, text: str) -> Path | None:
             hint="`journeyman config init --dry-run` only shows the file",
         ) from None
     return backup
+
+
+def _kept(file: Path, path: Path) -> Path:
+    """Keep a copy as `.bak`, `.bak.1`, …: no copy of another content is ever overwritten."""
+    for number in count():
+        backup = path.with_name(path.name + BACKUP_SUFFIX + (f".{number}" if number else ""))
+        if not os.path.lexists(backup):
+            return Path(shutil.copy2(file, backup))
+        if backup.is_file() and filecmp.cmp(file, backup, shallow=False):
+            return backup
+    raise AssertionError("counting does not end")
 
 
 def _replace(file: Path, text: str) -> None:

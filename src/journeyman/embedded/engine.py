@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journeyman.embedded.model import check_engine, configured_model, window_of
+from journeyman.embedded.model import check_engine, configured_model, threads_of, window_of
 from journeyman.embedded.worker import WorkerSettings
 from journeyman.errors import EmbeddedError
 
@@ -144,7 +144,7 @@ def _launch(model: EmbeddedModel, window: int, config: EmbeddedConfig) -> _Worke
         socket=str(folder / _SOCKET_NAME),
         context=window,
         slots=config.slots,
-        threads=config.threads or max(1, _usable_cores() - 1),
+        threads=threads_of(config),
     )
     try:
         return _Worker(_spawn(settings, folder / _LOG_NAME), folder)
@@ -163,12 +163,6 @@ def _spawn(settings: WorkerSettings, log_file: Path) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,  # Ctrl-C is for us to handle; the worker would hang on it
         )
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _private_folder() -> Path:

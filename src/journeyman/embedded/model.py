@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -52,6 +53,13 @@ def configured_model(config: EmbeddedConfig) -> EmbeddedModel:
 def name_of(path: Path) -> str:
     """Name a model after its file: `My Model.Q4_K_M.gguf` becomes `my-model.q4_k_m`."""
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-.") or "model"
+
+
+def threads_of(config: EmbeddedConfig) -> int:
+    """Return the CPU threads that the engine runs on."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have none
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return config.threads or max(1, cores - 1)
 
 
 def window_of(model: EmbeddedModel, config: EmbeddedConfig) -> tuple[int, str]:
