@@ -63,3 +63,9 @@ def job():
         return Job(tool="ask_local_llama", arguments={"prompt": prompt}, files=files, **changes)
 
     return make
+
+
+@pytest.fixture
+def honest_count(openai_double):
+    """The double says that it read about what these tests send."""
+    openai_double.plays(prompt_tokens=90)

@@ -1,12 +1,6 @@
 """The real server over real pipes, through the SDK's own client, in both protocol revisions."""
 
 import asyncio
-import json
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 from mcp import Client
@@ -14,16 +8,14 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    INVALID_REQUEST,
-    PARSE_ERROR,
     ErrorData,
     ListRootsResult,
     Root,
     ToolListChangedNotification,
 )
+from server_rows import ledger_rows
 
 from doubles.plays import Play
-from journeyman.ledger import Filter, Ledger
 from journeyman.server.results import FIGURES_KEY
 
 pytestmark = pytest.mark.slow
@@ -39,14 +31,6 @@ async def until(condition, seconds=10):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-def ledger_rows(config_file):
-    ledger = Ledger(config_file.parent / "data" / "ledger.db")
-    try:
-        return list(ledger.entries(Filter(limit=100)))
-    finally:
-        ledger.close()
 
 
 @BOTH
@@ -306,127 +290,3 @@ async def test_a_projects_broken_file_does_not_stop_the_users_tools(stdio_server
         assert texts(result)[0] == "Three lines."
         [listing] = texts(await client.call_tool("list_available_local_models", {}))
     assert ".journeyman.toml" in listing
-
-
-def run_server(stdio_server):
-    return subprocess.Popen(
-        [stdio_server.command, *stdio_server.args],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=stdio_server.env,
-        cwd=stdio_server.cwd,
-        text=True,
-    )
-
-
-def test_the_server_ends_when_its_client_does(stdio_server):
-    server = run_server(stdio_server)
-    out, _err = server.communicate("", timeout=20)
-    assert server.returncode == 0
-    assert out == ""
-
-
-HANDSHAKE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "x", "version": "1"},
-    },
-}
-
-
-def exchange(server, line):
-    server.stdin.write(line + "\n")
-    server.stdin.flush()
-    return json.loads(server.stdout.readline())
-
-
-def call(**arguments):
-    params = {"name": "ask_local_llama", "arguments": arguments}
-    return json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("busy", [False, True])
-def test_a_signal_ends_the_server_at_once_while_standard_input_is_open(
-    stdio_server, openai_double, config_file, number, busy
-):
-    """It did not: a thread waited for the next line."""
-    openai_double.plays(Play(hangs_after=1))
-    server = run_server(stdio_server)
-    assert exchange(server, json.dumps(HANDSHAKE))["id"] == 1
-    if busy:
-        server.stdin.write(call(prompt="Hi") + "\n")
-        server.stdin.flush()
-        deadline = time.monotonic() + 20
-        while not openai_double.chats and time.monotonic() < deadline:
-            time.sleep(0.02)
-    server.send_signal(number)
-    server.wait(5)
-    assert "Traceback" not in server.stderr.read()
-    if busy:
-        assert openai_double.chats[0].wait_until_left()
-        assert [row.outcome for row in ledger_rows(config_file)] == ["cancelled"]
-    server.communicate()
-
-
-def test_a_line_that_is_no_message_is_answered_and_the_next_one_served(stdio_server):
-    server = run_server(stdio_server)
-    assert exchange(server, "garbage")["error"]["code"] == PARSE_ERROR
-    assert exchange(server, '{"id": 5, "jsonrpc": "2.0"}') == {
-        "jsonrpc": "2.0",
-        "id": 5,
-        "error": {
-            "code": INVALID_REQUEST,
-            "message": "Invalid request: this is no message of JSON-RPC 2.0",
-        },
-    }
-    assert exchange(server, json.dumps(HANDSHAKE))["id"] == 1
-    # Half an emoji, as JavaScript cuts it: it had no answer at all.
-    result = exchange(server, call(prompt="hi \ud83d"))["result"]
-    assert result["content"][0]["text"] == "Three lines."
-    server.communicate()
-
-
-def test_files_serve_as_standard_input_and_output(stdio_server, tmp_path):
-    (tmp_path / "in").write_text(json.dumps(HANDSHAKE) + "\n")
-    with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as target:
-        done = subprocess.run(
-            [stdio_server.command, *stdio_server.args],
-            stdin=source,
-            stdout=target,
-            env=stdio_server.env,
-            timeout=30,
-            check=False,
-        )
-    assert done.returncode == 0
-    assert json.loads((tmp_path / "out").read_text())["id"] == 1
-
-
-def test_a_wrong_config_ends_the_server_with_one_line(stdio_server, config_file):
-    config_file.write_text("[backends.koala]\nkind = 'openia'\n")
-    server = run_server(stdio_server)
-    out, err = server.communicate("", timeout=20)
-    assert server.returncode == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert "Traceback" not in err
-
-
-def test_nothing_but_the_protocol_is_written_to_standard_output(stdio_server):
-    code = "import journeyman.server.stdio as s; print('stray'); s.run()"
-    assert Path(sys.executable).exists()
-    server = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=stdio_server.env,
-        cwd=stdio_server.cwd,
-    )
-    out, _ = server.communicate("", timeout=20)
-    assert out == "stray\n"
