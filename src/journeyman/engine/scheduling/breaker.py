@@ -1,0 +1,99 @@
+"""Health: a backend or a model that fails is set aside for a while, then tried by one probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from journeyman.engine.scheduling.values import Policy
+
+State = Literal["closed", "open", "half-open"]
+
+_SPREAD = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a breaker behaves; times in seconds, `jitter` returns 0 to 1."""
+
+    failures: int
+    cooldown: float
+    longest: float
+    jitter: Callable[[], float]
+
+    @classmethod
+    def of(cls, policy: Policy, failures: int, jitter: Callable[[], float]) -> Settings:
+        """Take a policy's numbers."""
+        return cls(failures, policy.cooldown, policy.longest_cooldown, jitter)
+
+
+class Breaker:
+    """Closed: all may pass. Open: none. Half-open: one probe, whose outcome decides."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.reason = ""
+        self.probe: str | None = None
+        self._settings = settings
+        self._failures = 0
+        self._openings = 0
+        self._until: float | None = None
+
+    def state(self, now: float) -> State:
+        """Tell how it stands."""
+        if self._until is None:
+            return "closed"
+        return "open" if now < self._until else "half-open"
+
+    def lets_pass(self, now: float) -> bool:
+        """Tell whether one more request may go."""
+        state = self.state(now)
+        return state == "closed" or (state == "half-open" and self.probe is None)
+
+    def reopens_in(self, now: float) -> float:
+        """Seconds until a probe may go; 0 where that is now or where nothing is shut."""
+        return max(0.0, self._until - now) if self._until is not None else 0.0
+
+    @property
+    def reopens_at(self) -> float | None:
+        """The time at which a probe may go; None if it is closed."""
+        return self._until
+
+    def start(self, request_id: str, now: float) -> None:
+        """Note a request that goes: behind a half-open breaker it is the probe."""
+        if self.state(now) == "half-open":
+            self.probe = request_id
+
+    def succeed(self, request_id: str) -> None:
+        """Note that the server answered. While it is set aside, only the probe counts."""
+        if self._until is None:
+            self._failures = 0
+        elif self.probe == request_id:
+            self._failures = self._openings = 0
+            self._until, self.probe, self.reason = None, None, ""
+
+    def fail(self, request_id: str, now: float, reason: str, told: float | None) -> None:
+        """Note a failure; `told` is the cooldown that the server asked for, in seconds.
+
+        What was already under way when the breaker opened says nothing new when it fails too.
+        """
+        if self._until is not None and self.probe != request_id:
+            return
+        self._failures += 1
+        if self._until is None and told is None and self._failures < self._settings.failures:
+            return
+        wait = told if told is not None else self._cooldown()
+        self._openings += 1
+        self._until = now + wait * (1 + _SPREAD * self._settings.jitter())
+        self.probe, self.reason = None, reason
+
+    def give_up(self, request_id: str) -> None:
+        """Note that a request was cancelled: the next one may be the probe."""
+        if self.probe == request_id:
+            self.probe = None
+
+    def _cooldown(self) -> float:
+        doubled = self._settings.cooldown * 2.0 ** min(self._openings, 30)
+        return min(doubled, self._settings.longest)

@@ -1,0 +1,133 @@
+"""The scheduler for asyncio: wait for a slot, hold it, give it back whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from journeyman.engine.scheduling.values import Granted, Succeeded
+from journeyman.engine.scheduling.verdict import error_of, verdict_on
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from journeyman.engine.scheduling.scheduler import Scheduler
+    from journeyman.engine.scheduling.snapshot import Place
+    from journeyman.engine.scheduling.values import Decision, Model, Request
+
+_SECONDS_BETWEEN_PLACES = 0.5
+
+
+def _ignore(_: Place) -> None:
+    """Take no notice."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A slot that is held. `cold` says that the model is being loaded for it."""
+
+    model: Model
+    cold: bool
+    _tell: Callable[[float], None]
+    _clock: Callable[[], float]
+    _since: float = field(init=False)
+    had_first_token: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._since = self._clock()
+
+    def first_token(self) -> None:
+        """Note that the reply has begun: the cost of a swap is learnt from it."""
+        if not self.had_first_token:
+            self.had_first_token = True
+            self._tell(self._clock() - self._since)
+
+
+class Gate:
+    """Lets requests through as the scheduler decides. One per event loop.
+
+    Args:
+        scheduler: decides; nobody else calls its `decide`.
+        clock: the scheduler's own clock.
+    """
+
+    def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
+        self.scheduler = scheduler
+        self._clock = clock
+        self._decisions: dict[str, asyncio.Future[Decision]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def slot(
+        self, request: Request, on_wait: Callable[[Place], None] = _ignore
+    ) -> AsyncIterator[Slot]:
+        """Wait for a slot and hold it for the body.
+
+        How the body ends is how the request ended: an error of the tree says what it means for
+        the server's health, a cancellation frees the slot and says nothing.
+
+        Args:
+            request: what is wanted; its deadline is a time on the scheduler's clock.
+            on_wait: told the place in line, at most twice a second, when it has changed.
+
+        Raises:
+            Overloaded: the queue is full, or the deadline passed before a slot came free.
+            BackendUnavailable: every model of the request is set aside after failures.
+            ValueError: the request's id is taken, or it names an unknown backend.
+        """
+        refused = self.scheduler.submit(request)
+        if refused is not None:
+            raise error_of(refused)
+        slot: Slot | None = None
+        try:
+            slot = await self._wait(request, on_wait)
+            yield slot
+        except Exception as error:
+            begun = slot is not None and slot.had_first_token
+            self.scheduler.finish(request.id, verdict_on(error, had_first_token=begun))
+            raise
+        else:
+            self.scheduler.finish(request.id, Succeeded())
+        finally:  # a cancellation comes straight here
+            self.scheduler.cancel(request.id)
+            del self._decisions[request.id]
+            self.decide()
+
+    def decide(self) -> None:
+        """Pass on what the scheduler decides; needed from outside only after `configure`."""
+        for decision in self.scheduler.decide():
+            self._decisions[decision.id].set_result(decision)
+        self._set_alarm()
+
+    async def _wait(self, request: Request, on_wait: Callable[[Place], None]) -> Slot:
+        decision = asyncio.get_running_loop().create_future()
+        self._decisions[request.id] = decision
+        self.decide()
+        told: Place | None = None
+        while not decision.done():
+            place = self.scheduler.place_of(request.id)
+            if place is not None and (told is None or place.position != told.position):
+                on_wait(place)
+                told = place
+            await asyncio.wait([decision], timeout=_SECONDS_BETWEEN_PLACES)
+        result = decision.result()
+        if not isinstance(result, Granted):
+            raise error_of(result)
+        return Slot(
+            result.model,
+            result.cold,
+            lambda seconds: self.scheduler.first_token(request.id, seconds),
+            self._clock,
+        )
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        at = self.scheduler.next_decision_at()
+        if at is not None:
+            delay = max(0.0, at - self._clock())
+            self._alarm = asyncio.get_running_loop().call_later(delay, self.decide)

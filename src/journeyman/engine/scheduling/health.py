@@ -1,0 +1,85 @@
+"""The breakers of every backend and every model, asked together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journeyman.engine.scheduling.breaker import Breaker, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from journeyman.engine.scheduling.values import Model, Outcome, Policy
+
+
+class Health:
+    """A request passes where both its backend's and its model's breaker let it.
+
+    Args:
+        policy: cooldowns and thresholds.
+        jitter: returns 0 to 1; spreads the probes of many clients.
+    """
+
+    def __init__(self, policy: Policy, jitter: Callable[[], float]) -> None:
+        self._of_backend = Settings.of(policy, 1, jitter)
+        self._of_model = Settings.of(policy, policy.failures_of_model, jitter)
+        self._breakers: dict[str, Breaker] = {}
+
+    def lets_pass(self, model: Model, now: float) -> bool:
+        """Tell whether a request may go to a model now."""
+        return all(breaker.lets_pass(now) for breaker in self._both(model))
+
+    def reopens_in(self, model: Model, now: float) -> float:
+        """Seconds until a probe may go; 0 where one may, or is under way."""
+        return max((breaker.reopens_in(now) for breaker in self._both(model)), default=0.0)
+
+    def reason(self, model: Model) -> str:
+        """Tell why a model is set aside; empty where it is not."""
+        return next((breaker.reason for breaker in self._both(model) if breaker.reason), "")
+
+    def start(self, model: Model, request_id: str, now: float) -> None:
+        """Note a request that goes."""
+        for breaker in self._both(model):
+            breaker.start(request_id, now)
+
+    def give_up(self, model: Model, request_id: str) -> None:
+        """Note a request that was cancelled."""
+        for breaker in self._both(model):
+            breaker.give_up(request_id)
+
+    def note(self, model: Model, request_id: str, outcome: Outcome, now: float) -> None:
+        """Note how a request ended. A model's failure still shows that its backend answers."""
+        backend = self._breakers.setdefault(model.backend, Breaker(self._of_backend))
+        own = self._breakers.setdefault(str(model), Breaker(self._of_model))
+        scope = getattr(outcome, "scope", "request")
+        reason, told = getattr(outcome, "reason", ""), getattr(outcome, "retry_after", None)
+        if scope == "backend":
+            backend.fail(request_id, now, reason, told)
+            own.give_up(request_id)
+            return
+        backend.succeed(request_id)
+        if scope == "model":
+            own.fail(request_id, now, reason, told)
+        else:
+            own.succeed(request_id)
+
+    def shut(self, now: float) -> frozenset[tuple[str, float | None]]:
+        """Name the backends and models that let nothing pass now, and until when."""
+        return frozenset(
+            (name, breaker.reopens_at)
+            for name, breaker in self._breakers.items()
+            if not breaker.lets_pass(now)
+        )
+
+    def next_change(self, now: float) -> float | None:
+        """When the next breaker becomes half-open by itself."""
+        times = (breaker.reopens_at for breaker in self._breakers.values())
+        return min((at for at in times if at is not None and at > now), default=None)
+
+    def __iter__(self) -> Iterator[tuple[str, Breaker]]:
+        yield from self._breakers.items()
+
+    def _both(self, model: Model) -> Iterator[Breaker]:
+        for name in (model.backend, str(model)):
+            if name in self._breakers:
+                yield self._breakers[name]

@@ -1,0 +1,23 @@
+"""From a tool's ordered list of models to what the scheduler chooses from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journeyman.engine.scheduling.values import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def tiers_of(model_ids: Iterable[str], trust: Mapping[str, str]) -> tuple[tuple[Model, ...], ...]:
+    """Put the same model on several backends into one tier, at the place of the first.
+
+    Args:
+        model_ids: `backend/model`, best first.
+        trust: how far each backend is trusted; a local and a cloud one are never equally good.
+    """
+    tiers: dict[tuple[str, str], list[Model]] = {}
+    for model in map(Model.of, model_ids):
+        tiers.setdefault((model.name, trust[model.backend]), []).append(model)
+    return tuple(map(tuple, tiers.values()))

@@ -1,0 +1,183 @@
+"""A server that fails is set aside, and tried again by one request."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from virtual_world import World, request
+
+from journeyman.engine.scheduling.breaker import Breaker, Settings
+from journeyman.engine.scheduling.values import Capacity, Failed, Policy, Succeeded
+
+DEAD = Failed("backend", "box: nothing answers")
+BROKEN = Failed("model", "box/llama: the stream broke off")
+WIDE = Capacity(8)
+
+
+def breaker(*, failures=1, cooldown=5.0, longest=60.0, jitter=0.0):
+    return Breaker(Settings(failures, cooldown, longest, lambda: jitter))
+
+
+def states(world):
+    return {one.name: one.state for one in world.scheduler.snapshot().breakers}
+
+
+def test_it_opens_after_so_many_failures_in_a_row():
+    one = breaker(failures=3)
+    for outcome in ("fail", "fail", "succeed", "fail", "fail"):
+        one.fail("r", 0.0, "", None) if outcome == "fail" else one.succeed("r")
+    assert one.state(0.0) == "closed"
+    one.fail("r", 0.0, "", None)
+    assert one.state(0.0) == "open"
+
+
+def test_each_failed_probe_doubles_the_cooldown_up_to_a_limit():
+    one, now, waits = breaker(), 0.0, []
+    one.fail("r", now, "", None)
+    for number in range(6):
+        waits.append(one.reopens_in(now))
+        now += waits[-1]
+        one.start(f"probe {number}", now)
+        one.fail(f"probe {number}", now, "", None)
+    assert waits == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.01, 10_000.0))
+def test_a_cooldown_that_a_server_told_is_never_cut_short(jitter, told):
+    one = breaker(failures=3, jitter=jitter)
+    one.fail("r", 100.0, "", told)
+    assert told - 1e-6 <= one.reopens_in(100.0) <= told * 1.2 + 1e-6
+
+
+def test_what_was_under_way_when_it_opened_changes_nothing():
+    one = breaker()
+    one.fail("a", 0.0, "first", None)
+    one.fail("b", 1.0, "second", None)
+    one.succeed("c")
+    assert one.reopens_in(0.0) == 5.0
+    assert one.reason == "first"
+
+
+def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
+    world = World(Policy(patience=0.0))
+    for number in range(50):
+        world.submit(request(f"{number}"), service=None)
+    world.decide()
+    world.end("0", DEAD)
+    world.decide()
+    assert world.order == ["0"]
+    assert len(world.refused) == 49
+    refused = world.refused["7"]
+    assert refused.why == "unhealthy"
+    assert refused.message == "set aside for another 5 s after a failure: box: nothing answers"
+    assert refused.retry_after == 5.0
+    assert world.submit(request("late")).why == "unhealthy"
+
+
+def test_half_open_lets_one_probe_through_and_its_success_the_rest():
+    world = World(Policy(patience=10.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    for number in range(5):
+        world.submit(request(f"{number}"), service=None)
+    assert world.run(until=4.9).order == ["first"]
+    assert world.run(until=5.0).order == ["first", "0"]
+    assert states(world) == {"box": "half-open"}
+    world.end("0")
+    world.decide()
+    assert world.order == ["first", "0", "1", "2", "3", "4"]
+    assert states(world) == {}
+
+
+def test_a_failed_probe_refuses_those_who_waited_for_it():
+    world = World(Policy(patience=6.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.submit(request("probe"), service=None)
+    world.submit(request("waits"), service=None)
+    world.run(until=5.0)
+    world.end("probe", DEAD)
+    world.decide()
+    assert world.refused["waits"].retry_after == 10.0
+
+
+@pytest.mark.parametrize("how", ["cancelled", "own fault"])
+def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
+    world = World(Policy(patience=10.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.submit(request("probe"), service=None)
+    world.submit(request("next"), service=None)
+    world.run(until=5.0)
+    if how == "cancelled":
+        world.scheduler.cancel("probe")
+    else:
+        world.end("probe", Failed("request", "too long"))
+    world.decide()
+    assert world.order[-1] == "next"
+
+
+def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
+    world = World(Policy(patience=0.0), box=WIDE)
+    for number in range(3):
+        world.submit(request(f"{number}"), service=None)
+    world.decide()
+    for number in range(3):
+        world.end(f"{number}", BROKEN)
+    assert states(world) == {"box/llama": "open"}
+    assert world.submit(request("same")).why == "unhealthy"
+    world.submit(request("other", "gemma"), service=None)
+    world.decide()
+    assert world.order[-1] == "other"
+
+
+def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_after():
+    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", Failed("model", "too many requests", 30.0))
+    world.submit(request("while", "box/llama, spare/gemma"), service=None)
+    world.decide()
+    assert str(world.granted["while"].model) == "spare/gemma"
+    world.now = 30.0
+    world.submit(request("probe", "box/llama, spare/gemma"), service=None)
+    world.submit(request("beside the probe", "box/llama, spare/gemma"), service=None)
+    world.decide()
+    assert str(world.granted["probe"].model) == "box/llama"
+    assert str(world.granted["beside the probe"].model) == "spare/gemma"
+
+
+def test_those_who_wait_move_to_the_next_tier_when_the_first_one_dies():
+    world = World(Policy(patience=0.0), spare=Capacity(1), box=Capacity(1))
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.submit(request("waits", "box/llama, spare/gemma"), service=None)
+    world.decide()
+    assert "waits" not in world.granted
+    world.end("first", DEAD)
+    world.decide()
+    assert str(world.granted["waits"].model) == "spare/gemma"
+
+
+def test_an_answer_in_between_forgives_earlier_failures():
+    world = World(box=WIDE)
+    for number, outcome in enumerate([BROKEN, BROKEN, Succeeded(), BROKEN, BROKEN]):
+        world.submit(request(f"{number}"), service=None)
+        world.decide()
+        world.end(f"{number}", outcome)
+    assert states(world) == {}
+
+
+def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after():
+    world = World(Policy(patience=100.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", Failed("model", "too many requests", 10.0))
+    world.submit(request("probe"), service=None)
+    world.run(until=10.0)
+    world.end("probe", DEAD)
+    world.submit(request("next"), service=None)
+    world.run(until=15.0)
+    assert world.order == ["first", "probe", "next"]
