@@ -116,17 +116,16 @@ def test_every_target_of_make_that_the_docs_name_exists():
             subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_no_page_names_a_machines_path_or_a_registrys_host():
+def test_the_pins_name_no_address_and_no_lock_file_is_kept():
+    """Where packages come from is the user's own choice."""
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    forbidden = re.compile(
-        r"/bash_jobs"
-    )
-    for name in tracked:
-        path = ROOT / name
-        if path.is_file() and path != Path(__file__) and path.stat().st_size < 1_000_000:
-            assert not forbidden.search(path.read_text(errors="replace")), name
+    pins = [name for name in tracked if name.endswith(("constraints.txt", "pyproject.toml"))]
+    assert len(pins) == 3
+    for name in pins:
+        assert "://" not in (ROOT / name).read_text(), name
+    assert not [name for name in tracked if name.endswith((".lock", "package-lock.json"))]
 
 
 def test_make_demo_works_in_a_clean_clone(tmp_path, demo_model):
