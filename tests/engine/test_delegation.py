@@ -274,6 +274,13 @@ async def test_files_that_were_left_out_are_named_with_the_answer(
     assert any("photo.bin" in note and "binary" in note for note in answer.notes)
 
 
+async def test_an_empty_file_that_was_named_is_told_of(build, job, session, openai_double, project):
+    (project / "empty.txt").write_text("")
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    answer = await engine.delegate(job("What?", "notes.md", "empty.txt"), session)
+    assert "empty: empty.txt" in answer.notes
+
+
 async def test_the_client_is_asked_for_folders_only_when_a_reference_needs_them(
     build, job, session, openai_double, tmp_path
 ):

@@ -139,6 +139,8 @@ class Delegation:
             backend, info, messages, self.tool.config, max_tokens, self.listener
         )
         notes = [info.note] if info.note else []
+        if empty := [source.path for source in material.sources if not source.text]:
+            notes.append(f"empty: {', '.join(empty)}")
         if material.left_out:
             notes.append(_describe_left_out(material))
         notes += checked.notes
