@@ -100,6 +100,23 @@ def test_a_line_that_is_no_message_is_answered_and_the_next_one_served(stdio_ser
     server.communicate()
 
 
+def test_a_server_that_was_started_at_the_root_of_the_disk_does_not_open_it(stdio_server):
+    environment = {k: v for k, v in stdio_server.env.items() if k != "CLAUDE_PROJECT_DIR"}
+    server = subprocess.Popen(
+        [stdio_server.command, *stdio_server.args],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        text=True,
+    )
+    assert exchange(server, json.dumps(HANDSHAKE))["id"] == 1
+    result = exchange(server, call(prompt="Hi", files=["/etc/hostname"]))["result"]
+    assert result["isError"]
+    assert "outside-roots" in result["content"][0]["text"]
+    server.communicate()
+
+
 def test_files_serve_as_standard_input_and_output(stdio_server, tmp_path):
     (tmp_path / "in").write_text(json.dumps(HANDSHAKE) + "\n")
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as target:

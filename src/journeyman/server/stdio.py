@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from journeyman.config.load import load_config
 from journeyman.engine.engine import Engine
 from journeyman.engine.values import Session
+from journeyman.paths import data_folder
 from journeyman.server.live import LiveEngine
 
 if TYPE_CHECKING:
@@ -56,8 +57,16 @@ async def serve(live: LiveEngine, session: Session, read: Read, write: Write) ->
 
 
 def session_here(environ: Mapping[str, str]) -> Session:
-    """The session of a client that started this process: its project folder, else the cwd."""
-    return Session(project=Path(environ.get(PROJECT_VARIABLE) or Path.cwd()))
+    """The session of a client that started this process: its project folder, else the cwd.
+
+    Some clients start their servers in `/`, which would open the whole disk: nothing is open then
+    but the config's `roots` and the folders that the client offers.
+    """
+    folder = Path(environ.get(PROJECT_VARIABLE) or Path.cwd())
+    if folder == folder.parent:
+        folder = data_folder() / "no-project"
+        folder.mkdir(parents=True, exist_ok=True)
+    return Session(project=folder)
 
 
 @asynccontextmanager
