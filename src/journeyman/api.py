@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from journeyman.backends.base import ModelInfo
-    from journeyman.engine.tools import Tool
     from journeyman.engine.values import Progress
 
 DEFAULT_TOOL = "ask_local_llama"
@@ -92,7 +90,7 @@ class Journeyman:
             ArgumentError: there is no such tool, or its arguments are wrong.
             ConfigError: a model's backend is not configured.
         """
-        found = self._find(tool)
+        found = self._engine.find_tool(tool, self._session.project)
         job = Job(
             tool=tool,
             arguments={found.first_argument: prompt, **(arguments or {})},
@@ -112,16 +110,6 @@ class Journeyman:
             tries=tuple(str(one) for one in outcome.tries),
             hint=outcome.hint,
         )
-
-    def _find(self, name: str) -> Tool:
-        project = self._session.project
-        try:
-            return self._engine.find_tool(name, project)
-        except ArgumentError as error:
-            near = get_close_matches(name, self._engine.tools(project), n=1)
-            if not near:
-                raise
-            raise ArgumentError(str(error), hint=f"did you mean {near[0]}? {error.hint}") from None
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """List every model of every backend that answers now."""

@@ -123,8 +123,9 @@ def test_a_further_root_can_be_named(journeyman, tmp_path):
     assert journeyman("ask", "Hi", "-f", reference, "--root", str(tmp_path / "other")).stdout
 
 
-def test_ctrl_c_stops_the_model_and_exits_with_130(project, openai_double, journeyman):
-    openai_double.plays(Play(hangs_after=2))
+def signalled_while_asking(project, double, number):
+    """Send a signal to a command whose model never ends; return its exit code and errors."""
+    double.plays(Play(hangs_after=2))
     asking = subprocess.Popen(
         [sys.executable, "-m", "journeyman", "ask", "Hi"],
         cwd=project,
@@ -134,33 +135,24 @@ def test_ctrl_c_stops_the_model_and_exits_with_130(project, openai_double, journ
         text=True,
     )
     deadline = time.monotonic() + 30
-    while not openai_double.chats and time.monotonic() < deadline:
+    while not double.chats and time.monotonic() < deadline:
         time.sleep(0.02)
-    asking.send_signal(signal.SIGINT)
+    asking.send_signal(number)
     _out, err = asking.communicate(timeout=20)
-    assert openai_double.chats[0].wait_until_left()
-    assert asking.returncode == 130
+    assert double.chats[0].wait_until_left()
+    return asking.returncode, err
+
+
+def test_ctrl_c_stops_the_model_and_exits_with_130(project, openai_double, journeyman):
+    code, err = signalled_while_asking(project, openai_double, signal.SIGINT)
+    assert code == 130
     assert "Traceback" not in err
     assert journeyman("log", "--json").stdout.count('"cancelled"') == 1
 
 
 def test_sigterm_leaves_a_row_in_the_ledger_as_ctrl_c_does(project, openai_double, journeyman):
-    openai_double.plays(Play(hangs_after=2))
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "journeyman", "ask", "Hi"],
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 30
-    while not openai_double.chats and time.monotonic() < deadline:
-        time.sleep(0.02)
-    asking.send_signal(signal.SIGTERM)
-    _out, err = asking.communicate(timeout=20)
-    assert openai_double.chats[0].wait_until_left()
-    assert (asking.returncode, err) == (143, "stopped\n")
+    told = signalled_while_asking(project, openai_double, signal.SIGTERM)
+    assert told == (143, "stopped\n")
     assert journeyman("log", "--json").stdout.count('"cancelled"') == 1
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import EMBEDDED
@@ -126,7 +127,11 @@ class Engine:
         if name not in tools:
             tools |= project_tools(project, self.config)
         if name not in tools:
-            raise ArgumentError(f"there is no tool {name!r}", hint=f"the tools: {', '.join(tools)}")
+            near = get_close_matches(name, tools, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise ArgumentError(
+                f"there is no tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}"
+            )
         return tools[name]
 
     async def survey(self, tools: Mapping[str, Tool]) -> Survey:
@@ -185,14 +190,15 @@ class Engine:
         except Exception as error:
             self._record(delegation, "failed", error=str(error))
             raise
+        else:
+            if isinstance(outcome, Answer):
+                self._record(delegation, "answered", model=outcome.model, figures=outcome.figures)
+            else:
+                self._record(delegation, "handed-back", figures=outcome.figures)
+            return outcome
         finally:
             self._running -= 1
             await self._close_retired()
-        if isinstance(outcome, Answer):
-            self._record(delegation, "answered", model=outcome.model, figures=outcome.figures)
-        else:
-            self._record(delegation, "handed-back", figures=outcome.figures)
-        return outcome
 
     async def _close_retired(self) -> None:
         while self._retired and not self._running:
