@@ -11,9 +11,9 @@ Importing this package costs nothing; the names below are loaded at first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # importing `typing` for it would take longer than all the rest of the shim
 
 if TYPE_CHECKING:
     from journeyman.api import Journeyman, ask

@@ -7,8 +7,10 @@ JourneymanError
 ├── PrivateRefused           a private reference does not go to a cloud backend
 ├── LedgerError              the ledger cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
+├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
 │   ├── BackendUnavailable   nothing answers, or what answers is broken
+│   │   └── Unreachable      no connection could be made
 │   ├── ModelUnknown         the backend does not have that model
 │   ├── ContextExceeded      the input does not fit the model's window
 │   ├── Overloaded           too many requests; may say when to come back
@@ -97,6 +99,10 @@ class EmbeddedError(JourneymanError):
     """The embedded engine or its model is missing or broken."""
 
 
+class DaemonError(JourneymanError):
+    """The daemon cannot be started or reached, or it ended in mid-call."""
+
+
 class BackendError(JourneymanError):
     """A backend, or one model on it, failed.
 
@@ -118,6 +124,10 @@ class BackendError(JourneymanError):
 
 class BackendUnavailable(BackendError):
     """Nothing answers at the backend's address, or what answers is broken."""
+
+
+class Unreachable(BackendUnavailable):
+    """Nothing answers at the backend's address: no connection could be made."""
 
 
 class ModelUnknown(BackendError):

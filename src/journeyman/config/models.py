@@ -67,8 +67,24 @@ class BackendConfig(Section):
     connect_timeout: float = Field(default=3.0, gt=0)
     """Seconds to wait for the connection."""
 
+    first_token_timeout: float = Field(default=300.0, gt=0)
+    """Seconds to wait for the first token. Loading a large model counts; waiting in our own queue
+    does not."""
+
     idle_timeout: float = Field(default=300.0, gt=0)
-    """Seconds to wait for the first token and between tokens. Loading a large model counts."""
+    """Seconds to wait between tokens."""
+
+    slots: int | None = Field(default=None, ge=1, le=1024)
+    """Requests at once. Empty: what the server tells (llama-server), else 1 for each model of
+    Ollama, 8 for llama-swap and 32 for other servers."""
+
+    model_slots: dict[str, Annotated[int, Field(ge=1, le=1024)]] = {}
+    """Requests at once for single models, by name, where it differs."""
+
+    exclusive: bool | None = None
+    """Whether it holds one model at a time, so that another one means a swap: what waits is then
+    grouped by model. Empty: learnt from what llama-swap and Ollama tell of their loaded models;
+    llama-swap is taken for exclusive until it shows two."""
 
     windows: dict[str, Annotated[int, Field(gt=0)]] = {}
     """Context windows in tokens by model name, where the server does not tell the true one.
@@ -115,6 +131,9 @@ class ToolConfig(Section):
 
     timeout: float = Field(default=900.0, gt=0)
     """Seconds for one model's whole answer."""
+
+    deadline: float = Field(default=1800.0, gt=0)
+    """Seconds for the whole call: waiting for a slot and every model that is tried."""
 
     @field_validator("models")
     @classmethod
@@ -176,6 +195,9 @@ class EmbeddedConfig(Section):
     start_timeout: float = Field(default=120.0, gt=0)
     """Seconds that loading the model may take."""
 
+    idle_stop: float = Field(default=600.0, ge=0)
+    """Seconds without a request after which the engine ends; the next request starts it. 0: never."""
+
 
 class ReferencesConfig(Section):
     """What may be read by reference, and how much."""
@@ -198,6 +220,50 @@ class LedgerConfig(Section):
 
     path: ConfigPath | None = None
     """The SQLite file. Empty: `ledger.db` in the data folder."""
+
+
+class QueueConfig(Section):
+    """How calls wait for a slot. One queue serves every window."""
+
+    max_wait: float = Field(default=120.0, gt=0)
+    """Seconds that a model's requests stand back while a server that holds one model at a time
+    serves another one, and that batch work stands back behind questions."""
+
+    max_waiting: int = Field(default=2000, ge=1)
+    """The most requests that wait, over all sessions; who comes then is told that all is busy."""
+
+    max_waiting_per_session: int = Field(default=1000, ge=1)
+    """The most requests of one kind that wait for one session."""
+
+
+class DaemonConfig(Section):
+    """The daemon: the one process behind every Claude Code window."""
+
+    idle_stop: float = Field(default=1800.0, ge=0)
+    """Seconds without a connection after which it stops; the next window starts it. 0: never."""
+
+
+class HttpConfig(Section):
+    """The MCP server over HTTP, for other machines: `journeyman serve --http`."""
+
+    listen: str = ""
+    """The address, `HOST:PORT`, where the command names none. Empty: 127.0.0.1:8765."""
+
+    roots: dict[str, ConfigPath] = {}
+    """Folders that clients may name, and where they are here: `"/home/me/src" = "/srv/src"`.
+    Without one, references are refused over HTTP: there is no shared disk."""
+
+    max_body_bytes: int = Field(default=4_000_000, gt=0)
+    """The largest request."""
+
+    max_calls: int = Field(default=64, ge=1)
+    """The most requests at once."""
+
+    allowed_hosts: list[str] = []
+    """Names by which clients may call this machine, besides the address itself."""
+
+    allowed_origins: list[str] = []
+    """Web pages that may call it, such as `https://tools.example.com`. None by default."""
 
 
 ASK_LOCAL_LLAMA = ToolConfig(
@@ -241,6 +307,9 @@ class Config(Section):
     embedded: EmbeddedConfig = EmbeddedConfig()
     references: ReferencesConfig = ReferencesConfig()
     ledger: LedgerConfig = LedgerConfig()
+    queue: QueueConfig = QueueConfig()
+    daemon: DaemonConfig = DaemonConfig()
+    http: HttpConfig = HttpConfig()
 
     @field_validator("backends")
     @classmethod

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-Stage = Literal["reading", "asking", "answering", "next-model"]
+Stage = Literal["reading", "waiting", "loading", "asking", "answering", "next-model"]
+Kind = Literal["interactive", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,15 @@ class Session:
 
     `project` is the folder that relative references start from; `roots` are further folders that
     may be read; `name` is what the ledger calls it. `ask_roots` asks the client for its folders;
-    it is called only when a reference is not found in those that are known.
+    it is called only when a reference is not found in those that are known. `keys` are the keys
+    of its own environment, by the variable's name.
     """
 
     project: Path
     roots: tuple[Path, ...] = ()
     name: str = ""
     ask_roots: Callable[[], Awaitable[tuple[Path, ...]]] | None = None
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Job:
         texts: further material by name, such as standard input.
         max_tokens: the longest answer, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
+        kind: batch work stands back behind questions.
     """
 
     tool: str
@@ -46,6 +50,7 @@ class Job:
     texts: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
+    kind: Kind = "interactive"
 
 
 @dataclass(frozen=True, slots=True)

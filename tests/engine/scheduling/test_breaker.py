@@ -73,7 +73,7 @@ def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
     assert world.submit(request("late")).why == "unhealthy"
 
 
-def test_half_open_lets_one_probe_through_and_its_success_the_rest():
+def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive():
     world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
@@ -81,12 +81,26 @@ def test_half_open_lets_one_probe_through_and_its_success_the_rest():
     for number in range(5):
         world.submit(request(f"{number}"), service=None)
     assert world.run(until=4.9).order == ["first"]
-    assert world.run(until=5.0).order == ["first", "0"]
-    assert states(world) == {"box": "half-open"}
-    world.end("0")
-    world.decide()
-    assert world.order == ["first", "0", "1", "2", "3", "4"]
+    assert world.run(until=5.0).order == ["first", "0", "1", "2", "3", "4"]
+    assert world.probes == [(5.0, "box")]
     assert states(world) == {}
+
+
+def test_a_probe_under_way_holds_back_every_request():
+    world = World(Policy(patience=10.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.submit(request("waits"), service=None)
+    world.now = 5.0
+    assert world.scheduler.probes_due() == ["box"]
+    assert world.scheduler.probes_due() == []
+    assert states(world) == {"box": "half-open"}
+    world.decide()
+    assert world.order == ["first"]
+    world.scheduler.note_probe("box")
+    world.decide()
+    assert world.order == ["first", "waits"]
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
@@ -94,12 +108,38 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
-    world.submit(request("probe"), service=None)
+    world.dead.add("box")
     world.submit(request("waits"), service=None)
     world.run(until=5.0)
-    world.end("probe", DEAD)
-    world.decide()
     assert world.refused["waits"].retry_after == 10.0
+    assert world.order == ["first"]
+
+
+def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
+    world = World(Policy(patience=0.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.dead.add("box")
+    world.run(until=1000.0)
+    assert world.probes == []
+    assert world.submit(request("late")) is None  # its cooldown is over: the probe decides
+    world.run(until=1000.0)
+    assert world.refused["late"].why == "unhealthy"
+    assert world.probes == [(1000.0, "box")]
+    world.run(until=5000.0)
+    assert world.probes == [(1000.0, "box")]
+
+
+def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
+    world = World(Policy(patience=0.0), box=WIDE)
+    assert world.scheduler.set_aside("box") == ""
+    world.scheduler.note_probe("box", "nothing answers")
+    expected = "set aside for another 5 s after a failure: nothing answers"
+    assert world.scheduler.set_aside("box") == expected
+    assert world.submit(request("r")).message == expected
+    world.run(until=5.0)
+    assert world.scheduler.set_aside("box") == ""
 
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
@@ -107,7 +147,7 @@ def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
     world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
-    world.end("first", DEAD)
+    world.end("first", Failed("model", "too many requests", 5.0))
     world.submit(request("probe"), service=None)
     world.submit(request("next"), service=None)
     world.run(until=5.0)

@@ -19,17 +19,18 @@ from journeyman.errors import (
     CoolingDown,
     CutStream,
     Overloaded,
+    Unreachable,
 )
 
 
-def make_gate(policy=None, **capacities):
+def make_gate(policy=None, probe=None, **capacities):
     scheduler = Scheduler(
         capacities or {"box": Capacity(1)},
         policy or Policy(patience=0.0),
         clock=time.monotonic,
         jitter=lambda: 0.0,
     )
-    return Gate(scheduler)
+    return Gate(scheduler, probe)
 
 
 @asynccontextmanager
@@ -159,7 +160,8 @@ AT_BOX = {"backend": "box", "model": "llama"}
 @pytest.mark.parametrize(
     ("error", "set_aside"),
     [
-        (BackendUnavailable("nothing answers", **AT_BOX), ["box"]),
+        (Unreachable("nothing answers", **AT_BOX), ["box"]),
+        (BackendUnavailable("this model fails", **AT_BOX), []),
         (CoolingDown("set aside", retry_after=30.0, **AT_BOX), ["box/llama"]),
         (Overloaded("too many requests", retry_after=7.0, **AT_BOX), ["box/llama"]),
         (CutStream("broke off", **AT_BOX), []),
@@ -184,20 +186,61 @@ async def test_a_cooldown_that_was_told_is_kept():
             pass
 
 
-async def test_a_backend_that_had_begun_to_answer_is_not_dead():
+@pytest.mark.parametrize("first_token", [True, False])
+async def test_a_backend_that_answers_is_not_dead_however_often_a_model_fails(first_token):
     gate = make_gate()
     for number in range(3):
         error = BackendUnavailable("fell silent", **AT_BOX)
-        await fail_with(gate, error, f"{number}", first_token=True)
+        await fail_with(gate, error, f"{number}", first_token=first_token)
     assert [one.name for one in gate.scheduler.snapshot().breakers] == ["box/llama"]
 
 
-async def test_when_a_cooldown_is_over_the_probe_goes_by_itself():
-    gate = make_gate(Policy(cooldown=0.05, patience=1.0))
-    await fail_with(gate, BackendUnavailable("nothing answers", **AT_BOX))
-    async with asyncio.timeout(5), gate.slot(request("probe")):
+@pytest.mark.parametrize(
+    "answer", [None, AuthFailed("refused", **AT_BOX), BackendUnavailable("500", **AT_BOX)]
+)
+async def test_when_a_cooldown_is_over_a_probe_goes_by_itself_and_any_answer_is_life(answer):
+    probed = []
+
+    async def probe(backend):
+        probed.append(backend)
+        if answer:
+            raise answer
+
+    gate = make_gate(Policy(cooldown=0.05, patience=1.0), probe=probe)
+    await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    async with asyncio.timeout(5), gate.slot(request("next")):
         pass
+    assert probed == ["box"]
     assert gate.scheduler.snapshot().breakers == ()
+
+
+async def test_a_probe_that_finds_nothing_hands_back_what_waits():
+    async def probe(_):
+        raise Unreachable("nothing answers", **AT_BOX)
+
+    gate = make_gate(Policy(cooldown=0.05, patience=0.08), probe=probe)
+    await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    with pytest.raises(BackendUnavailable, match="set aside for another"):
+        async with asyncio.timeout(5), gate.slot(request("next")):
+            pass
+
+
+async def test_a_gate_that_is_closed_leaves_no_probe_under_way():
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def probe(_):
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    gate = make_gate(Policy(cooldown=0.01, patience=1.0), probe=probe)
+    await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    async with running(hold(gate, request("next"), asyncio.Event())):
+        await started.wait()
+        await gate.close()
+        assert ended.is_set()
 
 
 async def test_two_hundred_tasks_of_which_many_are_cancelled_leave_every_slot_free():

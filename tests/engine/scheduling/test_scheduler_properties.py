@@ -76,6 +76,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.world.scheduler.cancel(name)
             self.world.decide()
 
+    @rule(backend=st.sampled_from(BACKENDS))
+    def pull_or_push_a_plug(self, backend):
+        self.world.dead ^= {backend}
+
     @rule(seconds=st.floats(0.0, 25.0))
     def wait(self, seconds):
         self.world.run(until=self.world.now + seconds)
@@ -98,6 +102,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert one.deadline is None or one.deadline > self.world.now
         due = self.world.scheduler.next_decision_at()
         assert due is None or due > self.world.now
+        assert not self.world.scheduler.probes_due(), "a probe was due and did not go"
 
     @invariant()
     def no_slot_is_idle_while_something_may_have_it(self):
@@ -131,6 +136,8 @@ class AnyOrder(RuleBasedStateMachine):
         shown = scheduler.snapshot()
         assert (shown.running, shown.waiting) == ((), ())
         assert all(backend.waiting == backend.running == 0 for backend in shown.backends)
+        self.world.dead.clear()
+        self.world.run()  # what was wanted of a dead machine is probed, and then all is quiet
         assert scheduler.next_decision_at() is None
 
 

@@ -42,6 +42,8 @@ class World:
         self.refused = {}
         self.arrived = {}
         self.order = []
+        self.probes = []
+        self.dead = set()
         self.loads = 0
         self._services = {}
         self._running = defaultdict(dict)
@@ -65,6 +67,14 @@ class World:
         self.at(time, lambda: self.submit(one, service))
 
     def decide(self):
+        self._decide()
+        while due := self.scheduler.probes_due():
+            for backend in due:
+                self.probes.append((self.now, backend))
+                self.scheduler.note_probe(backend, "still dead" if backend in self.dead else "")
+            self._decide()
+
+    def _decide(self):
         for decision in self.scheduler.decide():
             assert decision.id not in self.granted
             assert decision.id not in self.refused

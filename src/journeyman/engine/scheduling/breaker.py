@@ -17,17 +17,27 @@ _SPREAD = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a breaker behaves; times in seconds, `jitter` returns 0 to 1."""
+    """How a breaker behaves; times in seconds, `jitter` returns 0 to 1.
+
+    `takes_requests` tells whether a request may be the probe of a half-open breaker; else only a
+    probe of its own closes it.
+    """
 
     failures: int
     cooldown: float
     longest: float
     jitter: Callable[[], float]
+    takes_requests: bool = True
 
     @classmethod
-    def of(cls, policy: Policy, failures: int, jitter: Callable[[], float]) -> Settings:
-        """Take a policy's numbers."""
-        return cls(failures, policy.cooldown, policy.longest_cooldown, jitter)
+    def of_backend(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
+        """One failure tells that a machine is away; a cheap sign of life tells that it is back."""
+        return cls(1, policy.cooldown, policy.longest_cooldown, jitter, takes_requests=False)
+
+    @classmethod
+    def of_model(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
+        """Only a request shows whether a model works."""
+        return cls(policy.failures_of_model, policy.cooldown, policy.longest_cooldown, jitter)
 
 
 class Breaker:
@@ -50,7 +60,13 @@ class Breaker:
     def lets_pass(self, now: float) -> bool:
         """Tell whether one more request may go."""
         state = self.state(now)
-        return state == "closed" or (state == "half-open" and self.probe is None)
+        if state == "half-open":
+            return self._settings.takes_requests and self.probe is None
+        return state == "closed"
+
+    def wants_probe(self, now: float) -> bool:
+        """Tell whether a probe of its own may go now."""
+        return self.state(now) == "half-open" and self.probe is None
 
     def reopens_in(self, now: float) -> float:
         """Seconds until a probe may go; 0 where that is now or where nothing is shut."""

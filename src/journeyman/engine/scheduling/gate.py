@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from journeyman.engine.scheduling.values import Granted, Succeeded
 from journeyman.engine.scheduling.verdict import error_of, verdict_on
+from journeyman.errors import BackendError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from journeyman.engine.scheduling.scheduler import Scheduler
     from journeyman.engine.scheduling.snapshot import Place
     from journeyman.engine.scheduling.values import Decision, Model, Request
 
 _SECONDS_BETWEEN_PLACES = 0.5
+_SECONDS_FOR_A_PROBE = 10.0
 
 
 def _ignore(_: Place) -> None:
@@ -51,12 +53,21 @@ class Gate:
 
     Args:
         scheduler: decides; nobody else calls its `decide`.
+        probe: looks for a sign of life of a backend that was dead; any answer is one, and only
+            `Unreachable` is none. None: a backend is taken for alive once its cooldown is over.
         clock: the scheduler's own clock.
     """
 
-    def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        probe: Callable[[str], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.scheduler = scheduler
+        self._probe = probe
         self._clock = clock
+        self._probing: set[asyncio.Task[None]] = set()
         self._decisions: dict[str, asyncio.Future[Decision]] = {}
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -81,13 +92,10 @@ class Gate:
         refused = self.scheduler.submit(request)
         if refused is not None:
             raise error_of(refused)
-        slot: Slot | None = None
         try:
-            slot = await self._wait(request, on_wait)
-            yield slot
+            yield await self._wait(request, on_wait)
         except Exception as error:
-            begun = slot is not None and slot.had_first_token
-            self.scheduler.finish(request.id, verdict_on(error, had_first_token=begun))
+            self.scheduler.finish(request.id, verdict_on(error))
             raise
         else:
             self.scheduler.finish(request.id, Succeeded())
@@ -100,7 +108,36 @@ class Gate:
         """Pass on what the scheduler decides; needed from outside only after `configure`."""
         for decision in self.scheduler.decide():
             self._decisions[decision.id].set_result(decision)
+        for backend in self.scheduler.probes_due():
+            task = asyncio.ensure_future(self._look_for_life(backend))
+            self._probing.add(task)
+            task.add_done_callback(self._probing.discard)
         self._set_alarm()
+
+    async def close(self) -> None:
+        """End the probes under way."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        probing = list(self._probing)
+        for task in probing:
+            task.cancel()
+        await asyncio.gather(*probing, return_exceptions=True)
+
+    async def _look_for_life(self, backend: str) -> None:
+        failure = ""
+        try:
+            async with asyncio.timeout(_SECONDS_FOR_A_PROBE):
+                if self._probe is not None:
+                    await self._probe(backend)
+        except Unreachable as error:
+            failure = str(error)
+        except TimeoutError:
+            failure = f"{backend}: no sign of life within {_SECONDS_FOR_A_PROBE:g} s"
+        except BackendError:
+            pass  # it answers; what is wrong with it, its requests will tell
+        self.scheduler.note_probe(backend, failure)
+        self.decide()
 
     async def _wait(self, request: Request, on_wait: Callable[[Place], None]) -> Slot:
         decision = asyncio.get_running_loop().create_future()

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from journeyman.engine.scheduling.values import Model, Outcome, Policy
 
 
+_PROBE = "probe"
+
+
 class Health:
     """A request passes where both its backend's and its model's breaker let it.
+
+    A half-open model is tried by one request; a half-open backend by a probe that loads nothing.
 
     Args:
         policy: cooldowns and thresholds.
@@ -21,8 +26,8 @@ class Health:
     """
 
     def __init__(self, policy: Policy, jitter: Callable[[], float]) -> None:
-        self._of_backend = Settings.of(policy, 1, jitter)
-        self._of_model = Settings.of(policy, policy.failures_of_model, jitter)
+        self._of_backend = Settings.of_backend(policy, jitter)
+        self._of_model = Settings.of_model(policy, jitter)
         self._breakers: dict[str, Breaker] = {}
 
     def lets_pass(self, model: Model, now: float) -> bool:
@@ -62,6 +67,26 @@ class Health:
             own.fail(request_id, now, reason, told)
         else:
             own.succeed(request_id)
+
+    def is_closed(self, backend: str, now: float) -> bool:
+        """Tell whether nothing stands against a backend."""
+        return backend not in self._breakers or self._breakers[backend].state(now) == "closed"
+
+    def take_probe(self, backend: str, now: float) -> bool:
+        """Claim the probe of a half-open backend; False where none may go."""
+        breaker = self._breakers.get(backend)
+        if breaker is None or not breaker.wants_probe(now):
+            return False
+        breaker.start(_PROBE, now)
+        return True
+
+    def note_probe(self, backend: str, failure: str, now: float) -> None:
+        """Note how a probe, or any other question without a slot, ended; empty for well."""
+        breaker = self._breakers.setdefault(backend, Breaker(self._of_backend))
+        if failure:
+            breaker.fail(_PROBE, now, failure, None)
+        else:
+            breaker.succeed(_PROBE)
 
     def shut(self, now: float) -> frozenset[tuple[str, float | None]]:
         """Name the backends and models that let nothing pass now, and until when."""

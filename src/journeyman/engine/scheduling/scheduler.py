@@ -54,6 +54,7 @@ class Scheduler:
         self._running: dict[str, Station] = {}
         self._homes: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._shut: frozenset[tuple[str, float | None]] = frozenset()
+        self._to_probe: set[str] = set()
         self._submitted = 0
         self._granted = 0
         self._last_grant: dict[Model, int] = {}
@@ -82,6 +83,8 @@ class Scheduler:
             raise ValueError(f"request {request.id!r} names no model, or an unknown backend")
         now = self._clock()
         waiting = Waiting(request, now, self._submitted)
+        for model in models:
+            self._want(model.backend, now)
         acceptable = self._acceptable(request, now)
         if not acceptable:
             return self._unhealthy(request, now)
@@ -106,7 +109,7 @@ class Scheduler:
 
     def next_decision_at(self) -> float | None:
         """When `decide` has something to do even if nothing happens; None for never."""
-        if not self._waiting:
+        if not self._waiting and not self._to_probe:
             return None
         times = [
             deadline
@@ -145,6 +148,28 @@ class Scheduler:
             running = station.running.pop(request_id)
             self._health.give_up(running.model, request_id)
 
+    def probes_due(self) -> list[str]:
+        """Name the backends to be probed now; `note_probe` must follow for each.
+
+        A backend that is set aside is probed only if something was wanted of it meanwhile.
+        """
+        now = self._clock()
+        due = [name for name in sorted(self._to_probe) if self._health.take_probe(name, now)]
+        self._to_probe.difference_update(due)
+        return due
+
+    def note_probe(self, backend: str, failure: str = "") -> None:
+        """Learn how a backend answered a question that takes no slot; empty for well."""
+        self._health.note_probe(backend, failure, self._clock())
+
+    def set_aside(self, backend: str) -> str:
+        """Say why nothing may be asked of a backend now, or nothing; it is probed when due."""
+        now = self._clock()
+        if self._health.is_closed(backend, now):
+            return ""
+        self._want(backend, now)
+        return self._set_aside(Model(backend, ""), now)
+
     def place_of(self, request_id: str) -> Place | None:
         """Tell where a request stands; None if it does not wait."""
         waiting = self._waiting.get(request_id)
@@ -157,6 +182,10 @@ class Scheduler:
         return take_snapshot(
             self._clock(), self._stations.values(), self._health, self._waiting, self._queued_at
         )
+
+    def _want(self, backend: str, now: float) -> None:
+        if not self._health.is_closed(backend, now):
+            self._to_probe.add(backend)
 
     # --- where a request is queued ---
 
@@ -280,6 +309,8 @@ class Scheduler:
                 continue
             self._holding_out.discard(waiting.request.id)
             self._queue(waiting, acceptable)
+            for model in acceptable:
+                self._want(model.backend, now)
         return refused
 
     def _expired(self, now: float) -> list[Waiting]:
@@ -316,13 +347,11 @@ class Scheduler:
         models = [model for tier in request.tiers for model in tier]
         first = min(models, key=lambda model: self._health.reopens_in(model, now))
         wait = self._health.reopens_in(first, now)
-        return Refused(
-            request.id,
-            first,
-            "unhealthy",
-            f"set aside for another {wait:.0f} s after a failure: {self._health.reason(first)}",
-            wait,
-        )
+        return Refused(request.id, first, "unhealthy", self._set_aside(first, now), wait)
+
+    def _set_aside(self, model: Model, now: float) -> str:
+        wait = self._health.reopens_in(model, now)
+        return f"set aside for another {wait:.0f} s after a failure: {self._health.reason(model)}"
 
     def _late(self, waiting: Waiting, now: float) -> Refused:
         place = self._best_place(waiting, self._queued_at[waiting.request.id], now)

@@ -31,6 +31,7 @@ class RunningView:
 
     id: str
     session: str
+    tool: str
     model: Model
     kind: Kind
     seconds: float
@@ -96,6 +97,7 @@ def take_snapshot(
             RunningView(
                 id=one.request.id,
                 session=one.request.session,
+                tool=one.request.tool,
                 model=one.model,
                 kind=one.request.kind,
                 seconds=now - one.since,

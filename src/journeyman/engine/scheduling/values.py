@@ -100,6 +100,7 @@ class Request:
         prefix: names what the prompt begins with, such as a hash of the shared document; empty
             where nothing is shared.
         deadline: the time on the scheduler's clock after which it need not start any more.
+        tool: what it is for, as `status` shows it.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Request:
     kind: Kind = "interactive"
     prefix: str = ""
     deadline: float | None = None
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

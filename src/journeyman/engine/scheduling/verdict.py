@@ -12,30 +12,27 @@ from journeyman.errors import (
     CutStream,
     ModelUnknown,
     Overloaded,
+    Unreachable,
 )
 
 if TYPE_CHECKING:
     from journeyman.engine.scheduling.values import Refused
 
-_OF_THE_MODEL = (BadReply, CutStream, ModelUnknown, Overloaded)
+_OF_THE_MODEL = (BackendUnavailable, BadReply, CutStream, ModelUnknown, Overloaded)
 
 
-def verdict_on(error: Exception, *, had_first_token: bool) -> Failed:
+def verdict_on(error: Exception) -> Failed:
     """Say whose fault an error is.
 
-    A refused key is the request's own: another session may bring a better one. So is an answer
-    that fails its checks.
-
-    Args:
-        error: what ended the request.
-        had_first_token: whether the model had begun to answer: then the backend is not dead.
+    Only a machine that no connection can be made to is set aside as a whole: where anything
+    answers, another model there may do. A refused key is the request's own fault: another session
+    may bring a better one. So is an answer that fails its checks.
     """
-    if isinstance(error, Overloaded):
-        return Failed("model", str(error), error.retry_after)
-    if isinstance(error, BackendUnavailable) and not had_first_token:
+    retry_after = error.retry_after if isinstance(error, Overloaded) else None
+    if isinstance(error, Unreachable):
         return Failed("backend", str(error))
-    if isinstance(error, (BackendUnavailable, *_OF_THE_MODEL)):
-        return Failed("model", str(error))
+    if isinstance(error, _OF_THE_MODEL):
+        return Failed("model", str(error), retry_after)
     return Failed("request", str(error))
 
 
