@@ -7,16 +7,15 @@ import logging
 import os
 import time
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
-from journeyman.engine.tools import project_tools, user_tools
+from journeyman.engine.tools import all_tools, find_tool
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
-from journeyman.errors import ArgumentError, LedgerError, ReferenceRefused
+from journeyman.errors import LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Engine:
         Raises:
             ConfigError: the project's file is wrong.
         """
-        return user_tools(self.config) | project_tools(project, self.config)
+        return all_tools(project, self.config)
 
     def find_tool(self, name: str, project: Path) -> Tool:
         """Find a tool by name; a project's broken file does not stand in the way of the user's.
@@ -123,16 +122,7 @@ class Engine:
             ArgumentError: there is no such tool.
             ConfigError: it could only be the project's, and its file is wrong.
         """
-        tools = user_tools(self.config)
-        if name not in tools:
-            tools |= project_tools(project, self.config)
-        if name not in tools:
-            near = get_close_matches(name, tools, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
-            raise ArgumentError(
-                f"there is no tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}"
-            )
-        return tools[name]
+        return find_tool(name, project, self.config)
 
     async def survey(self, tools: Mapping[str, Tool]) -> Survey:
         """List every model of every backend now, and which of these tools use it."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from journeyman.config.load import load_project_tools
 from journeyman.config.models import OPTIONAL_MARK
+from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,3 +43,31 @@ def project_tools(project: Path, config: Config) -> dict[str, Tool]:
     """
     added = load_project_tools(project, config)
     return {name: Tool(name, tool, from_project=True) for name, tool in added.items()}
+
+
+def all_tools(project: Path, config: Config) -> dict[str, Tool]:
+    """Every tool of a session by name: the user's, then what its project adds.
+
+    Raises:
+        ConfigError: the project's file is wrong.
+    """
+    return user_tools(config) | project_tools(project, config)
+
+
+def find_tool(name: str, project: Path, config: Config) -> Tool:
+    """Find a tool by name; a project's broken file does not stand in the way of the user's.
+
+    Raises:
+        ArgumentError: there is no such tool.
+        ConfigError: it could only be the project's, and its file is wrong.
+    """
+    tools = user_tools(config)
+    if name not in tools:
+        tools |= project_tools(project, config)
+    if name not in tools:
+        near = get_close_matches(name, tools, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise ArgumentError(
+            f"there is no tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}"
+        )
+    return tools[name]

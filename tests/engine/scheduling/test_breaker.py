@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from virtual_world import World, request
 
 from journeyman.engine.scheduling.breaker import Breaker, Settings
-from journeyman.engine.scheduling.values import Capacity, Failed, Policy, Succeeded
+from journeyman.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
 
 DEAD = Failed("backend", "box: nothing answers")
 BROKEN = Failed("model", "box/llama: the stream broke off")
@@ -78,9 +78,12 @@ def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive()
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
+    world.run(until=4.9)
+    assert world.submit(request("early")).why == "unhealthy"
+    world.now = 5.0
     for number in range(5):
         world.submit(request(f"{number}"), service=None)
-    assert world.run(until=4.9).order == ["first"]
+    assert world.order == ["first"]
     assert world.run(until=5.0).order == ["first", "0", "1", "2", "3", "4"]
     assert world.probes == [(5.0, "box")]
     assert states(world) == {}
@@ -91,8 +94,8 @@ def test_a_probe_under_way_holds_back_every_request():
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
-    world.submit(request("waits"), service=None)
     world.now = 5.0
+    world.submit(request("waits"), service=None)
     assert world.scheduler.probes_due() == ["box"]
     assert world.scheduler.probes_due() == []
     assert states(world) == {"box": "half-open"}
@@ -109,6 +112,7 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
     world.decide()
     world.end("first", DEAD)
     world.dead.add("box")
+    world.now = 5.0
     world.submit(request("waits"), service=None)
     world.run(until=5.0)
     assert world.refused["waits"].retry_after == 10.0
@@ -133,13 +137,14 @@ def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
 
 def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
     world = World(Policy(patience=0.0), box=WIDE)
-    assert world.scheduler.set_aside("box") == ""
+    box = Model("box", "")
+    assert world.scheduler.set_aside(box) == ""
     world.scheduler.note_probe("box", "nothing answers")
     expected = "set aside for another 5 s after a failure: nothing answers"
-    assert world.scheduler.set_aside("box") == expected
+    assert world.scheduler.set_aside(box) == expected
     assert world.submit(request("r")).message == expected
     world.run(until=5.0)
-    assert world.scheduler.set_aside("box") == ""
+    assert world.scheduler.set_aside(box) == ""
 
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
@@ -218,6 +223,7 @@ def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after
     world.submit(request("probe"), service=None)
     world.run(until=10.0)
     world.end("probe", DEAD)
+    world.run(until=15.0)
     world.submit(request("next"), service=None)
     world.run(until=15.0)
     assert world.order == ["first", "probe", "next"]

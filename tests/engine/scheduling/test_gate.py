@@ -143,6 +143,16 @@ async def test_a_taken_id_disturbs_nobody():
         assert [one.id for one in gate.scheduler.snapshot().running] == ["a"]
 
 
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def breaker_states(gate):
+    return [one.state for one in gate.scheduler.snapshot().breakers]
+
+
 async def fail_with(gate, error, request_id="a", *, first_token=False):
     async def ask():
         async with gate.slot(request(request_id)) as slot:
@@ -206,20 +216,24 @@ async def test_when_a_cooldown_is_over_a_probe_goes_by_itself_and_any_answer_is_
         if answer:
             raise answer
 
-    gate = make_gate(Policy(cooldown=0.05, patience=1.0), probe=probe)
+    gate = make_gate(Policy(cooldown=0.5), probe=probe)
     await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    with pytest.raises(BackendUnavailable, match="set aside for another"):
+        async with gate.slot(request("too early")):
+            pass
+    await until(lambda: breaker_states(gate) == [])
+    assert probed == ["box"]
     async with asyncio.timeout(5), gate.slot(request("next")):
         pass
-    assert probed == ["box"]
-    assert gate.scheduler.snapshot().breakers == ()
 
 
 async def test_a_probe_that_finds_nothing_hands_back_what_waits():
     async def probe(_):
         raise Unreachable("nothing answers", **AT_BOX)
 
-    gate = make_gate(Policy(cooldown=0.05, patience=0.08), probe=probe)
+    gate = make_gate(Policy(cooldown=0.02), probe=probe)
     await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    await until(lambda: breaker_states(gate) == ["half-open"])
     with pytest.raises(BackendUnavailable, match="set aside for another"):
         async with asyncio.timeout(5), gate.slot(request("next")):
             pass
@@ -235,8 +249,9 @@ async def test_a_gate_that_is_closed_leaves_no_probe_under_way():
         finally:
             ended.set()
 
-    gate = make_gate(Policy(cooldown=0.01, patience=1.0), probe=probe)
+    gate = make_gate(Policy(cooldown=0.01), probe=probe)
     await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
+    await until(lambda: breaker_states(gate) == ["half-open"])
     async with running(hold(gate, request("next"), asyncio.Event())):
         await started.wait()
         await gate.close()

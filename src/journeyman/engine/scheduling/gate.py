@@ -91,6 +91,7 @@ class Gate:
         """
         refused = self.scheduler.submit(request)
         if refused is not None:
+            self._set_alarm()  # a machine that is away may have to be probed for who comes next
             raise error_of(refused)
         try:
             yield await self._wait(request, on_wait)

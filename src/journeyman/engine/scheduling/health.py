@@ -38,6 +38,16 @@ class Health:
         """Seconds until a probe may go; 0 where one may, or is under way."""
         return max((breaker.reopens_in(now) for breaker in self._both(model)), default=0.0)
 
+    def is_worth_waiting_for(self, model: Model, now: float, patience: float) -> bool:
+        """Tell whether a model that may not be asked will soon: a dead machine is not waited for.
+
+        It is once a probe may go, since that shows within seconds how it stands.
+        """
+        backend = self._breakers.get(model.backend)
+        if backend is not None and backend.state(now) == "open":
+            return False
+        return self.reopens_in(model, now) <= patience
+
     def reason(self, model: Model) -> str:
         """Tell why a model is set aside; empty where it is not."""
         return next((breaker.reason for breaker in self._both(model) if breaker.reason), "")

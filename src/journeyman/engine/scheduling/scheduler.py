@@ -162,13 +162,20 @@ class Scheduler:
         """Learn how a backend answered a question that takes no slot; empty for well."""
         self._health.note_probe(backend, failure, self._clock())
 
-    def set_aside(self, backend: str) -> str:
-        """Say why nothing may be asked of a backend now, or nothing; it is probed when due."""
+    def set_aside(self, model: Model) -> str:
+        """Say why a model, or with an empty name a whole backend, may not be asked now.
+
+        Returns nothing where it may. A backend is probed when that is due.
+        """
         now = self._clock()
-        if self._health.is_closed(backend, now):
+        if self._health.lets_pass(model, now):
             return ""
-        self._want(backend, now)
-        return self._set_aside(Model(backend, ""), now)
+        self._want(model.backend, now)
+        return self._set_aside(model, now)
+
+    def take_probe(self, backend: str) -> bool:
+        """Claim the probe of a backend that is due for one; `note_probe` must follow."""
+        return self._health.take_probe(backend, self._clock())
 
     def place_of(self, request_id: str) -> Place | None:
         """Tell where a request stands; None if it does not wait."""
@@ -199,7 +206,7 @@ class Scheduler:
             model
             for tier in request.tiers
             for model in tier
-            if self._health.reopens_in(model, now) <= self.policy.patience
+            if self._health.is_worth_waiting_for(model, now, self.policy.patience)
         )
         return tuple(dict.fromkeys(soon))
 

@@ -67,7 +67,8 @@ class Policy:
             backend, and how long batch work stands back behind interactive work.
         max_waiting: the most requests that wait, over all sessions.
         max_waiting_of_session: the most of one kind that wait for one session.
-        patience: how long a request waits for a model that is set aside.
+        patience: how long a request waits for a model that is set aside. A machine that is away is
+            not waited for.
         cooldown: how long a backend or a model is set aside after its first failure; doubled
             with each failed probe.
         longest_cooldown: where doubling ends. What a server itself says may be longer.
