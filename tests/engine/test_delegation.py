@@ -96,7 +96,7 @@ async def test_a_dead_machine_leads_to_the_next_one(build, job, session, openai_
     engine = build(dead=DEAD_URL, koala=openai_double.url, models=["dead/x", LLAMA])
     answer = await engine.delegate(job(), session)
     assert answer.model == LLAMA
-    assert answer.tries[0].kind == "BackendUnavailable"
+    assert answer.tries[0].kind == "Unreachable"
 
 
 async def test_a_list_of_nothing_means_every_model_of_the_backends(

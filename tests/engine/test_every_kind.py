@@ -59,13 +59,13 @@ async def test_every_model_of_the_backend_is_tried_in_its_order(build, job, sess
 )
 async def test_what_goes_wrong_ends_at_the_next_machine(build, job, session, server, play):
     server.plays(play)
-    with OpenAIDouble() as second:
+    with OpenAIDouble("codellama-local") as second:
         second.plays(reply="From the second.", prompt_tokens=90)
         engine = build(
             koala=server.url,
             iguana=second.url,
             kinds={"koala": server.kind},
-            models=["koala/llama3-local", "iguana/llama3-local"],
+            models=["koala/llama3-local", "iguana/codellama-local"],
         )
         answer = await engine.delegate(job(), session)
         assert answer.text == "From the second."
@@ -105,4 +105,4 @@ async def test_three_dead_machines_are_three_reasons(build, job, session):
         models=["a/x", "b/x", "c/x"],
     )
     outcome = await engine.delegate(job(), session)
-    assert [one.kind for one in outcome.tries] == ["BackendUnavailable"] * 3
+    assert [one.kind for one in outcome.tries] == ["Unreachable"] * 3

@@ -129,11 +129,20 @@ async def test_signs_of_life_without_tokens_do_not_count(build, job, session, op
     pings = Play(pieces=("",) * 100, pause=0.05, prompt_tokens=90)
     openai_double.plays(pings)
     engine = build(koala=openai_double.url, models=[LLAMA])
-    engine.catalog.backends["koala"].idle_timeout = 0.3
+    engine.catalog.backends["koala"].first_token_timeout = 0.3
     outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
     assert "nothing came for 0.3 s" in outcome.reason
-    assert "idle_timeout" in outcome.reason
+    assert "raise first_token_timeout" in outcome.reason
+
+
+async def test_between_tokens_another_limit_counts(build, job, session, openai_double):
+    openai_double.plays(Play(pieces=("One", *[""] * 100), pause=0.05, prompt_tokens=90))
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    engine.catalog.backends["koala"].idle_timeout = 0.3
+    outcome = await engine.delegate(job(), session)
+    assert "nothing came for 0.3 s" in outcome.reason
+    assert "raise idle_timeout" in outcome.reason
 
 
 async def test_what_comes_after_the_finish_is_no_part_of_the_answer(

@@ -15,6 +15,8 @@ from journeyman.engine.values import Figures, Progress
 from journeyman.errors import BackendUnavailable, BadReply, ContextExceeded, RequestRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from journeyman.backends.base import Backend, Chunk, Message
     from journeyman.config.models import ToolConfig
     from journeyman.engine.values import Listener
@@ -29,6 +31,7 @@ class Streamed:
     """What a stream has brought so far."""
 
     started: float
+    on_first_token: Callable[[], None]
     pieces: list[str] = field(default_factory=list)
     count: int = 0
     thinking: bool = False
@@ -46,6 +49,7 @@ class Streamed:
         if chunk.text or chunk.thinking:
             if self.first_token is None:
                 self.first_token = time.monotonic() - self.started
+                self.on_first_token()
             self.count += 1
             self.size += len(chunk.text) + len(chunk.thinking)
             self.thinking = self.thinking or bool(chunk.thinking)
@@ -65,25 +69,34 @@ class Streamed:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The longest answer in tokens, and in seconds."""
+
+    tokens: int
+    seconds: float
+
+
 async def attempt(
     backend: Backend,
     info: ModelInfo,
     messages: tuple[Message, ...],
+    limits: Limits,
     tool: ToolConfig,
-    max_tokens: int,
     listener: Listener,
+    on_first_token: Callable[[], None],
 ) -> tuple[Checked, Figures]:
-    """Ask one model and check what it says.
+    """Ask one model and check what it says; `on_first_token` is called when the reply begins.
 
     Raises:
         BackendError: it could not be asked, or broke off.
         CheckFailed: what it said is no answer.
     """
-    streamed = Streamed(started=time.monotonic())
+    streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
     listener.progress(Progress("asking", f"asking {info.id}"))
     try:
-        async with asyncio.timeout(tool.timeout):
-            fitting = await fit(backend, info, messages, max_tokens)
+        async with asyncio.timeout(limits.seconds):
+            fitting = await fit(backend, info, messages, limits.tokens)
             request = ChatRequest(
                 model=info.name,
                 messages=messages,
@@ -94,11 +107,13 @@ async def attempt(
             await _stream_constrained(backend, request, streamed, listener)
     except TimeoutError:
         raise _too_slow(
-            info, f"no whole answer within {tool.timeout:g} s", "raise the tool's timeout"
+            info,
+            f"no whole answer within {limits.seconds:.3g} s",
+            "raise the tool's timeout, and its deadline where that comes first",
         ) from None
     except ContextExceeded as error:
         if error.tokens is None or error.window is None or "would fit" not in str(error):
-            raise explain_excess(error, info, messages, max_tokens) from error
+            raise explain_excess(error, info, messages, limits.tokens) from error
         raise
     reply = Reply(
         text="".join(streamed.pieces),
@@ -138,7 +153,7 @@ async def _stream(
     loop = asyncio.get_running_loop()
     try:
         async with (
-            asyncio.timeout(backend.idle_timeout) as idle,
+            asyncio.timeout(backend.first_token_timeout) as idle,
             aclosing(backend.chat(request)) as chunks,
         ):
             async for chunk in chunks:
@@ -157,10 +172,13 @@ async def _stream(
     except TimeoutError:
         if not idle.expired():
             raise
+        begun = streamed.first_token is not None
+        setting = "idle_timeout" if begun else "first_token_timeout"
+        waited = backend.idle_timeout if begun else backend.first_token_timeout
         raise _too_slow(
             info,
-            f"nothing came for {backend.idle_timeout:g} s",
-            f"raise idle_timeout in [backends.{backend.name}]",
+            f"nothing came for {waited:g} s",
+            f"raise {setting} in [backends.{backend.name}]",
         ) from None
 
 

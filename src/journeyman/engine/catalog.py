@@ -13,18 +13,31 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Backend, ModelInfo
 
+    Ask = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
+
 _REMEMBERED_SECONDS = 30.0
+_REMEMBERED_SECONDS_OF_LOADED = 1.0
 
 Found = TypeVar("Found")
 
 
 class Catalog:
-    """Looks up backends and the descriptions of their models."""
+    """Looks up backends and the descriptions of their models.
+
+    Args:
+        backends: the backends by name.
+        ask: asks a backend, by its name, a question; a dead one is not asked again at once.
+        clock: tells the time in seconds.
+    """
 
     def __init__(
-        self, backends: Mapping[str, Backend], clock: Callable[[], float] = time.monotonic
+        self,
+        backends: Mapping[str, Backend],
+        ask: Ask,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backends = backends
+        self._ask = ask
         self._clock = clock
         self._known: dict[str, tuple[float, object]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
@@ -53,7 +66,7 @@ class Catalog:
             ConfigError: no backend of that name is configured.
         """
         backend, model = self.find(model_id)
-        return await self._remembered(model_id, lambda: backend.describe(model))
+        return await self._remembered(model_id, backend.name, lambda: backend.describe(model))
 
     async def models(self, backend: str) -> list[ModelInfo]:
         """List a backend's models, from memory if that is fresh.
@@ -61,15 +74,32 @@ class Catalog:
         Raises:
             BackendError: the backend does not answer.
         """
-        return await self._remembered(backend, self.backends[backend].models)
+        return await self._remembered(backend, backend, self.backends[backend].models)
 
-    async def _remembered(self, key: str, ask: Callable[[], Awaitable[Found]]) -> Found:
+    async def loaded(self, backend: str) -> frozenset[str] | None:
+        """Name the models that a backend holds now; None where it does not tell.
+
+        Raises:
+            BackendError: the backend does not answer.
+        """
+        question = self.backends[backend].loaded
+        return await self._remembered(
+            f"{backend} holds", backend, question, seconds=_REMEMBERED_SECONDS_OF_LOADED
+        )
+
+    async def _remembered(
+        self,
+        key: str,
+        backend: str,
+        question: Callable[[], Awaitable[Found]],
+        seconds: float = _REMEMBERED_SECONDS,
+    ) -> Found:
         """Ask once for all who want to know at the same time, and remember it for a while."""
         async with self._asking.setdefault(key, asyncio.Lock()):
             known = self._known.get(key)
-            if known and self._clock() - known[0] < _REMEMBERED_SECONDS:
+            if known and self._clock() - known[0] < seconds:
                 return cast("Found", known[1])
-            found = await ask()
+            found = cast("Found", await self._ask(backend, question))
             self._known[key] = (self._clock(), found)
             return found
 

@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.attempt import attempt
+from journeyman.engine.attempt import Limits, attempt
 from journeyman.engine.candidates import candidates, patterns_of
 from journeyman.engine.prompt import build_messages
+from journeyman.engine.scheduling.tiers import tiers_of
+from journeyman.engine.scheduling.values import Request
 from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
-from journeyman.errors import ArgumentError, JourneymanError, PrivateRefused, ReferenceRefused
+from journeyman.errors import (
+    ArgumentError,
+    JourneymanError,
+    Overloaded,
+    PrivateRefused,
+    ReferenceRefused,
+)
 from journeyman.inputs.material import Material, read_references
 from journeyman.inputs.roots import Roots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from journeyman.backends.base import Backend, Message
+    from journeyman.backends.base import Message
     from journeyman.config.models import Config
     from journeyman.engine.catalog import Catalog
+    from journeyman.engine.queue import Queue
+    from journeyman.engine.scheduling.gate import Slot
+    from journeyman.engine.scheduling.snapshot import Place
     from journeyman.engine.tools import Tool
     from journeyman.engine.values import Job, Listener, Outcome, Session
 
 _SHOWN_LEFT_OUT = 5
+# Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
+_WORTH_ASKING_AGAIN = 4.0
 # Rules of a refusal that a folder which the client offers can cure.
 _CURED_BY_ROOTS = frozenset({"outside-roots", "not-found"})
 
@@ -39,11 +55,14 @@ class Delegation:
     tool: Tool
     config: Config
     catalog: Catalog
+    queue: Queue
     listener: Listener
+    on_failure: Callable[[str, JourneymanError], None]
     started: float = field(default_factory=time.monotonic)
     tries: list[Try] = field(default_factory=list)
     hint: str = ""
     bytes_read: int = 0
+    asked_again: set[str] = field(default_factory=set)
 
     async def run(self) -> Outcome:
         """Do the job.
@@ -58,13 +77,15 @@ class Delegation:
         messages = build_messages(
             self.tool.config, self.job.arguments, material.sources, self.job.texts
         )
-        for name in await self._candidates():
+        names = self._without_untrusted(await self._candidates(), material)
+        while names:
+            asked: list[str] = []
             try:
-                return await self._ask(name, messages, material)
+                return await self._ask_one_of(names, asked, messages, material)
             except JourneymanError as error:
                 if not error.another_model_may_cure:
                     raise
-                self._note_failure(name, error)
+                names = self._left_after(error, names, asked)
         return self._hand_back()
 
     def elapsed(self) -> float:
@@ -130,13 +151,92 @@ class Delegation:
         )
         return names
 
-    async def _ask(self, name: str, messages: tuple[Message, ...], material: Material) -> Answer:
+    def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
+        """Leave out the cloud where something is private; the refusal counts as a try."""
+        private = [source.path for source in material.sources if source.private]
+        left = []
+        for name in names:
+            backend, _ = self.catalog.find(name)
+            if private and backend.trust == "cloud":
+                what = f"{name}: {private[0]} is private and {backend.name} is a cloud backend"
+                hint = "ask a local model, or change references.private in the config"
+                self._note_failure(name, PrivateRefused(what, hint=hint))
+            else:
+                left.append(name)
+        return left
+
+    async def _ask_one_of(
+        self,
+        names: list[str],
+        asked: list[str],
+        messages: tuple[Message, ...],
+        material: Material,
+    ) -> Answer:
+        """Wait for a slot of one of these models and ask it; its name is noted in `asked`."""
+        deadline = self.started + self.tool.config.deadline
+        trust = {name: backend.trust for name, backend in self.catalog.backends.items()}
+        request = Request(
+            id=uuid.uuid4().hex,
+            session=self.session.name,
+            tiers=tiers_of(names, trust),
+            kind=self.job.kind,
+            prefix=_digest(material),
+            deadline=deadline,
+            tool=self.tool.name,
+        )
+        async with self.queue.slot(request, self._tell_place) as slot:
+            asked.append(str(slot.model))
+            self._note_passed_over(names[: names.index(asked[0])])
+            if slot.cold:
+                self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
+            return await self._ask(slot, deadline - time.monotonic(), messages, material)
+
+    def _tell_place(self, place: Place) -> None:
+        about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
+        message = f"place {place.position} in the queue for {place.model}{about}"
+        self.listener.progress(Progress("waiting", message))
+
+    def _left_after(self, error: JourneymanError, names: list[str], asked: list[str]) -> list[str]:
+        """Note a failure; name the models that may still be asked."""
+        if not asked:  # the queue refused them all
+            self._note_refusal(error, names)
+            return []
+        (name,) = asked
+        if name not in self.asked_again and _is_soon_free(error):
+            self.asked_again.add(name)  # it is set aside just that long, so it waits its turn
+            return names
+        self._note_failure(name, error)
+        return [other for other in names if other != name]
+
+    def _note_refusal(self, error: JourneymanError, names: list[str]) -> None:
+        if isinstance(error, Overloaded) or not self._note_passed_over(names):
+            self._note_failure(names[0], error)
+
+    def _note_passed_over(self, names: list[str]) -> bool:
+        """Note each model that is set aside as tried; tell whether there was one."""
+        noted = False
+        for name in names:
+            if refusal := self.queue.refusal_of(name):
+                self.hint = refusal.hint
+                self.tries.append(Try(name, type(refusal).__name__, str(refusal)))
+                noted = True
+        return noted
+
+    async def _ask(
+        self, slot: Slot, seconds: float, messages: tuple[Message, ...], material: Material
+    ) -> Answer:
+        name = str(slot.model)
         backend, _ = self.catalog.find(name)
-        self._keep_private(backend, name, material)
         info = await self.catalog.describe(name)
         max_tokens = self.job.max_tokens or self.tool.config.max_tokens
         checked, figures = await attempt(
-            backend, info, messages, self.tool.config, max_tokens, self.listener
+            backend,
+            info,
+            messages,
+            Limits(max_tokens, min(self.tool.config.timeout, seconds)),
+            self.tool.config,
+            self.listener,
+            slot.first_token,
         )
         notes = [info.note] if info.note else []
         if empty := [source.path for source in material.sources if not source.text]:
@@ -152,16 +252,9 @@ class Delegation:
             notes=tuple(notes),
         )
 
-    def _keep_private(self, backend: Backend, name: str, material: Material) -> None:
-        private = [source.path for source in material.sources if source.private]
-        if private and backend.trust == "cloud":
-            raise PrivateRefused(
-                f"{name}: {private[0]} is private and {backend.name} is a cloud backend",
-                hint="ask a local model, or change references.private in the config",
-            )
-
     def _note_failure(self, name: str, error: JourneymanError) -> None:
         self.catalog.forget(name)
+        self.on_failure(name, error)
         self.hint = error.hint or self.hint
         self.tries.append(Try(name, type(error).__name__, str(error)))
         self.listener.progress(Progress("next-model", str(self.tries[-1])))
@@ -180,6 +273,21 @@ class Delegation:
             bytes_read=self.bytes_read,
             bytes_returned=bytes_returned,
         )
+
+
+def _digest(material: Material) -> str:
+    """Name what the prompt begins with, so that it goes to the server that has it in its cache."""
+    if not material.sources:
+        return ""
+    texts = "\0".join(source.text for source in material.sources)
+    return sha256(texts.encode(errors="surrogatepass")).hexdigest()
+
+
+def _is_soon_free(error: JourneymanError) -> bool:
+    """Tell whether a server said itself that it will take the request in a moment."""
+    if not isinstance(error, Overloaded) or error.retry_after is None:
+        return False
+    return error.retry_after <= _WORTH_ASKING_AGAIN
 
 
 def _describe_left_out(material: Material) -> str:

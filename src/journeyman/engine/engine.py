@@ -6,16 +6,20 @@ import asyncio
 import logging
 import os
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeyman.config.keys import window_keys
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
+from journeyman.engine.queue import Queue
+from journeyman.engine.status import ErrorStatus, make_status
 from journeyman.engine.tools import all_tools, find_tool
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
-from journeyman.errors import LedgerError, ReferenceRefused
+from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
@@ -25,11 +29,16 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Backend, ModelInfo
     from journeyman.config.models import Config
+    from journeyman.engine.status import Status
     from journeyman.engine.tools import Tool
     from journeyman.engine.values import Job, Outcome, Session, Try
+    from journeyman.errors import JourneymanError
     from journeyman.ledger import Outcome as LedgerOutcome
 
 log = logging.getLogger(__name__)
+
+_ERRORS_REMEMBERED = 20
+_SECONDS_FOR_STATUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ class Engine:
 
     def __init__(self, config: Config, backends: Mapping[str, Backend], ledger: Path) -> None:
         self.config = config
-        self.catalog = Catalog(backends)
+        self.queue = Queue(config, backends)
+        self.catalog = Catalog(backends, self.queue.ask)
+        self._errors: deque[ErrorStatus] = deque(maxlen=_ERRORS_REMEMBERED)
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
         self._running = 0
@@ -85,6 +96,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close the backends and the ledger."""
+        await self.queue.close()
         for backend in (*self._retired, *self.catalog.backends.values()):
             await backend.close()
         if self._ledger:
@@ -104,7 +116,8 @@ class Engine:
         if config.embedded == self.config.embedded:  # loading its model again would cost seconds
             opened[EMBEDDED] = old[EMBEDDED]
         self._retired += [one for name, one in old.items() if opened.get(name) is not one]
-        self.config, self.catalog = config, Catalog(opened)
+        self.config, self.catalog = config, Catalog(opened, self.queue.ask)
+        self.queue.reconfigure(config, opened)
         await self._close_retired()
 
     def tools(self, project: Path) -> dict[str, Tool]:
@@ -164,9 +177,12 @@ class Engine:
             tool=self.find_tool(job.tool, session.project),
             config=self.config,
             catalog=self.catalog,
+            queue=self.queue,
+            on_failure=self._note_error,
             listener=listener or Listener(),
         )
         self._running += 1
+        keys = window_keys.set(session.keys or window_keys.get())
         try:
             outcome = await delegation.run()
         except asyncio.CancelledError:
@@ -187,8 +203,31 @@ class Engine:
                 self._record(delegation, "handed-back", figures=outcome.figures)
             return outcome
         finally:
+            window_keys.reset(keys)
             self._running -= 1
             await self._close_retired()
+
+    async def status(self) -> Status:
+        """How everything stands: the queue, the servers that answer, the last failures."""
+        backends = self.catalog.backends
+        answers = await asyncio.gather(*map(self._loaded, backends))
+        loaded = dict(zip(backends, answers, strict=True))
+        return make_status(self.queue.snapshot(), backends, loaded, self._errors)
+
+    async def _loaded(self, backend: str) -> frozenset[str] | None:
+        try:
+            async with asyncio.timeout(_SECONDS_FOR_STATUS):
+                return await self.catalog.loaded(backend)
+        except (BackendError, TimeoutError):
+            return None  # the breakers and the errors tell
+
+    @property
+    def running(self) -> int:
+        """How many delegations are under way, those that wait included."""
+        return self._running
+
+    def _note_error(self, model: str, error: JourneymanError) -> None:
+        self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, str(error)))
 
     async def _close_retired(self) -> None:
         while self._retired and not self._running:

@@ -52,6 +52,11 @@ class Health:
         """Tell why a model is set aside; empty where it is not."""
         return next((breaker.reason for breaker in self._both(model) if breaker.reason), "")
 
+    def set_aside(self, model: Model, now: float) -> str:
+        """Say for how long a model is set aside, and why."""
+        wait = self.reopens_in(model, now)
+        return f"set aside for another {wait:.0f} s after a failure: {self.reason(model)}"
+
     def start(self, model: Model, request_id: str, now: float) -> None:
         """Note a request that goes."""
         for breaker in self._both(model):

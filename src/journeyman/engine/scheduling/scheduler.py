@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from journeyman.engine.scheduling.costs import Costs
 from journeyman.engine.scheduling.estimate import place_in
 from journeyman.engine.scheduling.fairness import Waiting
 from journeyman.engine.scheduling.health import Health
+from journeyman.engine.scheduling.homes import Homes
 from journeyman.engine.scheduling.snapshot import take_snapshot
 from journeyman.engine.scheduling.station import Station
 from journeyman.engine.scheduling.values import Granted, Model, Policy, Refused, Succeeded
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from journeyman.engine.scheduling.snapshot import Place, Snapshot
     from journeyman.engine.scheduling.values import Capacity, Decision, Outcome, Request
-
-_PREFIXES_REMEMBERED = 4096
 
 
 class Scheduler:
@@ -52,7 +50,7 @@ class Scheduler:
         self._queued_at: dict[str, tuple[Model, ...]] = {}
         self._holding_out: set[str] = set()
         self._running: dict[str, Station] = {}
-        self._homes: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._homes = Homes()
         self._shut: frozenset[tuple[str, float | None]] = frozenset()
         self._to_probe: set[str] = set()
         self._submitted = 0
@@ -171,7 +169,7 @@ class Scheduler:
         if self._health.lets_pass(model, now):
             return ""
         self._want(model.backend, now)
-        return self._set_aside(model, now)
+        return self._health.set_aside(model, now)
 
     def take_probe(self, backend: str) -> bool:
         """Claim the probe of a backend that is due for one; `note_probe` must follow."""
@@ -219,8 +217,7 @@ class Scheduler:
         return models
 
     def _home_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
-        prefix = waiting.request.prefix
-        if not prefix or self._homes.get((model.name, prefix)) != model.backend:
+        if not self._homes.has(waiting.request.prefix, model):
             return False
         station = self._stations[model.backend]
         queue = station.queues.get(model.name)
@@ -253,31 +250,42 @@ class Scheduler:
     # --- decisions ---
 
     def _grant_one(self, now: float) -> Granted | None:
+        """Grant one slot: on the least loaded backend, else on the one that was named first."""
         overdue = now - self.policy.max_wait
-        options = [
-            (
+        best: tuple[tuple[bool, float, bool, int], Waiting, Model] | None = None
+        for station in self._stations.values():
+            name = self._next_model(station, now, overdue)
+            waiting = None if name is None else station.next_in(name, overdue)
+            if name is None or waiting is None:
+                continue
+            model = Model(station.name, name)
+            order = (
                 station.needs_swap(name),
                 station.load,
                 not station.queues[name].is_pressing(overdue),
+                self._queued_at[waiting.request.id].index(model),
+            )
+            if best is None or order < best[0]:
+                best = order, waiting, model
+        return None if best is None else self._grant(best[1], best[2], now)
+
+    def _next_model(self, station: Station, now: float, overdue: float) -> str | None:
+        """Choose between the models of one backend: what presses first, then in turns."""
+        ready = station.ready(
+            lambda model: self._health.lets_pass(model, now),
+            now,
+            self.policy.max_wait,
+            self._costs,
+        )
+        return min(
+            ready,
+            key=lambda name: (
+                not station.queues[name].is_pressing(overdue),
                 self._last_grant.get(Model(station.name, name), -1),
-                Model(station.name, name),
-            )
-            for station in self._stations.values()
-            for name in station.ready(
-                lambda model: self._health.lets_pass(model, now),
-                now,
-                self.policy.max_wait,
-                self._costs,
-            )
-        ]
-        if not options:
-            return None
-        model = min(options)[-1]
-        station = self._stations[model.backend]
-        waiting = station.next_in(model.name, overdue)
-        if waiting is None:
-            return None
-        return self._grant(waiting, model, now)
+                name,
+            ),
+            default=None,
+        )
 
     def _grant(self, waiting: Waiting, model: Model, now: float) -> Granted:
         request, station = waiting.request, self._stations[model.backend]
@@ -290,16 +298,8 @@ class Scheduler:
         self._health.start(model, request.id, now)
         self._granted += 1
         self._last_grant[model] = self._granted
-        self._remember_home(request, model)
+        self._homes.remember(request.prefix, model)
         return Granted(request.id, model, running.cold)
-
-    def _remember_home(self, request: Request, model: Model) -> None:
-        if not request.prefix:
-            return
-        self._homes[model.name, request.prefix] = model.backend
-        self._homes.move_to_end((model.name, request.prefix))
-        if len(self._homes) > _PREFIXES_REMEMBERED:
-            self._homes.popitem(last=False)
 
     def _follow_health(self, now: float) -> list[Refused]:
         """Queue anew after a breaker has moved; refuse those for whom nothing is left."""
@@ -354,11 +354,7 @@ class Scheduler:
         models = [model for tier in request.tiers for model in tier]
         first = min(models, key=lambda model: self._health.reopens_in(model, now))
         wait = self._health.reopens_in(first, now)
-        return Refused(request.id, first, "unhealthy", self._set_aside(first, now), wait)
-
-    def _set_aside(self, model: Model, now: float) -> str:
-        wait = self._health.reopens_in(model, now)
-        return f"set aside for another {wait:.0f} s after a failure: {self._health.reason(model)}"
+        return Refused(request.id, first, "unhealthy", self._health.set_aside(first, now), wait)
 
     def _late(self, waiting: Waiting, now: float) -> Refused:
         place = self._best_place(waiting, self._queued_at[waiting.request.id], now)
