@@ -116,7 +116,10 @@ class Wire:
 
 
 class HttpDouble:
-    """A server; subclasses say what it answers. Use it as a context manager."""
+    """A server; subclasses say what it answers. Use it as a context manager.
+
+    `port` may be set before it starts; else any free one is taken.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -162,7 +165,7 @@ class HttpDouble:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

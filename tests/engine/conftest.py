@@ -1,5 +1,6 @@
 """An engine before doubles, and a project to read from."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,25 @@ async def build(tmp_path):
     """Build engines that are closed in the end: `build(koala=double.url, models=[…])`."""
     engines = []
 
-    def make(*, models=(), tool=None, kinds=None, trusts=None, private=(), windows=None, **urls):
+    def make(
+        *,
+        models=(),
+        tool=None,
+        kinds=None,
+        trusts=None,
+        private=(),
+        windows=None,
+        backend=None,
+        queue=None,
+        **urls,
+    ):
         backends = {
             name: {
                 "kind": (kinds or {}).get(name, "openai"),
                 "url": url,
                 "trust": (trusts or {}).get(name, "local"),
                 "windows": windows or {},
+                **(backend or {}),
             }
             for name, url in urls.items()
         }
@@ -44,6 +57,7 @@ async def build(tmp_path):
                 "tools": {
                     "ask_local_llama": {"use_for": "tests", "models": list(models), **(tool or {})}
                 },
+                "queue": queue or {},
                 "references": {"private": list(private)},
                 "ledger": {"path": Path(tmp_path / "ledger.db")},
             }
@@ -63,6 +77,14 @@ def job():
         return Job(tool="ask_local_llama", arguments={"prompt": prompt}, files=files, **changes)
 
     return make
+
+
+@pytest.fixture
+def free_port():
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 @pytest.fixture

@@ -140,7 +140,9 @@ class Engine:
     async def survey(self, tools: Mapping[str, Tool]) -> Survey:
         """List every model of every backend now, and which of these tools use it."""
         backends = self.catalog.backends
-        models, failed = await list_models(backends, lambda name: backends[name].models())
+        models, failed = await list_models(
+            backends, lambda name: self.queue.ask(name, backends[name].models)
+        )
         if len(backends) > 1:  # who has servers may well do without the demonstration model
             failed = [one for one in failed if one.model != EMBEDDED]
         return Survey(

@@ -134,6 +134,7 @@ class Queue:
                 await self.ask(name, lambda: self._capacities.ask(name))
             except BackendError:
                 return  # the request itself will be told so
+            self._scheduler.configure(name, self._capacities.of(name))
             await self._look(name)
 
     def _look_at(self, name: str) -> None:
