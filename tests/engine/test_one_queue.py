@@ -10,6 +10,7 @@ from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
 from journeyman.engine.values import Answer, HandBack, Job, Listener
+from journeyman.server.results import survey_result
 
 LLAMA, CODE = "koala/llama3-local", "koala/codellama-local"
 
@@ -308,3 +309,13 @@ async def test_the_same_document_goes_to_the_server_that_has_read_it(build, job,
         assert (len(first.chats), len(second.chats)) == (4, 0)
         await engine.delegate(job("What?", "long.txt"), session)
         assert len(second.chats) == 1
+
+
+async def test_the_list_of_models_tells_what_each_has_to_do(build, job, session, held, start):
+    engine = build(koala=held.url, models=[LLAMA], backend={"slots": 1})
+    for number in range(3):
+        start(engine, job(f"{number}"), session)
+    await until(lambda: waiting(engine) == 2)
+    survey = await engine.survey({})
+    assert survey.standing == {LLAMA: "1 running, 2 waiting"}
+    assert "; 1 running, 2 waiting" in survey_result(survey, "").content[0].text

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from journeyman.config.keys import window_keys
@@ -16,7 +16,7 @@ from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.queue import Queue
-from journeyman.engine.status import ErrorStatus, make_status
+from journeyman.engine.status import ErrorStatus, make_status, standing
 from journeyman.engine.tools import all_tools, find_tool
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
@@ -43,11 +43,16 @@ _SECONDS_FOR_STATUS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What there is now: models, backends that failed, and what each tool asks for."""
+    """What there is now: models, backends that failed, and what each tool asks for.
+
+    `standing` says of a model by its id, or of a backend, how many requests it has or that it is
+    set aside; what is idle is not named.
+    """
 
     models: tuple[ModelInfo, ...]
     failed: tuple[Try, ...]
     patterns: Mapping[str, tuple[str, ...]]
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     def tools_of(self, model: ModelInfo) -> list[str]:
         """Name the tools that may use a model."""
@@ -151,6 +156,7 @@ class Engine:
             patterns={
                 name: patterns_of(one.config.models, backends) for name, one in tools.items()
             },
+            standing=standing(self.queue.snapshot()),
         )
 
     def measured_speed(self, model_id: str) -> float | None:

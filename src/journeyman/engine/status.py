@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,20 @@ class Status:
     waiting: tuple[WaitingStatus, ...]
     breakers: tuple[BreakerStatus, ...]
     errors: tuple[ErrorStatus, ...]
+
+
+def standing(shown: Snapshot) -> dict[str, str]:
+    """Say of each model that is set aside, runs or is waited for how it stands, by its id."""
+    running = Counter(str(one.model) for one in shown.running)
+    waiting: Counter[str] = Counter()
+    for group in shown.waiting:
+        waiting.update(dict.fromkeys(map(str, group.models), group.count))
+    said = {
+        name: f"{running[name]} running, {waiting[name]} waiting"
+        for name in sorted(running.keys() | waiting.keys())
+    }
+    aside = {one.name: f"set aside for another {one.reopens_in:.0f} s" for one in shown.breakers}
+    return said | aside
 
 
 def make_status(

@@ -49,21 +49,26 @@ def footer(answer: Answer) -> str:
 
 def survey_result(survey: Survey, problem: str) -> CallToolResult:
     """List the models, a line each, then what does not answer or is wrong."""
-    lines = [model_line(model, survey.tools_of(model)) for model in survey.models]
+    lines = [
+        model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
+        for model in survey.models
+    ]
     lines += [f"{one.model}: not available: {one.message}" for one in survey.failed]
     if problem:
         lines.append(f"the changed config is not in use: {problem}")
     return _result(["\n".join(lines) or "no backend has a model"], {})
 
 
-def model_line(model: ModelInfo, tools: Sequence[str]) -> str:
-    """One model in one line."""
+def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> str:
+    """One model in one line; `standing` is what it has to do now."""
     window = f"window {model.window} tokens" if model.window else "window unknown"
     if model.window_source:
         window += f" ({model.window_source})"
     parts = [model.id, window]
     if model.loaded is not None:
         parts.append("loaded" if model.loaded else "not loaded")
+    if standing:
+        parts.append(standing)
     if tools:
         parts.append(f"used by {', '.join(tools)}")
     if model.note:
