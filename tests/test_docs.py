@@ -30,6 +30,8 @@ RUN_ELSEWHERE = {
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
 }
+# What shows or ends a daemon needs one that runs.
+OF_A_DAEMON = ("journeyman status", *(f"journeyman daemon {x}" for x in ("stop", "status", "logs")))
 
 
 def commands():
@@ -61,7 +63,11 @@ def sandbox(tmp_path, monkeypatch, openai_double):
     monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
     monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    return project
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    yield project
+    subprocess.run(["journeyman", "daemon", "stop"], check=False, capture_output=True)
 
 
 def test_the_docs_hold_commands():
@@ -75,10 +81,12 @@ def test_a_command_of_the_docs_works(sandbox, page, command, tmp_path, monkeypat
         monkeypatch.delenv("JOURNEYMAN_CONFIG")
         command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
         command += f" && test -s {shlex.quote(str(tmp_path))}/home/journeyman/config.toml"
+    if command.startswith(OF_A_DAEMON):
+        command = f"journeyman daemon start && {command}"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=sandbox,
-        env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path / "home")),
+        env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path / "home"), HOME=str(tmp_path)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
