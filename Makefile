@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCHMARKS := tool_list startup overhead cancelling swapping
 STAMP := $(VENV)/.installed
 
 .PHONY: help demo test quick lint format bench docs clean
@@ -45,7 +46,7 @@ docs: $(STAMP)  ## Write the generated pages anew
 	@$(BIN)/python -m journeyman.cli.reference > docs/cli.md
 
 bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .cache

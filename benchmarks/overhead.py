@@ -85,6 +85,8 @@ def _configure(url: str, folder: Path) -> None:
     config.write_text(CONFIG.format(url=url, system=SYSTEM), encoding="utf-8")
     os.environ["JOURNEYMAN_CONFIG"] = str(config)
     os.environ["JOURNEYMAN_DATA"] = str(folder / "data")
+    (folder / "run").mkdir(mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
 
 
 async def _direct(stack: AsyncExitStack, url: str) -> Callable[[], Awaitable[None]]:
