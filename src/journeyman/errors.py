@@ -9,8 +9,8 @@ JourneymanError
 ├── EmbeddedError            the embedded engine or its model is missing or broken
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
-│   ├── BackendUnavailable   nothing answers, or what answers is broken
-│   │   └── Unreachable      no connection could be made
+│   ├── BackendUnavailable   what answers is broken, or falls silent
+│   │   └── Unreachable      nothing answers at the backend's address
 │   ├── ModelUnknown         the backend does not have that model
 │   ├── ContextExceeded      the input does not fit the model's window
 │   ├── Overloaded           too many requests; may say when to come back
@@ -123,7 +123,7 @@ class BackendError(JourneymanError):
 
 
 class BackendUnavailable(BackendError):
-    """Nothing answers at the backend's address, or what answers is broken."""
+    """What answers is broken or falls silent, or nothing answers at all."""
 
 
 class Unreachable(BackendUnavailable):

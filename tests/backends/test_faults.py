@@ -31,6 +31,7 @@ from journeyman.errors import (
     ModelUnknown,
     Overloaded,
     RequestRejected,
+    Unreachable,
 )
 
 if TYPE_CHECKING:
@@ -317,7 +318,7 @@ async def fault_of(url, kind="openai", **changes):
 @pytest.mark.parametrize("kind", ["openai", "ollama"])
 async def test_nothing_there_says_what_to_start(kind):
     fault = await fault_of(DEAD_URL, kind)
-    assert type(fault) is BackendUnavailable
+    assert type(fault) is Unreachable
     assert str(fault).endswith(f"nothing answers at {DEAD_URL} (connection refused)")
     assert (
         fault.hint.endswith("there, or correct `url` in [backends.koala]") or "serve" in fault.hint
@@ -327,7 +328,7 @@ async def test_nothing_there_says_what_to_start(kind):
 @pytest.mark.parametrize("kind", ["openai", "ollama"])
 async def test_an_unknown_host_is_said_to_be_unknown(kind):
     fault = await fault_of("http://no-such-host.invalid:4000", kind)
-    assert type(fault) is BackendUnavailable
+    assert type(fault) is Unreachable
     assert "the host of http://no-such-host.invalid:4000 is not known" in str(fault)
 
 
@@ -335,7 +336,7 @@ async def test_an_unknown_host_is_said_to_be_unknown(kind):
 async def test_https_to_an_http_server_is_no_secure_connection(kind):
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         fault = await fault_of(url.replace("http://", "https://"), kind)
-    assert type(fault) is BackendUnavailable
+    assert type(fault) is Unreachable
     assert "no secure connection" in str(fault)
     assert "http:// or https://" in fault.hint
 
@@ -353,7 +354,7 @@ async def test_a_server_whose_queue_is_full_does_not_connect_in_time(kind):
         fault = await fault_of(url, kind, connect_timeout=0.2)
         for one in waiting:
             one.close()
-    assert type(fault) is BackendUnavailable
+    assert type(fault) is Unreachable
     assert str(fault).endswith(f"no connection to {url} within 0.2 s")
 
 

@@ -10,7 +10,7 @@ import pytest
 from doubles.asking import request, settings, text
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.http import api_url, openai_client, root_url
+from journeyman.backends.http import api_url, http_client, openai_client, root_url
 from journeyman.backends.ollama import OllamaBackend
 from journeyman.backends.openai import OpenAIBackend
 from journeyman.errors import BackendUnavailable
@@ -104,7 +104,10 @@ async def test_a_server_on_a_unix_socket_is_reached():
 
 
 async def test_the_client_leaves_trying_again_to_the_engine_and_keeps_its_timeouts():
-    client = openai_client(settings("http://k", connect_timeout=1.5, idle_timeout=77))
-    assert client.max_retries == 0
-    assert (client.timeout.connect, client.timeout.read) == (1.5, 77)
-    await client.close()
+    for first_token, idle in ((77, 5), (5, 77)):
+        timeouts = {"first_token_timeout": first_token, "idle_timeout": idle}
+        chosen = settings("http://k", connect_timeout=1.5, **timeouts)
+        client = openai_client(chosen, http_client(chosen))
+        assert client.max_retries == 0
+        assert (client.timeout.connect, client.timeout.read) == (1.5, 77)
+        await client.close()

@@ -173,11 +173,11 @@ async def test_a_reply_that_is_no_stream_is_a_bad_reply(openai_double, backend, 
 
 async def test_a_silent_server_is_unavailable_and_after_its_first_word_it_has_cut_the_stream():
     with OpenAIDouble() as server:
-        backend = OpenAIBackend(settings(server.url, idle_timeout=0.2))
+        backend = OpenAIBackend(settings(server.url, first_token_timeout=0.2, idle_timeout=0.1))
         server.plays(hangs_after=0)
         with pytest.raises(BackendUnavailable, match="fell silent") as caught:
             await text(backend)
-        assert "idle_timeout" in caught.value.hint
+        assert "first_token_timeout" in caught.value.hint
         server.plays(hangs_after=2)
         with pytest.raises(CutStream, match="fell silent"):
             await text(backend)

@@ -25,16 +25,24 @@ def test_the_kind_picks_the_class(kind, backend):
     opened = open_backend("koala", BackendConfig(kind=kind, url=DEAD_URL, trust="cloud"), {})
     assert type(opened) is backend
     assert (opened.name, opened.kind, opened.trust) == ("koala", kind, "cloud")
+    assert (opened.first_token_timeout, opened.idle_timeout) == (300, 300)
 
 
 def test_the_key_and_what_to_set_come_from_the_config():
     config = BackendConfig(
-        kind="litellm", url=DEAD_URL, api_key_env="KOALA_KEY", windows={"m": 2048}, idle_timeout=9.0
+        kind="litellm",
+        url=DEAD_URL,
+        api_key_env="KOALA_KEY",
+        windows={"m": 2048},
+        idle_timeout=9.0,
+        first_token_timeout=7.0,
     )
     settings = open_backend("koala", config, {"KOALA_KEY": "our-key"})._settings
     assert settings.api_key == "our-key"
     assert "KOALA_KEY" in settings.key_hint
-    assert (settings.windows, settings.idle_timeout) == ({"m": 2048}, 9.0)
+    assert settings.key_env == "KOALA_KEY"
+    assert settings.windows == {"m": 2048}
+    assert (settings.first_token_timeout, settings.idle_timeout) == (7.0, 9.0)
     assert "our-key" not in repr(settings)
 
 

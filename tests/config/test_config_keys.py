@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.config.keys import key_hint, key_warnings, resolve_key
-from journeyman.config.models import BackendConfig
+from journeyman.config.keys import (
+    given_keys,
+    key_hint,
+    key_warnings,
+    resolve_key,
+    wanted_names,
+    window_keys,
+)
+from journeyman.config.models import BackendConfig, Config
 from journeyman.config.secrets import masked
 from journeyman.errors import ConfigError
 
@@ -142,6 +149,29 @@ def test_the_config_never_holds_the_key(key_file, monkeypatch):
     both = backend(api_key_env="K", api_key_file=str(key_file))
     resolve_key(both, os.environ)
     assert "hunter2" not in repr(both) + str(both) + both.model_dump_json()
+
+
+def test_the_names_that_are_wanted_of_a_window_are_those_of_the_backends_each_once():
+    named = {"koala": "B_KEY", "iguana": "A_KEY", "gecko": "B_KEY", "newt": None}
+    backends = {name: backend(api_key_env=variable) for name, variable in named.items()}
+    assert wanted_names(Config(backends=backends)) == ("A_KEY", "B_KEY")
+    assert wanted_names(Config()) == ()
+
+
+def test_of_a_windows_environment_only_the_wanted_keys_are_taken():
+    environ = {"A_KEY": f" {KEY}\n", "B_KEY": " ", "C_KEY": "other"}
+    assert given_keys(("A_KEY", "B_KEY", "D_KEY"), environ) == {"A_KEY": KEY}
+
+
+@pytest.mark.parametrize("key", [SUBSCRIPTION, "hunter2 hunter2", "hunter2é"])
+def test_a_windows_key_that_can_be_none_is_named_and_not_shown(key):
+    with pytest.raises(ConfigError, match="the environment variable A_KEY holds") as caught:
+        given_keys(("A_KEY",), {"A_KEY": key})
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+def test_outside_of_a_window_there_are_no_keys_of_one():
+    assert dict(window_keys.get()) == {}
 
 
 @given(

@@ -14,10 +14,11 @@ DEAD_URL = "http://127.0.0.1:9"
 """Nothing listens there."""
 
 
-def settings(url: str, **changes: Any) -> BackendSettings:
-    """Settings of a backend named koala."""
-    fields = {"name": "koala", "url": url, "key_hint": "set KOALA_KEY", "idle_timeout": 10.0}
-    return BackendSettings(**fields | changes)
+def settings(url: str, *, api_key: str | None = None, **changes: Any) -> BackendSettings:
+    """Settings of a backend named koala; `api_key` is the process's own."""
+    fields = {"name": "koala", "url": url, "own_key": api_key, "key_hint": "set KOALA_KEY"}
+    timeouts = {"first_token_timeout": 10.0, "idle_timeout": 10.0}
+    return BackendSettings(**fields | timeouts | changes)
 
 
 def request(model: str = "llama3-local", prompt: str = "hi", **changes: Any) -> ChatRequest:

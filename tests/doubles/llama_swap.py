@@ -43,6 +43,8 @@ class LlamaSwapDouble(OpenAIDouble):
                 if model
             ]
             await wire.send(compact({"running": running}))
+        elif request.path == "/health":
+            await wire.send(exchange("llama-swap", "health").body, content_type="text/plain")
         elif request.path == self.chat_path:
             await self._swap_and(self.chat, request.json.get("model"), request, wire)
         elif request.path.startswith("/upstream/"):

@@ -52,7 +52,9 @@ class OllamaDouble(ChatDouble):
     async def answer(self, request: Request, wire: Wire) -> None:
         """Answer as Ollama does."""
         asked = request.json if request.body else {}
-        if request.path == "/api/tags":
+        if request.path == "/api/version":
+            await wire.send(exchange("ollama", "version").body)
+        elif request.path == "/api/tags":
             await wire.send(compact(self._tags()))
         elif request.path == "/api/ps":
             running = [

@@ -24,7 +24,8 @@ class OpenAIDouble(ChatDouble):
     """A server with OpenAI's chat API.
 
     `entries` are those of `/v1/models`. `tokenizer` is what kind of tokenizer it offers:
-    "llama.cpp", "vllm" or none; it counts words.
+    "llama.cpp", "vllm" or none; it counts words. `props` is what llama-server tells under
+    `/props`, None for a server that has no such thing.
     """
 
     chat_path = "/v1/chat/completions"
@@ -36,6 +37,7 @@ class OpenAIDouble(ChatDouble):
             {"id": name, "object": "model", "created": 1, **more} for name in self.names
         ]
         self.tokenizer = tokenizer
+        self.props: dict[str, Any] | None = None
         self.key = key
 
     async def answer(self, request: Request, wire: Wire) -> None:
@@ -47,6 +49,8 @@ class OpenAIDouble(ChatDouble):
             await self.chat(request, wire)
         elif request.path == "/v1/models":
             await wire.send(compact({"object": "list", "data": self.entries}))
+        elif request.path == "/props" and self.props is not None:
+            await wire.send(compact(self.props))
         elif counted := self.count(request):
             await wire.send(compact(counted))
         else:

@@ -13,7 +13,7 @@ import pytest
 
 from embedded.waiting import is_gone, until, wait_until
 from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.engine import EmbeddedEngine
+from journeyman.embedded.engine import EmbeddedEngine, _answers
 from journeyman.errors import EmbeddedError
 
 slow = pytest.mark.slow
@@ -120,6 +120,87 @@ async def test_stopping_while_it_starts_ends_the_start_at_once(engine, sockets):
     with pytest.raises(EmbeddedError, match="was stopped while it started"):
         await starting
     assert list(sockets.iterdir()) == []
+
+
+@pytest.fixture
+async def drowsy(data_with_demo):
+    """An engine that ends as soon as nobody uses it."""
+    assert data_with_demo.is_dir()
+    engine = EmbeddedEngine(EmbeddedConfig(context=512, slots=1, idle_stop=0.01))
+    yield engine
+    await engine.stop()
+
+
+async def until_at_rest(engine: EmbeddedEngine) -> None:
+    async def resting() -> bool:
+        return engine._resting is not None
+
+    await until(resting)
+    await engine._resting
+
+
+@slow
+async def test_it_ends_when_nobody_used_it_for_a_while_and_starts_at_the_next_use(drowsy, sockets):
+    async with drowsy.used() as first:
+        pid = pid_of(drowsy)
+    await until_at_rest(drowsy)
+    assert is_gone(pid)
+    assert not drowsy.running
+    assert list(sockets.iterdir()) == []
+    async with drowsy.used() as second:
+        assert drowsy.running
+        assert second != first
+
+
+@slow
+async def test_who_comes_while_it_ends_gets_another_one(drowsy):
+    for _ in range(3):
+        async with drowsy.used() as socket:
+            assert await _answers(socket)
+        drowsy._resting = None
+        while drowsy._resting is None:
+            await asyncio.sleep(0)
+    async with drowsy.used() as socket:
+        assert await _answers(socket)
+
+
+@slow
+async def test_it_does_not_end_under_somebody_who_uses_it(drowsy):
+    async with drowsy.used() as socket:
+        async with drowsy.used():
+            pass
+        assert drowsy._alarm is None
+        drowsy._rest()  # as if the time had been up a moment before
+        await drowsy._resting
+        assert drowsy.running
+        assert await _answers(socket)
+
+
+@slow
+async def test_it_never_ends_for_want_of_work_where_the_config_says_so(data_with_demo):
+    engine = EmbeddedEngine(EmbeddedConfig(context=512, slots=1, idle_stop=0))
+    async with engine.used():
+        pass
+    assert engine._alarm is None
+    assert engine.running
+    await engine.stop()
+
+
+@slow
+async def test_a_worker_that_was_stopped_leaves_no_alarm_behind(engine):
+    async with engine.used():
+        pass
+    assert engine._alarm is not None
+    await engine.stop()
+    assert engine._alarm is None
+
+
+async def test_a_use_that_fails_leaves_no_alarm_behind(sockets):
+    engine = EmbeddedEngine(EmbeddedConfig(idle_stop=0.01))
+    with pytest.raises(EmbeddedError, match="cannot be read"):
+        async with engine.used():
+            raise AssertionError("there is no model")
+    assert (engine._users, engine._alarm) == (0, None)
 
 
 @slow

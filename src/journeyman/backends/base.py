@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from journeyman.config.keys import window_keys
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
@@ -89,6 +91,18 @@ class Chunk:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a server tells of its capacity; None where it does not say.
+
+    `slots` is how many requests it works on at once, `exclusive` whether it holds one model at a
+    time.
+    """
+
+    slots: int | None = None
+    exclusive: bool | None = None
+
+
 class Backend(Protocol):
     """A server that runs models. One instance per configured backend, used by many tasks.
 
@@ -98,8 +112,10 @@ class Backend(Protocol):
     name: str
     kind: str
     trust: Trust
+    first_token_timeout: float
+    """Seconds to wait for the first token."""
     idle_timeout: float
-    """Seconds to wait for the first token and between tokens."""
+    """Seconds to wait between tokens."""
 
     async def models(self) -> list[ModelInfo]:
         """List every chat model that the backend has now, in the backend's order."""
@@ -123,6 +139,33 @@ class Backend(Protocol):
         """
         ...
 
+    async def probe(self) -> None:
+        """Look for a sign of life: any answer is one. Cheap, and never loads a model.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: something answers, but it does not speak HTTP, or it falls silent.
+        """
+        ...
+
+    async def loaded(self) -> frozenset[str] | None:
+        """Name the models that are in memory or on their way there; None if it does not tell.
+
+        Cheap, and never loads a model. Names are as `full_name` has them.
+        """
+        ...
+
+    async def learn_capacity(self) -> Learnt:
+        """Ask for what the server tells of its capacity: one cheap request that loads nothing.
+
+        An error means that nothing is learnt yet; the caller remembers what is.
+        """
+        ...
+
+    def full_name(self, model: str) -> str:
+        """Return the one name of a model that has several: Ollama's `llama3` is `llama3:latest`."""
+        ...
+
     async def close(self) -> None:
         """Release connections and child processes."""
         ...
@@ -130,13 +173,25 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BackendSettings:
-    """What a backend needs to know of the config, already resolved (the key included)."""
+    """What a backend needs to know of the config, already resolved.
+
+    `own_key` is the key of this process; a window may have another one in its own environment
+    under the name `key_env`.
+    """
 
     name: str
     url: str
-    api_key: str | None = field(default=None, repr=False)
+    own_key: str | None = field(default=None, repr=False)
+    key_env: str | None = None
     key_hint: str = ""
     trust: Trust = "local"
     connect_timeout: float = 3.0
+    first_token_timeout: float = 300.0
     idle_timeout: float = 300.0
     windows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def api_key(self) -> str | None:
+        """The key for the work of this task: the window's, else our own. Ask anew for each use."""
+        given = window_keys.get().get(self.key_env) if self.key_env else None
+        return given or self.own_key

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BrokenWire:
-    """What went wrong, and what to do about it where that is not the usual: start the server."""
+    """What went wrong, and what to do about it where that is not the usual: start the server.
+
+    `connected` says whether there was a connection before it broke.
+    """
 
     what: str
     hint: str = ""
+    connected: bool = True
 
 
+_NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ProxyError"}
 # Class names in the chain of causes -> words; the first line that fits is taken.
 _CAUSES = (
     (
@@ -34,7 +39,8 @@ _CAUSES = (
         {"ReadTimeout", "WriteTimeout"},
         BrokenWire(
             "{url} took the request and then fell silent",
-            "if the model is slow to load, raise `idle_timeout` in {section}",
+            "if the model is slow, raise `first_token_timeout` or, in mid-reply, `idle_timeout` "
+            "in {section}",
         ),
     ),
     (
@@ -54,6 +60,13 @@ _CAUSES = (
     (
         {"ConnectionRefusedError", "FileNotFoundError"},
         BrokenWire("nothing answers at {url} (connection refused)"),
+    ),
+    (
+        {"ProxyError"},
+        BrokenWire(
+            "no way to {url} through the proxy of the environment: {reason}",
+            "see whether HTTPS_PROXY and NO_PROXY are right",
+        ),
     ),
     (
         {"ConnectError"},
@@ -84,7 +97,8 @@ def what_broke(links: Sequence[BaseException], settings: BackendSettings) -> Bro
                 "connect_timeout": settings.connect_timeout,
                 "reason": _reason(links),
             }
-            return BrokenWire(broken.what.format(**words), broken.hint.format(**words))
+            what, hint = broken.what.format(**words), broken.hint.format(**words)
+            return BrokenWire(what, hint, connected=not names & _NO_CONNECTION)
     return None
 
 

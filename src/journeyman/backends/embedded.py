@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from journeyman.backends.base import BackendSettings, ModelInfo
+from journeyman.backends.base import BackendSettings, Learnt, ModelInfo
 from journeyman.backends.openai import OpenAIBackend
 from journeyman.config.models import EMBEDDED
 from journeyman.embedded.engine import EmbeddedEngine
@@ -31,11 +31,13 @@ class EmbeddedBackend:
     name = EMBEDDED
     kind = "embedded"
     trust: Trust = "local"
+    first_token_timeout = _SETTINGS.first_token_timeout
     idle_timeout = _SETTINGS.idle_timeout
 
     def __init__(self, config: EmbeddedConfig) -> None:
+        self._slots = config.slots
         self._engine = EmbeddedEngine(config)
-        self._server: _LlamaServer | None = None
+        self._server: LlamaServer | None = None
 
     async def models(self) -> list[ModelInfo]:
         """List the one model.
@@ -70,8 +72,7 @@ class EmbeddedBackend:
         Raises:
             BackendError: the model is unknown, or the engine does not start.
         """
-        server = await self._started(model)
-        async with self._watched():
+        async with self._server_for(model) as server:
             return await server.count_tokens(model, messages)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
@@ -81,10 +82,27 @@ class EmbeddedBackend:
             BackendError: the model is unknown, the engine does not start, or see
                 `journeyman.errors`.
         """
-        server = await self._started(request.model)
-        async with self._watched(), aclosing(server.chat(request)) as chunks:
+        async with (
+            self._server_for(request.model) as server,
+            aclosing(server.chat(request)) as chunks,
+        ):
             async for chunk in chunks:
                 yield chunk
+
+    async def probe(self) -> None:
+        """Nothing to ask: a request starts the engine."""
+
+    async def loaded(self) -> frozenset[str]:
+        """Name the model if the engine runs."""
+        return frozenset({self._engine.model.name} if self._engine.running else ())
+
+    async def learn_capacity(self) -> Learnt:
+        """Tell the slots that the engine is started with."""
+        return Learnt(slots=self._slots)
+
+    def full_name(self, model: str) -> str:
+        """The model has one name."""
+        return model
 
     async def close(self) -> None:
         """Close the connections and end the engine."""
@@ -92,27 +110,30 @@ class EmbeddedBackend:
             await self._server.close()
         await self._engine.stop()
 
-    async def _started(self, model: str) -> _LlamaServer:
+    @asynccontextmanager
+    async def _server_for(self, model: str) -> AsyncIterator[LlamaServer]:
+        """Start the engine if it does not run, and keep it running for the body."""
         self._check_name(model)
         with self._told_as_unavailable():
-            socket = await self._engine.start()
+            async with self._engine.used() as socket:
+                server = await self._server_at(socket)
+                try:
+                    yield server
+                except (BackendUnavailable, CutStream):
+                    # A worker that broke down shall be dead before its failure is told: asking
+                    # again then helps.
+                    await self._engine.settle()
+                    raise
+
+    async def _server_at(self, socket: Path) -> LlamaServer:
         if self._server is not None and self._server.socket == socket:
             return self._server
         # The engine has been started anew, on a new socket.
-        old, self._server = self._server, _LlamaServer(socket)
+        old, self._server = self._server, LlamaServer(socket)
         server = self._server
         if old is not None:
             await old.close()
         return server
-
-    @asynccontextmanager
-    async def _watched(self) -> AsyncIterator[None]:
-        """Let a worker that broke down be dead before its failure is told: asking again helps."""
-        try:
-            yield
-        except (BackendUnavailable, CutStream):
-            await self._engine.settle()
-            raise
 
     def _check_name(self, model: str) -> None:
         own = self._engine.model.name
@@ -135,7 +156,7 @@ class EmbeddedBackend:
             ) from error
 
 
-class _LlamaServer(OpenAIBackend):
+class LlamaServer(OpenAIBackend):
     """The server in the worker, on its unix socket."""
 
     kind = "embedded"
@@ -144,11 +165,9 @@ class _LlamaServer(OpenAIBackend):
         super().__init__(_SETTINGS, socket=str(socket))
         self.socket = socket
 
-    @cached_property
-    def _client(self) -> openai.AsyncOpenAI:
-        # The server closes idle connections, and a request that meets a closing one is lost. A
-        # new connection over a unix socket costs next to nothing.
-        return super()._client.with_options(default_headers={"Connection": "close"})
+    # The server closes idle connections, and a request that meets a closing one is lost. A new
+    # connection over a unix socket costs next to nothing.
+    _headers = MappingProxyType({"Accept": "application/json", "Connection": "close"})
 
     async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
         # While it reads a prompt the server notices that we have gone only when it writes, so it

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.backends.broken_wires import is_unsendable_key, what_broke
 from journeyman.backends.complaints import read_complaint
+from journeyman.config.secrets import SUBSCRIPTION_PREFIX
 from journeyman.errors import (
     AuthFailed,
     BackendError,
@@ -27,6 +28,7 @@ from journeyman.errors import (
     ModelUnknown,
     Overloaded,
     RequestRejected,
+    Unreachable,
 )
 
 if TYPE_CHECKING:
@@ -97,6 +99,9 @@ class Asked:
 @contextmanager
 def told(asked: Asked) -> Iterator[None]:
     """Turn whatever a client library raises inside into one exception of our tree."""
+    if (asked.settings.api_key or "").startswith(SUBSCRIPTION_PREFIX):
+        what = "the key is the token of a Claude subscription, which is never sent"
+        raise asked.fault(AuthFailed, what, asked.settings.key_hint)
     try:
         yield
     except BackendError:
@@ -110,9 +115,7 @@ def told(asked: Asked) -> Iterator[None]:
 def exception_fault(asked: Asked, error: Exception, *, started: bool = False) -> BackendError:
     """Name what a client library raised; `started` says whether part of a reply had come."""
     links = tuple(chain(error))
-    # The `ollama` client hides the reply's exception behind its own, which drops the headers.
-    near = (getattr(link, "response", None) for link in (error, error.__context__))
-    response = next((found for found in near if found is not None), None)
+    response = response_to(error)
     if response is not None:
         return reply_fault(asked, response.status_code, _text(response), response.headers)
     said = getattr(error, "body", None) or getattr(error, "error", None)
@@ -128,7 +131,17 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint
         )
-    return asked.fault(BackendUnavailable, broken.what, broken.hint or asked.start_hint)
+    # The embedded engine's socket goes with its process, and the next request starts another.
+    unreachable = not broken.connected and asked.kind != "embedded"
+    fault = Unreachable if unreachable else BackendUnavailable
+    return asked.fault(fault, broken.what, broken.hint or asked.start_hint)
+
+
+def response_to(error: Exception) -> Any:
+    """Return the reply that made a client library raise; None if there was none."""
+    # The `ollama` client hides the reply's exception behind its own, which drops the headers.
+    near = (getattr(link, "response", None) for link in (error, error.__context__))
+    return next((found for found in near if found is not None), None)
 
 
 def reply_fault(

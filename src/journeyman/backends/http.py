@@ -57,27 +57,33 @@ def shown_url(url: str) -> str:
     return re.sub(r"//[^/@\s]*@", "//", root_url(url))
 
 
-def openai_client(settings: BackendSettings, socket: str | None = None) -> openai.AsyncOpenAI:
-    """Build the client of an OpenAI-compatible server.
+def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.AsyncClient:
+    """Build the HTTP client of a server; enough for its lists, and a fifth of the SDK's import.
 
     Args:
-        settings: the backend; its `connect_timeout` and `idle_timeout` are the client's.
+        settings: the backend; the client waits `connect_timeout` for the connection, and as
+            long for each byte as the engine may wait for a token.
         socket: the path of a unix socket on which the server listens; the host of
             `settings.url` is then only a name.
     """
     import httpx2  # noqa: PLC0415 - importing it is slow
-    import openai  # noqa: PLC0415 - importing it is slow
 
     limits = _limits(httpx2)
     # A transport of our own takes no proxy from the environment: local data stays local.
     local = socket or settings.trust == "local"
-    wire = httpx2.AsyncClient(
-        auth=_sends_only_ours(settings.api_key),
+    return httpx2.AsyncClient(
+        auth=_sends_only_ours(settings),
         timeout=_timeout(httpx2, settings),
         limits=limits,
         transport=httpx2.AsyncHTTPTransport(uds=socket, limits=limits) if local else None,
         event_hooks=_bounded(httpx2),
     )
+
+
+def openai_client(settings: BackendSettings, wire: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    """Build the client of an OpenAI-compatible server on its HTTP client."""
+    import openai  # noqa: PLC0415 - importing it is slow
+
     return openai.AsyncOpenAI(
         base_url=api_url(settings.url),
         api_key="set by the client below",
@@ -95,7 +101,7 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
     limits = _limits(httpx)
     return ollama.AsyncClient(
         root_url(settings.url),
-        auth=_sends_only_ours(settings.api_key),
+        auth=_sends_only_ours(settings),
         timeout=_timeout(httpx, settings),
         limits=limits,
         transport=httpx.AsyncHTTPTransport(limits=limits) if settings.trust == "local" else None,
@@ -104,13 +110,16 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
     )
 
 
-def _sends_only_ours(key: str | None) -> Callable[[Any], Any]:
-    """Make the step through which every request passes last: it decides what headers leave."""
+def _sends_only_ours(settings: BackendSettings) -> Callable[[Any], Any]:
+    """Make the step through which every request passes last: it decides what headers leave.
+
+    It runs in the task that asks, so that each window's request carries that window's key.
+    """
 
     def authorize(request: httpx2.Request) -> httpx2.Request:
         for name in set(request.headers) - OUR_HEADERS:
             del request.headers[name]
-        if key:
+        if key := settings.api_key:
             request.headers["Authorization"] = f"Bearer {key}"
         return request
 
@@ -150,4 +159,5 @@ def _bounded(library: Any) -> Any:
 
 
 def _timeout(library: Any, settings: BackendSettings) -> Any:
-    return library.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None)
+    longest = max(settings.first_token_timeout, settings.idle_timeout)
+    return library.Timeout(longest, connect=settings.connect_timeout, pool=None)

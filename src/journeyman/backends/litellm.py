@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from journeyman.backends.base import Learnt
 from journeyman.backends.estimate import estimate
 from journeyman.backends.openai import OpenAIBackend
 from journeyman.errors import AuthFailed, BadReply, RequestRejected
@@ -22,6 +23,7 @@ class LiteLLMBackend(OpenAIBackend):
     """A LiteLLM proxy: OpenAI's API, and `/v1/model/info` for what stands behind each model."""
 
     kind = "litellm"
+    life_path = "/health/liveliness"
 
     async def models(self) -> list[ModelInfo]:
         """List the models with their windows from `/v1/model/info`.
@@ -45,6 +47,14 @@ class LiteLLMBackend(OpenAIBackend):
         """Estimate: the proxy's own `/utils/token_counter` estimates too, for any model alike."""
         del model
         return estimate(messages, source="estimate: LiteLLM does not have the model's tokenizer")
+
+    async def loaded(self) -> frozenset[str] | None:
+        """Not told: the models are in the servers behind the proxy."""
+        return None
+
+    async def learn_capacity(self) -> Learnt:
+        """Not told: the proxy's own limits are those of each key and deployment."""
+        return Learnt()
 
     async def _deployments(self) -> list[dict[str, Any]]:
         try:

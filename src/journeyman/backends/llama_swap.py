@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from journeyman.backends.base import Learnt
 from journeyman.backends.estimate import estimate
 from journeyman.backends.http import root_url
 from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
-from journeyman.errors import BackendError
+from journeyman.errors import BackendError, BadReply
 
 if TYPE_CHECKING:
     from journeyman.backends.base import Message, ModelInfo, TokenCount
@@ -29,6 +30,7 @@ class LlamaSwapBackend(OpenAIBackend):
     """A llama-swap proxy in front of llama.cpp servers."""
 
     kind = "llama-swap"
+    life_path = "/health"
     window_fields = METADATA_FIELDS + WINDOW_FIELDS
 
     async def models(self) -> list[ModelInfo]:
@@ -66,13 +68,31 @@ class LlamaSwapBackend(OpenAIBackend):
             return estimate(messages, source="estimate: the model is not loaded yet")
         return await self._count(model, messages, self._upstream(model))
 
+    async def loaded(self) -> frozenset[str] | None:
+        """Name the models that run or start; nothing is loaded by asking.
+
+        Raises:
+            BackendError: llama-swap does not answer.
+        """
+        try:
+            return frozenset(await self._in_state("ready", "starting"))
+        except BadReply:  # it has no `/running`
+            return None
+
+    async def learn_capacity(self) -> Learnt:
+        """Not told: which models may run together is the business of llama-swap's config."""
+        return Learnt()
+
     async def _ready(self) -> set[str]:
+        return await self._in_state("ready")
+
+    async def _in_state(self, *states: str) -> set[str]:
         told = await self._get(root_url(self._settings.url) + "/running")
         running = told.get("running") if isinstance(told, dict) else None
         return {
             str(one.get("model"))
             for one in running or ()
-            if isinstance(one, dict) and one.get("state") == "ready"
+            if isinstance(one, dict) and one.get("state") in states
         }
 
     async def _running_window(self, model: str) -> int | None:

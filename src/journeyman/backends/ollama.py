@@ -8,11 +8,11 @@ from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from journeyman.backends.base import Chunk, ModelInfo, Usage
+from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, told
 from journeyman.backends.http import ollama_client
-from journeyman.backends.wire import as_count, as_json, question, relay
+from journeyman.backends.wire import as_count, as_json, question, relay, sign_of_life
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -38,6 +38,7 @@ class OllamaBackend:
     def __init__(self, settings: BackendSettings) -> None:
         self.name = settings.name
         self.trust = settings.trust
+        self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._configured = {full_name(name): size for name, size in settings.windows.items()}
@@ -86,6 +87,33 @@ class OllamaBackend:
         async with aclosing(lines), aclosing(relay(asked, lines, read_line)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def probe(self) -> None:
+        """Ask for the version; any answer is a sign of life.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: no answer comes, or it is not HTTP.
+        """
+        # No public method of the client asks for it.
+        ask: Any = self._client._request_raw  # noqa: SLF001 - see above
+        await sign_of_life(self._asked(), lambda: ask("GET", "/api/version"))
+
+    async def loaded(self) -> frozenset[str]:
+        """Name the models in memory, each with its tag; nothing is loaded by asking.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        return frozenset(await self._loaded())
+
+    async def learn_capacity(self) -> Learnt:
+        """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
+        return Learnt()
+
+    def full_name(self, model: str) -> str:
+        """The model's name with its tag: `smollm2` is `smollm2:latest`."""
+        return full_name(model)
 
     async def close(self) -> None:
         """Close the connections."""

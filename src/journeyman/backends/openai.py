@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from journeyman.backends.base import Chunk, ModelInfo, TokenCount, Usage
+from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
-from journeyman.backends.http import openai_client, root_url
+from journeyman.backends.http import api_url, http_client, openai_client, root_url
 from journeyman.backends.tokenizers import TOKENIZERS
-from journeyman.backends.wire import as_count, as_json, question, relay
+from journeyman.backends.wire import as_count, as_json, question, relay, sign_of_life
 from journeyman.errors import (
     AuthFailed,
     BadReply,
@@ -24,6 +25,7 @@ from journeyman.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    import httpx2
     import openai
 
     from journeyman.backends.base import BackendSettings, ChatRequest, Message
@@ -42,6 +44,8 @@ WINDOW_FIELDS = (
 UNLISTED = "not in the server's list"
 USAGE_TOO = {"stream_options": {"include_usage": True}}
 NO_STREAMS = {"application/json", "text/html"}
+# The states of llama-server's router; a "sleeping" model has freed its memory.
+IN_MEMORY = {"loading", "loaded"}
 OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
 
 
@@ -54,11 +58,14 @@ class OpenAIBackend:
     """
 
     kind = "openai"
+    _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
+    life_path = "/v1/models"
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
         self.name = settings.name
         self.trust = settings.trust
+        self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._socket = socket
@@ -114,22 +121,83 @@ class OpenAIBackend:
             async for chunk in chunks:
                 yield chunk
 
+    async def probe(self) -> None:
+        """Ask `life_path` for a sign of life; any answer is one.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: no answer comes, or it is not HTTP.
+        """
+        url = root_url(self._settings.url) + self.life_path
+        await sign_of_life(self._asked(), lambda: self._wire.get(url, headers=self._headers))
+
+    async def loaded(self) -> frozenset[str] | None:
+        """Name the loaded models if the server tells them in `/v1/models`: llama-server's router.
+
+        Raises:
+            BackendError: the server does not answer, or not as it should.
+        """
+        try:
+            states = {entry["id"]: _state(entry) for entry in await self._entries()}
+        except BadReply:  # a server without a list may still chat
+            return None
+        if not any(states.values()):
+            return None
+        return frozenset(name for name, state in states.items() if state in IN_MEMORY)
+
+    async def learn_capacity(self) -> Learnt:
+        """Ask llama-server's `/props`; a server that has none tells nothing.
+
+        Raises:
+            BackendError: the server does not answer, or wants a key.
+        """
+        try:
+            props = await self._get(root_url(self._settings.url) + "/props")
+        except (BadReply, RequestRejected):
+            return Learnt()
+        if not isinstance(props, dict):
+            return Learnt()
+        # The router tells for how many models it has room, and no slots: those are each model's.
+        room = as_count(props.get("max_instances")) if props.get("role") == "router" else None
+        return Learnt(
+            slots=as_count(props.get("total_slots")) or None,
+            exclusive=room == 1 if room else None,
+        )
+
+    def full_name(self, model: str) -> str:
+        """A model has one name."""
+        return model
+
     async def close(self) -> None:
         """Close the connections."""
-        if client := self.__dict__.pop("_client", None):
-            await client.close()
+        self.__dict__.pop("_client", None)
+        if wire := self.__dict__.pop("_wire", None):
+            await wire.aclose()
+
+    @cached_property
+    def _wire(self) -> httpx2.AsyncClient:
+        return http_client(self._settings, self._socket)
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
-        return openai_client(self._settings, self._socket)
+        return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
 
     def _asked(self, model: str = "") -> Asked:
         return Asked(self.kind, self._settings, model)
 
     async def _get(self, url: str, model: str = "") -> Any:
-        """Ask for JSON; `url` is relative to `/v1/` or whole."""
+        """Ask for JSON; `url` is relative to `/v1` or whole. What is no JSON is given as text.
+
+        The SDK is not used for it: importing that would hold up the first list of tools.
+        """
         async with question(self._asked(model)):
-            return await self._client.get(url, cast_to=object)
+            whole = api_url(self._settings.url) + url if url.startswith("/") else url
+            response = await self._wire.get(whole, headers=self._headers)
+            response.raise_for_status()
+            try:
+                return response.json()
+            except ValueError:
+                return response.text
 
     async def _entries(self) -> list[dict[str, Any]]:
         listed = await self._get("/models")
@@ -245,6 +313,11 @@ def read_event(event: object) -> Chunk | None:
         usage=_usage(event.get("usage")),
     )
     return None if chunk == Chunk() else chunk
+
+
+def _state(entry: dict[str, Any]) -> str:
+    """Read whether the model of an entry is loaded; empty where the server does not tell."""
+    return _text(entry.get("status"), "value")
 
 
 def _text(fields: Any, key: str) -> str:

@@ -48,10 +48,12 @@ def open_backend(name: str, config: BackendConfig, environ: Mapping[str, str]) -
     settings = BackendSettings(
         name=name,
         url=config.url,
-        api_key=resolve_key(config, environ),
+        own_key=resolve_key(config, environ),
+        key_env=config.api_key_env,
         key_hint=key_hint(name, config),
         trust=config.trust,
         connect_timeout=config.connect_timeout,
+        first_token_timeout=config.first_token_timeout,
         idle_timeout=config.idle_timeout,
         windows=dict(config.windows),
     )

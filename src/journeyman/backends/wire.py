@@ -6,11 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from journeyman.backends.faults import cut_stream, exception_fault, told
+from journeyman.backends.faults import cut_stream, exception_fault, response_to, told
 from journeyman.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
     from journeyman.backends.base import Chunk, Message
     from journeyman.backends.faults import Asked
@@ -20,15 +20,29 @@ Piece = TypeVar("Piece")
 _TOO_MANY = 10**12  # tokens; more than any model reads in its life
 
 QUESTION_TIMEOUT = 15.0
-"""Seconds for what no model runs for: a list, a description, a count of tokens."""
+"""Seconds for what no model runs for, once connected: a list, a description, a count of tokens."""
 
 
 @asynccontextmanager
 async def question(asked: Asked) -> AsyncGenerator[None, None]:
     """Hold a question to its time, and turn whatever goes wrong into one fault."""
     with told(asked):
-        async with asyncio.timeout(QUESTION_TIMEOUT):
+        async with asyncio.timeout(QUESTION_TIMEOUT + asked.settings.connect_timeout):
             yield
+
+
+async def sign_of_life(asked: Asked, ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask a question to which any answer will do, a refusal too.
+
+    Raises:
+        BackendError: there was none.
+    """
+    async with question(asked):
+        try:
+            await ask()
+        except Exception as error:
+            if response_to(error) is None:
+                raise
 
 
 def as_json(messages: Iterable[Message]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The embedded engine: starts the worker at first use, watches it, ends it."""
+"""The embedded engine: starts the worker at first use, watches it, ends it when it is idle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from journeyman.embedded.worker import WorkerSettings
 from journeyman.errors import EmbeddedError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from journeyman.config.models import EmbeddedConfig
     from journeyman.embedded.model import EmbeddedModel
 
@@ -53,13 +56,19 @@ class _Worker:
 
 
 class EmbeddedEngine:
-    """One model in one child process, on a unix socket that only this user can reach."""
+    """One model in one child process, on a unix socket that only this user can reach.
+
+    The process ends after `idle_stop` seconds in which nobody used it.
+    """
 
     def __init__(self, config: EmbeddedConfig) -> None:
         self._config = config
         self._starting = asyncio.Lock()
         self._worker: _Worker | None = None
         self._ready = False
+        self._users = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._resting: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> EmbeddedModel:
@@ -80,10 +89,26 @@ class EmbeddedEngine:
         check_engine()
         return window_of(self.model, self._config)
 
+    @asynccontextmanager
+    async def used(self) -> AsyncIterator[Path]:
+        """Use the server: yield its socket, and keep it from ending for want of work meanwhile.
+
+        Raises:
+            EmbeddedError: as `start`.
+        """
+        self._users += 1
+        self._unset_alarm()
+        try:
+            yield await self.start()
+        finally:
+            self._users -= 1
+            self._set_alarm()
+
     async def start(self) -> Path:
         """Return the server's socket, once the model is loaded. Starts the worker if none runs.
 
-        Whoever comes while it starts waits for that one start.
+        Whoever comes while it starts waits for that one start. `used` is for those who ask the
+        server something.
 
         Raises:
             EmbeddedError: the engine is not installed, the model file is missing or broken, or
@@ -92,18 +117,46 @@ class EmbeddedEngine:
         async with self._starting:
             if self._worker is not None and self.running:
                 return self._worker.socket
-            await self.stop()
+            await self._end_worker()
             worker = self._worker = _launch(self.model, self.window()[0], self._config)
             try:
                 await self._wait_until_ready(worker)
             except BaseException:
-                await self.stop()
+                await self._end_worker()
                 raise
             self._ready = True
             return worker.socket
 
     async def stop(self) -> None:
         """End the worker, also one that is still starting. Does nothing if there is none."""
+        self._unset_alarm()
+        await self._end_worker()
+        if self._resting is not None:
+            await asyncio.wait([self._resting])
+
+    def _set_alarm(self) -> None:
+        """Once nobody uses the worker: let it end after `idle_stop` seconds."""
+        seconds = self._config.idle_stop
+        if seconds and not self._users and self._worker is not None:
+            self._unset_alarm()
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._rest)
+
+    def _unset_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _rest(self) -> None:
+        self._alarm = None
+        self._resting = asyncio.ensure_future(self._end_unless_used())
+
+    async def _end_unless_used(self) -> None:
+        # Who comes while the worker ends waits for the lock, and then starts another.
+        async with self._starting:
+            if not self._users:
+                await self._end_worker()
+
+    async def _end_worker(self) -> None:
         worker, self._worker = self._worker, None
         self._ready = False
         if worker is not None:

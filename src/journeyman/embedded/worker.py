@@ -20,8 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# A cancelled request is noticed between batches.
-_BATCH_TOKENS = 256
+# A cancelled request is noticed at the end of a batch and taken out at the end of the next one: up
+# to two batches later. So it is the batch that decides how soon a cancelled prompt frees its slot.
+BATCH_TOKENS = 32
+# llama.cpp's flash attention reads batches of fewer than 64 tokens a quarter slower; without it
+# small batches cost half of that. benchmarks/cancelling.py measures both.
+FLASH_ATTENTION = False
 # Prompts are remembered beyond the slots; llama.cpp's own limit of 8 GiB would fill a laptop.
 _PROMPT_CACHE_MIB = 512
 # Besides the slots: every stream, waiting ones too, holds a thread. llama.cpp starts with few and
@@ -33,7 +37,7 @@ _LOG_ERRORS = 1
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the worker needs to know: `context` is in tokens for each slot."""
+    """What the worker needs to know: `context` is in tokens for each slot, `batch` for all."""
 
     model: str
     name: str
@@ -41,6 +45,8 @@ class WorkerSettings:
     context: int
     slots: int
     threads: int
+    batch: int = BATCH_TOKENS
+    flash_attention: bool = FLASH_ATTENTION
 
     def to_json(self) -> str:
         """Write the settings as the worker's argument."""
@@ -62,7 +68,9 @@ def start_server(settings: WorkerSettings) -> Any:
     params.hostnames = [settings.socket]
     params.n_parallel = settings.slots
     params.n_ctx = settings.context * settings.slots  # the slots share it
-    params.n_batch = _BATCH_TOKENS
+    params.n_batch = settings.batch
+    if not settings.flash_attention:
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.n_threads_http = settings.slots + _SPARE_HTTP_THREADS
     params.cache_ram_mib = _PROMPT_CACHE_MIB
