@@ -93,3 +93,25 @@ def test_the_help_of_every_command_is_as_cheap():
         # typer itself reads a command's options through pydantic.
         heavy = (HEAVY - {"pydantic"}) & {name.partition(".")[0] for name in names}
         assert not heavy, command
+
+
+def test_listing_the_tools_loads_no_sdk_of_a_model_server(openai_double, tmp_path):
+    """It took a quarter of the first start of all."""
+    program = f"""
+import asyncio, pathlib, sys
+from journeyman.config.models import Config
+from journeyman.engine.engine import Engine
+from journeyman.server.descriptions import define_tools
+
+async def main():
+    backend = {{"kind": "openai", "url": {openai_double.url!r}}}
+    config = Config.model_validate({{"backends": {{"koala": backend}}}})
+    async with Engine.from_config(config, {{}}) as engine:
+        return await define_tools(engine, engine.tools(pathlib.Path.cwd()))
+
+tools = asyncio.run(main())
+assert "koala/llama3-local" in tools[0].description, tools[0].description
+assert "openai" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert openai_double.asked("/v1/models")
