@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +26,42 @@ settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("whole")
 
 pytest_plugins = ["embedded.fixtures", "real.fixtures"]
+
+
+@pytest.fixture
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder of the test's own; every process that was started with it is ended."""
+    # Not tmp_path: the path of a socket must be short.
+    with tempfile.TemporaryDirectory(prefix="j-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+        _end_processes(f"XDG_RUNTIME_DIR={folder}".encode())
+
+
+def _end_processes(mark: bytes) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + 10
+        for pid in _processes_with(mark):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)
+        while _processes_with(mark):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _processes_with(mark: bytes) -> list[int]:
+    """The living processes that were started with this in their environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+            with suppress(OSError):  # it has ended, or is nobody's business
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+    return found
 
 
 @pytest.fixture

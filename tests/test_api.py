@@ -6,6 +6,7 @@ import pytest
 
 import journeyman
 from journeyman import ArgumentError, Journeyman
+from journeyman.errors import ConfigError, DaemonError
 
 CONFIG = """
 [backends.koala]
@@ -84,3 +85,34 @@ async def test_the_raw_label_is_not_streamed(project, openai_double):
     async with Journeyman() as opened:
         answer = await opened.ask("Is it?", tool="sort", on_text=pieces.append)
     assert (answer.text, pieces) == ("yes", [])
+
+
+async def test_a_daemon_that_must_run_and_does_not_is_an_error_at_the_first_call(
+    project, openai_double
+):
+    async with Journeyman(daemon=True) as opened:
+        with pytest.raises(DaemonError, match="no daemon runs") as raised:
+            await opened.ask("Hi")
+        with pytest.raises(DaemonError, match="no daemon runs"):
+            await opened.models()
+    assert "journeyman daemon start" in raised.value.hint
+    assert openai_double.requests == []
+
+
+@pytest.mark.parametrize("daemon", [None, False])
+async def test_without_a_daemon_the_work_is_done_here_batch_work_too(project, daemon):
+    async with Journeyman(daemon=daemon) as opened:
+        assert (await opened.ask("Hi", batch=True)).text == "Three lines."
+        assert len(await opened.models()) == 2
+
+
+async def test_a_mistake_is_told_before_a_daemon_is_looked_for(project):
+    async with Journeyman(daemon=True) as opened:
+        with pytest.raises(ArgumentError, match="there is no tool"):
+            await opened.ask("Hi", tool="nobody")
+
+
+def test_a_wrong_config_is_told_at_once(project, tmp_path):
+    (tmp_path / "config.toml").write_text("[backends.koala]\n")
+    with pytest.raises(ConfigError):
+        Journeyman()

@@ -26,6 +26,11 @@ RUN_ELSEWHERE = {
     "pipx install 'journeyman[embedded]'": "tests/real/test_install.py",
     "uv tool install 'journeyman[embedded]'": "tests/real/test_install.py",
     "claude mcp add journeyman -- journeyman mcp": "tests/real/test_claude_client.py",
+    "journeyman serve --http 127.0.0.1:8765": "tests/http/test_http_serve.py",
+    "journeyman serve --http 0.0.0.0:8765": "test_http_serve.py and test_http_guard.py",
+    "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
+    "claude mcp add --transport http journeyman http://koala:8765/mcp "
+    '--header "Authorization: Bearer TOKEN"': "tests/real/test_claude_client_http.py",
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from journeyman.config.load import load_config
-from journeyman.engine.engine import Engine
 from journeyman.engine.values import Answer, Job, Listener, Session
 from journeyman.errors import ArgumentError, HandedBack
+from journeyman.remote.engine import RemoteEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,15 @@ DEFAULT_TOOL = "ask_local_llama"
 class Journeyman:
     """Delegates work to local models; use it as an async context manager.
 
+    If the daemon of this config runs, it does the work, so that one queue serves this process and
+    every Claude Code window; else this process does it. That is settled at the first call.
+
     Args:
         config: the config file; the user's own by default.
         project: the folder that relative references start from; the current one by default.
         roots: further folders that may be read.
         session: what the ledger calls this caller.
+        daemon: None: work by the daemon if it runs; False: never; True: it must run.
 
     Raises:
         ConfigError: the config file is wrong.
@@ -42,14 +46,15 @@ class Journeyman:
         project: str | Path | None = None,
         roots: Sequence[str | Path] = (),
         session: str = "python",
+        daemon: bool | None = None,
     ) -> None:
         self._session = Session(
             project=_folder("project", project) if project is not None else current_folder(),
             roots=tuple(_folder("root", root) for root in _listed("roots", roots)),
             name=session,
         )
-        loaded = load_config(Path(config) if config is not None else None)
-        self._engine = Engine.from_config(loaded.config)
+        file = Path(config) if config is not None else None
+        self._engine = RemoteEngine(load_config(file).config, file, daemon=daemon)
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,6 +72,7 @@ class Journeyman:
         arguments: Mapping[str, str] | None = None,
         model: str | None = None,
         max_tokens: int | None = None,
+        batch: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
@@ -80,6 +86,7 @@ class Journeyman:
             arguments: the tool's other arguments by name.
             model: `backend/model` or a pattern, instead of the tool's own list.
             max_tokens: the longest answer in tokens.
+            batch: one of many that nobody waits for: it stands back behind questions.
             on_progress: told of each step; must not block.
             on_text: given the raw pieces of the reply as they come, thinking included; not with
                 a tool that has labels, whose reply is no label before it is checked.
@@ -88,7 +95,8 @@ class Journeyman:
             HandedBack: no model gave an answer that passes the checks.
             ReferenceRefused: a reference may not be read.
             ArgumentError: there is no such tool, or its arguments are wrong.
-            ConfigError: a model's backend is not configured.
+            ConfigError: a model's backend is not configured, or its key cannot be read.
+            DaemonError: the daemon must run and does not, or it ended in mid-call.
         """
         found = self._engine.find_tool(tool, self._session.project)
         job = Job(
@@ -98,6 +106,7 @@ class Journeyman:
             texts=texts or {},
             max_tokens=_checked_limit(max_tokens),
             models=(model,) if model else (),
+            kind="batch" if batch else "interactive",
         )
         quiet = Listener()
         hear = quiet.text if on_text is None or found.config.labels else on_text
@@ -112,7 +121,11 @@ class Journeyman:
         )
 
     async def models(self) -> tuple[ModelInfo, ...]:
-        """List every model of every backend that answers now."""
+        """List every model of every backend that answers now.
+
+        Raises:
+            DaemonError: the daemon must run and does not, or it ended in mid-call.
+        """
         return (await self._engine.survey({})).models
 
 

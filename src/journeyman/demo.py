@@ -105,7 +105,7 @@ JOBS = (
 
 @asynccontextmanager
 async def _client(folder: Path) -> AsyncIterator[Client]:
-    """Start `journeyman mcp` on the package's own files and connect to it."""
+    """Start the server on the package's own files, without leaving a daemon, and connect to it."""
     from mcp import Client  # noqa: PLC0415 - heavy
     from mcp.client.stdio import StdioServerParameters  # noqa: PLC0415 - heavy
 
@@ -117,7 +117,9 @@ async def _client(folder: Path) -> AsyncIterator[Client]:
         "CLAUDE_PROJECT_DIR": str(PROJECT),
     }
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "journeyman", "mcp"], env=environment
+        command=sys.executable,
+        args=["-m", "journeyman", "mcp", "--in-process"],
+        env=environment,
     )
     async with Client(server) as client:
         yield client

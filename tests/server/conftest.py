@@ -26,7 +26,7 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def config_file(tmp_path, monkeypatch, openai_double):
+def config_file(tmp_path, monkeypatch, openai_double, runtime_folder):
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     path = tmp_path / "config.toml"
     path.write_text(CONFIG.format(url=openai_double.url))
@@ -36,10 +36,16 @@ def config_file(tmp_path, monkeypatch, openai_double):
 
 
 @pytest.fixture
-def stdio_server(config_file, project):
+def own_work():
+    """What makes the server do without the daemon; `server_rows.BOTH_WAYS` tests that as well."""
+    return []
+
+
+@pytest.fixture
+def stdio_server(config_file, project, own_work):
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp"],
+        args=["-m", "journeyman", "mcp", *own_work],
         env=dict(os.environ) | {"CLAUDE_PROJECT_DIR": str(project)},
         cwd=str(project),
     )

@@ -1,6 +1,12 @@
-"""The rows that a server under test has written."""
+"""The rows that a server under test has written, and the two ways in which it works."""
+
+import pytest
 
 from journeyman.ledger import Filter, Ledger
+
+BOTH_WAYS = pytest.mark.parametrize(
+    "own_work", [[], ["--in-process"]], ids=["through the daemon", "in process"]
+)
 
 
 def ledger_rows(config_file):

@@ -4,16 +4,15 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
-from server_rows import ledger_rows
+from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
+from embedded.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, BOTH_WAYS]
 
 
 def run_server(stdio_server):
@@ -70,14 +69,13 @@ def test_a_signal_ends_the_server_at_once_while_standard_input_is_open(
     if busy:
         server.stdin.write(call(prompt="Hi") + "\n")
         server.stdin.flush()
-        deadline = time.monotonic() + 20
-        while not openai_double.chats and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: openai_double.chats)
     server.send_signal(number)
     server.wait(5)
     assert "Traceback" not in server.stderr.read()
     if busy:
         assert openai_double.chats[0].wait_until_left()
+        wait_until(lambda: ledger_rows(config_file))
         assert [row.outcome for row in ledger_rows(config_file)] == ["cancelled"]
     server.communicate()
 
@@ -142,9 +140,11 @@ def test_a_wrong_config_ends_the_server_with_one_line(stdio_server, config_file)
     assert "Traceback" not in err
 
 
-def test_nothing_but_the_protocol_is_written_to_standard_output(stdio_server):
-    code = "import journeyman.server.stdio as s; print('stray'); s.run()"
-    assert Path(sys.executable).exists()
+def test_nothing_but_the_protocol_is_written_to_standard_output(stdio_server, own_work):
+    start = (
+        "journeyman.server.stdio import run" if own_work else "journeyman.shim import main as run"
+    )
+    code = f"print('stray'); from {start}; run()"
     server = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,

@@ -13,7 +13,7 @@ from mcp_types import (
     Root,
     ToolListChangedNotification,
 )
-from server_rows import ledger_rows
+from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
 from journeyman.server.results import FIGURES_KEY
@@ -34,6 +34,7 @@ async def until(condition, seconds=10):
 
 
 @BOTH
+@BOTH_WAYS
 async def test_a_client_lists_the_tools_and_delegates_a_file(stdio_server, openai_double, mode):
     async with Client(stdio_server, mode=mode) as client:
         listed = await client.list_tools()
@@ -163,6 +164,7 @@ async def test_progress_comes_while_the_model_answers_and_not_after(
 
 
 @BOTH
+@BOTH_WAYS
 async def test_a_cancelled_call_stops_the_model_and_is_recorded(
     stdio_server, openai_double, config_file, mode
 ):
@@ -190,6 +192,7 @@ async def test_calls_run_side_by_side(stdio_server, openai_double, mode):
 
 
 @BOTH
+@BOTH_WAYS
 async def test_a_changed_config_reaches_the_client(stdio_server, config_file, mode):
     changed = asyncio.Event()
 

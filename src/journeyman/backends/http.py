@@ -8,6 +8,8 @@ of them is used here. Importing an SDK takes half a second, so build a client at
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +71,8 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
     import httpx2  # noqa: PLC0415 - importing it is slow
 
     limits = _limits(httpx2)
+    if socket:
+        logging.getLogger("asyncio").addFilter(_is_no_lost_race)
     # A transport of our own takes no proxy from the environment: local data stays local.
     local = socket or settings.trust == "local"
     return httpx2.AsyncClient(
@@ -156,6 +160,17 @@ def _bounded(library: Any) -> Any:
         response.stream = Bounded(response.stream)
 
     return {"response": [bound]}
+
+
+def _is_no_lost_race(record: logging.LogRecord) -> bool:
+    """Keep a harmless traceback off the user's screen.
+
+    anyio wakes who waits for a unix socket by `Future.set_result`, also if the wait was cancelled
+    in the same turn of the event loop. asyncio then logs an error, though nothing is wrong.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    is_wake_up = "Future.set_result" in record.getMessage()
+    return not (is_wake_up and isinstance(error, asyncio.InvalidStateError))
 
 
 def _timeout(library: Any, settings: BackendSettings) -> Any:

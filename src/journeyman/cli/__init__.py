@@ -18,9 +18,16 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 EXIT_TERMINATED = 143
 
+_CONFIG_VARIABLE = "JOURNEYMAN_CONFIG"  # as in journeyman.paths, which imports pathlib
+
 
 def main() -> None:
     """Run the command line; every error of ours becomes one line, a hint and an exit code."""
+    if _is_shim(sys.argv[1:]):
+        from journeyman.shim import main as relay  # noqa: PLC0415 - and nothing else: it is small
+
+        relay()
+        return
     from journeyman.errors import (  # noqa: PLC0415 - importing this package costs nothing
         ArgumentError,
         ConfigError,
@@ -30,6 +37,11 @@ def main() -> None:
 
     _prepare_streams()
     try:
+        if sys.argv[1:] == ["daemon", "run", "--background"]:
+            from journeyman.daemon.entrance import run  # noqa: PLC0415 - a window waits for it
+
+            run(background=True)
+            return
         from journeyman.cli.app import app  # noqa: PLC0415 - typer
 
         try:
@@ -53,6 +65,17 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         sys.stderr.write(f"error: {error.strerror or error}{where}\n")
         sys.exit(EXIT_FAILED)
+
+
+def _is_shim(arguments: list[str]) -> bool:
+    """Recognize the plain `mcp`, which typer would make ten times as slow; sets the config."""
+    match arguments:
+        case ["mcp"]:
+            return True
+        case ["--config", file, "mcp"]:
+            os.environ[_CONFIG_VARIABLE] = os.path.abspath(file)  # noqa: PTH100 - pathlib is slow
+            return True
+    return False
 
 
 def _prepare_streams() -> None:

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from journeyman import __version__
-from journeyman.cli import ask, config, demo, embedded, log, mcp, models
+from journeyman.cli import (
+    ask,
+    config,
+    daemon,
+    demo,
+    embedded,
+    log,
+    mcp,
+    models,
+    serve,
+    status,
+    token,
+)
 from journeyman.paths import CONFIG_VARIABLE
 
 app = typer.Typer(
@@ -46,8 +58,12 @@ def _global_options(
 
 app.command(name="ask")(ask.ask)
 app.command(name="models")(models.models)
+app.command(name="status")(status.status)
 app.command(name="log")(log.log)
 app.command(name="mcp")(mcp.mcp)
+app.command(name="serve")(serve.serve)
 app.command(name="demo")(demo.demo)
 app.add_typer(config.app, name="config")
 app.add_typer(embedded.app, name="embedded")
+app.add_typer(daemon.app, name="daemon")
+app.add_typer(token.app, name="token")

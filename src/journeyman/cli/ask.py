@@ -57,6 +57,12 @@ def ask(
     no_stdin: Annotated[
         bool, typer.Option("--no-stdin", help="Leave standard input alone.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="One of many: stand back behind questions.")
+    ] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer and all figures.")
     ] = False,
@@ -79,6 +85,8 @@ def ask(
         texts={"standard input": piped} if piped else {},
         roots=tuple(roots or ()),
         max_tokens=max_tokens,
+        batch=batch,
+        daemon=False if in_process else None,
     )
     if as_json:
         print_json(question)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from journeyman.cli import EXIT_FAILED, EXIT_TERMINATED
+from journeyman.cli import EXIT_FAILED
+from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from journeyman.engine.values import Answer, Progress
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the command line asks."""
+    """What the command line asks; `daemon` is as `Journeyman` takes it."""
 
     prompt: str
     tool: str
@@ -32,6 +32,8 @@ class Question:
     texts: Mapping[str, str]
     roots: tuple[Path, ...]
     max_tokens: int | None
+    batch: bool = False
+    daemon: bool | None = None
 
 
 def print_text(question: Question) -> None:
@@ -45,7 +47,7 @@ def print_text(question: Question) -> None:
     """
     screen = Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
     try:
-        answer = _run(_ask(question, screen.progress, screen.text))
+        answer = run(_ask(question, screen.progress, screen.text))
     finally:
         screen.leave()
     screen.show(answer.text)
@@ -63,32 +65,17 @@ def print_json(question: Question) -> None:
     from journeyman.errors import HandedBack  # noqa: PLC0415 - beside its use
 
     try:
-        answer = _run(_ask(question))
+        answer = run(_ask(question))
     except HandedBack as error:
         handed_back = {"outcome": "handed-back", "tries": error.tries, "hint": error.hint}
-        print(json.dumps(handed_back, ensure_ascii=False, indent=2))
+        _write(handed_back)
         raise typer.Exit(EXIT_FAILED) from None
-    print(json.dumps({"outcome": "answered"} | asdict(answer), ensure_ascii=False, indent=2))
+    _write({"outcome": "answered"} | asdict(answer))
 
 
-def _run(asking: Coroutine[None, None, Answer]) -> Answer:
-    """Run to the end, or until SIGTERM: that cancels as Ctrl-C does, so the ledger has its row."""
-    import asyncio  # noqa: PLC0415 - heavy
-
-    async def until_terminated() -> Answer:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(asking)
-        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
-        try:
-            return await task
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    try:
-        return asyncio.run(until_terminated())
-    except asyncio.CancelledError:
-        sys.stderr.write("stopped\n")
-        raise typer.Exit(EXIT_TERMINATED) from None
+def _write(told: dict[str, Any]) -> None:
+    # At once: a reader that leaves between two writes would make typer's exit code, not ours.
+    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
 
 
 async def _ask(
@@ -98,7 +85,9 @@ async def _ask(
 ) -> Answer:
     from journeyman.api import Journeyman  # noqa: PLC0415 - heavy
 
-    async with Journeyman(roots=question.roots, session="shell") as journeyman:
+    async with Journeyman(
+        roots=question.roots, session="shell", daemon=question.daemon
+    ) as journeyman:
         return await journeyman.ask(
             question.prompt,
             files=question.files,
@@ -107,6 +96,7 @@ async def _ask(
             arguments=question.arguments,
             model=question.model,
             max_tokens=question.max_tokens,
+            batch=question.batch,
             on_progress=on_progress,
             on_text=on_text,
         )

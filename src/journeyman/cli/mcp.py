@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 
-def mcp() -> None:
+import typer
+
+
+def mcp(
+    *,
+    in_process: Annotated[
+        bool,
+        typer.Option("--in-process", help="Do the work in this process, without the daemon."),
+    ] = False,
+) -> None:
     """Serve the tools to an MCP client over standard input and output.
 
     A client starts this; register it with: claude mcp add journeyman -- journeyman mcp
-    """
-    from journeyman.server.stdio import run  # noqa: PLC0415 - heavy
 
-    run()
+    It passes everything on to the daemon, which all windows share, and starts that if need be.
+    """
+    if in_process:
+        from journeyman.server.stdio import run  # noqa: PLC0415 - heavy
+
+        run()
+        return
+    from journeyman.shim import main  # noqa: PLC0415 - beside its use
+
+    main()

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyman.cli import EXIT_FAILED
+from journeyman.cli.running import run
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
 
 
 def models(
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every model of every backend now: window, loaded or not, and which tools use it.
@@ -22,9 +26,7 @@ def models(
     A narrow terminal leaves out where the window was learnt from, and cuts long cells (…). In a
     pipe: tab-separated, no header, whole: model, window, learnt from, state, tools, note.
     """
-    import asyncio  # noqa: PLC0415 - heavy
-
-    survey = asyncio.run(_survey())
+    survey = run(_survey(daemon=False if in_process else None))
     if as_json:
         print(json.dumps(_as_data(survey), ensure_ascii=False, indent=2))
     else:
@@ -33,12 +35,12 @@ def models(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _survey() -> Survey:
+async def _survey(*, daemon: bool | None) -> Survey:
     from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
-    from journeyman.engine.engine import Engine  # noqa: PLC0415 - heavy
+    from journeyman.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
 
-    async with Engine.from_config(load_config().config) as engine:
+    async with RemoteEngine(load_config().config, daemon=daemon) as engine:
         return await engine.survey(engine.tools(current_folder()))
 
 

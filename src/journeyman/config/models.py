@@ -196,7 +196,8 @@ class EmbeddedConfig(Section):
     """Seconds that loading the model may take."""
 
     idle_stop: float = Field(default=600.0, ge=0)
-    """Seconds without a request after which the engine ends; the next request starts it. 0: never."""
+    """Seconds without a request after which the engine ends; the next request starts it.
+    0: never."""
 
 
 class ReferencesConfig(Section):
@@ -247,7 +248,8 @@ class HttpConfig(Section):
     """The MCP server over HTTP, for other machines: `journeyman serve --http`."""
 
     listen: str = ""
-    """The address, `HOST:PORT`, where the command names none. Empty: 127.0.0.1:8765."""
+    """The address, `HOST:PORT`, at which the daemon listens as long as it runs; it then never
+    stops by itself. Empty: only while `journeyman serve` runs."""
 
     roots: dict[str, ConfigPath] = {}
     """Folders that clients may name, and where they are here: `"/home/me/src" = "/srv/src"`.

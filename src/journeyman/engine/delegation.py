@@ -129,10 +129,13 @@ class Delegation:
         return await self._read_within((*roots, *offered))
 
     async def _read_within(self, roots: tuple[Path, ...]) -> Material:
+        localize = self.session.localize
         return await asyncio.to_thread(
             read_references,
-            self.job.files,
-            roots=Roots.of(self.session.project, (*self.config.roots, *roots)),
+            tuple(map(localize, self.job.files)) if localize else self.job.files,
+            roots=Roots.of(
+                self.session.project, roots if localize else (*self.config.roots, *roots)
+            ),
             limits=self.config.references,
         )
 

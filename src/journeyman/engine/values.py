@@ -20,7 +20,8 @@ class Session:
     `project` is the folder that relative references start from; `roots` are further folders that
     may be read; `name` is what the ledger calls it. `ask_roots` asks the client for its folders;
     it is called only when a reference is not found in those that are known. `keys` are the keys
-    of its own environment, by the variable's name.
+    of its own environment, by the variable's name. `localize` rewrites a reference of a client that
+    shares no disk with us, or refuses it; such a session sees no roots but its own.
     """
 
     project: Path
@@ -28,6 +29,7 @@ class Session:
     name: str = ""
     ask_roots: Callable[[], Awaitable[tuple[Path, ...]]] | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    localize: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

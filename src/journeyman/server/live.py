@@ -22,30 +22,51 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class LiveEngine:
-    """Holds the engine; `problem` says why a changed config is not in use, empty if it is."""
+    """Holds the engine; `problem` says why a changed config is not in use, empty if it is.
+
+    One task of the process runs `follow`; each connection runs `watch`.
+    """
 
     def __init__(self, engine: Engine, config_file: Path) -> None:
         self.engine = engine
         self.problem = ""
-        self._file = config_file
+        self.config_file = config_file
+        self.changes = 0
+        """How often the config file has changed."""
+        self._seen = _fingerprint(config_file)
 
-    async def watch(self, project: Path, on_change: Callable[[], Awaitable[None]]) -> None:
-        """Look at the config and the project's file for ever; tell when the tools changed."""
-        files = (self._file, project / PROJECT_CONFIG_NAME)
-        seen = [_fingerprint(path) for path in files]
+    async def follow(self) -> None:
+        """Look at the config file for ever, and take up what changed."""
         while True:
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-            now = [_fingerprint(path) for path in files]
+            await self.look()
+
+    async def look(self) -> None:
+        """Take up what changed in the config file since the last look."""
+        now = _fingerprint(self.config_file)
+        if now == self._seen:
+            return
+        self._seen = now
+        try:
+            await self._reload()
+        except Exception:  # what goes wrong once must not end the watch for all sessions
+            log.exception("a change of the config was not taken up")
+        self.changes += 1
+
+    async def watch(self, project: Path, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Look at a session's project file for ever; tell of its changes and of the engine's."""
+        file = project / PROJECT_CONFIG_NAME
+        seen = _fingerprint(file), self.changes
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            now = _fingerprint(file), self.changes
             if now == seen:
                 continue
-            user_file_changed = now[0] != seen[0]
             seen = now
             try:
-                if user_file_changed:
-                    await self._reload()
                 await on_change()
-            except Exception:  # what goes wrong once must not end the watch for the session
-                log.exception("a change of the config was not taken up")
+            except Exception:  # as above
+                log.exception("a client was not told that the tools changed")
 
     async def _reload(self) -> None:
         try:

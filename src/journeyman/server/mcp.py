@@ -23,7 +23,7 @@ from journeyman.engine.values import Job, Listener
 from journeyman.errors import JourneymanError
 from journeyman.server.arguments import check_arguments
 from journeyman.server.client_roots import ClientRoots, RootsWanted
-from journeyman.server.descriptions import INSTRUCTIONS, LIST_MODELS, define_tools
+from journeyman.server.descriptions import INSTRUCTIONS, LIST_MODELS, define_tools, input_schema
 from journeyman.server.progress import reporting
 from journeyman.server.results import error_result, outcome_result, survey_result
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         CallToolResult,
         InputRequiredResult,
         PaginatedRequestParams,
+        SubscriptionsListenRequestParams,
+        SubscriptionsListenResult,
     )
 
     from journeyman.engine.tools import Tool
@@ -45,6 +47,26 @@ if TYPE_CHECKING:
     Context = ServerRequestContext[Any, Any]
 
 
+class _Server(Server[Any]):
+    """Announces by itself what the handshake of the older revision must tell.
+
+    Over HTTP the SDK builds the options of a handshake without asking us.
+    """
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """Tell that the list of tools may change."""
+        return super().create_initialization_options(
+            notification_options or NotificationOptions(tools_changed=True),
+            experimental_capabilities,
+            extensions,
+        )
+
+
 class Connection:
     """One client's view of the engine: its tools, its calls, its notices of change."""
 
@@ -52,16 +74,19 @@ class Connection:
         self._live = live
         self._session = replace(session, name=session.name or uuid.uuid4().hex[:8])
         self._bus = InMemorySubscriptionBus()
+        self._listens = ListenHandler(self._bus)
         self._roots = ClientRoots()
         self._client: ServerSession | None = None
         self._listed: dict[str, Tool] = {}
-        self.server: Server[Any] = Server(
+        self.server: Server[Any] = _Server(
             "journeyman",
             version=__version__,
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
-            on_subscriptions_listen=ListenHandler(self._bus),
+            on_subscriptions_listen=self._listen,
+            # Without it the SDK lists all tools before every call over HTTP, to check headers.
+            get_tool_input_schema=self._input_schema,
         )
         self.server.add_notification_handler(
             "notifications/roots/list_changed", NotificationParams, self._roots_changed
@@ -69,7 +94,7 @@ class Connection:
 
     def options(self) -> InitializationOptions:
         """What the handshake of the older revision announces."""
-        return self.server.create_initialization_options(NotificationOptions(tools_changed=True))
+        return self.server.create_initialization_options()
 
     async def tools_changed(self) -> None:
         """Tell the client, as its revision wants it, if its list of tools is out of date."""
@@ -89,6 +114,15 @@ class Connection:
             return engine.tools(self._session.project), self._live.problem
         except JourneymanError as error:
             return user_tools(engine.config), str(error)
+
+    def _input_schema(self, name: str) -> dict[str, Any] | None:
+        tool = self._tools()[0].get(name)
+        return input_schema(tool) if tool else None
+
+    async def _listen(
+        self, context: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        return await self._listens(context, params)
 
     async def _list_tools(
         self, context: Context, _: PaginatedRequestParams | None
@@ -119,11 +153,16 @@ class Connection:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
         arguments = params.arguments or {}
         check_arguments(tool, arguments)
-        session = replace(self._session, ask_roots=self._roots.asker(context, params))
-        job = _job(params.name, arguments)
+        job, session = self._prepared(context, params, _job(params.name, arguments))
         async with reporting(context.session.report_progress) as note:
             outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
         return outcome_result(outcome)
+
+    def _prepared(
+        self, context: Context, params: CallToolRequestParams, job: Job
+    ) -> tuple[Job, Session]:
+        """Say what is to be done for whom; here the client and we share a disk."""
+        return job, replace(self._session, ask_roots=self._roots.asker(context, params))
 
 
 def _job(tool: str, arguments: dict[str, Any]) -> Job:

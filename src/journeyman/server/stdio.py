@@ -17,7 +17,7 @@ from journeyman.paths import data_folder
 from journeyman.server.live import LiveEngine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from journeyman.server.wire import Read, Write
 
@@ -37,7 +37,14 @@ async def _serve_stdio() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     loaded = load_config()
     async with Engine.from_config(loaded.config) as engine, _standard_streams() as (read, write):
-        await serve(LiveEngine(engine, loaded.path), session_here(os.environ), read, write)
+        live = LiveEngine(engine, loaded.path)
+        following = asyncio.create_task(live.follow())
+        try:
+            folder = os.environ.get(PROJECT_VARIABLE) or Path.cwd()
+            await serve(live, Session(project=project_folder(Path(folder))), read, write)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
 async def serve(live: LiveEngine, session: Session, read: Read, write: Write) -> None:
@@ -56,17 +63,18 @@ async def serve(live: LiveEngine, session: Session, read: Read, write: Write) ->
         await asyncio.gather(watching, return_exceptions=True)
 
 
-def session_here(environ: Mapping[str, str]) -> Session:
-    """The session of a client that started this process: its project folder, else the cwd.
+def project_folder(folder: Path) -> Path:
+    """Return the project of a client that was started in a folder.
 
     Some clients start their servers in `/`, which would open the whole disk: nothing is open then
     but the config's `roots` and the folders that the client offers.
     """
-    folder = Path(environ.get(PROJECT_VARIABLE) or Path.cwd())
-    if folder == folder.parent:
-        folder = data_folder() / "no-project"
-        folder.mkdir(parents=True, exist_ok=True)
-    return Session(project=folder)
+    if folder != folder.parent:
+        return folder
+    nowhere = data_folder() / "no-project"
+    with suppress(OSError):  # a folder that is not there opens nothing either
+        nowhere.mkdir(parents=True, exist_ok=True)
+    return nowhere
 
 
 @asynccontextmanager

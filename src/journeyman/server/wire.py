@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -27,6 +35,37 @@ if TYPE_CHECKING:
     Send = Callable[[bytes], Awaitable[None]]
 
 LONGEST_LINE = 64 * 1024 * 1024
+CONTROL = b"\0"
+"""No message begins so."""
+_LISTEN = "subscriptions/listen"
+_CANCELLED = "notifications/cancelled"
+
+
+class Traffic:
+    """Which requests of the client wait for their answer, those for notices of change left out.
+
+    A daemon that moves needs to know when nothing is under way, to the last byte of an answer.
+
+    Args:
+        control: is given the lines that are between us and the shim, without their first byte.
+    """
+
+    def __init__(self, control: Callable[[bytes], None]) -> None:
+        self.control = control
+        self.waiting: set[object] = set()
+
+    def received(self, message: JSONRPCMessage) -> None:
+        """Take note of a message of the client."""
+        if isinstance(message, JSONRPCRequest) and message.method != _LISTEN:
+            self.waiting.add(str(message.id))
+        elif isinstance(message, JSONRPCNotification) and message.method == _CANCELLED:
+            # The SDK never answers what the client has cancelled.
+            self.waiting.discard(str((message.params or {}).get("requestId")))
+
+    def sent(self, message: JSONRPCMessage) -> None:
+        """Take note of a message to the client."""
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            self.waiting.discard(str(message.id))
 
 
 class NoMessage(Exception):
@@ -40,12 +79,15 @@ class NoMessage(Exception):
 
 
 @asynccontextmanager
-async def messages(reader: asyncio.StreamReader, send: Send) -> AsyncIterator[tuple[Read, Write]]:
+async def messages(
+    reader: asyncio.StreamReader, send: Send, traffic: Traffic | None = None
+) -> AsyncIterator[tuple[Read, Write]]:
     """Turn lines into the pair of streams that the SDK's server runs on.
 
     Args:
         reader: gives the client's lines; its limit is the longest line.
         send: writes bytes to the client, all of them.
+        traffic: takes note of what passes, and is given the lines that begin with a zero byte.
     """
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
@@ -53,8 +95,14 @@ async def messages(reader: asyncio.StreamReader, send: Send) -> AsyncIterator[tu
     async def read() -> None:
         async with to_server:
             async for line in _lines(reader, send):
+                if traffic and line.startswith(CONTROL):
+                    traffic.control(line[len(CONTROL) :])
+                    continue
                 try:
-                    await to_server.send(SessionMessage(parse(line)))
+                    message = parse(line)
+                    if traffic:
+                        traffic.received(message)
+                    await to_server.send(SessionMessage(message))
                 except NoMessage as error:
                     await send(error.answer + b"\n")
                 except anyio.BrokenResourceError:
@@ -65,6 +113,8 @@ async def messages(reader: asyncio.StreamReader, send: Send) -> AsyncIterator[tu
             async for outgoing in from_server:
                 text = outgoing.message.model_dump_json(by_alias=True, exclude_unset=True)
                 await send(text.encode() + b"\n")
+                if traffic:
+                    traffic.sent(outgoing.message)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read)

@@ -1,0 +1,1 @@
+"""The one process behind every window: it owns the engine, and serves whoever connects."""

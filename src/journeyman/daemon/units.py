@@ -1,0 +1,106 @@
+"""The daemon as a service of the user's session: systemd on Linux, launchd on macOS."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.errors import DaemonError
+from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE
+from journeyman.shim.meeting import TRANSPORT_VARIABLE
+
+_LABEL = "journeyman.daemon"
+_PLACES = (CONFIG_VARIABLE, DATA_VARIABLE)
+_KEPT = (*_PLACES, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+"""What decides which daemon a window finds must be the same for the service."""
+
+_SYSTEMD = """\
+[Unit]
+Description=Journeyman: models on this machine for MCP clients
+
+[Service]
+ExecStart={command}
+{environment}Restart=on-failure
+# 1: another daemon runs, or there is no room for one; 2: the config is wrong.
+RestartPreventExitStatus=1 2
+
+[Install]
+WantedBy=default.target
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A service: its file, what is in it, and the commands that take it up and drop it."""
+
+    path: Path
+    text: str
+    start: str
+    stop: str
+
+
+def unit_here() -> Unit:
+    """Return the service for this system, user, config and data folder.
+
+    Raises:
+        DaemonError: this system has neither systemd nor launchd.
+    """
+    command = [sys.executable, "-P", "-m", "journeyman", "daemon", "run", "--stay"]
+    environment = {name: _absolute(name) for name in _KEPT if os.environ.get(name)}
+    if sys.platform == "darwin":
+        return _launchd(command, environment)
+    if sys.platform == "linux":
+        return _systemd(command, environment)
+    raise DaemonError(
+        "there is no service manager here that is known",
+        hint="`journeyman daemon run --stay` runs it; windows start one by themselves",
+    )
+
+
+def _absolute(name: str) -> str:
+    value = os.environ[name]
+    return str(Path(value).expanduser().absolute()) if name in _PLACES else value
+
+
+def _systemd(command: list[str], environment: dict[str, str]) -> Unit:
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    path = folder / "systemd" / "user" / "journeyman.service"
+    lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
+    return Unit(
+        path=path,
+        text=_SYSTEMD.format(
+            command=" ".join(_quoted(word).replace("$", "$$") for word in command),
+            environment="".join(lines),
+        ),
+        start=f"systemctl --user daemon-reload && systemctl --user enable --now {path.name}",
+        stop=f"systemctl --user disable --now {path.name}",
+    )
+
+
+def _quoted(word: str) -> str:
+    """Quote for systemd, to which a per cent sign is the beginning of a name of its own."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if set(escaped) & set(" \t'\"\\;") else escaped
+
+
+def _launchd(command: list[str], environment: dict[str, str]) -> Unit:
+    import plistlib  # noqa: PLC0415 - macOS alone
+
+    path = Path.home() / "Library" / "LaunchAgents" / f"{_LABEL}.plist"
+    content = {
+        "Label": _LABEL,
+        "ProgramArguments": command,
+        "EnvironmentVariables": environment,
+        "RunAtLoad": True,
+        "KeepAlive": {"Crashed": True},
+    }
+    quoted = shlex.quote(str(path))
+    return Unit(
+        path=path,
+        text=plistlib.dumps(content).decode(),
+        start=f"launchctl bootstrap gui/$(id -u) {quoted}",
+        stop=f"launchctl bootout gui/$(id -u) {quoted}",
+    )

@@ -1,0 +1,181 @@
+"""Who connects to the daemon, and how they greet each other."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import socket
+import struct
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from journeyman.config.keys import checked_key
+from journeyman.errors import ConfigError
+from journeyman.shim.meeting import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SECONDS_TO_GREET = 10.0
+_MAC_PEER_CREDENTIALS = 1  # LOCAL_PEERCRED of sys/un.h, at the level 0
+_MAC_CREDENTIALS_SIZE = 76
+
+
+class Refused(Exception):
+    """A visitor is sent away; the message says why, in a line."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(slots=True, eq=False)
+class Visitor:
+    """One connection, after the greeting.
+
+    `keys` are those of its own environment by name; they live here only, as long as it is
+    connected. `refused` names the variables whose content is no key.
+    """
+
+    hello: Mapping[str, Any]
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
+    refused: tuple[str, ...] = ()
+    session: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    since: float = field(default_factory=time.time)
+
+    @property
+    def role(self) -> str:
+        """What is spoken with it: `mcp` or `call`."""
+        return str(self.hello["role"])
+
+    @property
+    def version(self) -> str:
+        """Which Journeyman it says it is."""
+        return str(self.hello.get("version", ""))
+
+    @property
+    def project(self) -> str:
+        """The absolute folder that it was started in; the root of the disk if it tells none."""
+        told = self.hello.get("project")
+        is_folder = isinstance(told, str) and os.path.isabs(told) and "\0" not in told  # noqa: PTH117 - no pathlib for what may be no path
+        return str(told) if is_folder else "/"
+
+    def take_keys(self, told: Mapping[str, Any], wants: Sequence[str]) -> None:
+        """Keep the keys that are wanted; what cannot be one is dropped, and only named."""
+        refused = []
+        self.keys.clear()
+        for name in wants:
+            key = told.get(name)
+            if not isinstance(key, str) or not key.strip():
+                continue
+            try:
+                self.keys[name] = checked_key(key.strip(), name)
+            except ConfigError:
+                refused.append(name)
+        self.refused = tuple(refused)
+
+    def describe(self) -> dict[str, Any]:
+        """Say what may be shown of it."""
+        return {
+            "session": self.session,
+            "role": self.role,
+            "project": self.project,
+            "pid": self.hello.get("pid"),
+            "version": self.version,
+            "since": self.since,
+        }
+
+
+async def greet(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    wants: Sequence[str],
+    token: str = "",
+) -> Visitor:
+    """Greet who has connected.
+
+    Args:
+        reader: what they say.
+        writer: takes what we say.
+        wants: the names of the keys that the config asks for.
+        token: what they must say; empty where the system tells who they are.
+
+    Raises:
+        Refused: they are somebody else, or speak another language.
+        TimeoutError: they do not say enough in time.
+        OSError: they are gone.
+    """
+    _check_user(writer.get_extra_info("socket"))
+    async with asyncio.timeout(_SECONDS_TO_GREET):
+        hello = await _line(reader)
+        _check(hello, token)
+        # Field for field as the shim recognizes it without a parser.
+        greeting = {
+            "journeyman": PROTOCOL,
+            "version": own_version(),
+            "pid": os.getpid(),
+            "wants": list(wants),
+        }
+        writer.write(json.dumps(greeting).encode() + b"\n")
+        answer = await _line(reader)
+    keys = answer.get("keys")
+    visitor = Visitor({name: one for name, one in hello.items() if name != "token"})
+    visitor.take_keys(keys if isinstance(keys, dict) else {}, wants)
+    return visitor
+
+
+def refusal(message: str, hint: str = "", exit_code: int = 1) -> bytes:
+    """Return the line that sends a visitor away."""
+    return json.dumps({"error": message, "hint": hint, "exit": exit_code}).encode() + b"\n"
+
+
+async def _line(reader: asyncio.StreamReader) -> dict[str, Any]:
+    try:
+        line = await reader.readuntil(b"\n")
+        value = json.loads(line) if len(line) <= LONGEST_HELLO else None
+    except asyncio.IncompleteReadError:
+        raise ConnectionResetError from None
+    except (ValueError, RecursionError, asyncio.LimitOverrunError):
+        value = None
+    if not isinstance(value, dict):
+        raise Refused("this is the socket of a Journeyman daemon, and that was no greeting")
+    return value
+
+
+def _check(hello: Mapping[str, Any], token: str) -> None:
+    said = hello.get("token")
+    told = said.encode() if isinstance(said, str) else b""
+    if token and not hmac.compare_digest(told, token.encode()):
+        raise Refused("the token of the port file is missing or wrong")
+    if hello.get("journeyman") != PROTOCOL:
+        raise Refused(
+            f"the daemon is of version {own_version()}, which speaks another protocol",
+            "`journeyman daemon stop` ends it; the next window starts a new one",
+        )
+    if hello.get("role") not in {MCP, CALL}:
+        raise Refused(f"there is no role {hello.get('role')!r}")
+
+
+def _check_user(connection: socket.socket) -> None:
+    """See that the other end is of the same user; the folder's mode says so, too."""
+    user = _user_of(connection)
+    if user is not None and user != os.getuid():
+        raise Refused("this daemon belongs to another user")
+
+
+def _user_of(connection: socket.socket) -> int | None:
+    if not hasattr(socket, "AF_UNIX") or connection.family != socket.AF_UNIX:
+        return None
+    if hasattr(socket, "SO_PEERCRED"):
+        shape = struct.Struct("3i")
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, shape.size)
+        return int(shape.unpack(told)[1])
+    with suppress(OSError):  # macOS and the BSDs: a structure that begins with version and user
+        told = connection.getsockopt(0, _MAC_PEER_CREDENTIALS, _MAC_CREDENTIALS_SIZE)
+        return int(struct.unpack_from("=II", told)[1])
+    return None

@@ -1,0 +1,1 @@
+"""The MCP server as streamable HTTP, for clients on other machines."""

@@ -1,0 +1,107 @@
+"""The engine as one MCP server for all clients over HTTP: each call says by itself whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.subscriptions import ToolsListChanged
+
+from journeyman.engine.values import Session
+from journeyman.server.descriptions import LIST_MODELS
+from journeyman.server.http.exchange import Exchange
+from journeyman.server.http.references import MappedFolders
+from journeyman.server.mcp import Connection
+from journeyman.server.stdio import project_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from mcp.server.context import ServerRequestContext
+    from mcp_types import (
+        CallToolRequestParams,
+        CallToolResult,
+        InputRequiredResult,
+        SubscriptionsListenRequestParams,
+        SubscriptionsListenResult,
+    )
+
+    from journeyman.engine.values import Job
+    from journeyman.server.live import LiveEngine
+
+    Context = ServerRequestContext[Any, Any]
+
+SESSION_HEADER = "mcp-session-id"
+NOWHERE = Path("/")
+_CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+
+
+class HttpConnection(Connection):
+    """What the clients over HTTP share: tools without a project, and one notice of change.
+
+    Args:
+        live: the engine.
+        keys: of the environment of who opened the server, by the variable's name.
+        tell: sends a message to every client of the older revision that listens.
+    """
+
+    def __init__(
+        self,
+        live: LiveEngine,
+        keys: Mapping[str, str],
+        tell: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        self.project = project_folder(NOWHERE)
+        super().__init__(live, Session(project=self.project, name="http", keys=keys))
+        self._tell = tell
+        self._told = self._tools()[0]
+
+    async def tools_changed(self) -> None:
+        """Tell every client that listens, if the tools are others than were told last."""
+        tools = self._tools()[0]
+        if tools == self._told:
+            return
+        self._told = tools
+        await self._bus.publish(ToolsListChanged())
+        await self._tell(_CHANGED)
+
+    def stop_listening(self) -> None:
+        """End the streams of the newer revision that wait for changes, as its spec says."""
+        self._listens.close()
+
+    async def _listen(
+        self, context: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        _exchange(context).release()
+        return await super()._listen(context, params)
+
+    async def _call_tool(
+        self, context: Context, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        exchange = _exchange(context)
+        if params.name == LIST_MODELS or params.name in self._tools()[0]:
+            await exchange.begin_stream()
+        return await exchange.while_wanted(super()._call_tool(context, params))
+
+    def _prepared(
+        self, context: Context, _: CallToolRequestParams, job: Job
+    ) -> tuple[Job, Session]:
+        """Open nothing but the folders that the config maps."""
+        mapped = MappedFolders(self._live.engine.config.http.roots)
+        session = replace(self._session, name=_name(context), localize=mapped.local)
+        if mapped.only:
+            return job, replace(session, project=mapped.only)
+        return job, replace(session, roots=tuple(mapped.folders.values()))
+
+
+def _exchange(context: Context) -> Exchange:
+    assert context.request is not None  # noqa: S101 - the SDK's transport hands on every request
+    return Exchange.of(context.request.scope)
+
+
+def _name(context: Context) -> str:
+    """Name the session: its caller, and which of its windows where the revision tells that."""
+    caller = _exchange(context).caller
+    session = context.request.headers.get(SESSION_HEADER, "") if context.request else ""
+    return f"{caller}-{session[:8]}" if session else caller

@@ -1,0 +1,257 @@
+"""The HTTP server: one socket, guarded, with the SDK's streamable transport behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types import INVALID_REQUEST
+
+from journeyman.errors import ArgumentError
+from journeyman.server.http.address import PATH, bind, is_loopback, parse_address, url_of
+from journeyman.server.http.connection import HttpConnection
+from journeyman.server.http.exchange import Exchange
+from journeyman.server.http.guard import Guard, TurnedAway
+from journeyman.server.http.tokens import Tokens
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from journeyman.config.models import HttpConfig
+    from journeyman.server.http.exchange import Receive, Scope, Send
+    from journeyman.server.live import LiveEngine
+
+log = logging.getLogger(__name__)
+
+DEFAULT_LISTEN = "127.0.0.1:8765"
+_MOST_CONNECTIONS = 2048
+_MOST_SESSIONS = 1000
+_RETRY_AFTER_SECONDS = 5
+_SECONDS_TO_ANSWER = 1.0
+"""For those who wait, once the server stops: each is told so."""
+_SECONDS_TO_READ = 2
+"""For a client that does not take what it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How a server is opened; the rest is the config's, and is followed while it changes.
+
+    Args:
+        listen: `HOST:PORT`.
+        require_token: whether a token is needed on loopback too.
+        keys: of the environment of who opens it, by the variable's name.
+    """
+
+    listen: str = DEFAULT_LISTEN
+    require_token: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class HttpFace:
+    """Serves MCP over HTTP from `start` to `stop`; good for one time."""
+
+    def __init__(self, live: LiveEngine, settings: HttpSettings) -> None:
+        self._live = live
+        self._settings = settings
+        self.connection = HttpConnection(live, settings.keys, self._tell)
+        self._tokens = Tokens()
+        self._exchanges: set[Exchange] = set()
+        self._calls = 0
+        self._guard: Guard | None = None
+        self._manager: StreamableHTTPSessionManager | None = None
+        self._server: _Uvicorn | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether clients must present a token."""
+        return self._guard is not None and self._guard.needs_token
+
+    async def start(self) -> str:
+        """Listen; return the address of the server's one page, as a client writes it.
+
+        Raises:
+            ArgumentError: the address cannot be used, or needs a token and there is none.
+            ConfigError: the file of tokens cannot be read.
+        """
+        address = parse_address(self._settings.listen)
+        bound = bind(address)
+        try:
+            needs_token = self._token_needed(bound)
+            url = url_of(address, bound)
+        except BaseException:
+            bound.close()
+            raise
+        self._guard = Guard(address.host, self._tokens, needs_token, self._config)
+        self._manager = StreamableHTTPSessionManager(
+            self.connection.server,
+            max_request_body_size=self._config().max_body_bytes,
+            max_sessions=_MOST_SESSIONS,
+        )
+        self._server = _Uvicorn(self._answer)
+        self._task = asyncio.create_task(self._run(self._server, self._manager, bound))
+        await self._server.until_ready(self._task)
+        log.info("serving MCP at %s", url)
+        return url
+
+    async def stop(self) -> None:
+        """Stop: calls under way end as cancelled, and their clients are told."""
+        if self._task is None or self._server is None:
+            return
+        for exchange in tuple(self._exchanges):
+            if exchange.is_standing:
+                exchange.hang_up()
+            else:
+                exchange.stop()
+        self.connection.stop_listening()
+        self._server.should_exit = True
+        await asyncio.wait((self._task,), timeout=_SECONDS_TO_ANSWER)
+        for exchange in tuple(self._exchanges):
+            exchange.hang_up()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def until_closed(self) -> None:
+        """Wait until it is stopped, or its server ends for another reason."""
+        if self._task:
+            await asyncio.wait((self._task,))
+
+    def _token_needed(self, bound: socket.socket) -> bool:
+        """Tell whether callers must be known; then there must be somebody to know."""
+        local = is_loopback(bound)
+        needed = self._settings.require_token or not local
+        if needed and not self._tokens.all():
+            raise _no_token(self._settings.listen, loopback=local)
+        return needed
+
+    def _config(self) -> HttpConfig:
+        return self._live.engine.config.http
+
+    async def _run(
+        self, server: _Uvicorn, manager: StreamableHTTPSessionManager, bound: socket.socket
+    ) -> None:
+        watching = asyncio.create_task(
+            self._live.watch(self.connection.project, self.connection.tools_changed)
+        )
+        try:
+            async with manager.run():
+                await server.serve([bound])
+        finally:
+            bound.close()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: this is what the web server calls."""
+        try:
+            caller = self._admitted(scope)
+        except TurnedAway as refusal:
+            await _refuse(refusal, send)
+            return
+        assert self._manager is not None  # noqa: S101 - nothing is served before `start`
+        exchange = Exchange(scope, receive, send, caller)
+        if scope["method"] == "POST":
+            self._calls += 1
+            exchange.on_release(self._release)
+        self._exchanges.add(exchange)
+        try:
+            await exchange.run(self._manager.handle_request)
+        finally:
+            self._exchanges.discard(exchange)
+
+    def _admitted(self, scope: Scope) -> str:
+        assert self._guard is not None  # noqa: S101 - nothing is served before `start`
+        if scope["path"].rstrip("/") != PATH:
+            raise TurnedAway(404, f"there is nothing but {PATH} here")
+        caller = self._guard.admit(scope)
+        if scope["method"] == "POST" and self._calls >= self._config().max_calls:
+            raise TurnedAway(
+                503, "too many requests at once", retry_after=str(_RETRY_AFTER_SECONDS)
+            )
+        # The SDK then lets nobody else into the sessions that this caller opens.
+        user = AccessToken(token="", client_id=caller, scopes=[])
+        scope["user"] = AuthenticatedUser(user)
+        return caller
+
+    def _release(self) -> None:
+        self._calls -= 1
+
+    async def _tell(self, notification: dict[str, Any]) -> None:
+        """Tell the clients of the older revision, on the streams that they hold open for it."""
+
+        async def tell(stream: Exchange) -> None:
+            with suppress(
+                TimeoutError
+            ):  # it does not read; the others shall hear of it all the same
+                async with asyncio.timeout(_SECONDS_TO_READ):
+                    await stream.tell(notification)
+
+        await asyncio.gather(*(tell(one) for one in self._exchanges if one.is_standing))
+
+
+class _Uvicorn(uvicorn.Server):
+    """The web server inside a process that has its own signals and its own log."""
+
+    def __init__(self, app: Any) -> None:
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_SECONDS_TO_READ,
+        )
+        super().__init__(config)
+        self._ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        yield
+
+    async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=list(sockets or ()))
+        self._ready.set()
+
+    async def until_ready(self, task: asyncio.Task[None]) -> None:
+        """Wait until it listens; what ends its task before is raised."""
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if task.done():
+            task.result()
+
+
+async def _refuse(refusal: TurnedAway, send: Send) -> None:
+    error = {"code": INVALID_REQUEST, "message": str(refusal)}
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    headers = {"content-type": "application/json", **refusal.headers}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    encoded.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _no_token(address: str, *, loopback: bool) -> ArgumentError:
+    if loopback:
+        return ArgumentError(
+            "a token is required, and there is none", hint="`journeyman token new` makes one"
+        )
+    return ArgumentError(
+        f"other machines can reach {address}, and there is no token to know your own by",
+        hint="`journeyman token new` makes one; or listen on 127.0.0.1",
+    )

@@ -1,0 +1,42 @@
+"""A lock on a file that the system lets go of when its holder dies, however that happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def try_lock(path: str) -> int | None:
+    """Take a lock without waiting.
+
+    The file is never deleted: who waits for the lock has it open, and would then hold a lock on
+    nothing.
+
+    Returns:
+        The open file, to be closed by `os.close`, which lets go of it; None if somebody holds it.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(opened)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(opened: int) -> None:
+        os.lseek(opened, 1 << 30, os.SEEK_SET)  # beyond what is written, so that it stays readable
+        msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)
+        os.lseek(opened, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(opened: int) -> None:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

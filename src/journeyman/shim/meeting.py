@@ -1,0 +1,132 @@
+"""Where a shim and the daemon meet, and the first lines that they say to each other.
+
+Standard library only, and little of it: every import here is paid at the start of every window.
+
+A connection begins with three lines of JSON; then what its role speaks:
+
+    shim    {"journeyman": 1, "version": "0.1.0", "role": "mcp", "project": "/…", "pid": 1, …}
+    daemon  {"journeyman": 1, "version": "0.1.0", "pid": 2, "wants": ["LITELLM_KEY"]}
+    shim    {"keys": {"LITELLM_KEY": "…"}}
+
+or, in place of the second, `{"error": "…", "hint": "…", "exit": 1}` and the end; `exit` is the code
+that the shim ends with. Over loopback TCP the first line also has the `token` of the port file.
+In the role `call` one request of our own follows (journeyman.remote.messages). In the role `mcp`
+lines of MCP follow both ways; one that begins with a zero byte is between the two alone:
+
+    daemon  {"wants": ["LITELLM_KEY", "OTHER_KEY"]}     a changed config asks for other keys
+    shim    {"keys": {"LITELLM_KEY": "…", "OTHER_KEY": "…"}}
+    daemon  {"moved": true}      it ends as soon as what it has read is answered
+    shim    {"moved": true}      nothing more comes on this connection; the shim finds another one
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from journeyman import __version__
+
+PROTOCOL = 1
+MCP = "mcp"
+CALL = "call"
+CONTROL = b"\0"
+LONGEST_HELLO = 1_000_000
+TRANSPORT_VARIABLE = "JOURNEYMAN_TRANSPORT"
+"""`tcp` takes loopback TCP where there are unix sockets too."""
+VERSION_VARIABLE = "JOURNEYMAN_TEST_VERSION"
+"""What this process says of its version; for the tests of one version replacing another."""
+
+_LONGEST_SOCKET_PATH = 100
+
+
+class NoMeetingPlace(Exception):
+    """There is no folder in which a daemon could be met; the message says why, in a line."""
+
+
+class Place:
+    """The files by which the processes of one config and one data folder find each other.
+
+    Args:
+        folder: the runtime folder, private to the user.
+        name: tells the daemons of different configs apart.
+    """
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.socket = f"{folder}/{name}.sock"
+        self.port_file = f"{folder}/{name}.port"
+        """Port and token, where there are no unix sockets."""
+        self.start_lock = f"{folder}/{name}.start"
+        """Held by who starts a daemon, until that answers."""
+        self.life_lock = f"{folder}/{name}.lock"
+        """Held by the daemon as long as it lives; holds its process id."""
+
+
+def meeting_place(config: str | None = None, data: str | None = None) -> Place:
+    """Find the place for a config file and a data folder; makes the folder.
+
+    Args:
+        config: the config file; None for what `JOURNEYMAN_CONFIG` says, else the user's own.
+        data: the same with `JOURNEYMAN_DATA`.
+
+    Raises:
+        NoMeetingPlace: the folder cannot be made, or belongs to somebody else.
+    """
+    config = os.environ.get("JOURNEYMAN_CONFIG", "") if config is None else config
+    data = os.environ.get("JOURNEYMAN_DATA", "") if data is None else data
+    from zlib import crc32  # noqa: PLC0415 - a test that runs no shim needs no name
+
+    chosen = [os.path.abspath(os.path.expanduser(one)) if one else "" for one in (config, data)]  # noqa: PTH100, PTH111 - pathlib takes 12 ms to import
+    # A scratch home, or scratch folders of the platform, have another config and another ledger.
+    homes = [os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    whole = "\0".join(chosen + homes).encode(errors="surrogateescape")
+    return Place(_runtime_folder(), f"{crc32(whole):08x}")
+
+
+def own_version() -> str:
+    """Return the version that this process says it has."""
+    return os.environ.get(VERSION_VARIABLE) or __version__
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Tell whether a version comes after another one; `1.0rc1` comes before `1.0`."""
+    return _version_key(version) > _version_key(than)
+
+
+def _version_key(version: str) -> tuple[tuple[int, ...], int]:
+    numbers = []
+    for part in version.split("."):
+        digits = len(part) - len(part.lstrip("0123456789"))
+        if digits:
+            numbers.append(int(part[:digits]))
+        if digits < len(part):
+            return tuple(numbers), 0
+    return tuple(numbers), 1
+
+
+def _runtime_folder() -> str:
+    parent = os.environ.get("XDG_RUNTIME_DIR", "")
+    if parent and len(parent) + 40 < _LONGEST_SOCKET_PATH and os.path.isdir(parent):  # noqa: PTH112 - as above
+        return _made_private(f"{parent}/journeyman")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    parent = (os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp").rstrip("/")  # noqa: S108 - the folder in it is private
+    if len(parent) + 60 > _LONGEST_SOCKET_PATH:
+        parent = "/tmp"  # noqa: S108 - as above
+    return _made_private(f"{parent}/journeyman-{user}")
+
+
+def _made_private(folder: str) -> str:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as above
+        status = os.lstat(folder)
+    except OSError as error:
+        raise NoMeetingPlace(f"{folder}: {error.strerror or error}") from None
+    if hasattr(os, "getuid"):
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise NoMeetingPlace(f"{folder} is no folder of yours")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            os.chmod(folder, 0o700)  # noqa: PTH101 - as above
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NoMeetingPlace(f"{folder} cannot be written to")
+    return folder

@@ -1,0 +1,131 @@
+"""`journeyman token`, and the file that it keeps."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from hashlib import sha256
+
+import pytest
+
+from journeyman.errors import ArgumentError, ConfigError
+from journeyman.server.http.tokens import Tokens
+
+
+@pytest.fixture
+def token_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    return tmp_path / "data" / "tokens.json"
+
+
+@pytest.fixture
+def command(token_file):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "journeyman", "token", *arguments],
+            env=dict(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_token_is_printed_once_and_only_its_hash_is_kept(command, token_file):
+    made = command("new", "laptop")
+    secret = made.stdout.strip()
+    assert secret.startswith("jm_")
+    assert len(secret) == len("jm_") + 43  # 32 bytes
+    assert made.stderr == "kept as laptop; it is not shown again\n"
+    [kept] = json.loads(token_file.read_text())["tokens"]
+    assert kept["sha256"] == sha256(secret.encode()).hexdigest()
+    assert secret not in token_file.read_text()
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+    listed = command("list").stdout
+    assert listed == f"laptop\t{kept['created']}\n"
+
+
+@pytest.mark.slow
+def test_a_revoked_token_is_gone(command):
+    made = json.loads(command("new", "laptop", "--json").stdout)
+    assert set(made) == {"name", "created", "token"}
+    assert command("revoke", "laptop").stdout == "revoked laptop\n"
+    assert json.loads(command("list", "--json").stdout) == []
+    assert Tokens().owner(made["token"]) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["new", "my laptop"], "error: 'my laptop' is no name for a token\n"),
+        (["new", "../laptop"], "error: '../laptop' is no name for a token\n"),
+        (["revoke", "desk"], "error: there is no token 'desk'\nhint: the tokens: there is none\n"),
+    ],
+)
+def test_a_mistake_is_one_line(command, arguments, said):
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_is_taken_once_and_found_where_none_is_given(token_file):
+    names = [Tokens().new(name)[0].name for name in ("", "token-3", "", "")]
+    assert names == ["token-1", "token-3", "token-2", "token-4"]
+    with pytest.raises(ArgumentError, match="there is a token 'token-2' already"):
+        Tokens().new("token-2")
+
+
+def test_a_token_is_known_by_its_owners_name_and_by_no_part_of_it(token_file):
+    tokens = Tokens()
+    secrets = {name: tokens.new(name)[1] for name in ("laptop", "desk")}
+    for name, secret in secrets.items():
+        assert tokens.owner(secret) == name
+        assert tokens.owner(secret[:-1]) is None
+        assert tokens.owner(secret + "x") is None
+    assert tokens.owner("") is None
+    assert tokens.owner("ä\udcff") is None
+
+
+def test_what_another_process_changes_counts_at_once(token_file):
+    server, shell = Tokens(), Tokens()
+    _, secret = shell.new("laptop")
+    assert server.owner(secret) == "laptop"
+    shell.revoke("laptop")
+    assert server.owner(secret) is None
+    token_file.unlink()
+    assert server.all() == ()
+
+
+def test_tokens_that_are_made_at_once_are_all_kept(token_file):
+    makers = [
+        threading.Thread(target=Tokens().new, args=(f"window-{number}",)) for number in range(16)
+    ]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert {one.name for one in Tokens().all()} == {f"window-{number}" for number in range(16)}
+    assert [path.name for path in token_file.parent.glob(".tokens-*")] == []
+
+
+def test_a_file_that_lies_open_to_others_is_closed_at_the_next_change(token_file):
+    Tokens().new("laptop")
+    token_file.chmod(0o644)
+    Tokens().new("desk")
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tokens": [{}]}', '{"tokens": [{"name": 1}]}'])
+def test_a_broken_file_is_named(token_file, text):
+    token_file.parent.mkdir()
+    token_file.write_text(text)
+    with pytest.raises(ConfigError, match=r"tokens\.json: it does not hold tokens"):
+        Tokens().all()

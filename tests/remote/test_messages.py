@@ -1,0 +1,223 @@
+"""What goes over the wire comes out the same at the other end, and what is wrong is told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeyman import errors
+from journeyman.backends.base import ModelInfo
+from journeyman.engine.engine import Survey
+from journeyman.engine.values import Answer, Figures, HandBack, Job, Progress, Session, Try
+from journeyman.errors import BackendError, ConfigError, JourneymanError, ReferenceRefused
+from journeyman.remote import messages
+from journeyman.remote.coding import Malformed, encode
+
+# File names that are no UTF-8 come as lone surrogates.
+TEXT = st.text(st.characters(exclude_categories=[]))
+COUNT = st.none() | st.integers(0, 2**60)
+SECONDS = st.none() | st.floats(0, 1e9)
+TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT), max_size=3).map(tuple)
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+FIGURES = st.builds(
+    Figures, COUNT, COUNT, SECONDS, SECONDS, st.floats(0, 1e9), st.integers(0), st.integers(0)
+)
+JOBS = st.builds(
+    Job,
+    TEXT,
+    st.dictionaries(TEXT, TEXT, max_size=3),
+    TEXTS,
+    st.dictionaries(TEXT, TEXT, max_size=3),
+    COUNT,
+    TEXTS,
+    st.sampled_from(["interactive", "batch"]),
+)
+FOLDERS = TEXT.map(lambda name: Path("/") / name)
+SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT)
+STAGES = st.sampled_from(["reading", "asking", "answering", "next-model"])
+STEPS = st.builds(Progress, STAGES, TEXT, st.integers(0))
+OUTCOMES = st.builds(Answer, TEXT, TEXT, FIGURES, TRIES, TEXTS) | st.builds(
+    HandBack, TEXT, TRIES, FIGURES, TEXT
+)
+MODELS = st.builds(ModelInfo, TEXT, TEXT, COUNT, TEXT, st.none() | st.booleans(), TEXT)
+SURVEYS = st.builds(
+    Survey,
+    st.lists(MODELS, max_size=3).map(tuple),
+    TRIES,
+    st.dictionaries(TEXT, TEXTS, max_size=3),
+)
+
+
+def over_the_wire(data):
+    """One line, as the socket carries it."""
+    line = messages.line_of({"it": data})
+    assert line.count(b"\n") == 1
+    return messages.message_of(line.rstrip(b"\n"))["it"]
+
+
+@given(JOBS)
+def test_a_job_arrives_as_it_was(job):
+    assert messages.job_of(over_the_wire(messages.job_data(job))) == job
+
+
+@given(SESSIONS, st.dictionaries(TEXT, TEXT, max_size=2))
+def test_a_session_arrives_as_it_was_but_its_keys_go_another_way(session, keys):
+    data = messages.session_data(replace(session, keys={"KEY": "it-is-secret"}))
+    assert "it-is-secret" not in json.dumps(data)
+    assert messages.session_of(over_the_wire(data), keys) == replace(session, keys=keys)
+
+
+@given(STEPS)
+def test_a_step_arrives_as_it_was(step):
+    assert messages.progress_of(over_the_wire(messages.progress_data(step))) == step
+
+
+@given(OUTCOMES)
+def test_an_outcome_arrives_as_it_was(outcome):
+    assert messages.outcome_of(over_the_wire(messages.outcome_data(outcome))) == outcome
+
+
+@given(SURVEYS)
+def test_a_survey_arrives_as_it_was(survey):
+    assert messages.survey_of(over_the_wire(messages.survey_data(survey))) == survey
+
+
+def every_class(kind=JourneymanError):
+    for one in kind.__subclasses__():
+        yield one
+        yield from every_class(one)
+
+
+@st.composite
+def raised(draw):
+    """An error of any class of the tree."""
+    kind = draw(st.sampled_from([JourneymanError, *every_class()]))
+    more = {"hint": draw(TEXT)}
+    if issubclass(kind, ReferenceRefused):
+        return kind(draw(TEXT), draw(TEXT), draw(TEXT), draw(TEXT), **more)
+    if issubclass(kind, errors.CheckFailed):
+        return kind(draw(TEXT), draw(TEXT), **more)
+    if issubclass(kind, BackendError):
+        more |= {"backend": draw(TEXT), "model": draw(TEXT)}
+    if issubclass(kind, errors.ContextExceeded):
+        more |= {"tokens": draw(COUNT), "window": draw(COUNT)}
+    if issubclass(kind, errors.Overloaded):
+        more |= {"retry_after": draw(SECONDS)}
+    if issubclass(kind, errors.HandedBack):
+        more |= {"tries": draw(TEXTS)}
+    if issubclass(kind, ConfigError):
+        more |= {"problems": tuple(map(ConfigError, draw(TEXTS)))}
+    return kind(draw(TEXT), **more)
+
+
+@given(raised())
+def test_an_error_is_raised_as_it_was_with_all_that_it_holds(error):
+    again = messages.error_of(over_the_wire(messages.error_data(error)))
+    assert described(again) == described(error)
+
+
+def described(error):
+    held = dict(vars(error))
+    problems = [described(one) for one in held.pop("problems", ()) if one is not error]
+    return type(error), str(error), held, problems
+
+
+def test_an_error_of_a_newer_version_is_one_of_ours():
+    error = messages.error_of({"kind": "TooHot", "message": "the card is too hot", "hint": "wait"})
+    assert (type(error), str(error), error.hint) == (JourneymanError, "the card is too hot", "wait")
+
+
+@pytest.mark.parametrize("kind", ["annotations", "Exception", "__name__"])
+def test_only_the_tree_of_errors_is_raised(kind):
+    assert type(messages.error_of({"kind": kind, "message": "x"})) is JourneymanError
+
+
+def test_an_error_of_an_older_version_lacks_no_attribute():
+    error = messages.error_of({"kind": "ReferenceRefused", "message": "x"})
+    assert (error.reference, error.path, error.rule) == ("", "", "")
+
+
+def test_what_a_newer_version_says_besides_is_left_out():
+    assert messages.job_of({"tool": "t", "arguments": {}, "colour": "red"}) == Job("t", {})
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (None, "job is NoneType, not dict"),
+        ([], "job is list, not dict"),
+        ({"arguments": {}}, "job.tool is missing"),
+        ({"tool": 1, "arguments": {}}, "job.tool is int, not str"),
+        ({"tool": "t", "arguments": {"task": 1}}, "job.arguments['task'] is int, not str"),
+        ({"tool": "t", "arguments": {}, "files": "a.md"}, "job.files is str, not list"),
+        ({"tool": "t", "arguments": {}, "files": [{}]}, "job.files[0] is dict, not str"),
+        ({"tool": "t", "arguments": {}, "max_tokens": True}, "job.max_tokens is a bool, not int"),
+        ({"tool": "t", "arguments": {}, "kind": "x"}, "job.kind is none of interactive, batch"),
+        ({"tool": "t", "arguments": {}, "kind": []}, "job.kind is none of interactive, batch"),
+    ],
+)
+def test_what_is_wrong_with_a_job_is_told_by_its_place(data, said):
+    with pytest.raises(Malformed) as raised:
+        messages.job_of(data)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"project": "docs"}, {"project": "/", "roots": ["docs"]}, {"roots": []}, {"project": None}],
+)
+def test_a_session_names_whole_folders(data):
+    with pytest.raises(Malformed, match="session"):
+        messages.session_of(data, {})
+
+
+def test_relative_folders_are_made_whole_before_they_travel(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    data = messages.session_data(Session(Path("a"), (Path("b"),)))
+    assert (data["project"], data["roots"]) == (str(tmp_path / "a"), [str(tmp_path / "b")])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{", b"[]", b"1", b"\xff", b'"x"', b"[" * 100_000, b"1" * 5000, b"{'a': 1}"],
+)
+def test_a_line_that_is_no_message_is_told(line):
+    with pytest.raises(Malformed):
+        messages.message_of(line)
+
+
+@given(
+    st.binary()
+    | st.text().map(str.encode)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_any_line_is_understood_or_told_and_never_a_traceback(line):
+    readers = [
+        messages.job_of,
+        messages.progress_of,
+        messages.outcome_of,
+        messages.survey_of,
+        messages.error_of,
+        lambda data: messages.session_of(data, {}),
+    ]
+    for read in readers:
+        with pytest.raises(Malformed):
+            read(messages.message_of(line))
+
+
+def test_any_mapping_may_hold_arguments():
+    job = Job("t", MappingProxyType({"task": "x"}))
+    assert messages.job_of(messages.job_data(job)).arguments == {"task": "x"}
+
+
+@pytest.mark.parametrize("odd", [object(), {1: "a"}, b"bytes"])
+def test_what_has_no_place_in_a_message_is_a_mistake_of_ours(odd):
+    with pytest.raises(TypeError):
+        encode(odd)
