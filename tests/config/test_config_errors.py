@@ -243,7 +243,10 @@ HINTS = [
     ("kind = 'ollama'", "kind belongs into [backends.NAME]"),
     ("[koala]\nkind = 'ollama'\nurl = 'http://x'", "write [backends.koala]"),
     ("[summary]\nuse_for = 'x'", "write [tools.summary]"),
-    ("zzz = 1", "the top of the file takes: roots, backends, tools, embedded, references, ledger"),
+    (
+        "zzz = 1",
+        "the top of the file takes: roots, backends, tools, embedded, references, ledger, queue, daemon, http",
+    ),
     ("[ledger]\nzzz = 1", "[ledger] takes: path"),
     (
         f"{TOOL}max_tokens = 0",

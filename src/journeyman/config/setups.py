@@ -81,11 +81,13 @@ models = ["koala/codellama-local", "koala/llama3-local"]
     "Ollama on this machine": (
         """\
 `windows` sets the context window that Ollama is asked for (its `num_ctx`); without it Ollama's own
-default counts, which depends on the graphics memory.""",
+default counts, which depends on the graphics memory. Set `slots` to your `OLLAMA_NUM_PARALLEL`:
+Ollama does not tell it, so one request at a time for each model is assumed.""",
         """\
 [backends.ollama]
 kind = "ollama"
 url = "http://127.0.0.1:11434"
+slots = 4
 windows = { "llama3.1:8b" = 16384 }
 
 [tools.ask_local_llama]
@@ -94,13 +96,14 @@ models = ["ollama/llama3.1:8b"]
     ),
     "llama-swap": (
         """\
-It loads a model when it is asked for, so the first answer takes longer: `idle_timeout` is the
-patience.""",
+It loads a model when it is asked for, so the first answer takes longer: `first_token_timeout` is
+the patience. What waits is grouped by model; `exclusive = false` says that its groups let models run
+side by side.""",
         """\
 [backends.swap]
 kind = "llama-swap"
 url = "http://127.0.0.1:8080"
-idle_timeout = 120
+first_token_timeout = 120
 
 [tools.ask_coding_model]
 models = ["swap/qwen2.5-coder-7b"]
@@ -142,6 +145,9 @@ SAMPLES = {
     "backends.NAME.url": "http://koala:4000",
     "backends.NAME.api_key_env": "LITELLM_API_KEY",
     "backends.NAME.api_key_file": "~/.config/journeyman/koala.key",
+    "backends.NAME.slots": 4,
+    "backends.NAME.model_slots": {"llama3-local": 2},
+    "backends.NAME.exclusive": False,
     "backends.NAME.windows": {"llama3-local": 8192},
     "tools.NAME.use_for": "sorting support tickets into queues",
     "tools.NAME.avoid_for": "deciding what to answer",
@@ -153,5 +159,9 @@ SAMPLES = {
     "embedded.threads": 4,
     "references.private": ["salaries/**", "*.key.md"],
     "ledger.path": "~/journeyman/ledger.db",
+    "http.listen": "127.0.0.1:8765",
+    "http.roots": {"/home/me/src": "/srv/src"},
+    "http.allowed_hosts": ["koala.tail1234.ts.net"],
+    "http.allowed_origins": ["https://tools.example.com"],
 }
 SAMPLE_NAMES = {"backends": "koala", "tools": "sort_ticket"}
