@@ -97,8 +97,8 @@ models = ["ollama/llama3.1:8b"]
     "llama-swap": (
         """\
 It loads a model when it is asked for, so the first answer takes longer: `first_token_timeout` is
-the patience. What waits is grouped by model; `exclusive = false` says that its groups let models run
-side by side.""",
+the patience. What waits is grouped by model; `exclusive = false` says that its groups let models
+run side by side.""",
         """\
 [backends.swap]
 kind = "llama-swap"
