@@ -17,11 +17,18 @@ from journeyman import (
 )
 
 
+async def use_the_daemon_or_not() -> None:
+    for choice in (None, True, False):
+        async with Journeyman(daemon=choice) as opened:
+            assert_type(opened, Journeyman)
+
+
 async def use() -> None:
     async with Journeyman(project=".", roots=["docs"]) as opened:
         assert_type(opened, Journeyman)
         answer = await opened.ask("Summarize.", files=["a.md"], model="koala/*", max_tokens=10)
         assert_type(answer, Answer)
+        assert_type(await opened.ask("Sort.", batch=True), Answer)
         assert_type(answer.text, str)
         assert_type(answer.figures, Figures)
         assert_type(answer.figures.prompt_tokens, int | None)
