@@ -245,8 +245,7 @@ HINTS = [
     ("[summary]\nuse_for = 'x'", "write [tools.summary]"),
     (
         "zzz = 1",
-        "the top of the file takes: roots, backends, tools, embedded, references, ledger, queue, "
-        "daemon, http",
+        "takes: roots, backends, tools, embedded, references, ledger, queue, daemon, http",
     ),
     ("[ledger]\nzzz = 1", "[ledger] takes: path"),
     (
