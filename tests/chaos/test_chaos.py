@@ -14,7 +14,7 @@ from collections import Counter, deque
 from pathlib import Path
 
 import pytest
-from windows import Killed, Window
+from chaos_window import Killed, Window
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
