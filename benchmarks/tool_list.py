@@ -27,7 +27,9 @@ async def measure(mode: str) -> tuple[str, int, int]:
         environment.pop("JOURNEYMAN_CONFIG", None)
         environment |= {"HOME": folder, "XDG_CONFIG_HOME": folder}
         server = StdioServerParameters(
-            command=sys.executable, args=["-m", "journeyman", "mcp", "--in-process"], env=environment
+            command=sys.executable,
+            args=["-m", "journeyman", "mcp", "--in-process"],
+            env=environment,
         )
         async with Client(server, mode=mode) as client:
             listed = await client.list_tools()

@@ -104,8 +104,8 @@ async def test_a_server_on_a_unix_socket_is_reached():
 
 
 async def test_a_wait_for_a_socket_that_is_cancelled_as_it_ends_shows_no_traceback(caplog):
-    """What anyio does when data comes in the turn of the event loop in which a task is cancelled."""
-    client = openai_client(settings("http://inside"), socket="inside.sock")
+    """What anyio does when data comes in the turn of the event loop that cancels the wait."""
+    client = http_client(settings("http://inside"), socket="inside.sock")
     loop = asyncio.get_running_loop()
     waiting = loop.create_future()
     waiting.cancel()
@@ -115,7 +115,7 @@ async def test_a_wait_for_a_socket_that_is_cancelled_as_it_ends_shows_no_traceba
     loop.call_soon(waiting.set_exception, ValueError)
     await asyncio.sleep(0)
     assert "set_exception" in caplog.text, "other errors are logged"
-    await client.close()
+    await client.aclose()
 
 
 async def test_the_client_leaves_trying_again_to_the_engine_and_keeps_its_timeouts():

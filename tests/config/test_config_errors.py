@@ -245,7 +245,10 @@ HINTS = [
     ("[summary]\nuse_for = 'x'", "write [tools.summary]"),
     (
         "zzz = 1",
-        "takes: roots, backends, tools, embedded, references, ledger, queue, daemon, http",
+        (
+            "the top of the file takes: roots, backends, tools, embedded, references, ledger, "
+            "queue, daemon, http"
+        ),
     ),
     ("[ledger]\nzzz = 1", "[ledger] takes: path"),
     (

@@ -319,3 +319,20 @@ async def test_the_list_of_models_tells_what_each_has_to_do(build, job, session,
     survey = await engine.survey({})
     assert survey.standing == {LLAMA: "1 running, 2 waiting"}
     assert "; 1 running, 2 waiting" in survey_result(survey, "").content[0].text
+
+
+async def test_a_model_that_is_loaded_already_is_asked_before_another_one(
+    build, job, session, start
+):
+    """Ollama names `llama3-local` in full: what it holds must be known again."""
+    with HeldOllama("llama3-local", "codellama-local") as ollama:
+        ollama.plays(prompt_tokens=90)
+        ollama.free.set()
+        alone = {"exclusive": True}
+        engine = build(koala=ollama.url, kinds={"koala": "ollama"}, backend=alone)
+        await engine.delegate(replace(job(), models=(CODE,)), session)
+        await until(lambda: not engine.queue._looking)
+        assert len(ollama.asked("/api/ps")) >= 2
+        await engine.delegate(replace(job(), models=(CODE,)), session)
+        backend = engine.queue.snapshot().backends[0]
+        assert (backend.loaded, backend.swaps) == ("codellama-local", 0)

@@ -18,7 +18,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
-def shell(tmp_path, openai_double):
+def shell(tmp_path, openai_double, runtime_folder):
     """Run a command line in a project, as a user with nothing but the two programs has it."""
     home, project = tmp_path / "home", tmp_path / "project"
     home.mkdir()
@@ -31,6 +31,7 @@ def shell(tmp_path, openai_double):
         "PATH": os.pathsep.join([*programs, "/usr/bin", "/bin"]),
         "JOURNEYMAN_CONFIG": str(config),
         "JOURNEYMAN_DATA": str(tmp_path / "data"),
+        "XDG_RUNTIME_DIR": str(runtime_folder),
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }

@@ -32,7 +32,7 @@ models = ["koala/llama3-local"]
 
 
 @pytest.fixture
-def server(litellm_proxy, tmp_path):
+def server(litellm_proxy, tmp_path, runtime_folder):
     (tmp_path / "config.toml").write_text(CONFIG.format(url=litellm_proxy.url))
     (tmp_path / "licence.txt").write_text("Permission is granted to use, copy and sell this.\n")
     return StdioServerParameters(

@@ -27,7 +27,7 @@ A_TOOL_SAID_ERROR = 5
 
 
 @pytest.fixture
-def inspect(tmp_path, openai_double):
+def inspect(tmp_path, openai_double, runtime_folder):
     """Run one method of the server; returns the exit code and what was printed as JSON."""
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     (tmp_path / "config.toml").write_text(CONFIG.format(url=openai_double.url))
@@ -37,6 +37,7 @@ def inspect(tmp_path, openai_double):
     # The inspector gives a server none of its own environment but what it is told to.
     server = ["-e", f"JOURNEYMAN_CONFIG={tmp_path / 'config.toml'}"]
     server += ["-e", f"JOURNEYMAN_DATA={tmp_path / 'data'}", "--cwd", str(project)]
+    server += ["-e", f"XDG_RUNTIME_DIR={runtime_folder}"]
     server += [sys.executable, "-m", "journeyman", "mcp"]
     program = [node_program(), node_tool(INSPECTOR), "--cli", *server]
 

@@ -22,10 +22,12 @@ from typing import Any
 
 # A cancelled request is noticed at the end of a batch and taken out at the end of the next one: up
 # to two batches later. So it is the batch that decides how soon a cancelled prompt frees its slot.
-BATCH_TOKENS = 32
-# llama.cpp's flash attention reads batches of fewer than 64 tokens a quarter slower; without it
-# small batches cost half of that. benchmarks/cancelling.py measures both.
+# llama.cpp's flash attention is slow with batches of fewer than 64 tokens on a processor; without
+# it they cost a seventh of the reading speed. benchmarks/cancelling.py measures both.
+BATCH_TOKENS = 16
 FLASH_ATTENTION = False
+# A graphics card reads a large batch in no time and starves on small ones.
+_GPU_BATCH_TOKENS = 256
 # Prompts are remembered beyond the slots; llama.cpp's own limit of 8 GiB would fill a laptop.
 _PROMPT_CACHE_MIB = 512
 # Besides the slots: every stream, waiting ones too, holds a thread. llama.cpp starts with few and
@@ -37,7 +39,11 @@ _LOG_ERRORS = 1
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the worker needs to know: `context` is in tokens for each slot, `batch` for all."""
+    """What the worker needs to know.
+
+    `context` is in tokens for each slot. `batch`, in tokens, and `flash_attention` are what suits
+    the hardware where they are None.
+    """
 
     model: str
     name: str
@@ -45,8 +51,8 @@ class WorkerSettings:
     context: int
     slots: int
     threads: int
-    batch: int = BATCH_TOKENS
-    flash_attention: bool = FLASH_ATTENTION
+    batch: int | None = None
+    flash_attention: bool | None = None
 
     def to_json(self) -> str:
         """Write the settings as the worker's argument."""
@@ -68,8 +74,14 @@ def start_server(settings: WorkerSettings) -> Any:
     params.hostnames = [settings.socket]
     params.n_parallel = settings.slots
     params.n_ctx = settings.context * settings.slots  # the slots share it
-    params.n_batch = settings.batch
-    if not settings.flash_attention:
+    on_gpu = any("GPU" in device["type"].name for device in xllamacpp.get_device_info())
+    # Every slot that answers takes a token of each batch; the rest is for prompts.
+    suitable = (_GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS) + settings.slots
+    params.n_batch = settings.batch or suitable
+    flash_attention = settings.flash_attention
+    if flash_attention is None:
+        flash_attention = on_gpu or FLASH_ATTENTION
+    if not flash_attention:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.n_threads_http = settings.slots + _SPARE_HTTP_THREADS

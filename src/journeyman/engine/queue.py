@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Found = TypeVar("Found")
 
 _SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_TO_CLOSE = 1.0
 _ASK_LATER = "start that server, or ask again then"
 
 
@@ -45,6 +46,8 @@ class Queue:
         self._looked: dict[str, float] = {}
         self._looking: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Lock] = {}
+        self._asked_as: dict[Model, str] = {}
+        """How a model that the server knows by a full name is called here."""
         self._take(config, backends)
 
     def reconfigure(self, config: Config, backends: Mapping[str, Backend]) -> None:
@@ -56,7 +59,11 @@ class Queue:
     async def close(self) -> None:
         """End what looks after the backends."""
         await self._gate.close()
-        for task in (looking := list(self._looking)):
+        if not (looking := list(self._looking)):
+            return
+        # A connection that is cancelled while it is being made is never closed by the libraries.
+        await asyncio.wait(looking, timeout=_SECONDS_TO_CLOSE)
+        for task in looking:
             task.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
 
@@ -68,7 +75,11 @@ class Queue:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
             BackendUnavailable: every model of the request is set aside after failures.
         """
-        for name in dict.fromkeys(model.backend for tier in request.tiers for model in tier):
+        models = [model for tier in request.tiers for model in tier]
+        for backend, model in models:
+            full_name = self._backends[backend].full_name(model)
+            self._asked_as[Model(backend, full_name)] = model
+        for name in dict.fromkeys(model.backend for model in models):
             if not self._capacities.is_known(name):
                 await self._get_to_know(name)
         async with self._gate.slot(request, on_wait) as slot:
@@ -160,7 +171,8 @@ class Queue:
         self._capacities.note_loaded(name, loaded)
         self._scheduler.configure(name, self._capacities.of(name))
         if len(loaded) == 1:
-            self._scheduler.note_loaded(name, *loaded)
+            (model,) = loaded
+            self._scheduler.note_loaded(name, self._asked_as.get(Model(name, model), model))
         self._gate.decide()
 
 
