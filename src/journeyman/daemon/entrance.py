@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import socket
 
 _SECONDS_FOR_THE_LAST_ONE = 5.0
-_SECONDS_TO_TURN_AWAY = 0.2
+_SECONDS_TO_TURN_AWAY = 1.0
 _EXIT_FAILED, _EXIT_USAGE = 1, 2
 
 
@@ -51,6 +52,7 @@ def run(*, background: bool = False, stay: bool = False) -> None:
 def _serve(holding: Holding, *, background: bool, stay: bool) -> None:
     from journeyman.daemon.logs import start_log  # noqa: PLC0415 - we are expected to listen first
 
+    gc.disable()  # looking for garbage among what is being imported takes a tenth of the start
     log = start_log(to_screen=not background)
     from journeyman.daemon.process import serve  # noqa: PLC0415 - heavy
 
@@ -79,7 +81,7 @@ def _turn_away(listening: socket.socket, error: JourneymanError) -> None:
     code = _EXIT_USAGE if isinstance(error, ConfigError | ArgumentError) else _EXIT_FAILED
     line = refusal(str(error), error.hint, code)
     try:
-        listening.settimeout(_SECONDS_TO_TURN_AWAY)
+        listening.setblocking(False)  # who comes later shall find out anew
         while True:
             visitor, _ = listening.accept()
             with visitor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,8 @@ def serve(holding: Holding, *, log: str, stay: bool) -> None:
     """
     loaded = load_config()
     live = LiveEngine(Engine.from_config(loaded.config), loaded.path)
+    gc.freeze()  # what is here now stays
+    gc.enable()
     asyncio.run(Daemon(live, holding, log=log, stay=stay).serve())
 
 

@@ -279,7 +279,7 @@ class Relay:
         return ""
 
     def _repeat(self, met: Met, identity: object, initialize: bytes, initialized: bytes) -> bool:
-        """Send the client's handshake again; its answer, and what comes before, is not passed on."""
+        """Send the client's handshake again; the client does not hear its answer."""
         from journeyman.shim.calls import is_answer_to  # noqa: PLC0415 - as above
 
         met.socket.settimeout(_SECONDS_FOR_HANDSHAKE)
