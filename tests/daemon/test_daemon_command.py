@@ -1,0 +1,167 @@
+"""`journeyman daemon` as a shell runs it."""
+
+import json
+import plistlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from windows import COMMAND
+
+from embedded.waiting import is_gone, wait_until
+from journeyman.daemon.units import _launchd
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_is_started_shown_and_stopped(journeyman, daemon_pid, config_file, window, project):
+    assert journeyman("daemon", "stop").stdout == "no daemon runs\n"
+    nothing = journeyman("daemon", "status")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert nothing.stderr.startswith("no daemon runs")
+    assert json.loads(journeyman("daemon", "status", "--json").stdout) == {"running": False}
+
+    started = journeyman("daemon", "start")
+    pid = daemon_pid()
+    assert started.stdout == f"started: process {pid}\n", started.stderr
+    assert journeyman("daemon", "start").stdout == f"runs already: process {pid}\n"
+    window()
+    shown = journeyman("daemon", "status").stdout
+    assert f"process   {pid}\n" in shown
+    assert f"config    {config_file}\n" in shown
+    assert "windows   1\n" in shown
+    assert str(project) in shown
+    told = json.loads(journeyman("daemon", "status", "--json").stdout)
+    assert told["pid"] == pid
+    assert told["config"] == str(config_file)
+
+    assert journeyman("daemon", "stop").stdout == f"stopped: process {pid}\n"
+    assert is_gone(pid)
+
+
+def test_a_wrong_config_is_told(journeyman, config_file):
+    config_file.write_text("[daemon]\nidle_stop = -1\n")
+    for command in ("start", "run"):
+        done = journeyman("daemon", command)
+        assert done.returncode == 2
+        assert "idle_stop" in done.stderr
+        assert done.stderr.startswith("error: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_the_log_is_shown(journeyman, window):
+    missing = journeyman("daemon", "logs")
+    assert missing.returncode == 1
+    assert "there is no log yet" in missing.stderr
+    window()
+    journeyman("daemon", "stop")
+    assert "listens on" in journeyman("daemon", "logs").stdout
+    last = journeyman("daemon", "logs", "-n", "1").stdout
+    assert last.count("\n") == 1
+    assert last.endswith("stopped\n")
+    assert journeyman("daemon", "logs", "-n", "0").stdout == ""
+
+
+def test_the_log_is_the_users_alone(window, config_file):
+    window()
+    assert (config_file.parent / "data" / "daemon.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_log_is_followed(window, journeyman):
+    with subprocess.Popen(
+        [*COMMAND, "daemon", "logs", "-f"], stdout=subprocess.PIPE, text=True
+    ) as following:
+        window()
+        assert "listens on" in following.stdout.readline()
+        journeyman("daemon", "stop")
+        assert "stopped" in following.stdout.readline()
+        following.terminate()
+
+
+def test_the_log_is_renewed_before_it_grows_large(tmp_path, monkeypatch):
+    program = """
+import logging
+from journeyman.daemon.logs import start_log
+start_log(to_screen=False)
+for number in range(1200):
+    logging.getLogger("journeyman.x").warning("%s", "x" * 3000)
+"""
+    environment = {"JOURNEYMAN_DATA": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["daemon.log", "daemon.log.1", "daemon.log.2"]
+    assert all(file.stat().st_size <= 1_000_000 for file in files)
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+
+
+def test_a_service_is_written_shown_and_removed(journeyman, config_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "conf ig%"))
+    shown = journeyman("daemon", "install", "--print").stdout
+    file = tmp_path / "conf ig%" / "systemd" / "user" / "journeyman.service"
+    assert not file.exists()
+    installed = journeyman("daemon", "install")
+    assert installed.stdout == (
+        f"wrote {file}\n"
+        "next: systemctl --user daemon-reload && systemctl --user enable --now journeyman.service\n"
+    )
+    assert file.read_text() == shown
+    assert "daemon run --stay\n" in shown
+    assert f"Environment=JOURNEYMAN_CONFIG={config_file}\n" in shown
+    assert f'Environment="XDG_CONFIG_HOME={tmp_path}/conf ig%%"\n' in shown
+    removed = journeyman("daemon", "install", "--remove")
+    assert removed.stdout.startswith(f"removed {file}\nnext: systemctl --user disable")
+    assert not file.exists()
+    again = journeyman("daemon", "install", "--remove")
+    assert again.returncode == 1
+    assert "no service is installed" in again.stderr
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_systemd_understands_the_service(journeyman, tmp_path, monkeypatch, config_file):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "conf ig%"))
+    journeyman("daemon", "install")
+    file = next(tmp_path.rglob("journeyman.service"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "journeyman" not in done.stderr
+
+
+def test_the_command_of_the_service_runs_the_daemon(journeyman, daemon_pid, config_file):
+    shown = journeyman("daemon", "install", "--print").stdout
+    [command] = [line for line in shown.splitlines() if line.startswith("ExecStart=")]
+    words = command.removeprefix("ExecStart=").split()
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as daemon:
+        wait_until(lambda: daemon_pid() == daemon.pid)
+        daemon.terminate()
+
+
+def test_launchd_gets_a_plist(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    unit = _launchd(["python", "-m", "journeyman"], {"JOURNEYMAN_DATA": "/a & b"})
+    assert unit.path == tmp_path / "Library" / "LaunchAgents" / "journeyman.daemon.plist"
+    content = plistlib.loads(unit.text.encode())
+    assert content["ProgramArguments"] == ["python", "-m", "journeyman"]
+    assert content["EnvironmentVariables"] == {"JOURNEYMAN_DATA": "/a & b"}
+
+
+def test_a_config_that_is_named_on_the_command_line_counts(project, config_file, monkeypatch):
+    monkeypatch.delenv("JOURNEYMAN_CONFIG")
+    shutil.copy(config_file, project / "other.toml")
+    command = [*COMMAND, "--config", "other.toml"]
+    done = subprocess.run(
+        [*command, "daemon", "start"], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("started")
+    told = subprocess.run(
+        [*command, "daemon", "status"], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert f"config    {project / 'other.toml'}\n" in told.stdout
+    done = subprocess.run(
+        [*command, "mcp"], cwd=project, capture_output=True, text=True, check=True, input=""
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert Path(project / "other.toml").exists()

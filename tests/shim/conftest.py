@@ -1,0 +1,51 @@
+"""The shim as a process, before a daemon that does as it is told."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from fake_daemon import FakeDaemon
+
+
+@pytest.fixture
+def window(tmp_path, monkeypatch, runtime_folder):
+    """The environment of one Claude Code window."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path))
+    monkeypatch.delenv("JOURNEYMAN_CONFIG", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def daemon(window):
+    listening = FakeDaemon()
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def start_shim(window):
+    """Start `journeyman mcp` with what else its environment shall hold."""
+    started = []
+
+    def start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **environment):
+        shim = subprocess.Popen(
+            [sys.executable, "-m", "journeyman", *arguments, "mcp"],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=os.environ | environment,
+            cwd=window,
+        )
+        started.append(shim)
+        return shim
+
+    yield start
+    for shim in started:
+        shim.kill()
+        shim.wait()
+        for stream in (shim.stdin, shim.stdout, shim.stderr):
+            if stream:
+                stream.close()
