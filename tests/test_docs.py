@@ -51,7 +51,7 @@ HERE = [(page, command) for page, command in commands() if command not in RUN_EL
 
 
 @pytest.fixture
-def sandbox(tmp_path, monkeypatch, openai_double):
+def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
     """A project that has what the docs speak of, before a double."""
     openai_double.plays(reply="Done.", prompt_tokens=5000)
     project = tmp_path / "project"
@@ -68,11 +68,7 @@ def sandbox(tmp_path, monkeypatch, openai_double):
     monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
     monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    yield project
-    subprocess.run(["journeyman", "daemon", "stop"], check=False, capture_output=True)
+    return project
 
 
 def test_the_docs_hold_commands():

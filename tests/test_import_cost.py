@@ -85,7 +85,10 @@ def test_help_imports_the_command_line_and_nothing_heavy():
 
 
 def test_the_help_of_every_command_is_as_cheap():
-    for command in ("ask", "models", "log", "mcp", "demo", "config", "embedded"):
+    for command in (
+        *("ask", "models", "status", "log", "mcp", "serve", "token", "daemon"),
+        *("demo", "config", "embedded"),
+    ):
         names = modules_after(
             f"sys.argv = ['journeyman', '{command}', '--help'];"
             " from journeyman.cli import main; main()"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,13 @@ import pytest
 from doubles.asking import request, settings, text
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.http import api_url, http_client, openai_client, root_url
+from journeyman.backends.http import (
+    api_url,
+    http_client,
+    ollama_client,
+    openai_client,
+    root_url,
+)
 from journeyman.backends.ollama import OllamaBackend
 from journeyman.backends.openai import OpenAIBackend
 from journeyman.errors import BackendUnavailable
@@ -126,3 +133,17 @@ async def test_the_client_leaves_trying_again_to_the_engine_and_keeps_its_timeou
         assert client.max_retries == 0
         assert (client.timeout.connect, client.timeout.read) == (1.5, 77)
         await client.close()
+
+
+def test_no_certificates_are_read_for_a_server_without_tls(monkeypatch):
+    """Reading them took 50 ms for each server at the first list of tools."""
+
+    def read(*_, **__):
+        raise AssertionError("certificates were read")
+
+    for name in ("load_verify_locations", "load_default_certs"):
+        monkeypatch.setattr(ssl.SSLContext, name, read)
+    http_client(settings("http://k:1"))
+    ollama_client(settings("http://k:1"))
+    with pytest.raises(AssertionError, match="certificates were read"):
+        http_client(settings("https://k:1"))

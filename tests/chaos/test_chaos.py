@@ -95,17 +95,13 @@ def config_text(urls):
 
 
 @pytest.fixture
-def environment(tmp_path, data_with_demo):
+def environment(tmp_path, data_with_demo, runtime_folder):
     """A home of its own, in which a daemon finds the real embedded engine's toy model."""
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
-    environment = os.environ | {
-        "XDG_RUNTIME_DIR": str(runtime),
+    return os.environ | {
+        "XDG_RUNTIME_DIR": str(runtime_folder),
         "JOURNEYMAN_CONFIG": str(tmp_path / "config.toml"),
         "JOURNEYMAN_DATA": str(data_with_demo),
     }
-    yield environment
-    command(environment, "daemon", "stop")
 
 
 def command(environment, *arguments):

@@ -18,7 +18,7 @@ models = ["koala/llama3-local", "koala/codellama-local"]
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, openai_double):
+def project(tmp_path, monkeypatch, openai_double, runtime_folder):
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     (tmp_path / "config.toml").write_text(CONFIG.format(url=openai_double.url))
     monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
