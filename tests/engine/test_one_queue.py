@@ -331,7 +331,7 @@ async def test_a_model_that_is_loaded_already_is_asked_before_another_one(
         alone = {"exclusive": True}
         engine = build(koala=ollama.url, kinds={"koala": "ollama"}, backend=alone)
         await engine.delegate(replace(job(), models=(CODE,)), session)
-        await until(lambda: not engine.queue._looking)
+        await until(lambda: not engine.queue._tasks)
         assert len(ollama.asked("/api/ps")) >= 2
         await engine.delegate(replace(job(), models=(CODE,)), session)
         backend = engine.queue.snapshot().backends[0]

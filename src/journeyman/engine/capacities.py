@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from journeyman.engine.scheduling.values import Capacity
 from journeyman.errors import AuthFailed, BackendError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from journeyman.backends.base import Backend
     from journeyman.config.models import BackendConfig
@@ -23,22 +24,33 @@ OF_KIND: Mapping[str, Capacity] = {
 }
 OF_OTHERS = Capacity(32)
 
+_A_MOMENT = 30.0
+_BELIEVED_SECONDS = 600.0
+
 
 class Capacities:
-    """Knows the capacity of every backend, and learns what the servers tell.
+    """Knows the capacity of every backend, and learns what the servers tell."""
 
-    Args:
-        config: the backends of the config; the embedded engine has no entry.
-        backends: the backends by name.
-    """
-
-    def __init__(
-        self, config: Mapping[str, BackendConfig], backends: Mapping[str, Backend]
-    ) -> None:
-        self._config = config
-        self._backends = backends
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._config: Mapping[str, BackendConfig] = {}
+        self._backends: Mapping[str, Backend] = {}
         self._learnt: dict[str, Learnt] = {}
-        self._seen: dict[str, frozenset[str]] = {}
+        self._seen: dict[str, tuple[float, frozenset[str]]] = {}
+        self._made_way: dict[str, float] = {}
+
+    def take(self, config: Mapping[str, BackendConfig], backends: Mapping[str, Backend]) -> None:
+        """Take a changed config; what was learnt of the backends that stay is kept.
+
+        Args:
+            config: the backends of the config; the embedded engine has no entry.
+            backends: the backends by name.
+        """
+        for name, backend in self._backends.items():
+            if backends.get(name) is not backend:
+                for known in (self._learnt, self._seen, self._made_way):
+                    known.pop(name, None)
+        self._config, self._backends = config, backends
 
     def of(self, name: str) -> Capacity:
         """What a backend takes at once, as far as it is known."""
@@ -46,8 +58,11 @@ class Capacities:
         capacity = OF_KIND.get(self._backends[name].kind, OF_OTHERS)
         if learnt.slots is not None:
             capacity = Capacity(learnt.slots, exclusive=capacity.exclusive)
-        if learnt.exclusive is not None:
-            capacity = replace(capacity, exclusive=learnt.exclusive)
+        exclusive = learnt.exclusive
+        if name in self._made_way:
+            exclusive = self._clock() - self._made_way[name] < _BELIEVED_SECONDS or exclusive
+        if exclusive is not None:
+            capacity = replace(capacity, exclusive=exclusive)
         return _configured(capacity, self._config.get(name))
 
     def is_known(self, name: str) -> bool:
@@ -73,15 +88,17 @@ class Capacities:
     def note_loaded(self, name: str, loaded: frozenset[str]) -> None:
         """Learn from the models that a server holds whether it can hold two.
 
-        Two at once: it can. One that made way for another: it cannot, for now.
+        Two at once: it can. One that was there a moment ago and made way for another: it cannot.
+        That is believed for a while only, since two that are never asked for together never show.
         """
-        before = self._seen.get(name, frozenset())
-        self._seen[name] = loaded
-        learnt = self._learnt.get(name, Learnt())
+        now = self._clock()
+        at, before = self._seen.get(name, (now, frozenset()))
+        self._seen[name] = now, loaded
         if len(loaded) > 1:
-            self._learnt[name] = replace(learnt, exclusive=False)
-        elif before and loaded and not before & loaded:
-            self._learnt[name] = replace(learnt, exclusive=True)
+            self._made_way.pop(name, None)
+            self._learnt[name] = replace(self._learnt.get(name, Learnt()), exclusive=False)
+        elif before and loaded and not before & loaded and now - at <= _A_MOMENT:
+            self._made_way[name] = now
 
 
 def _configured(capacity: Capacity, config: BackendConfig | None) -> Capacity:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.engine.capacities import Capacities
 from journeyman.engine.scheduling.gate import Gate
@@ -15,7 +15,7 @@ from journeyman.engine.scheduling.values import Model, Policy
 from journeyman.errors import BackendError, BackendUnavailable, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from journeyman.backends.base import Backend
     from journeyman.config.models import Config
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_TO_CLOSE = 1.0
+_SECONDS_TO_GET_TO_KNOW = 1.0
 _ASK_LATER = "start that server, or ask again then"
 
 
@@ -44,14 +45,18 @@ class Queue:
         )
         self._gate = Gate(self._scheduler, self._probe)
         self._looked: dict[str, float] = {}
-        self._looking: set[asyncio.Task[None]] = set()
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._introducing: dict[str, asyncio.Task[None]] = {}
+        self._capacities = Capacities()
         self._asked_as: dict[Model, str] = {}
         """How a model that the server knows by a full name is called here."""
         self._take(config, backends)
 
     def reconfigure(self, config: Config, backends: Mapping[str, Backend]) -> None:
         """Take a changed config; what waits and what runs goes on."""
+        for name, backend in self._backends.items():
+            if backends.get(name) is not backend:
+                self._scheduler.forget(name)
         self._take(config, backends)
         self._scheduler.policy = _policy(config)
         self._gate.decide()
@@ -59,13 +64,13 @@ class Queue:
     async def close(self) -> None:
         """End what looks after the backends."""
         await self._gate.close()
-        if not (looking := list(self._looking)):
+        if not (tasks := list(self._tasks)):
             return
         # A connection that is cancelled while it is being made is never closed by the libraries.
-        await asyncio.wait(looking, timeout=_SECONDS_TO_CLOSE)
-        for task in looking:
+        await asyncio.wait(tasks, timeout=_SECONDS_TO_CLOSE)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @asynccontextmanager
     async def slot(self, request: Request, on_wait: Callable[[Place], None]) -> AsyncIterator[Slot]:
@@ -75,13 +80,10 @@ class Queue:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
             BackendUnavailable: every model of the request is set aside after failures.
         """
-        models = [model for tier in request.tiers for model in tier]
-        for backend, model in models:
-            full_name = self._backends[backend].full_name(model)
-            self._asked_as[Model(backend, full_name)] = model
-        for name in dict.fromkeys(model.backend for model in models):
-            if not self._capacities.is_known(name):
-                await self._get_to_know(name)
+        for tier in request.tiers:
+            for model in tier:
+                self._note_name(model)
+        await self._get_to_know(dict.fromkeys(model.backend for model in request.tiers[0]))
         async with self._gate.slot(request, on_wait) as slot:
             try:
                 yield slot
@@ -92,25 +94,39 @@ class Queue:
         """Ask a backend what takes no slot, such as its list of models.
 
         A machine that was dead is not asked again before its cooldown is over: it would cost every
-        call the time that connecting may take.
+        call the time that connecting may take. The question goes on if nobody waits for its answer
+        any more, so that it is known how it ends.
 
         Raises:
             Unreachable: nothing answers, now or when it was asked last.
             BackendError: whatever else the question raises.
         """
         backend = Model(name, "")
-        if not self._scheduler.take_probe(name) and (why := self._scheduler.set_aside(backend)):
+        claim = self._scheduler.take_probe(name)
+        if not claim and (why := self._scheduler.set_aside(backend)):
             self._gate.decide()  # it sets the alarm for the probe
             raise Unreachable(why, backend=name, hint=_ASK_LATER)
-        failure = ""
+        return await asyncio.shield(self._beside(self._ask(name, claim, question)))
+
+    async def _ask(self, name: str, claim: str, question: Callable[[], Awaitable[Found]]) -> Found:
+        failure: str | None = None
         try:
-            return await question()
+            found = await question()
         except Unreachable as error:
             failure = str(error)
             raise
+        except BackendError:
+            failure = ""
+            raise
+        else:
+            failure = ""
+            return found
         finally:
-            self._scheduler.note_probe(name, failure)
-            self._gate.decide()
+            if failure is not None:
+                self._scheduler.note_probe(name, claim, failure)
+                self._gate.decide()
+            elif claim:
+                self._scheduler.give_up_probe(name, claim)
 
     def refusal_of(self, model_id: str) -> BackendUnavailable | None:
         """Say why a model is set aside; None where it is not."""
@@ -128,7 +144,7 @@ class Queue:
 
     def _take(self, config: Config, backends: Mapping[str, Backend]) -> None:
         self._backends = backends
-        self._capacities = Capacities(config.backends, backends)
+        self._capacities.take(config.backends, backends)
         for name in backends:
             self._scheduler.configure(name, self._capacities.of(name))
 
@@ -136,15 +152,32 @@ class Queue:
         if name in self._backends:
             await self._backends[name].probe()
 
-    async def _get_to_know(self, name: str) -> None:
-        """Ask a server once what it takes and what it holds; who comes meanwhile waits for it."""
-        async with self._asking.setdefault(name, asyncio.Lock()):
-            if self._capacities.is_known(name) or self._scheduler.set_aside(Model(name, "")):
-                return
-            try:
-                await self.ask(name, lambda: self._capacities.ask(name))
-            except BackendError:
-                return  # the request itself will be told so
+    def _note_name(self, model: Model) -> None:
+        if backend := self._backends.get(model.backend):
+            full_name = backend.full_name(model.name)
+            if full_name != model.name:
+                self._asked_as[Model(model.backend, full_name)] = model.name
+
+    async def _get_to_know(self, names: Iterable[str]) -> None:
+        """Ask servers that are new what they take; one that does not answer is not waited for."""
+        unknown = [
+            name for name in names if name in self._backends and not self._capacities.is_known(name)
+        ]
+        for name in unknown:
+            if name not in self._introducing:
+                task = self._beside(self._introduce(name))
+                self._introducing[name] = task
+                task.add_done_callback(lambda _, name=name: self._introducing.pop(name, None))
+        if unknown:
+            waited_for = [self._introducing[name] for name in unknown]
+            await asyncio.wait(waited_for, timeout=_SECONDS_TO_GET_TO_KNOW)
+
+    async def _introduce(self, name: str) -> None:
+        try:
+            await self.ask(name, lambda: self._capacities.ask(name))
+        except BackendError:
+            return  # the request itself will be told so
+        if name in self._backends:
             self._scheduler.configure(name, self._capacities.of(name))
             await self._look(name)
 
@@ -154,9 +187,15 @@ class Queue:
         if now - self._looked.get(name, float("-inf")) < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked[name] = now
-        task = asyncio.ensure_future(self._look(name))
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)
+        self._beside(self._look(name))
+
+    def _beside(self, work: Coroutine[Any, Any, Found]) -> asyncio.Task[Found]:
+        """Do something that no call's end ends; what goes wrong with it is its callers' matter."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return task
 
     async def _look(self, name: str) -> None:
         backend = self._backends.get(name)
@@ -170,9 +209,10 @@ class Queue:
             return
         self._capacities.note_loaded(name, loaded)
         self._scheduler.configure(name, self._capacities.of(name))
-        if len(loaded) == 1:
-            (model,) = loaded
-            self._scheduler.note_loaded(name, self._asked_as.get(Model(name, model), model))
+        if len(loaded) <= 1:
+            model = next(iter(loaded), None)
+            asked_as = None if model is None else self._asked_as.get(Model(name, model), model)
+            self._scheduler.note_loaded(name, asked_as)
         self._gate.decide()
 
 

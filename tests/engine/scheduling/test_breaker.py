@@ -96,14 +96,40 @@ def test_a_probe_under_way_holds_back_every_request():
     world.end("first", DEAD)
     world.now = 5.0
     world.submit(request("waits"), service=None)
-    assert world.scheduler.probes_due() == ["box"]
-    assert world.scheduler.probes_due() == []
+    (claim,) = world.scheduler.probes_due().values()
+    assert world.scheduler.probes_due() == {}
     assert states(world) == {"box": "half-open"}
     world.decide()
     assert world.order == ["first"]
-    world.scheduler.note_probe("box")
+    world.scheduler.note_probe("box")  # a question that was asked before says nothing of now
+    world.decide()
+    assert world.order == ["first"]
+    world.scheduler.note_probe("box", claim)
     world.decide()
     assert world.order == ["first", "waits"]
+
+
+def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
+    world = World(Policy(patience=10.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.now = 5.0
+    world.submit(request("waits"), service=None)
+    (claim,) = world.scheduler.probes_due().values()
+    world.scheduler.give_up_probe("box", claim)
+    world.submit(request("next"), service=None)
+    assert list(world.scheduler.probes_due()) == ["box"]
+
+
+def test_a_changed_backend_has_no_past():
+    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+    for name, models, outcome in (("a", "box/llama", DEAD), ("b", "spare/llama", DEAD)):
+        world.submit(request(name, models), service=None)
+        world.decide()
+        world.end(name, outcome)
+    world.scheduler.forget("box")
+    assert states(world) == {"spare": "open"}
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
@@ -139,7 +165,7 @@ def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
     world = World(Policy(patience=0.0), box=WIDE)
     box = Model("box", "")
     assert world.scheduler.set_aside(box) == ""
-    world.scheduler.note_probe("box", "nothing answers")
+    world.scheduler.note_probe("box", failure="nothing answers")
     expected = "set aside for another 5 s after a failure: nothing answers"
     assert world.scheduler.set_aside(box) == expected
     assert world.submit(request("r")).message == expected

@@ -69,9 +69,10 @@ class World:
     def decide(self):
         self._decide()
         while due := self.scheduler.probes_due():
-            for backend in due:
+            for backend, claim in due.items():
                 self.probes.append((self.now, backend))
-                self.scheduler.note_probe(backend, "still dead" if backend in self.dead else "")
+                failure = "still dead" if backend in self.dead else ""
+                self.scheduler.note_probe(backend, claim, failure)
             self._decide()
 
     def _decide(self):

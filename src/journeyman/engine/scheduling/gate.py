@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from journeyman.engine.scheduling.snapshot import Place
     from journeyman.engine.scheduling.values import Decision, Model, Request
 
+log = logging.getLogger(__name__)
+
 _SECONDS_BETWEEN_PLACES = 0.5
-_SECONDS_FOR_A_PROBE = 10.0
 
 
 def _ignore(_: Place) -> None:
@@ -109,36 +111,41 @@ class Gate:
         """Pass on what the scheduler decides; needed from outside only after `configure`."""
         for decision in self.scheduler.decide():
             self._decisions[decision.id].set_result(decision)
-        for backend in self.scheduler.probes_due():
-            task = asyncio.ensure_future(self._look_for_life(backend))
+        for backend, claim in self.scheduler.probes_due().items():
+            task = asyncio.ensure_future(self._look_for_life(backend, claim))
             self._probing.add(task)
             task.add_done_callback(self._probing.discard)
         self._set_alarm()
 
     async def close(self) -> None:
         """End the probes under way."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
         probing = list(self._probing)
         for task in probing:
             task.cancel()
         await asyncio.gather(*probing, return_exceptions=True)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
-    async def _look_for_life(self, backend: str) -> None:
-        failure = ""
+    async def _look_for_life(self, backend: str, claim: str) -> None:
+        failure: str | None = None
         try:
-            async with asyncio.timeout(_SECONDS_FOR_A_PROBE):
-                if self._probe is not None:
-                    await self._probe(backend)
+            if self._probe is not None:
+                await self._probe(backend)
+            failure = ""
         except Unreachable as error:
             failure = str(error)
-        except TimeoutError:
-            failure = f"{backend}: no sign of life within {_SECONDS_FOR_A_PROBE:g} s"
         except BackendError:
-            pass  # it answers; what is wrong with it, its requests will tell
-        self.scheduler.note_probe(backend, failure)
-        self.decide()
+            failure = ""  # it answers; what is wrong with it, its requests will tell
+        except Exception as error:  # no probe may leave a backend waiting for its end
+            log.exception("the probe of %s broke down", backend)
+            failure = f"its probe broke down: {error}"
+        finally:
+            if failure is None:  # cancelled
+                self.scheduler.give_up_probe(backend, claim)
+            else:
+                self.scheduler.note_probe(backend, claim, failure)
+                self.decide()
 
     async def _wait(self, request: Request, on_wait: Callable[[Place], None]) -> Slot:
         decision = asyncio.get_running_loop().create_future()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from itertools import count
 from typing import TYPE_CHECKING
 
 from journeyman.engine.scheduling.breaker import Breaker, Settings
+from journeyman.engine.scheduling.values import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from journeyman.engine.scheduling.values import Model, Outcome, Policy
-
-
-_PROBE = "probe"
 
 
 class Health:
@@ -29,6 +29,7 @@ class Health:
         self._of_backend = Settings.of_backend(policy, jitter)
         self._of_model = Settings.of_model(policy, jitter)
         self._breakers: dict[str, Breaker] = {}
+        self._claims = count()
 
     def lets_pass(self, model: Model, now: float) -> bool:
         """Tell whether a request may go to a model now."""
@@ -54,8 +55,9 @@ class Health:
 
     def set_aside(self, model: Model, now: float) -> str:
         """Say for how long a model is set aside, and why."""
-        wait = self.reopens_in(model, now)
-        return f"set aside for another {wait:.0f} s after a failure: {self.reason(model)}"
+        wait = math.ceil(self.reopens_in(model, now))
+        until = f"for another {wait} s" if wait else "until it shows a sign of life,"
+        return f"set aside {until} after a failure: {self.reason(model)}"
 
     def start(self, model: Model, request_id: str, now: float) -> None:
         """Note a request that goes."""
@@ -69,39 +71,52 @@ class Health:
 
     def note(self, model: Model, request_id: str, outcome: Outcome, now: float) -> None:
         """Note how a request ended. A model's failure still shows that its backend answers."""
+        if not isinstance(outcome, Failed) or outcome.scope == "request":
+            for breaker in self._both(model):
+                breaker.succeed(request_id)
+            return
         backend = self._breakers.setdefault(model.backend, Breaker(self._of_backend))
         own = self._breakers.setdefault(str(model), Breaker(self._of_model))
-        scope = getattr(outcome, "scope", "request")
-        reason, told = getattr(outcome, "reason", ""), getattr(outcome, "retry_after", None)
-        if scope == "backend":
-            backend.fail(request_id, now, reason, told)
+        if outcome.scope == "backend":
+            backend.fail(request_id, now, outcome.reason, outcome.retry_after)
             own.give_up(request_id)
             return
         backend.succeed(request_id)
-        if scope == "model":
-            own.fail(request_id, now, reason, told)
-        else:
-            own.succeed(request_id)
+        own.fail(request_id, now, outcome.reason, outcome.retry_after)
 
     def is_closed(self, backend: str, now: float) -> bool:
         """Tell whether nothing stands against a backend."""
         return backend not in self._breakers or self._breakers[backend].state(now) == "closed"
 
-    def take_probe(self, backend: str, now: float) -> bool:
-        """Claim the probe of a half-open backend; False where none may go."""
+    def take_probe(self, backend: str, now: float) -> str:
+        """Claim the probe of a half-open backend; the claim is empty where none may go."""
         breaker = self._breakers.get(backend)
         if breaker is None or not breaker.wants_probe(now):
-            return False
-        breaker.start(_PROBE, now)
-        return True
+            return ""
+        claim = f"probe {next(self._claims)}"
+        breaker.start(claim, now)
+        return claim
 
-    def note_probe(self, backend: str, failure: str, now: float) -> None:
-        """Note how a probe, or any other question without a slot, ended; empty for well."""
-        breaker = self._breakers.setdefault(backend, Breaker(self._of_backend))
+    def note_probe(self, backend: str, claim: str, failure: str, now: float) -> None:
+        """Note how a question without a slot ended; `failure` is empty for well.
+
+        Without a claim it may open a breaker that is closed, but never close one.
+        """
         if failure:
-            breaker.fail(_PROBE, now, failure, None)
-        else:
-            breaker.succeed(_PROBE)
+            breaker = self._breakers.setdefault(backend, Breaker(self._of_backend))
+            breaker.fail(claim, now, failure, None)
+        elif backend in self._breakers:
+            self._breakers[backend].succeed(claim)
+
+    def give_up_probe(self, backend: str, claim: str) -> None:
+        """Note that a probe ended without having learnt anything: the next one may go."""
+        if backend in self._breakers:
+            self._breakers[backend].give_up(claim)
+
+    def forget(self, backend: str) -> None:
+        """Forget everything about a backend and its models: it is another one now."""
+        for name in [one for one in self._breakers if one.partition("/")[0] == backend]:
+            del self._breakers[name]
 
     def shut(self, now: float) -> frozenset[tuple[str, float | None]]:
         """Name the backends and models that let nothing pass now, and until when."""

@@ -146,19 +146,33 @@ class Scheduler:
             running = station.running.pop(request_id)
             self._health.give_up(running.model, request_id)
 
-    def probes_due(self) -> list[str]:
-        """Name the backends to be probed now; `note_probe` must follow for each.
+    def probes_due(self) -> dict[str, str]:
+        """Claim the probes that are due now, by backend; each claim must be noted or given up.
 
         A backend that is set aside is probed only if something was wanted of it meanwhile.
         """
         now = self._clock()
-        due = [name for name in sorted(self._to_probe) if self._health.take_probe(name, now)]
-        self._to_probe.difference_update(due)
+        self._to_probe = {name for name in self._to_probe if not self._health.is_closed(name, now)}
+        claims = {name: self._health.take_probe(name, now) for name in sorted(self._to_probe)}
+        due = {name: claim for name, claim in claims.items() if claim}
+        self._to_probe -= due.keys()
         return due
 
-    def note_probe(self, backend: str, failure: str = "") -> None:
-        """Learn how a backend answered a question that takes no slot; empty for well."""
-        self._health.note_probe(backend, failure, self._clock())
+    def note_probe(self, backend: str, claim: str = "", failure: str = "") -> None:
+        """Learn how a backend answered a question that takes no slot; no failure is well.
+
+        Without a claim it can only tell that a backend is away, not that it is back.
+        """
+        self._health.note_probe(backend, claim, failure, self._clock())
+
+    def give_up_probe(self, backend: str, claim: str) -> None:
+        """Take back a claim from which nothing was learnt: the probe is due again."""
+        self._health.give_up_probe(backend, claim)
+        self._to_probe.add(backend)
+
+    def forget(self, backend: str) -> None:
+        """Forget the health of a backend: its name stands for another server now."""
+        self._health.forget(backend)
 
     def set_aside(self, model: Model) -> str:
         """Say why a model, or with an empty name a whole backend, may not be asked now.
@@ -171,8 +185,8 @@ class Scheduler:
         self._want(model.backend, now)
         return self._health.set_aside(model, now)
 
-    def take_probe(self, backend: str) -> bool:
-        """Claim the probe of a backend that is due for one; `note_probe` must follow."""
+    def take_probe(self, backend: str) -> str:
+        """Claim the probe of one backend if it is due; the claim is empty where it is not."""
         return self._health.take_probe(backend, self._clock())
 
     def place_of(self, request_id: str) -> Place | None:
