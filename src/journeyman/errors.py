@@ -15,6 +15,7 @@ JourneymanError
 │   ├── ContextExceeded      the input does not fit the model's window
 │   ├── Overloaded           too many requests; may say when to come back
 │   ├── CoolingDown          the proxy has set the model aside for a while
+│   ├── DeadlinePassed       the call's own time was over before the answer was whole
 │   ├── AuthFailed           the key is missing or wrong
 │   ├── RequestRejected      the backend does not accept this request as it is
 │   ├── BadReply             the reply is not what the protocol says
@@ -173,6 +174,10 @@ class Overloaded(BackendError):
 
 class CoolingDown(Overloaded):
     """The proxy has set the model aside after failures; it is no rate limit."""
+
+
+class DeadlinePassed(BackendError):
+    """The call's own time was over before the answer was whole; no fault of the model's."""
 
 
 class AuthFailed(BackendError):

@@ -166,6 +166,10 @@ class Backend(Protocol):
         """Return the one name of a model that has several: Ollama's `llama3` is `llama3:latest`."""
         ...
 
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        ...
+
     async def close(self) -> None:
         """Release connections and child processes."""
         ...

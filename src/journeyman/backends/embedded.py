@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import openai
 
-    from journeyman.backends.base import ChatRequest, Chunk, Message, TokenCount, Trust
+    from journeyman.backends.base import Backend, ChatRequest, Chunk, Message, TokenCount, Trust
     from journeyman.backends.faults import Asked
     from journeyman.config.models import EmbeddedConfig
 
@@ -36,6 +36,7 @@ class EmbeddedBackend:
 
     def __init__(self, config: EmbeddedConfig) -> None:
         self._slots = config.slots
+        self._config = config
         self._engine = EmbeddedEngine(config)
         self._server: LlamaServer | None = None
 
@@ -103,6 +104,12 @@ class EmbeddedBackend:
     def full_name(self, model: str) -> str:
         """The model has one name."""
         return model
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one was opened with the same config: loading again costs seconds."""
+        if not isinstance(other, EmbeddedBackend):
+            return False
+        return other._config == self._config  # noqa: SLF001 - it is of this very class
 
     async def close(self) -> None:
         """Close the connections and end the engine."""

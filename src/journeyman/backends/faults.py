@@ -64,6 +64,8 @@ TOO_MANY = "all_deployments_in_cooldown|server busy"
 NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
 SERVER_ERROR = "Internal Server Error"
+LONGEST_WAIT = 3600.0
+"""Seconds for which a server's word sets it aside: it may be wrong, or made for another purpose."""
 
 
 class OddReply(Exception):
@@ -255,14 +257,15 @@ def _retry_after(said: Complaint, headers: Mapping[str, str]) -> float | None:
     """Read when to come back, in seconds: RFC 9110 section 10.2.3, or LiteLLM's words."""
     told = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told):
-        return float(told)
+        return min(float(told), LONGEST_WAIT)
     if match := re.search(r"try again in (\d{1,9}(?:\.\d{1,9})?) ?s", said.text, re.IGNORECASE):
-        return float(match[1])
+        return min(float(match[1]), LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(told)
     except ValueError:
         return None
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    away = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)
+    return min(LONGEST_WAIT, max(0.0, away.total_seconds()))
 
 
 def _is_about_the_key(asked: Asked, status: int | None, said: Complaint) -> bool:

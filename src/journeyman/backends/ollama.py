@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import ollama
 
-    from journeyman.backends.base import BackendSettings, ChatRequest, Message, TokenCount
+    from journeyman.backends.base import Backend, BackendSettings, ChatRequest, Message, TokenCount
 
 LARGEST_UNASKED_WINDOW = 8192
 """The `num_ctx` of a model for which nobody chose one, in tokens; memory grows with it."""
@@ -114,6 +114,12 @@ class OllamaBackend:
     def full_name(self, model: str) -> str:
         """The model's name with its tag: `smollm2` is `smollm2:latest`."""
         return full_name(model)
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        if type(other) is not type(self):
+            return False
+        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
 
     async def close(self) -> None:
         """Close the connections."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-    from journeyman.backends.base import BackendSettings, ChatRequest, Message
+    from journeyman.backends.base import Backend, BackendSettings, ChatRequest, Message
     from journeyman.backends.tokenizers import Tokenizer
 
 # Where servers write the window into an entry of /v1/models; what is loaded goes before what
@@ -167,6 +167,12 @@ class OpenAIBackend:
     def full_name(self, model: str) -> str:
         """A model has one name."""
         return model
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        if type(other) is not type(self):
+            return False
+        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
 
     async def close(self) -> None:
         """Close the connections."""

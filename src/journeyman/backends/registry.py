@@ -27,16 +27,26 @@ KINDS: Mapping[BackendKind, Callable[[BackendSettings], Backend]] = {
 }
 
 
-def open_backends(config: Config, environ: Mapping[str, str]) -> dict[str, Backend]:
+def open_backends(
+    config: Config, environ: Mapping[str, str], already: Mapping[str, Backend] | None = None
+) -> dict[str, Backend]:
     """Open every backend of the config and the embedded engine, by name; nothing connects yet.
+
+    Args:
+        config: names them.
+        environ: holds their keys.
+        already: the backends that are open; those that would be opened alike are kept.
 
     Raises:
         ConfigError: a key's file cannot be read, or holds no key.
     """
-    backends = {
-        name: open_backend(name, backend, environ) for name, backend in config.backends.items()
-    }
-    return {**backends, EMBEDDED: EmbeddedBackend(config.embedded)}
+    backends: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
+    for name, backend in config.backends.items():
+        backends[name] = open_backend(name, backend, environ)
+    for name, old in (already or {}).items():
+        if name in backends and backends[name].is_like(old):
+            backends[name] = old
+    return {name: backends[name] for name in (*config.backends, EMBEDDED)}
 
 
 def open_backend(name: str, config: BackendConfig, environ: Mapping[str, str]) -> Backend:

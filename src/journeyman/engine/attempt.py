@@ -12,7 +12,13 @@ from journeyman.answers.checks import Checked, Reply, check_reply, label_schema
 from journeyman.backends.base import ChatRequest, ModelInfo, Usage
 from journeyman.engine.fitting import explain_excess, fit
 from journeyman.engine.values import Figures, Progress
-from journeyman.errors import BackendUnavailable, BadReply, ContextExceeded, RequestRejected
+from journeyman.errors import (
+    BackendUnavailable,
+    BadReply,
+    ContextExceeded,
+    DeadlinePassed,
+    RequestRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,10 +77,11 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The longest answer in tokens, and in seconds."""
+    """The longest answer in tokens, and in seconds; `of_call` if the call's deadline sets these."""
 
     tokens: int
     seconds: float
+    of_call: bool = False
 
 
 async def attempt(
@@ -106,11 +113,10 @@ async def attempt(
             )
             await _stream_constrained(backend, request, streamed, listener)
     except TimeoutError:
-        raise _too_slow(
-            info,
-            f"no whole answer within {limits.seconds:.3g} s",
-            "raise the tool's timeout, and its deadline where that comes first",
-        ) from None
+        if limits.of_call:
+            raise out_of_time(info.backend, info.name) from None
+        what = f"no whole answer within {limits.seconds:g} s"
+        raise _too_slow(info, what, "raise the tool's timeout") from None
     except ContextExceeded as error:
         if error.tokens is None or error.window is None or "would fit" not in str(error):
             raise explain_excess(error, info, messages, limits.tokens) from error
@@ -180,6 +186,13 @@ async def _stream(
             f"nothing came for {waited:g} s",
             f"raise {setting} in [backends.{backend.name}]",
         ) from None
+
+
+def out_of_time(backend: str, model: str) -> DeadlinePassed:
+    """Say that the call's own time is over."""
+    hint = "raise the tool's deadline, or ask for a shorter answer"
+    what = "the call's deadline came before the answer was whole"
+    return DeadlinePassed(what, backend=backend, model=model, hint=hint)
 
 
 def _too_slow(info: ModelInfo, what: str, hint: str) -> BackendUnavailable:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from journeyman.config.keys import window_keys
 from journeyman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Backend, ModelInfo
 
+    Key = tuple[str, frozenset[tuple[str, str]]]
     Ask = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
 
 _REMEMBERED_SECONDS = 30.0
 _REMEMBERED_SECONDS_OF_LOADED = 1.0
+_MOST_REMEMBERED = 1000
 
 Found = TypeVar("Found")
 
@@ -39,8 +42,8 @@ class Catalog:
         self.backends = backends
         self._ask = ask
         self._clock = clock
-        self._known: dict[str, tuple[float, object]] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._known: dict[Key, tuple[float, object]] = {}
+        self._asking: dict[Key, asyncio.Future[object]] = {}
 
     def find(self, model_id: str) -> tuple[Backend, str]:
         """Split `backend/model` into the backend and the model's own name.
@@ -89,21 +92,39 @@ class Catalog:
 
     async def _remembered(
         self,
-        key: str,
+        subject: str,
         backend: str,
         question: Callable[[], Awaitable[Found]],
         seconds: float = _REMEMBERED_SECONDS,
     ) -> Found:
-        """Ask once for all who want to know at the same time, and remember it for a while."""
-        async with self._asking.setdefault(key, asyncio.Lock()):
-            known = self._known.get(key)
-            if known and self._clock() - known[0] < seconds:
-                return cast("Found", known[1])
-            found = cast("Found", await self._ask(backend, question))
+        """Ask once for all who want to know at the same time, and remember it for a while.
+
+        What one window may know with its key is not told to another one without.
+        """
+        key = (subject, frozenset(window_keys.get().items()))
+        known = self._known.get(key)
+        if known and self._clock() - known[0] < seconds:
+            return cast("Found", known[1])
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = asyncio.ensure_future(self._find_out(key, backend, question))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return cast("Found", await asyncio.shield(asking))
+
+    async def _find_out(
+        self, key: Key, backend: str, question: Callable[[], Awaitable[object]]
+    ) -> object:
+        try:
+            found = await self._ask(backend, question)
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
             self._known[key] = (self._clock(), found)
             return found
+        finally:
+            del self._asking[key]
 
     def forget(self, model_id: str) -> None:
         """Forget what a failure has cast doubt on: the model, and its backend's list."""
-        self._known.pop(model_id, None)
-        self._known.pop(model_id.partition("/")[0], None)
+        doubtful = {model_id, model_id.partition("/")[0]}
+        self._known = {key: known for key, known in self._known.items() if key[0] not in doubtful}

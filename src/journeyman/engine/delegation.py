@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.attempt import Limits, attempt
+from journeyman.engine.attempt import Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, patterns_of
 from journeyman.engine.prompt import build_messages
 from journeyman.engine.scheduling.tiers import tiers_of
@@ -18,6 +18,7 @@ from journeyman.engine.scheduling.values import Request
 from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
 from journeyman.errors import (
     ArgumentError,
+    DeadlinePassed,
     JourneymanError,
     Overloaded,
     PrivateRefused,
@@ -88,6 +89,13 @@ class Delegation:
                 names = self._left_after(error, names, asked)
         return self._hand_back()
 
+    @property
+    def _deadline(self) -> float:
+        return self.started + self.tool.config.deadline
+
+    def _seconds_left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
     def elapsed(self) -> float:
         """Seconds since the job came in."""
         return time.monotonic() - self.started
@@ -149,9 +157,15 @@ class Delegation:
         ]
 
     async def _candidates(self) -> list[str]:
-        names, self.tries = await candidates(
-            self._patterns(), self._backends(), self.catalog.models
-        )
+        """Name the models in order; none if the servers take longer than there is time."""
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                names, self.tries = await candidates(
+                    self._patterns(), self._backends(), self.catalog.models
+                )
+        except TimeoutError:
+            self._note("", out_of_time(", ".join(self._patterns()), ""))
+            return []
         return names
 
     def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
@@ -176,7 +190,6 @@ class Delegation:
         material: Material,
     ) -> Answer:
         """Wait for a slot of one of these models and ask it; its name is noted in `asked`."""
-        deadline = self.started + self.tool.config.deadline
         trust = {name: backend.trust for name, backend in self.catalog.backends.items()}
         request = Request(
             id=uuid.uuid4().hex,
@@ -184,7 +197,7 @@ class Delegation:
             tiers=tiers_of(names, trust),
             kind=self.job.kind,
             prefix=_digest(material),
-            deadline=deadline,
+            deadline=self._deadline,
             tool=self.tool.name,
         )
         async with self.queue.slot(request, self._tell_place) as slot:
@@ -192,7 +205,7 @@ class Delegation:
             self._note_passed_over(names[: names.index(asked[0])])
             if slot.cold:
                 self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
-            return await self._ask(slot, deadline - time.monotonic(), messages, material)
+            return await self._ask(slot, messages, material)
 
     def _tell_place(self, place: Place) -> None:
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
@@ -205,6 +218,9 @@ class Delegation:
             self._note_refusal(error, names)
             return []
         (name,) = asked
+        if isinstance(error, DeadlinePassed):
+            self._note(name, error)
+            return []
         if name not in self.asked_again and _is_soon_free(error):
             self.asked_again.add(name)  # it is set aside just that long, so it waits its turn
             return names
@@ -213,31 +229,34 @@ class Delegation:
 
     def _note_refusal(self, error: JourneymanError, names: list[str]) -> None:
         if isinstance(error, Overloaded) or not self._note_passed_over(names):
-            self._note_failure(names[0], error)
+            self._note(names[0], error)
 
     def _note_passed_over(self, names: list[str]) -> bool:
-        """Note each model that is set aside as tried; tell whether there was one."""
-        noted = False
-        for name in names:
-            if refusal := self.queue.refusal_of(name):
-                self.hint = refusal.hint
-                self.tries.append(Try(name, type(refusal).__name__, str(refusal)))
-                noted = True
-        return noted
+        """Note each model that is set aside as tried, once; tell whether there was one."""
+        refusals = {name: self.queue.refusal_of(name) for name in names}
+        tried = {one.model for one in self.tries}
+        for name, refusal in refusals.items():
+            if refusal and name not in tried:
+                self._note(name, refusal)
+        return any(refusals.values())
 
-    async def _ask(
-        self, slot: Slot, seconds: float, messages: tuple[Message, ...], material: Material
-    ) -> Answer:
+    async def _ask(self, slot: Slot, messages: tuple[Message, ...], material: Material) -> Answer:
         name = str(slot.model)
         backend, _ = self.catalog.find(name)
-        info = await self.catalog.describe(name)
-        max_tokens = self.job.max_tokens or self.tool.config.max_tokens
+        tool = self.tool.config
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                info = await self.catalog.describe(name)
+        except TimeoutError:
+            raise out_of_time(*slot.model) from None
+        left = self._seconds_left()
+        max_tokens = self.job.max_tokens or tool.max_tokens
         checked, figures = await attempt(
             backend,
             info,
             messages,
-            Limits(max_tokens, min(self.tool.config.timeout, seconds)),
-            self.tool.config,
+            Limits(max_tokens, min(tool.timeout, left), of_call=left < tool.timeout),
+            tool,
             self.listener,
             slot.first_token,
         )
@@ -258,6 +277,9 @@ class Delegation:
     def _note_failure(self, name: str, error: JourneymanError) -> None:
         self.catalog.forget(name)
         self.on_failure(name, error)
+        self._note(name, error)
+
+    def _note(self, name: str, error: JourneymanError) -> None:
         self.hint = error.hint or self.hint
         self.tries.append(Try(name, type(error).__name__, str(error)))
         self.listener.progress(Progress("next-model", str(self.tries[-1])))

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections import deque
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
     from typing import Self
 
@@ -79,7 +80,9 @@ class Engine:
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
         self._running = 0
-        self._retired: list[Backend] = []
+        self._retired: list[tuple[Backend, set[object]]] = []
+        """Backends that are no longer configured, and who may still use them."""
+        self._users: set[object] = set()
 
     @classmethod
     def from_config(cls, config: Config, environ: Mapping[str, str] | None = None) -> Self:
@@ -102,7 +105,7 @@ class Engine:
     async def close(self) -> None:
         """Close the backends and the ledger."""
         await self.queue.close()
-        for backend in (*self._retired, *self.catalog.backends.values()):
+        for backend in (*(one for one, _ in self._retired), *self.catalog.backends.values()):
             await backend.close()
         if self._ledger:
             self._ledger.close()
@@ -117,10 +120,9 @@ class Engine:
         from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
 
         old = self.catalog.backends
-        opened = open_backends(config, os.environ if environ is None else environ)
-        if config.embedded == self.config.embedded:  # loading its model again would cost seconds
-            opened[EMBEDDED] = old[EMBEDDED]
-        self._retired += [one for name, one in old.items() if opened.get(name) is not one]
+        opened = open_backends(config, os.environ if environ is None else environ, old)
+        gone = [one for name, one in old.items() if opened.get(name) is not one]
+        self._retired += [(one, set(self._users)) for one in gone]
         self.config, self.catalog = config, Catalog(opened, self.queue.ask)
         self.queue.reconfigure(config, opened)
         await self._close_retired()
@@ -145,9 +147,10 @@ class Engine:
     async def survey(self, tools: Mapping[str, Tool]) -> Survey:
         """List every model of every backend now, and which of these tools use it."""
         backends = self.catalog.backends
-        models, failed = await list_models(
-            backends, lambda name: self.queue.ask(name, backends[name].models)
-        )
+        async with self._using_backends():
+            models, failed = await list_models(
+                backends, lambda name: self.queue.ask(name, backends[name].models)
+            )
         if len(backends) > 1:  # who has servers may well do without the demonstration model
             failed = [one for one in failed if one.model != EMBEDDED]
         return Survey(
@@ -189,8 +192,17 @@ class Engine:
             on_failure=self._note_error,
             listener=listener or Listener(),
         )
-        self._running += 1
         keys = window_keys.set(session.keys or window_keys.get())
+        self._running += 1
+        try:
+            async with self._using_backends():
+                return await self._run(delegation)
+        finally:
+            self._running -= 1
+            window_keys.reset(keys)
+
+    async def _run(self, delegation: Delegation) -> Outcome:
+        """Run a delegation and record how it ended, whatever happens."""
         try:
             outcome = await delegation.run()
         except asyncio.CancelledError:
@@ -210,15 +222,12 @@ class Engine:
             else:
                 self._record(delegation, "handed-back", figures=outcome.figures)
             return outcome
-        finally:
-            window_keys.reset(keys)
-            self._running -= 1
-            await self._close_retired()
 
     async def status(self) -> Status:
         """How everything stands: the queue, the servers that answer, the last failures."""
         backends = self.catalog.backends
-        answers = await asyncio.gather(*map(self._loaded, backends))
+        async with self._using_backends():
+            answers = await asyncio.gather(*map(self._loaded, backends))
         loaded = dict(zip(backends, answers, strict=True))
         return make_status(self.queue.snapshot(), backends, loaded, self._errors)
 
@@ -237,9 +246,24 @@ class Engine:
     def _note_error(self, model: str, error: JourneymanError) -> None:
         self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, str(error)))
 
+    @asynccontextmanager
+    async def _using_backends(self) -> AsyncIterator[None]:
+        """Keep the backends of now open for the body, whatever the config says meanwhile."""
+        user = object()
+        self._users.add(user)
+        try:
+            yield
+        finally:
+            self._users.discard(user)
+            for _, users in self._retired:
+                users.discard(user)
+            await self._close_retired()
+
     async def _close_retired(self) -> None:
-        while self._retired and not self._running:
-            await self._retired.pop().close()
+        unused = [one for one, users in self._retired if not users]
+        self._retired = [(one, users) for one, users in self._retired if users]
+        for backend in unused:
+            await backend.close()
 
     def _record(
         self,

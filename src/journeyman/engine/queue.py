@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.engine.capacities import Capacities
@@ -167,10 +168,13 @@ class Queue:
             if name not in self._introducing:
                 task = self._beside(self._introduce(name))
                 self._introducing[name] = task
-                task.add_done_callback(lambda _, name=name: self._introducing.pop(name, None))
+                task.add_done_callback(partial(self._forget_introduction, name))
         if unknown:
             waited_for = [self._introducing[name] for name in unknown]
             await asyncio.wait(waited_for, timeout=_SECONDS_TO_GET_TO_KNOW)
+
+    def _forget_introduction(self, name: str, _: object) -> None:
+        self._introducing.pop(name, None)
 
     async def _introduce(self, name: str) -> None:
         try:

@@ -140,7 +140,9 @@ def make_status(
             for one in shown.waiting
         ),
         breakers=tuple(
-            BreakerStatus(one.name, one.state, one.reason, one.reopens_in) for one in shown.breakers
+            BreakerStatus(one.name, one.state, one.reason, one.reopens_in)
+            for one in shown.breakers
+            if one.name.partition("/")[0] in backends
         ),
         errors=tuple(errors),
     )
