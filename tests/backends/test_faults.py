@@ -245,9 +245,10 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
     past = "Wed, 21 Oct 2015 07:28:00 GMT"
     told = {
         header: reply_fault(asked(), 429, "{}", {"retry-after": header}).retry_after
-        for header in ("7", "1.5", soon, past, "-3", "nan", "soon", "")
+        for header in ("7", "1.5", soon, past, "-3", "nan", "soon", "", "999999999")
     }
     assert 80 < told.pop(soon) <= 90
+    assert told.pop("999999999") == 3600, "a typing error sets nothing aside for thirty years"
     assert told == {"7": 7, "1.5": 1.5, past: 0, "-3": None, "nan": None, "soon": None, "": None}
 
 

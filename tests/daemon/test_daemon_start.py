@@ -15,8 +15,7 @@ from windows import INITIALIZE, kill
 from embedded.waiting import is_gone, wait_until
 from journeyman.daemon import control
 from journeyman.daemon.holding import holder
-from journeyman.shim.hello import join
-from journeyman.shim.meeting import CALL, meeting_place
+from journeyman.shim.meeting import meeting_place
 
 pytestmark = pytest.mark.slow
 
@@ -190,45 +189,3 @@ def test_the_socket_is_the_users_alone(window):
     place = meeting_place()
     assert Path(place.folder).stat().st_mode & 0o777 == 0o700
     assert Path(place.socket).stat().st_mode & 0o777 == 0o600
-
-
-class TestOverLoopback:
-    """As on systems without unix sockets."""
-
-    @pytest.fixture(autouse=True)
-    def _tcp(self, monkeypatch):
-        monkeypatch.setenv("JOURNEYMAN_TRANSPORT", "tcp")
-
-    def test_windows_find_the_daemon_by_its_port_file(self, window, log_text):
-        assert window().call() == window().call() == "Three lines."
-        place = meeting_place()
-        assert not Path(place.socket).exists()
-        assert Path(place.port_file).stat().st_mode & 0o777 == 0o600
-        assert log_text().count(LISTENS) == 1
-        _, token = Path(place.port_file).read_text().split()
-        assert token not in log_text()
-        assert token not in json.dumps(control.describe())
-
-    def test_who_does_not_know_the_token_is_sent_away(self, window):
-        window()
-        file = Path(meeting_place().port_file)
-        port, _ = file.read_text().split()
-        file.write_text(f"{port} guessed\n")
-        code, said = window(opens=False).leave()
-        assert code == 1
-        assert "token of the port file is missing or wrong" in said
-
-    def test_what_a_killed_daemon_leaves_behind_stands_in_nobodys_way(self, window, daemon_pid):
-        one = window()
-        kill(daemon_pid())
-        one.end()
-        assert window().call() == "Three lines."
-
-    def test_it_is_stopped(self, window, daemon_pid, journeyman):
-        window()
-        pid = daemon_pid()
-        assert journeyman("daemon", "stop").stdout == f"stopped: process {pid}\n"
-        place = meeting_place()
-        assert not Path(place.port_file).exists()
-        assert holder(place) is None
-        assert join(place, CALL) is None

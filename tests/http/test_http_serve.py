@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from http_faces import NEWER, client, rows, until
+from http_faces import NEWER, OLDER, client, rows, until
 
 from doubles.plays import Play
 from journeyman.server.http.tokens import Tokens
@@ -35,6 +35,21 @@ def started(*arguments):
     ) as process:
         try:
             yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def window():
+    """Open a window that says nothing."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "journeyman", "mcp"],
+        env=dict(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield
         finally:
             process.kill()
 
@@ -152,6 +167,62 @@ async def test_calls_over_http_use_the_keys_of_who_serves(config_file, openai_do
         assert await answers(url) == "Three lines."
 
 
+@pytest.mark.parametrize("revision", [OLDER, NEWER])
+async def test_the_models_are_asked_for_with_the_keys_of_who_serves(
+    config_file, openai_double, monkeypatch, revision
+):
+    openai_double.key = "sk-koala"
+    openai_double.entries[0]["max_model_len"] = 4096
+    config_file.write_text(
+        config_file.read_text().replace("[tools", 'api_key_env = "KOALA_KEY"\n\n[tools')
+    )
+    monkeypatch.setenv("KOALA_KEY", "sk-koala")
+    with started("--http", "127.0.0.1:0") as process:
+        url = await asyncio.to_thread(url_of, process)
+        async with client(url, revision) as mcp:
+            listed = await mcp.list_tools()
+            result = await mcp.call_tool("list_available_local_models", {})
+    assert "Model koala/llama3-local, window 4096 tokens" in listed.tools[0].description
+    assert not result.is_error
+    assert "codellama-local" in result.content[0].text
+    assert "KOALA_KEY" not in result.content[0].text
+
+
+async def test_a_newer_version_takes_over_from_the_daemon_that_serves(config_file, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "98.0")
+    with started("--http", f"127.0.0.1:{port}") as process:
+        url = await asyncio.to_thread(url_of, process)
+        process.stdout.readline()
+        told = await asyncio.to_thread(daemon_status)
+        assert (told["version"], told["running"]) == ("98.0", 0)
+        monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "99.0rc1")
+        with window():
+            assert await asyncio.to_thread(url_of, process) == url
+            assert await answers(url) == "Three lines."
+            told = await asyncio.to_thread(daemon_status)
+            assert (told["version"], told["running"]) == ("99.0rc1", 0)
+
+
+async def test_calls_over_http_are_answered_before_a_newer_version_takes_over(
+    config_file, openai_double, monkeypatch
+):
+    openai_double.plays(Play(reply="a b c d e f g h", pause=0.5), Play(reply="Three lines."))
+    monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "98.0")
+    with started("--http", "127.0.0.1:0") as process:
+        url = await asyncio.to_thread(url_of, process)
+        process.stdout.readline()
+        calling = asyncio.create_task(answers(url))
+        await until(lambda: openai_double.chats)
+        monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "99.0rc1")
+        told = await asyncio.to_thread(daemon_status)
+        assert (told["version"], told["superseded"]) == ("98.0", True)
+        assert await calling == "a b c d e f g h"
+        again = await asyncio.to_thread(url_of, process)
+        assert await answers(again) == "Three lines."
+
+
 async def test_when_the_daemon_dies_another_one_serves_at_the_same_address(config_file):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -164,6 +235,10 @@ async def test_when_the_daemon_dies_another_one_serves_at_the_same_address(confi
 
 
 def daemon_pid():
+    return daemon_status()["pid"]
+
+
+def daemon_status():
     done = subprocess.run(
         [sys.executable, "-m", "journeyman", "daemon", "status", "--json"],
         env=dict(os.environ),
@@ -171,4 +246,4 @@ def daemon_pid():
         text=True,
         check=True,
     )
-    return json.loads(done.stdout)["pid"]
+    return json.loads(done.stdout)

@@ -81,9 +81,21 @@ def litellm_proxy(llama: str, window: int, folder: Path) -> Iterator[Proxy]:
         window: its window in tokens, which the proxy is told to tell.
         folder: where the proxy's config and log go.
     """
+    with litellm_running(CONFIG.format(llama=llama, window=window, key=MASTER_KEY), folder) as url:
+        yield Proxy(url, llama)
+
+
+@contextmanager
+def litellm_running(config_text: str, folder: Path) -> Iterator[str]:
+    """Run the proxy with a config of its own; yields its address.
+
+    Args:
+        config_text: in YAML.
+        folder: where the config and the log go.
+    """
     program = litellm_environment() / "bin" / "litellm"
-    config, log = folder / "config.yaml", folder / "log"
-    config.write_text(CONFIG.format(llama=llama, window=window, key=MASTER_KEY))
+    config, log = folder / "litellm.yaml", folder / "litellm.log"
+    config.write_text(config_text)
     port = _free_port()
     command = [program, "--config", config, "--host", "127.0.0.1", "--port", str(port)]
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "NO_PROXY": "*"}
@@ -96,7 +108,7 @@ def litellm_proxy(llama: str, window: int, folder: Path) -> Iterator[Proxy]:
     ):
         try:
             _wait_until_alive(f"http://127.0.0.1:{port}", process, log)
-            yield Proxy(f"http://127.0.0.1:{port}", llama)
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
 

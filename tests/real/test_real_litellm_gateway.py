@@ -1,8 +1,6 @@
 """A real LiteLLM proxy as MCP gateway: its clients reach our tools through it."""
 
 import asyncio
-import os
-import subprocess
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx2
@@ -17,7 +15,7 @@ from journeyman.ledger import Filter, Ledger
 from journeyman.server.http.face import HttpFace, HttpSettings
 from journeyman.server.http.tokens import Tokens
 from journeyman.server.live import LiveEngine
-from real.litellm_proxy import MASTER_KEY, _free_port, _wait_until_alive, litellm_environment
+from real.litellm_proxy import MASTER_KEY, litellm_running
 
 # The first test installs the proxy.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -48,24 +46,8 @@ TOOL = "journeyman-ask_local_llama"
 @contextmanager
 def gateway(url, token, folder):
     """Run the proxy in front of the server; yields the address of its own MCP server."""
-    config, log = folder / "gateway.yaml", folder / "gateway.log"
-    config.write_text(GATEWAY.format(key=MASTER_KEY, url=url, token=token))
-    port = _free_port()
-    program = litellm_environment() / "bin" / "litellm"
-    command = [program, "--config", config, "--host", "127.0.0.1", "--port", str(port)]
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "NO_PROXY": "*"}
-    environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        ) as process,
-    ):
-        try:
-            _wait_until_alive(f"http://127.0.0.1:{port}", process, log)
-            yield f"http://127.0.0.1:{port}/mcp/"
-        finally:
-            process.kill()
+    with litellm_running(GATEWAY.format(key=MASTER_KEY, url=url, token=token), folder) as proxy:
+        yield f"{proxy}/mcp/"
 
 
 @asynccontextmanager

@@ -178,6 +178,7 @@ async def _serve(
     """Open the HTTP face for as long as the client stays."""
     from journeyman.daemon.serving import serve_http  # noqa: PLC0415 - heavy
 
+    daemon.keeps_face_open()
     try:
         await serve_http(daemon, request, writer, reader, keys)
     except Exception as failure:  # noqa: BLE001 - as in `_work`

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 from journeyman.errors import DaemonError
 from journeyman.shim.hello import uses_tcp
-from journeyman.shim.locks import try_lock
+from journeyman.shim.locks import is_held, try_lock
 
 if TYPE_CHECKING:
     from journeyman.shim.meeting import Place
 
 _MOST_WAITING = 4096
 _SECONDS_BETWEEN_LOOKS = 0.05
+_SECONDS_OF_A_LOOK = 0.2
+"""Who looks whether a daemon lives has its lock for a moment."""
 
 
 class Holding:
@@ -40,7 +42,7 @@ class Holding:
         self._place = place
         self._given_up = False
         self.token = ""
-        """What a visitor must say, where the system does not tell who it is."""
+        """What a visitor must know, where the system does not tell who it is."""
         try:
             self._lock = _life_lock(place, seconds)
             try:
@@ -122,9 +124,7 @@ class Holding:
 def holder(place: Place) -> int | None:
     """Return the process id of the daemon that lives here, also of one that does not answer."""
     try:
-        lock = try_lock(place.life_lock)
-        if lock is not None:
-            os.close(lock)
+        if not is_held(place.life_lock):
             return None
         return int(Path(place.life_lock).read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -132,7 +132,7 @@ def holder(place: Place) -> int | None:
 
 
 def _life_lock(place: Place, seconds: float) -> int:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + max(seconds, _SECONDS_OF_A_LOOK)
     while (lock := try_lock(place.life_lock)) is None:
         if time.monotonic() >= deadline:
             pid = holder(place)

@@ -102,6 +102,11 @@ class Daemon:
             "connections": [one.visitor.describe() for one in self._visits.values()],
         }
 
+    def keeps_face_open(self) -> None:
+        """Note that the visit of this task serves over HTTP, for as long as it lasts."""
+        if here := _here.get():
+            here.serves = True
+
     def stop(self) -> None:
         """End gracefully: calls are cancelled, rows written, the embedded engine ended."""
         self._stopping.set()
@@ -224,8 +229,11 @@ class Daemon:
             self._moving = asyncio.create_task(self._move())
 
     def _busy(self) -> bool:
-        over_http = self._face is not None and self.live.engine.running > 0
-        return over_http or any(visit.running for visit in self._visits.values())
+        return self._busy_over_http() or any(visit.running for visit in self._visits.values())
+
+    def _busy_over_http(self) -> bool:
+        has_face = self._face is not None or any(one.serves for one in self._visits.values())
+        return has_face and self.live.engine.running > 0
 
     async def _move(self) -> None:
         """Send every visitor to another daemon, and end.
@@ -238,7 +246,11 @@ class Daemon:
             for visit in self._visits.values():
                 late = visit.told_to_move_at and now - visit.told_to_move_at > _SECONDS_TO_MOVE
                 if visit.told_to_move_at is None:
+                    if visit.serves and self._busy_over_http():
+                        continue
                     visit.tell_to_move(now)
+                    if visit.serves:  # it hears by the end of its connection that it must move
+                        visit.end()
                 elif (visit.released or late) and not visit.running:
                     visit.end()
             await asyncio.sleep(_SECONDS_BETWEEN_STEPS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SECONDS_TO_GREET = 10.0
+_UNPROVEN = "the visitor does not prove that it knows the token of the port file"
 _MAC_PEER_CREDENTIALS = 1  # LOCAL_PEERCRED of sys/un.h, at the level 0
 _MAC_CREDENTIALS_SIZE = 76
 
@@ -103,7 +103,7 @@ async def greet(
         reader: what they say.
         writer: takes what we say.
         wants: the names of the keys that the config asks for.
-        token: what they must say; empty where the system tells who they are.
+        token: what they must know; empty where the system tells who they are.
 
     Raises:
         Refused: they are somebody else, or speak another language.
@@ -112,8 +112,9 @@ async def greet(
     """
     _check_user(writer.get_extra_info("socket"))
     async with asyncio.timeout(_SECONDS_TO_GREET):
+        expected = await _prove(reader, writer, token) if token else ""
         hello = await _line(reader)
-        _check(hello, token)
+        _check(hello, expected)
         # Field for field as the shim recognizes it without a parser.
         greeting = {
             "journeyman": PROTOCOL,
@@ -124,7 +125,7 @@ async def greet(
         writer.write(json.dumps(greeting).encode() + b"\n")
         answer = await _line(reader)
     keys = answer.get("keys")
-    visitor = Visitor({name: one for name, one in hello.items() if name != "token"})
+    visitor = Visitor({name: one for name, one in hello.items() if name != "proof"})
     visitor.take_keys(keys if isinstance(keys, dict) else {}, wants)
     return visitor
 
@@ -147,11 +148,25 @@ async def _line(reader: asyncio.StreamReader) -> dict[str, Any]:
     return value
 
 
-def _check(hello: Mapping[str, Any], token: str) -> None:
-    said = hello.get("token")
-    told = said.encode() if isinstance(said, str) else b""
-    if token and not hmac.compare_digest(told, token.encode()):
-        raise Refused("the token of the port file is missing or wrong")
+async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> str:
+    """Show that we know the token of the port file; returns what shows that the visitor does."""
+    from journeyman.shim import proof  # noqa: PLC0415 - over TCP only
+
+    theirs = (await _line(reader)).get("nonce")
+    if not isinstance(theirs, str):
+        raise Refused(_UNPROVEN)
+    ours = proof.nonce()
+    told = {"nonce": ours, "proof": proof.proof(token, proof.DAEMON, theirs, ours)}
+    writer.write(json.dumps(told).encode() + b"\n")
+    return proof.proof(token, proof.VISITOR, theirs, ours)
+
+
+def _check(hello: Mapping[str, Any], expected: str) -> None:
+    if expected:
+        from journeyman.shim import proof  # noqa: PLC0415 - over TCP only
+
+        if not proof.is_proof(hello.get("proof"), expected):
+            raise Refused(_UNPROVEN)
     if hello.get("journeyman") != PROTOCOL:
         raise Refused(
             f"the daemon is of version {own_version()}, which speaks another protocol",

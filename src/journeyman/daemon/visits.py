@@ -49,6 +49,8 @@ class Visit:
         self.released = False
         """Whether the shim has said that nothing more comes, after it was told that we move."""
         self.told_to_move_at: float | None = None
+        self.serves = False
+        """Whether it holds an HTTP face open, which is no work: what comes over HTTP is."""
         self._task = asyncio.current_task()
         self._wants = tuple(wants)
         self._traffic = Traffic(self._control)
@@ -57,7 +59,9 @@ class Visit:
     @property
     def running(self) -> int:
         """How many of its requests are being worked on."""
-        return len(self._traffic.waiting) if self.visitor.role == MCP else 1
+        if self.visitor.role == MCP:
+            return len(self._traffic.waiting)
+        return 0 if self.serves else 1
 
     async def serve_mcp(self, live: LiveEngine) -> None:
         """Speak MCP until the client leaves."""

@@ -107,7 +107,8 @@ def join(place: Place, role: str, *, deadline: float | None = None) -> Met | Non
     connection, token = opened
     try:
         connection.settimeout(deadline or _patience(place))
-        connection.sendall(_greeting(role, token))
+        proof = _proof(connection, token) if token else ""
+        connection.sendall(_greeting(role, proof))
         line, rest = _first_line(connection)
         if not line:
             connection.close()
@@ -129,6 +130,11 @@ def join(place: Place, role: str, *, deadline: float | None = None) -> Met | Non
 def _dial(place: Place) -> tuple[socket.socket, str]:
     if uses_tcp():
         port, token = read_port_file(place)
+        from journeyman.shim.locks import is_held  # noqa: PLC0415 - the usual way does without
+
+        # The port of a daemon that was killed is anybody's; the lock, in our folder, is not.
+        if not is_held(place.life_lock):
+            raise ConnectionRefusedError(f"no daemon lives at {place.port_file}")
         return socket.create_connection(("127.0.0.1", port), timeout=_SECONDS_TO_ANSWER), token
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -165,14 +171,53 @@ def _patience(place: Place) -> float:
     return _SECONDS_OF_YOUTH if 0 <= age < _SECONDS_OF_YOUTH else _SECONDS_TO_ANSWER
 
 
-def _greeting(role: str, token: str) -> bytes:
+def _proof(connection: socket.socket, token: str) -> str:
+    """See that it is our daemon that listens on the port; returns what it must hear in return.
+
+    Raises:
+        NotMet: it is somebody else, or it refuses.
+        OSError: it ended.
+    """
+    import json  # noqa: PLC0415 - over TCP only
+
+    from journeyman.shim import proof  # noqa: PLC0415 - as above
+
+    ours = proof.nonce()
+    connection.sendall(b'{"nonce": "%s"}\n' % ours.encode())
+    line, _ = _first_line(connection)
+    if not line:
+        raise ConnectionResetError
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and "error" in said:
+        raise _refused(said)
+    theirs = said.get("nonce") if isinstance(said, dict) else None
+    if not isinstance(theirs, str) or not proof.is_proof(
+        said.get("proof"), proof.proof(token, proof.DAEMON, ours, theirs)
+    ):
+        raise NotMet("what answers at the daemon's port does not know its token", _STOP_HINT)
+    return proof.proof(token, proof.VISITOR, ours, theirs)
+
+
+def _refused(said: dict[str, object]) -> NotMet:
+    code = said.get("exit")
+    return NotMet(
+        str(said.get("error")),
+        str(said.get("hint", "")),
+        exit_code=code if isinstance(code, int) else 1,
+    )
+
+
+def _greeting(role: str, proof: str) -> bytes:
     project = os.environ.get(PROJECT_VARIABLE) or _current_folder()
     quoted = f'"{project}"'
     if not (project.isascii() and project.isprintable()) or set('"\\') & set(project):
         import json  # noqa: PLC0415 - 3 ms that most starts do without
 
         quoted = json.dumps(project)
-    more = f', "token": "{token}"' if token else ""
+    more = f', "proof": "{proof}"' if proof else ""
     return (
         f'{{"journeyman": {PROTOCOL}, "version": "{own_version()}", "role": "{role}", '
         f'"project": {quoted}, "pid": {os.getpid()}{more}}}\n'
@@ -212,13 +257,8 @@ def _understood(connection: socket.socket, line: bytes, rest: bytes) -> tuple[Me
         said = None
     if not isinstance(said, dict) or ("journeyman" not in said and "error" not in said):
         raise NotMet("what answers in the daemon's place is no daemon", _STOP_HINT)
-    if error := said.get("error"):
-        code = said.get("exit")
-        raise NotMet(
-            str(error),
-            str(said.get("hint", "")),
-            exit_code=code if isinstance(code, int) else 1,
-        )
+    if said.get("error"):
+        raise _refused(said)
     if said["journeyman"] != PROTOCOL:
         raise NotMet(
             f"the daemon is of version {said.get('version')}, which speaks another protocol",

@@ -27,10 +27,30 @@ def try_lock(path: str) -> int | None:
     return opened
 
 
+def is_held(path: str) -> bool:
+    """Tell whether somebody holds a lock; several who look at once do not see one another.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        opened = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        _lock(opened, shared=True)
+    except OSError:
+        return True
+    finally:
+        os.close(opened)
+    return False
+
+
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(opened: int) -> None:
+    def _lock(opened: int, *, shared: bool = False) -> None:
+        del shared  # this system has no such locks
         os.lseek(opened, 1 << 30, os.SEEK_SET)  # beyond what is written, so that it stays readable
         msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)
         os.lseek(opened, 0, os.SEEK_SET)
@@ -38,5 +58,5 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(opened: int) -> None:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(opened: int, *, shared: bool = False) -> None:
+        fcntl.flock(opened, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -9,7 +9,12 @@ A connection begins with three lines of JSON; then what its role speaks:
     shim    {"keys": {"LITELLM_KEY": "…"}}
 
 or, in place of the second, `{"error": "…", "hint": "…", "exit": 1}` and the end; `exit` is the code
-that the shim ends with. Over loopback TCP the first line also has the `token` of the port file.
+that the shim ends with. Over loopback TCP two lines come before these, and the shim's greeting has
+its `proof` (journeyman.shim.proof), so that neither tells a stranger anything:
+
+    shim    {"nonce": "…"}
+    daemon  {"nonce": "…", "proof": "…"}
+
 In the role `call` one request of our own follows (journeyman.remote.messages). In the role `mcp`
 lines of MCP follow both ways; one that begins with a zero byte is between the two alone:
 

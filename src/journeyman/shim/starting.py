@@ -23,6 +23,8 @@ _SECONDS_TO_START = 30.0
 _SECONDS_BETWEEN_LOOKS = 0.02
 _LONGEST_LAST_WORDS = 10_000
 
+# The version of a test is among them: a window of that version would find every daemon that it
+# starts to be of an older one, and replace it for ever.
 _KEPT = frozenset({
     "HOME", "USER", "LOGNAME", "PATH", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "REQUESTS_CA_BUNDLE",
     "LD_LIBRARY_PATH", "JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", TRANSPORT_VARIABLE, VERSION_VARIABLE,

@@ -15,6 +15,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import INVALID_REQUEST
 
+from journeyman.config.keys import window_keys
 from journeyman.errors import ArgumentError
 from journeyman.server.http.address import PATH, bind, is_loopback, parse_address, url_of
 from journeyman.server.http.connection import HttpConnection
@@ -139,6 +140,7 @@ class HttpFace:
     async def _run(
         self, server: _Uvicorn, manager: StreamableHTTPSessionManager, bound: socket.socket
     ) -> None:
+        window_keys.set(self._settings.keys)  # every task of this face inherits it
         watching = asyncio.create_task(
             self._live.watch(self.connection.project, self.connection.tools_changed)
         )
