@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from held_doubles import HeldOpenAI, until
+from held_doubles import HeldLlamaSwap, HeldOpenAI, until
 
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
@@ -180,7 +181,7 @@ def test_a_model_that_went_by_itself_does_not_make_its_server_exclusive(build):
     engine = build(koala=DEAD_URL, kinds={"koala": "ollama"})
     clock = Clock()
     capacities = Capacities(clock)
-    capacities.take(engine.config.backends, engine.catalog.backends)
+    capacities.take(engine.config, engine.catalog.backends)
     capacities.note_loaded("koala", frozenset("a"))
     clock.now = 3600.0
     capacities.note_loaded("koala", frozenset("b"))
@@ -190,3 +191,44 @@ def test_a_model_that_went_by_itself_does_not_make_its_server_exclusive(build):
     assert capacities.of("koala").exclusive
     clock.now = 9999.0
     assert not capacities.of("koala").exclusive, "two that are never asked for never show"
+
+
+async def test_a_ledger_that_cannot_be_written_is_told_with_the_answer_and_in_the_status(
+    build, job, session, openai_double
+):
+    """It was only in a log that a full disk has no room for either."""
+    openai_double.plays(prompt_tokens=90)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    engine._ledger_path = Path("/dev/full/ledger.db")
+    answer = await engine.delegate(job(), session)
+    assert "not recorded: the ledger" in answer.notes[-1]
+    assert (await engine.status()).errors[-1].model == "ledger"
+
+
+async def test_a_model_is_shown_as_loading_until_its_first_token(build, job, session):
+    with HeldLlamaSwap("a") as swap:
+        swap.plays(Play(pieces=("One", "more"), pause=0.5, prompt_tokens=90))
+        engine = build(koala=swap.url, kinds={"koala": "llama-swap"})
+        call = asyncio.ensure_future(engine.delegate(job(), session))
+        await until(lambda: [one.cold for one in engine.queue.snapshot().running] == [True])
+        swap.free.set()
+        await until(lambda: [one.cold for one in engine.queue.snapshot().running] == [False])
+        assert isinstance(await call, Answer)
+
+
+async def test_the_embedded_engines_slots_are_known_before_it_is_asked(build):
+    engine = build()
+    (embedded,) = (await engine.status()).backends
+    assert embedded.slots == engine.config.embedded.slots == 2
+
+
+async def test_a_huge_prompt_does_not_hold_up_other_sessions(build, job, session, openai_double):
+    """Ten million signs were counted on the event loop: everybody waited."""
+    openai_double.plays(prompt_tokens=90)
+    engine = build(koala=openai_double.url, models=[LLAMA], windows={"llama3-local": 8192})
+    huge = asyncio.ensure_future(engine.delegate(job("word " * 1_000_000), session))
+    await asyncio.sleep(0)
+    small = await engine.delegate(job("small"), session)
+    assert isinstance(small, Answer)
+    assert not huge.done()
+    assert isinstance(await huge, HandBack)

@@ -27,12 +27,17 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What the daemon says of itself; `started` is seconds since 1970."""
+    """What the daemon says of itself; `started` is seconds since 1970.
+
+    `problem` says why a changed config is not in use, `http` where it listens for other machines.
+    """
 
     version: str
     pid: int
     started: float
     connections: tuple[Connected, ...] = ()
+    problem: str = ""
+    http: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,13 @@ def sections(standing: Standing, now: float) -> list[Section]:
     status = standing.status
     every = [
         _process(standing.process, now),
+        _section(
+            ("problem", "the changed config is not in use"),
+            [("problem", standing.process.problem)] if standing.process.problem else [],
+        ),
+        _section(
+            ("http", "address"), [("http", standing.process.http)] if standing.process.http else []
+        ),
         _section(
             ("backend", "kind", "running", "slots", "waiting", "exclusive", "swaps", "loaded"),
             (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from journeyman.backends.base import Learnt
+from journeyman.config.models import EMBEDDED
 from journeyman.engine.scheduling.values import Capacity
 from journeyman.errors import AuthFailed, BackendError, Unreachable
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from journeyman.backends.base import Backend
-    from journeyman.config.models import BackendConfig
+    from journeyman.config.models import BackendConfig, Config
 
 # Ollama serves one request for each model unless OLLAMA_NUM_PARALLEL says more, and does not tell;
 # llama-swap refuses the eleventh request for a model. Other servers have queues of their own.
@@ -33,19 +34,14 @@ class Capacities:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._config: Mapping[str, BackendConfig] = {}
+        self._config: Config | None = None
         self._backends: Mapping[str, Backend] = {}
         self._learnt: dict[str, Learnt] = {}
         self._seen: dict[str, tuple[float, frozenset[str]]] = {}
         self._made_way: dict[str, float] = {}
 
-    def take(self, config: Mapping[str, BackendConfig], backends: Mapping[str, Backend]) -> None:
-        """Take a changed config; what was learnt of the backends that stay is kept.
-
-        Args:
-            config: the backends of the config; the embedded engine has no entry.
-            backends: the backends by name.
-        """
+    def take(self, config: Config, backends: Mapping[str, Backend]) -> None:
+        """Take a changed config; what was learnt of the backends that stay is kept."""
         for name, backend in self._backends.items():
             if backends.get(name) is not backend:
                 for known in (self._learnt, self._seen, self._made_way):
@@ -54,6 +50,8 @@ class Capacities:
 
     def of(self, name: str) -> Capacity:
         """What a backend takes at once, as far as it is known."""
+        if self._config is None or name == EMBEDDED:
+            return Capacity(self._config.embedded.slots if self._config else 1)
         learnt = self._learnt.get(name, Learnt())
         capacity = OF_KIND.get(self._backends[name].kind, OF_OTHERS)
         if learnt.slots is not None:
@@ -63,7 +61,7 @@ class Capacities:
             exclusive = self._clock() - self._made_way[name] < _BELIEVED_SECONDS or exclusive
         if exclusive is not None:
             capacity = replace(capacity, exclusive=exclusive)
-        return _configured(capacity, self._config.get(name))
+        return _configured(capacity, self._config.backends.get(name))
 
     def is_known(self, name: str) -> bool:
         """Tell whether the server has been asked."""

@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from journeyman.config.keys import window_keys
@@ -217,11 +217,13 @@ class Engine:
             self._record(delegation, "failed", error=str(error))
             raise
         else:
-            if isinstance(outcome, Answer):
-                self._record(delegation, "answered", model=outcome.model, figures=outcome.figures)
-            else:
+            if not isinstance(outcome, Answer):
                 self._record(delegation, "handed-back", figures=outcome.figures)
-            return outcome
+                return outcome
+            problem = self._record(
+                delegation, "answered", model=outcome.model, figures=outcome.figures
+            )
+            return replace(outcome, notes=(*outcome.notes, problem)) if problem else outcome
 
     async def status(self) -> Status:
         """How everything stands: the queue, the servers that answer, the last failures."""
@@ -273,8 +275,8 @@ class Engine:
         model: str = "",
         figures: Figures | None = None,
         error: str = "",
-    ) -> None:
-        """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
+    ) -> str:
+        """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
         figures = figures or Figures()
         entry = Entry(
             at=time.time(),
@@ -296,6 +298,9 @@ class Engine:
             self._open_ledger().record(entry)
         except LedgerError as failure:
             log.warning("not recorded: %s", failure)
+            self._note_error("ledger", failure)
+            return f"not recorded: {failure}"
+        return ""
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:

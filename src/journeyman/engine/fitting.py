@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from journeyman.backends.base import Backend, Message, ModelInfo
 
 # An answer shorter than this is not worth a call; a smaller max_tokens counts instead.
+_LONG_TEXT = 200_000
 _LEAST_ANSWER = 256
 
 
@@ -40,7 +42,7 @@ async def fit(
         ContextExceeded: it certainly does not fit; with the count, the window and what would fit.
         BackendError: the backend failed to count.
     """
-    least = lower_bound(messages)
+    least = await _least(messages)
     if info.window is None or upper_bound(messages) + max_tokens <= info.window:
         return Fit(max_tokens, least, "counted by words")
     count = await backend.count_tokens(info.name, messages)
@@ -54,6 +56,13 @@ async def fit(
     if least + wanted > info.window:
         raise _too_long(info, info.window, count, messages, wanted)
     return Fit(max(wanted, min(max_tokens, room)), least, "counted by words")
+
+
+async def _least(messages: tuple[Message, ...]) -> int:
+    """Count the words; of a long text in a thread, since other sessions do not want to wait."""
+    if sum(len(message.content) for message in messages) < _LONG_TEXT:
+        return lower_bound(messages)
+    return await asyncio.to_thread(lower_bound, messages)
 
 
 def explain_excess(

@@ -145,7 +145,7 @@ class Queue:
 
     def _take(self, config: Config, backends: Mapping[str, Backend]) -> None:
         self._backends = backends
-        self._capacities.take(config.backends, backends)
+        self._capacities.take(config, backends)
         for name in backends:
             self._scheduler.configure(name, self._capacities.of(name))
 

@@ -34,7 +34,7 @@ class BackendStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunningStatus:
-    """A request that runs, for `seconds` so far; `cold` if its model was loaded for it."""
+    """A request that runs, for `seconds` so far; `cold` while its model is loaded for it."""
 
     session: str
     tool: str

@@ -34,8 +34,7 @@ _START = "`journeyman daemon start` starts it"
 class RemoteEngine:
     """Delegates by the daemon, so that one queue serves all; works without one too.
 
-    The daemon is looked for at the first call. If none runs then, an engine in this process does
-    this call and all that follow.
+    The daemon is looked for at each call. If none runs then, an engine in this process does it.
 
     Args:
         config: the user's config.
@@ -105,7 +104,7 @@ class RemoteEngine:
 
     async def _line(self) -> Line | None:
         """Reach the daemon; None where the work is to be done here."""
-        if self._own or self._daemon is False:
+        if self._daemon is False:
             return None
         try:
             place = meeting_place(str(self._config_file) if self._config_file else None)
@@ -114,7 +113,7 @@ class RemoteEngine:
         except (DaemonError, NoMeetingPlace) as reason:
             if self._daemon:
                 raise reason if isinstance(reason, DaemonError) else _none_runs(reason) from None
-            log.info("working without the daemon: %s", reason)
+            log.warning("note: working without the daemon: %s", reason)
             return None
         if line is None and self._daemon:
             raise _none_runs()

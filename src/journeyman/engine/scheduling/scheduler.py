@@ -124,6 +124,7 @@ class Scheduler:
             return
         running = station.running[request_id]
         self._costs.add_first_token(running.model, seconds, cold=running.cold)
+        station.running[request_id] = replace(running, answering=True)
         station.note_warm()
 
     def finish(self, request_id: str, outcome: Outcome) -> None:

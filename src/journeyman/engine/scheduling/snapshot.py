@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class RunningView:
-    """A request that runs, for `seconds` so far; `cold` if a model is loaded for it."""
+    """A request that runs, for `seconds` so far; `cold` while a model is loaded for it."""
 
     id: str
     session: str
@@ -101,7 +101,7 @@ def take_snapshot(
                 model=one.model,
                 kind=one.request.kind,
                 seconds=now - one.since,
-                cold=one.cold,
+                cold=one.cold and not one.answering,
             )
             for station in stations
             for one in station.running.values()

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A request that has a slot; `since` is when it got it, `cold` whether that loads a model."""
+    """A request that has a slot; `since` is when it got it, `cold` whether that loads a model.
+
+    `answering` tells whether its first token has come.
+    """
 
     request: Request
     model: Model
     since: float
     cold: bool
+    answering: bool = False
 
 
 class Station:
