@@ -103,6 +103,20 @@ def test_each_config_data_folder_and_home_has_a_place_of_its_own(runtime_folder,
     assert (runtime_folder / "journeyman").stat().st_mode & 0o777 == 0o700
 
 
+def test_however_the_environment_spells_it_one_config_is_one_place(monkeypatch, runtime_folder):
+    """A shell that sets the platform's own defaults had a daemon of its own."""
+    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/one")
+    plain = meeting_place().socket
+    assert meeting_place("/home/one/.config/journeyman/config.toml").socket == plain
+    assert meeting_place("~/.config/../.config/journeyman/config.toml").socket == plain
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/home/one/.config/")
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/one/.local/share")
+    monkeypatch.setenv("HOME", "/home/one/")
+    assert meeting_place().socket == plain
+
+
 def test_a_folder_of_somebody_else_is_no_place(runtime_folder):
     (runtime_folder / "elsewhere").mkdir()
     (runtime_folder / "journeyman").symlink_to(runtime_folder / "elsewhere")

@@ -78,15 +78,18 @@ def meeting_place(config: str | None = None, data: str | None = None) -> Place:
     Raises:
         NoMeetingPlace: the folder cannot be made, or belongs to somebody else.
     """
-    config = os.environ.get("JOURNEYMAN_CONFIG", "") if config is None else config
-    data = os.environ.get("JOURNEYMAN_DATA", "") if data is None else data
     from zlib import crc32  # noqa: PLC0415 - a test that runs no shim needs no name
 
-    chosen = [os.path.abspath(os.path.expanduser(one)) if one else "" for one in (config, data)]  # noqa: PTH100, PTH111 - pathlib takes 12 ms to import
-    # A scratch home, or scratch folders of the platform, have another config and another ledger.
-    homes = [os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
-    whole = "\0".join(chosen + homes).encode(errors="surrogateescape")
-    return Place(_runtime_folder(), f"{crc32(whole):08x}")
+    told = os.environ.get
+    # However the environment spells it: one config and one ledger are one place.
+    config = (told("JOURNEYMAN_CONFIG") if config is None else config) or (
+        f"{told('XDG_CONFIG_HOME') or '~/.config'}/journeyman/config.toml"
+    )
+    data = (told("JOURNEYMAN_DATA") if data is None else data) or (
+        f"{told('XDG_DATA_HOME') or '~/.local/share'}/journeyman"
+    )
+    whole = "\0".join(os.path.abspath(os.path.expanduser(one)) for one in (config, data))  # noqa: PTH100, PTH111 - pathlib takes 12 ms to import
+    return Place(_runtime_folder(), f"{crc32(whole.encode(errors='surrogateescape')):08x}")
 
 
 def own_version() -> str:
@@ -115,6 +118,8 @@ def _runtime_folder() -> str:
     if parent and len(parent) + 40 < _LONGEST_SOCKET_PATH and os.path.isdir(parent):  # noqa: PTH112 - as above
         return _made_private(f"{parent}/journeyman")
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    if not parent and os.access(f"/run/user/{user}", os.W_OK):  # a shell of cron or su lacks it
+        return _made_private(f"/run/user/{user}/journeyman")
     parent = (os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp").rstrip("/")  # noqa: S108 - the folder in it is private
     if len(parent) + 60 > _LONGEST_SOCKET_PATH:
         parent = "/tmp"  # noqa: S108 - as above
