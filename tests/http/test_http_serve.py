@@ -14,6 +14,7 @@ import pytest
 from http_faces import NEWER, OLDER, client, rows, until
 
 from doubles.plays import Play
+from journeyman.daemon import control
 from journeyman.server.http.tokens import Tokens
 
 pytestmark = pytest.mark.slow
@@ -216,8 +217,12 @@ async def test_calls_over_http_are_answered_before_a_newer_version_takes_over(
         calling = asyncio.create_task(answers(url))
         await until(lambda: openai_double.chats)
         monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "99.0rc1")
-        told = await asyncio.to_thread(daemon_status)
-        assert (told["version"], told["superseded"]) == ("98.0", True)
+        answering = openai_double.chats[0]
+        while not calling.done():
+            told = await asyncio.to_thread(control.describe)
+            if not answering.done.is_set():
+                assert (told["version"], told["superseded"]) == ("98.0", True)
+            await asyncio.sleep(0.2)
         assert await calling == "a b c d e f g h"
         again = await asyncio.to_thread(url_of, process)
         assert await answers(again) == "Three lines."
