@@ -292,3 +292,18 @@ def test_the_first_problem_by_line_speaks_for_all_and_the_others_are_counted(tmp
     ]
     assert str(caught.value) == f"{problems[0]} (and 2 more)"
     assert caught.value.hint.endswith("; `journeyman config check` shows all")
+
+
+@pytest.mark.parametrize("address", ["foo", ":8765", "koala:", "koala:99999", "a b:1", "::1:80"])
+def test_an_address_that_nobody_can_listen_at_is_named(tmp_path, address):
+    file = tmp_path / "config.toml"
+    file.write_text(f'[http]\nlisten = "{address}"\n')
+    with pytest.raises(ConfigError, match=r"config.toml:2: .*http.listen.* is no address"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:8765", "[::1]:0", "koala:80"])
+def test_an_address_to_listen_at_is_taken(tmp_path, address):
+    file = tmp_path / "config.toml"
+    file.write_text(f'[http]\nlisten = "{address}"\n')
+    assert load_config(file).config.http.listen == address

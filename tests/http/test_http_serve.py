@@ -148,12 +148,21 @@ def test_an_address_that_cannot_be_is_one_line(config_file, way, listen, said):
     assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
 
 
-async def test_the_config_says_where_to_listen(config_file):
+async def test_the_config_says_where_the_daemon_listens(config_file):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     config_file.write_text(f'{config_file.read_text()}\n[http]\nlisten = "127.0.0.1:{port}"\n')
-    with started("--in-process") as process:
-        assert await asyncio.to_thread(url_of, process) == f"http://127.0.0.1:{port}/mcp"
+    command = [sys.executable, "-m", "journeyman", "daemon"]
+    started_daemon = await asyncio.to_thread(subprocess.run, [*command, "start"], check=True)
+    assert started_daemon.returncode == 0
+    url = f"http://127.0.0.1:{port}/mcp"
+    status = [*command, "status", "--json"]
+    async with asyncio.timeout(30):
+        shown = ""
+        while url not in shown:  # it is there before it listens to others
+            done = await asyncio.to_thread(subprocess.run, status, check=True, capture_output=True)
+            shown = json.loads(done.stdout)["http"]
+    assert await answers(url) == "Three lines."
 
 
 async def test_calls_over_http_use_the_keys_of_who_serves(config_file, openai_double, monkeypatch):

@@ -70,6 +70,8 @@ def _print(told: dict[str, Any]) -> None:
         "log": told["log"] or "none",
         "running": told["running"],
     }
+    if told["http"]:
+        lines["http"] = told["http"]
     if told["problem"]:
         lines["problem"] = f"the changed config is not in use: {told['problem']}"
     if told["superseded"]:

@@ -120,7 +120,7 @@ def _announce(url: str, *, needs_token: bool) -> None:
     if needs_token:
         command += ' --header "Authorization: Bearer TOKEN"'
     print(f"serving MCP at {url}; Ctrl-C ends it")
-    print(f"on the other machine: {command}")
+    print(f"{'on the other machine' if needs_token else 'on this machine'}: {command}")
     if needs_token:
         print("TOKEN is what `journeyman token new` has printed")
     sys.stdout.flush()

@@ -14,6 +14,7 @@ from journeyman.config.rules import (
     ConfigPath,
     KeyPath,
     http_address,
+    listening_address,
     misfits,
     names_are_plain,
     no_such,
@@ -247,7 +248,7 @@ class DaemonConfig(Section):
 class HttpConfig(Section):
     """The MCP server over HTTP, for other machines: `journeyman serve --http`."""
 
-    listen: str = ""
+    listen: Annotated[str, AfterValidator(listening_address)] = ""
     """The address, `HOST:PORT`, at which the daemon listens as long as it runs; it then never
     stops by itself. Empty: only while `journeyman serve` runs."""
 

@@ -29,6 +29,9 @@ class Misfits(ValueError):
         self.found = found
 
 
+_HIGHEST_PORT = 65535
+
+
 def misfits(found: Iterable[tuple[KeyPath, str]]) -> None:
     """Raise `Misfits` if anything was found."""
     if problems := tuple(found):
@@ -66,6 +69,18 @@ def http_address(url: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("is an address only: no user, password, '?' or '#' in it")
     return url.rstrip("/")
+
+
+def listening_address(text: str) -> str:
+    """Return an address to listen at, `HOST:PORT`, or nothing.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"(?:\[[0-9a-fA-F:.%]+\]|[^\s:\[\]]+):(\d{1,5})", text)
+    if text and (match is None or int(match[1]) > _HIGHEST_PORT):
+        raise ValueError("is no address to listen at, such as 127.0.0.1:8765 or [::1]:8765")
+    return text
 
 
 def variable_name(name: str) -> str:

@@ -78,6 +78,8 @@ class Daemon:
         self._idle_since = time.monotonic()
         self._changes_seen = 0
         self._superseded = False
+        self.http: list[str] = []
+        """Where it listens for other machines, or why it does not."""
         self._face: HttpFace | None = None
         self._moving: asyncio.Task[None] | None = None
 
@@ -96,6 +98,7 @@ class Daemon:
             "address": self._holding.address,
             "config": str(self.live.config_file),
             "problem": self.live.problem,
+            "http": ", ".join(self.http),
             "log": self._log,
             "running": self.running,
             "superseded": self._superseded,
@@ -125,7 +128,7 @@ class Daemon:
                 asyncio.create_task(self._look_after()),
             ]
             log.info("version %s listens on %s", own_version(), self._holding.address)
-            self._face = await open_configured(self.live)
+            self._face = await open_configured(self)
             try:
                 await self._stopping.wait()
             finally:

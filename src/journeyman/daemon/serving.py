@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from journeyman.daemon.process import Daemon
-    from journeyman.server.live import LiveEngine
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +55,7 @@ async def serve_http(
     )
     face = HttpFace(daemon.live, settings)
     url = await face.start()
+    daemon.http.append(url)
     gone = asyncio.create_task(_until_gone(reader))
     closed = asyncio.create_task(face.until_closed())
     try:
@@ -64,23 +64,25 @@ async def serve_http(
     finally:
         gone.cancel()
         closed.cancel()
+        daemon.http.remove(url)
         await face.stop()
 
 
-async def open_configured(live: LiveEngine) -> HttpFace | None:
-    """Open the face that the config asks for; what stands in its way is logged.
+async def open_configured(daemon: Daemon) -> HttpFace | None:
+    """Open the face that the config asks for; what stands in its way is logged and shown.
 
     Returns:
         The face, to be stopped with the daemon; None where none is wanted or possible.
     """
-    listen = live.engine.config.http.listen
+    listen = daemon.live.engine.config.http.listen
     if not listen:
         return None
-    face = HttpFace(live, HttpSettings(listen=listen))
+    face = HttpFace(daemon.live, HttpSettings(listen=listen))
     try:
-        await face.start()
+        daemon.http.append(await face.start())
     except JourneymanError as error:
         log.error("no HTTP at %s: %s", listen, error)  # noqa: TRY400 - one line says it all
+        daemon.http.append(f"not at {listen}: {error}")
         return None
     return face
 
