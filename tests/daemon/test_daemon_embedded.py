@@ -1,7 +1,11 @@
 """The embedded engine belongs to the daemon, and does not outlive it."""
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +54,63 @@ def test_two_windows_share_one_engine_that_ends_with_the_daemon(
     os.kill(daemon_pid(), number)
     wait_until(lambda: is_gone(worker))
     assert workers() == []
+
+
+def busy(worker):
+    """Whether one of the engine's slots works, by its own word; it has none before it listens."""
+    settings = json.loads(Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")[-2])
+    if not Path(settings["socket"]).exists():
+        return False
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(settings["socket"])
+        connection.sendall(b"GET /slots HTTP/1.0\r\n\r\n")
+        with connection.makefile("rb") as reply:
+            slots = json.loads(reply.read().partition(b"\r\n\r\n")[2])
+    # While it loads it answers with an error.
+    return isinstance(slots, list) and any(slot["is_processing"] for slot in slots)
+
+
+def cancel(one, call):
+    note = {"method": "notifications/cancelled", "params": {"requestId": call}}
+    one.process.stdin.write(json.dumps({"jsonrpc": "2.0", **note}) + "\n")
+    one.process.stdin.flush()
+
+
+WAYS = {
+    "a cancellation": cancel,
+    "a closed pipe": lambda one, _: one.process.stdin.close(),
+    "a killed window": lambda one, _: one.process.kill(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_leaves_the_engine_itself_stops_working_for(
+    config_file, data_with_demo, window, workers, rows, way
+):
+    """How soon is measured by benchmarks/cancelling.py."""
+    config_file.write_text(CONFIG.replace("16", "1500"))
+    one = window()
+    call = one.send_call("Tell a very long story.")
+    wait_until(workers)
+    [worker] = workers()
+    wait_until(lambda: busy(worker))
+    WAYS[way](one, call)
+    wait_until(lambda: not busy(worker))
+    assert [row.outcome for row in rows(1)] == ["cancelled"]
+
+
+def test_ctrl_c_of_a_shell_stops_the_engine_in_the_daemon(
+    config_file, data_with_demo, window, workers, rows
+):
+    config_file.write_text(CONFIG.replace("16", "1500"))
+    window()  # a daemon runs
+    ask = [sys.executable, "-m", "journeyman", "ask", "Tell a very long story."]
+    with subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
+        wait_until(workers)
+        [worker] = workers()
+        wait_until(lambda: busy(worker))
+        asking.send_signal(signal.SIGINT)
+        wait_until(lambda: not busy(worker))
+        asking.communicate(timeout=30)
+    assert asking.returncode == 130
+    assert [row.outcome for row in rows(1)] == ["cancelled"]
