@@ -12,6 +12,8 @@ from doubles.plays import Play
 from journeyman.errors import ArgumentError, ConfigError
 from journeyman.server.http.tokens import Tokens
 
+pytestmark = pytest.mark.slow
+
 BOTH = pytest.mark.parametrize("revision", [OLDER, NEWER])
 
 

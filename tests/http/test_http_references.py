@@ -84,6 +84,7 @@ async def delegate(revision, *files):
     return result.is_error, result.content[0].text
 
 
+@pytest.mark.slow
 @BOTH
 async def test_without_a_mapped_folder_no_file_is_read(config_file, openai_double, here, revision):
     """Neither a file of this machine by its own path."""
@@ -95,6 +96,7 @@ async def test_without_a_mapped_folder_no_file_is_read(config_file, openai_doubl
     assert openai_double.chats == []
 
 
+@pytest.mark.slow
 @BOTH
 async def test_a_file_below_a_mapped_folder_is_read_here(
     config_file, openai_double, here, revision
@@ -107,6 +109,7 @@ async def test_a_file_below_a_mapped_folder_is_read_here(
         assert str(here) not in sent  # it is called by what the client knows, too
 
 
+@pytest.mark.slow
 async def test_with_several_folders_each_is_called_by_its_whole_path(
     config_file, openai_double, here
 ):
@@ -117,6 +120,7 @@ async def test_with_several_folders_each_is_called_by_its_whole_path(
     assert "how to" in sent
 
 
+@pytest.mark.slow
 async def test_the_folders_of_this_machines_own_windows_are_not_for_clients_elsewhere(
     config_file, openai_double, here, tmp_path
 ):
@@ -137,6 +141,7 @@ async def test_the_folders_of_this_machines_own_windows_are_not_for_clients_else
     assert openai_double.chats == []
 
 
+@pytest.mark.slow
 @BOTH
 async def test_a_refused_reference_has_its_row(config_file, openai_double, tmp_path, revision):
     await delegate(revision, "notes.md")
@@ -145,6 +150,7 @@ async def test_a_refused_reference_has_its_row(config_file, openai_double, tmp_p
     assert (row.outcome, "[no-shared-disk]" in row.error) == ("refused", True)
 
 
+@pytest.mark.slow
 async def test_what_is_never_read_is_not_read_over_http_either(config_file, openai_double, here):
     map_folders(config_file, _home_me=here)
     (here / "id_rsa").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
@@ -161,6 +167,7 @@ async def test_what_is_never_read_is_not_read_over_http_either(config_file, open
     assert openai_double.chats == []
 
 
+@pytest.mark.slow
 async def test_the_tools_of_a_mapped_project_are_not_offered(config_file, here):
     """A call could come from any project of the client's."""
     map_folders(config_file, _home_me=here)
@@ -170,6 +177,7 @@ async def test_the_tools_of_a_mapped_project_are_not_offered(config_file, here):
     assert "sort_ticket" not in names
 
 
+@pytest.mark.slow
 async def test_a_mapped_folder_that_is_missing_here_is_named(config_file, here):
     map_folders(config_file, _home_me=here / "gone")
     is_error, text = await delegate(NEWER, "/home/me/notes.md")
