@@ -88,7 +88,7 @@ async def test_it_serves_until_ctrl_c_and_says_how_to_register_it(config_file, w
         assert await answers(url) == "Three lines."
         process.send_signal(signal.SIGINT)
         _, errors = await asyncio.to_thread(process.communicate)
-    assert told == f"on the other machine: claude mcp add --transport http journeyman {url}\n"
+    assert told == f"on this machine: claude mcp add --transport http journeyman {url}\n"
     assert process.returncode == 130
     assert "Traceback" not in errors
     port = int(url.removesuffix("/mcp").rpartition(":")[2])
