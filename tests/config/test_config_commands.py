@@ -2,11 +2,14 @@ import json
 import subprocess
 import sys
 
+import pytest
 from config_texts import KEY, KOALA, NO_SECRETS, WRITE_IT, write
 
 from journeyman.config.load import load_config
 from journeyman.config.models import EmbeddedConfig
 from journeyman.embedded.model import threads_of
+
+pytestmark = pytest.mark.slow  # it starts a process for each test
 
 
 def test_path_prints_the_path_alone(run, config_file):

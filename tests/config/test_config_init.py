@@ -12,6 +12,8 @@ from model_servers import LITELLM, LLAMA_SWAP, OLLAMA
 
 from journeyman.config.load import load_config
 
+pytestmark = pytest.mark.slow  # it starts a process for each test
+
 
 def init(run, *servers, **changed):
     ports = [part for server in servers for part in ("--port", str(server.port))]

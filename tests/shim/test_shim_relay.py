@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow  # it starts a process for each test
+
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "ask"}}
 ANSWER = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
