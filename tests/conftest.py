@@ -64,6 +64,34 @@ def _processes_with(mark: bytes) -> list[int]:
     return found
 
 
+ONE_TOOL = """
+[backends.koala]
+kind = "openai"
+url = "{url}"
+
+[tools.ask_local_llama]
+use_for = "bulk summarization"
+models = ["koala/llama3-local"]
+"""
+
+
+@pytest.fixture
+def config_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    openai_double: OpenAIDouble,
+    runtime_folder: Path,
+) -> Path:
+    """A config of one tool before a double, in folders of the test's own."""
+    del runtime_folder  # a daemon that the test starts is ended with it
+    openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
+    path = tmp_path / "config.toml"
+    path.write_text(ONE_TOOL.format(url=openai_double.url))
+    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(path))
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    return path
+
+
 @pytest.fixture
 def openai_double() -> Iterator[OpenAIDouble]:
     with OpenAIDouble() as server:

@@ -9,16 +9,6 @@ from windows import COMMAND, Window
 from journeyman.daemon import control
 from journeyman.ledger import Filter, Ledger
 
-CONFIG = """
-[backends.koala]
-kind = "openai"
-url = "{url}"
-
-[tools.ask_local_llama]
-use_for = "bulk summarization"
-models = ["koala/llama3-local"]
-"""
-
 
 @pytest.fixture
 def project(tmp_path):
@@ -29,14 +19,10 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def config_file(tmp_path, monkeypatch, openai_double, runtime_folder):
-    openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(url=openai_double.url))
+def config_file(config_file, tmp_path, monkeypatch):
+    """The same in a home of the test's own."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(path))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
-    return path
+    return config_file
 
 
 @pytest.fixture

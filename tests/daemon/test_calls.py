@@ -91,7 +91,7 @@ async def connected(host, keys=None, small=False):
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     reader, writer = await asyncio.open_connection(sock=theirs)
-    answering = asyncio.ensure_future(answer(host, {}, keys or {}, reader, writer))
+    answering = asyncio.ensure_future(answer(host, keys or {}, reader, writer))
     # As the daemon's listener does.
     answering.add_done_callback(lambda _: writer.close())
     client = Client(*await asyncio.open_connection(sock=ours), answering)

@@ -1,26 +1,6 @@
-"""A config before a double, in folders of the test's own."""
+"""What a server over HTTP may read."""
 
 import pytest
-
-CONFIG = """
-[backends.koala]
-kind = "openai"
-url = "{url}"
-
-[tools.ask_local_llama]
-use_for = "bulk summarization"
-models = ["koala/llama3-local"]
-"""
-
-
-@pytest.fixture
-def config_file(tmp_path, monkeypatch, openai_double, runtime_folder):
-    openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(path))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
-    return path
 
 
 @pytest.fixture

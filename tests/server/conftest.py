@@ -1,20 +1,10 @@
-"""A config file, a project, and the real server to connect to."""
+"""A project, and the real server to connect to."""
 
 import os
 import sys
 
 import pytest
 from mcp.client.stdio import StdioServerParameters
-
-CONFIG = """
-[backends.koala]
-kind = "openai"
-url = "{url}"
-
-[tools.ask_local_llama]
-use_for = "bulk summarization"
-models = ["koala/llama3-local"]
-"""
 
 
 @pytest.fixture
@@ -23,16 +13,6 @@ def project(tmp_path):
     folder.mkdir()
     (folder / "notes.md").write_text("first line\nsecond line\nthird line\n")
     return folder
-
-
-@pytest.fixture
-def config_file(tmp_path, monkeypatch, openai_double, runtime_folder):
-    openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(path))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
-    return path
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_NONE_RUNS = "no daemon runs; the first window or `journeyman daemon start` starts one"
+NONE_RUNS = "no daemon runs; the first window or `journeyman daemon start` starts one"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _AT_ONCE = 65536
 
@@ -53,7 +53,7 @@ def status(
     if as_json:
         print(json.dumps(told or {"running": False}, ensure_ascii=False, indent=2))
     elif told is None:
-        typer.echo(_NONE_RUNS, err=True)
+        typer.echo(NONE_RUNS, err=True)
     else:
         _print(told)
     if told is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_FAILED
+from journeyman.cli.daemon import NONE_RUNS
 from journeyman.cli.running import run
 from journeyman.errors import ArgumentError, DaemonError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _SECONDS_BETWEEN = 1.0
-_NONE_RUNS = "no daemon runs; the first window or `journeyman daemon start` starts one"
 
 
 def status(
@@ -40,27 +40,23 @@ def status(
     elif told is not None:
         _print(told)
     else:
-        typer.echo(_NONE_RUNS, err=True)
+        typer.echo(NONE_RUNS, err=True)
     if told is None:
         raise typer.Exit(EXIT_FAILED)
 
 
 async def _ask() -> dict[str, Any] | None:
     """Ask the daemon; None where none runs."""
+    from journeyman.daemon.control import place_here  # noqa: PLC0415 - beside its use
     from journeyman.remote.client import connect  # noqa: PLC0415 - heavy
     from journeyman.remote.coding import Malformed  # noqa: PLC0415 - heavy
-    from journeyman.shim.meeting import NoMeetingPlace, meeting_place  # noqa: PLC0415 - beside it
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
             raise Malformed("the status is no object")
         return result
 
-    try:
-        place = meeting_place()
-    except NoMeetingPlace as reason:
-        raise DaemonError(f"there is no place to meet a daemon: {reason}") from None
-    line = await connect(place)
+    line = await connect(place_here())
     return None if line is None else await line.call({"call": "status"}, read)
 
 
@@ -113,7 +109,7 @@ async def _show_for_ever() -> None:
             parts: list[RenderableType]
             try:
                 told = await _ask()
-                parts = [_NONE_RUNS] if told is None else _tables(told)
+                parts = [NONE_RUNS] if told is None else _tables(told)
             except DaemonError as error:
                 parts = [str(error)]
             live.update(Group(*parts), refresh=True)

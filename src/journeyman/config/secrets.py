@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-SUBSCRIPTION_PREFIX = "sk-ant-oat"
+from journeyman.shim import meeting
+
+SUBSCRIPTION_PREFIX = meeting.SUBSCRIPTION_PREFIX
 SUBSCRIPTION_VARIABLES = frozenset({"CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_REFRESH_TOKEN"})
 
 _NAME = re.compile(r"key|token|passw|secret|bearer|authoriz|credential", re.IGNORECASE)

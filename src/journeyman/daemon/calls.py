@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 async def answer(
     daemon: Daemon,
-    hello: Mapping[str, Any],
     keys: Mapping[str, str],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -45,14 +44,12 @@ async def answer(
 
     Args:
         daemon: whose engine does it.
-        hello: what the client said of itself.
         keys: the keys of the client's environment, by the variable's name.
         reader: where the request comes from.
         writer: where progress and the result go.
     """
     lines = Lines(reader)
     outbox = Outbox(writer)
-    del hello  # a request says itself for which session it is
     try:
         request = await _request(lines)
     except Malformed as failure:

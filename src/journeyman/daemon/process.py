@@ -184,8 +184,7 @@ class Daemon:
             asyncio.get_running_loop().call_soon(self._move_if_idle)
         try:
             if visit.visitor.role == CALL:
-                visitor = visit.visitor
-                await answer(self, visitor.hello, visitor.keys, visit.reader, visit.writer)
+                await answer(self, visit.visitor.keys, visit.reader, visit.writer)
             else:
                 await visit.serve_mcp(self.live)
         except asyncio.CancelledError:

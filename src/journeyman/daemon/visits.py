@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from journeyman.config.keys import window_keys
 from journeyman.engine.values import Session
 from journeyman.server.stdio import project_folder, serve
-from journeyman.server.wire import CONTROL, Traffic, messages
-from journeyman.shim.meeting import MCP
+from journeyman.server.wire import Traffic, messages
+from journeyman.shim.meeting import CONTROL, MCP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,12 +30,23 @@ _BELIEVED_SECONDS = 600.0
 
 
 class Capacities:
-    """Knows the capacity of every backend, and learns what the servers tell."""
+    """Knows the capacity of every backend, and learns what the servers tell.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        config: the user's config.
+        backends: the backends by name.
+        clock: tells the time in seconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        backends: Mapping[str, Backend],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._backends = backends
         self._clock = clock
-        self._config: Config | None = None
-        self._backends: Mapping[str, Backend] = {}
         self._learnt: dict[str, Learnt] = {}
         self._seen: dict[str, tuple[float, frozenset[str]]] = {}
         self._made_way: dict[str, float] = {}
@@ -50,8 +61,8 @@ class Capacities:
 
     def of(self, name: str) -> Capacity:
         """What a backend takes at once, as far as it is known."""
-        if self._config is None or name == EMBEDDED:
-            return Capacity(self._config.embedded.slots if self._config else 1)
+        if name == EMBEDDED:
+            return Capacity(self._config.embedded.slots)
         learnt = self._learnt.get(name, Learnt())
         capacity = OF_KIND.get(self._backends[name].kind, OF_OTHERS)
         if learnt.slots is not None:

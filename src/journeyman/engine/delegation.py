@@ -64,6 +64,7 @@ class Delegation:
     hint: str = ""
     bytes_read: int = 0
     asked_again: set[str] = field(default_factory=set)
+    prefix: str = ""
 
     async def run(self) -> Outcome:
         """Do the job.
@@ -78,6 +79,7 @@ class Delegation:
         messages = build_messages(
             self.tool.config, self.job.arguments, material.sources, self.job.texts
         )
+        self.prefix = _digest(material)
         names = self._without_untrusted(await self._candidates(), material)
         while names:
             asked: list[str] = []
@@ -196,7 +198,7 @@ class Delegation:
             session=self.session.name,
             tiers=tiers_of(names, trust),
             kind=self.job.kind,
-            prefix=_digest(material),
+            prefix=self.prefix,
             deadline=self._deadline,
             tool=self.tool.name,
         )

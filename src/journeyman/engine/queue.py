@@ -48,17 +48,20 @@ class Queue:
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._introducing: dict[str, asyncio.Task[None]] = {}
-        self._capacities = Capacities()
+        self._capacities = Capacities(config, backends)
         self._asked_as: dict[Model, str] = {}
         """How a model that the server knows by a full name is called here."""
-        self._take(config, backends)
+        self._backends = backends
+        self._configure()
 
     def reconfigure(self, config: Config, backends: Mapping[str, Backend]) -> None:
         """Take a changed config; what waits and what runs goes on."""
         for name, backend in self._backends.items():
             if backends.get(name) is not backend:
                 self._scheduler.forget(name)
-        self._take(config, backends)
+        self._backends = backends
+        self._capacities.take(config, backends)
+        self._configure()
         self._scheduler.policy = _policy(config)
         self._gate.decide()
 
@@ -143,10 +146,8 @@ class Queue:
         """Everything as it stands."""
         return self._scheduler.snapshot()
 
-    def _take(self, config: Config, backends: Mapping[str, Backend]) -> None:
-        self._backends = backends
-        self._capacities.take(config, backends)
-        for name in backends:
+    def _configure(self) -> None:
+        for name in self._backends:
             self._scheduler.configure(name, self._capacities.of(name))
 
     async def _probe(self, name: str) -> None:

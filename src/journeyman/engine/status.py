@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeyman.engine.scheduling.snapshot import BreakerView  # noqa: TC001 - read when it runs
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from journeyman.backends.base import Backend
-    from journeyman.engine.scheduling.breaker import State
     from journeyman.engine.scheduling.snapshot import Snapshot
     from journeyman.engine.values import Kind
 
@@ -56,16 +57,6 @@ class WaitingStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerStatus:
-    """A backend or a model (`backend/model`) that is set aside for another `reopens_in` seconds."""
-
-    name: str
-    state: State
-    reason: str
-    reopens_in: float
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorStatus:
     """A model that failed: when (seconds since 1970), the error's class, its line."""
 
@@ -82,7 +73,7 @@ class Status:
     backends: tuple[BackendStatus, ...]
     running: tuple[RunningStatus, ...]
     waiting: tuple[WaitingStatus, ...]
-    breakers: tuple[BreakerStatus, ...]
+    breakers: tuple[BreakerView, ...]
     errors: tuple[ErrorStatus, ...]
 
 
@@ -139,11 +130,7 @@ def make_status(
             )
             for one in shown.waiting
         ),
-        breakers=tuple(
-            BreakerStatus(one.name, one.state, one.reason, one.reopens_in)
-            for one in shown.breakers
-            if one.name.partition("/")[0] in backends
-        ),
+        breakers=tuple(one for one in shown.breakers if one.name.partition("/")[0] in backends),
         errors=tuple(errors),
     )
 

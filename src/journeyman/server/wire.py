@@ -23,6 +23,8 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from journeyman.shim.meeting import CONTROL
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     Send = Callable[[bytes], Awaitable[None]]
 
 LONGEST_LINE = 64 * 1024 * 1024
-CONTROL = b"\0"
-"""No message begins so."""
 _LISTEN = "subscriptions/listen"
 _CANCELLED = "notifications/cancelled"
 

@@ -10,14 +10,13 @@ from journeyman.shim import say
 from journeyman.shim.meeting import (
     LONGEST_HELLO,
     PROTOCOL,
+    SUBSCRIPTION_PREFIX,
     TRANSPORT_VARIABLE,
     Place,
     own_version,
 )
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
-SUBSCRIPTION_PREFIX = "sk-ant-oat"
-"""How the tokens of Claude subscriptions begin; they are never sent anywhere."""
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_BETWEEN_TRIES = 0.02

@@ -35,6 +35,8 @@ PROTOCOL = 1
 MCP = "mcp"
 CALL = "call"
 CONTROL = b"\0"
+SUBSCRIPTION_PREFIX = "sk-ant-oat"
+"""How the tokens of Claude subscriptions begin; they are never sent anywhere."""
 LONGEST_HELLO = 1_000_000
 TRANSPORT_VARIABLE = "JOURNEYMAN_TRANSPORT"
 """`tcp` takes loopback TCP where there are unix sockets too."""
