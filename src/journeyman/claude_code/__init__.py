@@ -1,0 +1,1 @@
+"""Everything that knows one client: Claude Code's files, registration, agents, rules."""

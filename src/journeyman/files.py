@@ -1,0 +1,60 @@
+"""Puts a file in place whole or not at all, and keeps what stood there before."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import tempfile
+from itertools import count
+from pathlib import Path
+
+BACKUP_SUFFIX = ".bak"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in place, with the rights of the one before; its folder is made.
+
+    Args:
+        path: where it goes; a symlink is followed, as for dotfiles.
+        content: all of it.
+
+    Raises:
+        OSError: it cannot be written; then nothing has changed.
+    """
+    file = Path(os.path.realpath(path))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, passing = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as written:
+            written.write(content)
+        if file.exists():
+            shutil.copymode(file, passing)
+        Path(passing).replace(file)
+    except BaseException:
+        Path(passing).unlink(missing_ok=True)
+        raise
+
+
+def keep_copy(path: Path) -> Path | None:
+    """Keep a copy beside a file as `.bak`, `.bak.1`, …: no copy of another content is overwritten.
+
+    Args:
+        path: the file; a symlink is followed, and the copy lies beside the symlink.
+
+    Returns:
+        The copy; None if there is no such file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = Path(os.path.realpath(path))
+    if not file.exists():
+        return None
+    for number in count():
+        backup = path.with_name(path.name + BACKUP_SUFFIX + (f".{number}" if number else ""))
+        if not os.path.lexists(backup):
+            return Path(shutil.copy2(file, backup))
+        if backup.is_file() and filecmp.cmp(file, backup, shallow=False):
+            return backup
+    raise AssertionError("counting does not end")
