@@ -52,7 +52,7 @@ TOOLS = {
     **{f"ask_{name}": [f"{name}/m", "good/m"] for name in PLAYS if name != "good"},
     "ask_alone": ["stalls/m"],
     "ask_long": ["refuses/m", "lies/m", "mortal/m", "cuts/m"],
-    "ask_embedded": ["mortal/m", "embedded/*"],
+    "ask_embedded": ["embedded/*", "mortal/m"],
     "ask_good": ["good/m"],
 }
 
@@ -91,6 +91,8 @@ def config_text(urls):
     for name, models in TOOLS.items():
         parts.append(f'[tools.{name}]\nuse_for = "chaos"\nmodels = {json.dumps(models)}')
         parts.append(f"timeout = 10.0\ndeadline = {DEADLINE}")
+        if name == "ask_embedded":  # short answers: the real engine is slow, and here it is shared
+            parts.append('labels = ["well", "ill"]')
     return "\n".join(parts)
 
 
