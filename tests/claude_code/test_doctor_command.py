@@ -11,8 +11,8 @@ import sys
 import threading
 
 import pytest
-
 from client_homes import SERVER, ClientHome
+
 from doubles.openai_compatible import OpenAIDouble
 
 pytestmark = pytest.mark.slow
@@ -79,8 +79,9 @@ def test_a_house_in_order_gives_nothing_but_ok_in_a_stable_order(house):
     assert "deferred" in texts["tool search"]
     assert "3 tools, " in texts["tool list"]
     assert "started by this handshake" in texts["daemon"]
-    assert "koala/codellama-local and 1 more; window 4096 (max_model_len" in (
-        texts["tool ask_coding_model"]
+    assert (
+        "koala/codellama-local and 1 more; window 4096 (max_model_len"
+        in (texts["tool ask_coding_model"])
     )
     after = {file: file.read_bytes() for file in before}
     assert after == before

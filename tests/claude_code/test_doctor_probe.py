@@ -1,8 +1,8 @@
 """`journeyman doctor --probe`: a window is proved by the word at its beginning."""
 
 import pytest
-
 from client_homes import SERVER, ClientHome
+
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 
@@ -115,9 +115,7 @@ def test_a_window_that_nobody_claims_is_not_guessed(probe):
 def test_a_model_that_is_chosen_is_the_only_one_asked(probe):
     with OpenAIDouble(window=2048) as double:
         double.plays(finds=WORD)
-        (level, _), _ = probe(
-            double, "codellama-local", "", "--model", "koala/codellama-local"
-        )
+        (level, _), _ = probe(double, "codellama-local", "", "--model", "koala/codellama-local")
     assert level == "ok"
     assert {chat.json["model"] for chat in double.chats} == {"codellama-local"}
 

@@ -48,7 +48,7 @@ class Play:
     hangs_after: int | None = None
     """After so many pieces nothing more comes until the client leaves."""
     finds: str = ""
-    """A pattern: the reply is what it finds in the prompt as far as the server keeps that, and words
+    """A pattern: the reply is what it finds in the prompt, as far as the server keeps that; words
     are counted as tokens."""
     unbidden: str | None = None
     """A field that makes the server refuse the request with a 400 that names it."""

@@ -63,26 +63,29 @@ def _judge(source: Source) -> Iterator[Finding]:
     if source.problem:
         yield Finding("broken", source.place, source.problem, "mend it, then check again")
         return
-    found = list(dict.fromkeys(_found(source)))
+    found = sorted(dict.fromkeys(_found(source)), key=lambda one: one[0])
     if not found:
         text = "nothing against the rules" if source.is_there else "not there"
-        found = [Finding("ok", source.place, text)]
-    yield from found
+        yield Finding("ok", source.place, text)
+    yield from (finding for _, finding in found)
 
 
-def _found(source: Source) -> Iterator[Finding]:
+def _found(source: Source) -> Iterator[tuple[int, Finding]]:
+    """What is found, with its line."""
     for setting in source.settings:
         where = f"{source.place}:{setting.line}" if setting.line else source.place
         for breach in breaches(setting):
-            yield Finding("broken", where, breach.text, breach.cure)
+            yield setting.line, Finding("broken", where, breach.text, breach.cure)
         if source.is_open and is_key(setting):
             cure = f"`chmod 600 {source.place}`, or name a variable instead of the key"
-            yield Finding("broken", where, "a key stands in a file that others can read", cure)
+            text = "a key stands in a file that others can read"
+            yield setting.line, Finding("broken", where, text, cure)
     for command in source.commands:
         if harness := named_harness(command.value):
             where = f"{source.place}:{command.line}"
             text = f"{harness.name} is started here: it {harness.does}"
-            yield Finding("broken", where, text, "take it out: the login is for Claude Code alone")
+            cure = "take it out: the login is for Claude Code alone"
+            yield command.line, Finding("broken", where, text, cure)
 
 
 def _key_files() -> Iterator[Finding]:

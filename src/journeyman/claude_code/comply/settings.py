@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ _ASSIGNED = re.compile(
     rf"(?:\$env:)?[\"']?(?P<name>{_NAME})[\"']?\s*[=:]\s*)"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s;&|#)\"']*)"
 )
+_SERVERS = re.compile(r'(?<!\\)"mcpServers"\s*:\s*(?=\{)')
 _PAIR = re.compile(rf"({_NAME})=(.*)", re.DOTALL)
 
 
@@ -52,14 +54,25 @@ def of_text(text: str) -> Iterator[Setting]:
             yield Setting(found["set"] or found["name"], value, number)
 
 
-def of_json(document: Any, text: str) -> Iterator[Setting]:
-    """Every text in a part of a JSON file, by the key it stands under; `NAME=value` is split.
+def of_json(text: str) -> Iterator[Setting]:
+    """Every text in a JSON file, by the key it stands under; `NAME=value` is split too.
 
     Args:
-        document: the part.
-        text: the whole file, to find the lines in.
+        text: the whole file, which is valid JSON.
     """
-    lines = _Lines(text)
+    yield from _within(json.loads(text), text, 0, len(text))
+
+
+def of_servers(text: str) -> Iterator[Setting]:
+    """The same, of every table of MCP servers in the file alone."""
+    for found in _SERVERS.finditer(text):
+        with suppress(ValueError):  # it stands in a text that is no table
+            servers, end = json.JSONDecoder().raw_decode(text, found.end())
+            yield from _within(servers, text, found.end(), end)
+
+
+def _within(document: Any, text: str, start: int, end: int) -> Iterator[Setting]:
+    lines = _Lines(text, start, end)
     for name, value in _leaves("", document):
         line = lines.of(name, value)
         yield Setting(name, value, line)
@@ -80,17 +93,25 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 class _Lines:
-    """Finds the line of a text in a JSON file, whichever way it is escaped."""
+    """Finds the lines of texts in a part of a JSON file, whichever way they are escaped.
 
-    def __init__(self, text: str) -> None:
+    A text that stands there again is looked for behind its last place.
+    """
+
+    def __init__(self, text: str, start: int, end: int) -> None:
         self._text = text
+        self._start = start
+        self._end = end
+        self._last: dict[tuple[str, str], int] = {}
 
     def of(self, name: str, value: str) -> int:
-        spelt = {json.dumps(value), json.dumps(value, ensure_ascii=False)}
-        spelt |= {one.replace("/", r"\/") for one in spelt}
-        places = []
-        for one in spelt:
-            keyed = re.search(rf"{re.escape(json.dumps(name))}\s*:\s*{re.escape(one)}", self._text)
-            places.append(keyed.start() if keyed else self._text.find(one))
-        found = [place for place in places if place >= 0]
-        return self._text.count("\n", 0, min(found)) + 1 if found else 0
+        start = self._last.get((name, value), self._start)
+        plain = {json.dumps(value), json.dumps(value, ensure_ascii=False)}
+        spelt = "|".join(re.escape(one) for one in plain | {p.replace("/", r"\/") for p in plain})
+        keyed = re.compile(rf"{re.escape(json.dumps(name))}\s*:\s*(?:{spelt})")
+        found = keyed.search(self._text, start, self._end)
+        found = found or re.compile(spelt).search(self._text, start, self._end)
+        if found is None:
+            return 0
+        self._last[name, value] = found.end()
+        return self._text.count("\n", 0, found.start()) + 1

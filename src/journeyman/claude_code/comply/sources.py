@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.claude_code.comply import settings
-from journeyman.claude_code.documents import Unreadable, parse, read_text, table
+from journeyman.claude_code.documents import Unreadable, parse, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
     from journeyman.claude_code.comply.settings import Setting
     from journeyman.claude_code.places import Places
@@ -64,17 +63,13 @@ def _json(path: Path, *, whole: bool) -> Source:
         text = read_text(path)
         if text is None:
             return Source(str(path), is_there=False)
-        document = parse(text) if text.strip() else {}
+        if text.strip():
+            parse(text)
     except Unreadable as reason:
         return Source(str(path), problem=str(reason))
-    part = document if whole else _servers(document)
-    found = tuple(settings.of_json(part, text))
+    read = settings.of_json if whole else settings.of_servers
+    found = tuple(read(text)) if text.strip() else ()
     return Source(str(path), found, tuple(_commands(found)), _is_open(path))
-
-
-def _servers(document: dict[str, Any]) -> list[Any]:
-    own = (table(one, "mcpServers") for one in table(document, "projects").values())
-    return [table(document, "mcpServers"), *own]
 
 
 def _commands(found: tuple[Setting, ...]) -> Iterator[Setting]:
