@@ -263,6 +263,10 @@ def test_what_cannot_be_read_is_no_clean_house(house, comply):
         "is no valid JSON: line 1, column 3",
         "is no regular file; it is not read",
     ]
+    (house.home / ".claude.json").unlink()
+    (house.home / ".claude" / "settings.json").unlink()
+    code, found = comply("--profile", str(house.home))
+    assert (code, found) == (1, [(str(house.home), "is no regular file; it is not read")])
     code, said = comply("--profile", str(house.home / "nowhere"))
     assert code == 2
     assert said.startswith("error: there is no ")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -146,6 +147,15 @@ def test_an_entry_in_settings_json_is_said_to_be_dead(house):
             "error: no key ***",
         ),
         ({"type": "http", "url": "http://127.0.0.1:9/mcp?token=hunter2"}, "it fails: "),
+        ({"command": "/bin/echo", "args": ["no protocol"]}, "it fails: "),
+        (
+            {"command": "/bin/sh", "args": ["-c", "echo $1>&2", "sh", "hunter2-as-an-argument"]},
+            "it fails: ***",
+        ),
+        (
+            {"command": "/bin/sh", "args": ["-c", "echo $K>&2"], "env": {"K": "hunter2-as-a-key"}},
+            "it fails: ***",
+        ),
     ],
 )
 def test_a_handshake_that_fails_says_why_without_secrets(house, entry, why):
@@ -340,3 +350,24 @@ def test_ctrl_c_ends_it_at_once_and_the_model_with_it(house, double):
     assert "Traceback" not in err
     assert double.chats[0].wait_until_left()
     assert json.loads((house.home / ".claude.json").read_text())["mcpServers"]
+
+
+def test_a_server_over_http_is_greeted_with_its_token_and_refuses_another(house):
+    _, token, _ = house.run("token", "new", "laptop")
+    serving = house.start("serve", "--http", "127.0.0.1:0", "--require-token", "--in-process")
+    try:
+        url = re.search(r"http://\S+/mcp", serving.stdout.readline())[0]
+        found = []
+        for key in (token.strip(), token.strip()[:-1]):
+            entry = {"type": "http", "url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}}
+            house.register(journeyman=entry)
+            code, out, err = house.run("doctor", TOKEN=key)
+            assert token.strip()[:-1] not in out + err
+            found.append((code, next(row for row in out.splitlines() if "\thandshake\t" in row)))
+    finally:
+        serving.terminate()
+        serving.communicate(timeout=30)
+    assert found[0][0] == 0
+    assert "the registered command answers in " in found[0][1]
+    assert found[1][0] == 1
+    assert found[1][1].startswith("broken\thandshake\tit fails: ")

@@ -104,6 +104,20 @@ def test_the_files_of_another_config_folder_are_read(tmp_path):
     assert states(places) == [("user", "used")]
 
 
+def test_a_plugins_manifest_may_name_the_file_of_its_servers(places, tmp_path):
+    copy = tmp_path / "copy"
+    write(places.settings["user"], {"enabledPlugins": {"p@market": True, "q@market": False}})
+    copies = [{"installPath": str(copy)}]
+    plugins = {"p@market": copies, "q@market": copies, "r@market": copies}
+    write(places.plugins / "installed_plugins.json", {"plugins": plugins})
+    write(copy / ".claude-plugin" / "plugin.json", {"mcpServers": "./servers.json"})
+    entry = {"command": "${CLAUDE_PLUGIN_ROOT}/journeyman", "args": ["${CLAUDE_PLUGIN_ROOT}/x"]}
+    write(copy / "servers.json", {"mcpServers": {"journeyman": entry}})
+    (found,) = registered(places).entries
+    assert (found.name, found.state) == ("plugin:p:journeyman", "used")
+    assert (found.command, found.args) == (f"{copy}/journeyman", (f"{copy}/x",))
+
+
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

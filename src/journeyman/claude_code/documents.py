@@ -37,9 +37,10 @@ def read_text(file: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise Unreadable(f"cannot be read: {getattr(error, 'strerror', '') or 'no path'}") from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise Unreadable("is no regular file; it is not read")
     with os.fdopen(opened, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise Unreadable("is no regular file; it is not read")
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise Unreadable(f"is larger than {LARGEST:,} bytes; it is not read")

@@ -216,7 +216,7 @@ def _plugins(
         if not folder:
             continue
         name = plugin.partition("@")[0]
-        for file in (Path(folder, ".claude-plugin", "plugin.json"), Path(folder, ".mcp.json")):
+        for file in _server_files(Path(folder), files):
             for entry in _ours(table(files[file], "mcpServers"), "plugin", file):
                 words = (word.replace("${CLAUDE_PLUGIN_ROOT}", folder) for word in entry.args)
                 yield replace(
@@ -225,6 +225,13 @@ def _plugins(
                     command=entry.command.replace("${CLAUDE_PLUGIN_ROOT}", folder),
                     args=tuple(words),
                 )
+
+
+def _server_files(folder: Path, files: _Files) -> Iterator[Path]:
+    """The files of a plugin that may hold servers: its manifest may name another one."""
+    manifest = folder / ".claude-plugin" / "plugin.json"
+    yield manifest
+    yield folder / (_text(files[manifest].get("mcpServers")) or ".mcp.json")
 
 
 def _of_plugin(entry: Entry, rules: _Rules, entries: Iterable[Entry]) -> Entry:

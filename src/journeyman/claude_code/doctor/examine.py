@@ -107,6 +107,8 @@ async def _greeted(asked: Examination, found: Registration) -> list[Finding]:
         greeting = await greet(entry, asked.project, asked.environ)
     except NotGreeted as reason:
         cure = "run that command in a terminal and see what it says"
+        if entry.url:
+            cure = "see that the server runs, and that the entry's token is one of its own"
         if "no such program" in str(reason):
             cure = "register it by its whole path, or put its folder on the PATH"
         return [Finding("broken", "handshake", f"it fails: {reason}", cure)]

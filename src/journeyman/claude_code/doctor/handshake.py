@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import re
 import tempfile
 import time
@@ -36,6 +36,8 @@ MANY_BYTES = 12_000
 _ALWAYS = "anthropic/alwaysLoad"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _LONGEST_REASON = 300
+_SHORT = 6
+"""What is no longer than this is no key, and might be part of any word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ async def greet(entry: Entry, project: Path, environ: Mapping[str, str]) -> Gree
     Raises:
         NotGreeted: it does not start, or does not answer as it should.
     """
+    # The SDK writes tracebacks of what a server does wrong; it is told in a line.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         started = time.monotonic()
         try:
@@ -84,7 +88,7 @@ async def greet(entry: Entry, project: Path, environ: Mapping[str, str]) -> Gree
         except (asyncio.CancelledError, KeyboardInterrupt, NotGreeted):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, it is told
-            raise NotGreeted(_reason(error, said)) from None
+            raise NotGreeted(_without_values(_reason(error, said), entry)) from None
 
 
 @asynccontextmanager
@@ -154,6 +158,14 @@ def _greeting(client: Client, listed: Any, seconds: float) -> Greeting:
         instructions=len(client.instructions or ""),
         always=bool(tools) and all((tool.meta or {}).get(_ALWAYS) is True for tool in tools),
     )
+
+
+def _without_values(text: str, entry: Entry) -> str:
+    """Take out what the entry hands to the server: any of it may be a secret."""
+    given = (*entry.args, entry.url, *entry.env.values(), *entry.headers.values())
+    for value in sorted((one for one in given if len(one) > _SHORT), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 def _reason(error: BaseException, said: Any) -> str:
@@ -227,8 +239,3 @@ def check_loading(entry: Entry, greeting: Greeting, environ: Mapping[str, str]) 
         'deferred: Claude sees names until it searches; `"alwaysLoad": true` in the server\'s '
         "entry loads them at once",
     )
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment, in which the server is started."""
-    return dict(os.environ)

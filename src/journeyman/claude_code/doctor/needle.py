@@ -212,7 +212,7 @@ async def _speed(backend: Backend, model: str, short: Heard) -> Finding:
     answering = heard.seconds - first
     wait = f"the first token after {first:.2f} s"
     if short.first is not None and short.first > first + 1:
-        wait += f" (the first time {short.first:.1f} s: it was loaded)"
+        wait += f" (for the very first request {short.first:.1f} s)"
     if count < 2 or answering <= 0:  # noqa: PLR2004 - one token has no speed
         return Finding("ok", subject, f"too short an answer to tell; {wait}")
     return Finding("ok", subject, f"{(count - 1) / answering:.0f} tokens/s measured; {wait}")
@@ -244,7 +244,12 @@ async def _ask(backend: Backend, model: str, messages: tuple[Message, ...], word
                     heard.read = chunk.usage.prompt_tokens
                     heard.written = chunk.usage.completion_tokens
     except TimeoutError:
-        raise BackendError("nothing came in time", backend=backend.name, model=model) from None
+        raise BackendError(
+            "nothing came in time",
+            backend=backend.name,
+            model=model,
+            hint=f"raise first_token_timeout or idle_timeout in [backends.{backend.name}]",
+        ) from None
     heard.seconds = time.monotonic() - started
     heard.found = bool(word) and word.lower() in heard.text.lower()
     return heard

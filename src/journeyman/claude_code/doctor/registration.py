@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from journeyman.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN, find_client
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 REGISTER = "claude mcp add --scope user journeyman -- journeyman mcp"
 
-_SHOWN_URL = 80
+_PLAIN = frozenset({"mcp", "journeyman", "-m", "-y", "--in-process", "--config"})
+"""Arguments that are shown; any other one might be a secret."""
 
 
 async def check_client(environ: Mapping[str, str]) -> Finding:
@@ -81,8 +83,9 @@ def check_registration(found: Registration, *, has_client: bool) -> list[Finding
 def what(entry: Entry) -> str:
     """Say what an entry runs, without what could be a secret in it."""
     if entry.url:
-        return masked(entry.url.partition("?")[0].rpartition("@")[2])[:_SHOWN_URL]
-    return masked(" ".join([entry.command, *entry.args]))
+        scheme, _, rest = entry.url.partition("://")
+        return masked(f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}/…")
+    return masked(" ".join([entry.command, *(a if a in _PLAIN else "…" for a in entry.args)]))
 
 
 def _unreadable(name: str, file: str, why: str) -> Finding:
