@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from journeyman.cli import EXIT_FAILED
-from journeyman.cli.findings import print_finding, print_json
 
 
 def comply(
@@ -31,6 +30,10 @@ def comply(
     """
     from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.claude_code.comply.examine import Inspection, inspect  # noqa: PLC0415 - heavy
+    from journeyman.cli.findings import (  # noqa: PLC0415 - beside its use
+        print_finding,
+        print_json,
+    )
 
     found = inspect(
         Inspection(

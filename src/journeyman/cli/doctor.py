@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyman.cli import EXIT_FAILED
-from journeyman.cli.findings import print_finding, print_json
 from journeyman.cli.running import run
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ def doctor(
     with 0 otherwise. In a pipe: tab-separated, no header: level, subject, text, cure.
     """
     from journeyman.claude_code.findings import worst  # noqa: PLC0415 - beside its use
+    from journeyman.cli.findings import print_json  # noqa: PLC0415 - beside its use
     from journeyman.errors import ArgumentError  # noqa: PLC0415 - beside its use
 
     if model and not probe:
@@ -69,6 +69,7 @@ async def _examine(asked: Examination, *, shows: bool) -> list[Finding]:
     from contextlib import aclosing  # noqa: PLC0415 - beside its use
 
     from journeyman.claude_code.doctor.examine import examine  # noqa: PLC0415 - heavy
+    from journeyman.cli.findings import print_finding  # noqa: PLC0415 - beside its use
 
     found = []
     async with aclosing(examine(asked)) as findings:
