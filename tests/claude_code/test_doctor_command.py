@@ -268,7 +268,7 @@ def test_models_that_are_not_there_are_named(house):
     assert "not there: koala/gone" in one(found, "tool ask_coding_model")[1]
 
 
-def test_a_daemon_that_is_older_or_does_not_use_the_changed_config_is_told(house):
+def test_a_daemon_that_is_older_is_told(house):
     started = subprocess.run(
         [sys.executable, "-m", "journeyman", "daemon", "start"],
         env=house.environ | {"JOURNEYMAN_TEST_VERSION": "0.0.1"},
@@ -283,6 +283,16 @@ def test_a_daemon_that_is_older_or_does_not_use_the_changed_config_is_told(house
     level, text, cure = one(found, "daemon")
     assert (level, "version 0.0.1" in text) == ("warning", True)
     assert "`journeyman daemon stop`" in cure
+
+
+def test_a_daemon_that_does_not_use_the_changed_config_is_told(house):
+    assert house.run("daemon", "start")[0] == 0
+    house.config.write_text("[backends.koala]\n")
+    while not json.loads(house.run("daemon", "status", "--json")[1])["problem"]:
+        pass  # it looks at the file once a second
+    code, found = house.told("doctor")
+    assert (code, one(found, "daemon")[0]) == (1, "broken")
+    assert "the changed config is not in use: " in one(found, "daemon")[1]
 
 
 def test_a_ledger_that_is_none_is_broken(house):

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from journeyman.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN, find_client
-from journeyman.claude_code.documents import is_credential_file
 from journeyman.claude_code.findings import Finding
 from journeyman.config.secrets import masked
 from journeyman.shim.meeting import is_newer
@@ -102,8 +101,6 @@ def _of(entry: Entry, has_other: bool) -> Iterator[Finding]:
         case "used":
             origin = f"plugin, {entry.file}" if entry.origin == "plugin" else where
             yield Finding("ok", "registration", f"{name} ({origin}): {what(entry)}")
-            if is_credential_file(entry.file):  # a symlink: never so in a sane house
-                yield Finding("broken", "registration", f"{entry.file} holds the client's login")
         case "shadowed":
             yield Finding(
                 "warning",
