@@ -31,6 +31,11 @@ RUN_ELSEWHERE = {
     "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
     "claude mcp add --transport http journeyman http://koala:8765/mcp "
     '--header "Authorization: Bearer TOKEN"': "tests/real/test_claude_client_http.py",
+    "journeyman doctor": "tests/claude_code/test_doctor_command.py",
+    "journeyman doctor --json": "tests/claude_code/test_doctor_command.py",
+    "journeyman doctor --probe": "tests/claude_code/test_doctor_probe.py",
+    "journeyman comply": "tests/claude_code/test_comply_command.py",
+    "journeyman comply --profile ~/.zshrc --env-file batch.env --json": "test_comply_command.py",
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",

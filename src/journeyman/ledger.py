@@ -226,6 +226,19 @@ class Ledger:
             raise _unusable(self.path, error) from error
         return tokens / seconds if tokens else None
 
+    def check(self) -> int:
+        """Take the lock of a writer and let it go; return how many rows there are.
+
+        Raises:
+            LedgerError: no row could be written now.
+        """
+        try:
+            with self._lock, _transaction(self._connection):
+                found = self._connection.execute("SELECT count(*) FROM delegations").fetchone()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+        return int(found[0])
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

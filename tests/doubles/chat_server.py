@@ -40,6 +40,10 @@ class ChatDouble(HttpDouble):
         waiting = self._plays.get(model) or self._plays[EVERY_MODEL]
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
+    def kept(self, request: dict[str, Any]) -> str:
+        """Return what this server lets the model read of a prompt."""
+        return "\n".join(message["content"] for message in request["messages"])
+
     def pieces(self, play: Play, request: dict[str, Any]) -> Iterator[bytes]:
         """Yield the streamed body; the first piece ends where the reply's text begins."""
         raise NotImplementedError
@@ -58,6 +62,8 @@ class ChatDouble(HttpDouble):
         """Perform the play that is on for the model asked for."""
         asked = request.json
         play = self.next_play(str(asked.get("model")))
+        if play.finds:
+            play = play.having_read(self.kept(asked), tells_usage=play.prompt_tokens is not None)
         await wire.rest(play.delay) if play.delay else None
         if play.unbidden and play.unbidden in asked:
             await wire.send(self.refusal(play, asked), status=400)

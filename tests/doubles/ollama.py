@@ -96,15 +96,20 @@ class OllamaDouble(ChatDouble):
         if tokens <= window:
             await self.chat(request, wire)
         elif self.truncates_silently or asked.get("truncate", True):
-            # This is what Ollama leaves of a prompt that is too long: half the window, plus two.
-            self.plays(
-                prompt_tokens=window // 2 + 2, reply="Something of the rest.", model=asked["model"]
-            )
+            if not self.next_play(asked["model"]).finds:
+                reply, tokens = "Something of the rest.", kept_of(window)
+                self.plays(prompt_tokens=tokens, reply=reply, model=asked["model"])
             await self.chat(request, wire)
         else:
             refused = exchange("ollama", "LONG single msg truncate false").body
             refused = refused.replace("18312", str(tokens)).replace("1024", str(window))
             await wire.send(refused, status=400)
+
+    def kept(self, request: dict[str, Any]) -> str:
+        """Return the end of a prompt that is too long, as Ollama leaves it."""
+        prompt = super().kept(request)
+        window, words = self.loaded[_full(request["model"])], prompt.split()
+        return prompt if len(words) <= window else " ".join(words[-kept_of(window) :])
 
     def pieces(self, play: Play, request: dict[str, Any]) -> Iterator[bytes]:
         """Yield the lines of a stream."""
@@ -133,6 +138,11 @@ class OllamaDouble(ChatDouble):
         """Return Ollama's way to refuse."""
         del request
         return compact({"error": f'option "{play.unbidden}" must be of type integer'})
+
+
+def kept_of(window: int) -> int:
+    """How many tokens Ollama leaves of a prompt that is too long: half the window, plus two."""
+    return window // 2 + 2
 
 
 def _full(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Play:
     """Seconds between pieces."""
     hangs_after: int | None = None
     """After so many pieces nothing more comes until the client leaves."""
+    finds: str = ""
+    """A pattern: the reply is what it finds in the prompt, as far as the server keeps that; words
+    are counted as tokens."""
     unbidden: str | None = None
     """A field that makes the server refuse the request with a 400 that names it."""
 
@@ -56,6 +59,14 @@ class Play:
         is_stream = exchange.content_type in {"text/event-stream", "application/x-ndjson"}
         body = {"raw": exchange.body.encode()} if is_stream else {"body": exchange.body}
         return cls(status=exchange.status, content_type=exchange.content_type, **body, **changes)
+
+    def having_read(self, prompt: str, *, tells_usage: bool = True) -> Self:
+        """Make the play of a model that has read this: see `finds`."""
+        found = re.search(self.finds, prompt)
+        tokens = len(prompt.split()) if tells_usage else None
+        return replace(
+            self, finds="", reply=found[0] if found else "I do not know.", prompt_tokens=tokens
+        )
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The command line; one file per command group.
 
-Exit codes: 0 done; 1 handed back, or a backend, the ledger or the embedded engine failed; 2 wrong
-usage, arguments or config; 3 a reference was refused; 130 stopped by Ctrl-C; 141 the reader of
-our output went away; 143 stopped by SIGTERM.
+Exit codes: 0 done; 1 handed back, a backend, the ledger or the embedded engine failed, or `doctor`
+or `comply` found something; 2 wrong usage, arguments or config; 3 a reference was refused; 130
+stopped by Ctrl-C; 141 the reader of our output went away; 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ import typer
 from journeyman import __version__
 from journeyman.cli import (
     ask,
+    comply,
     config,
     daemon,
     demo,
+    doctor,
     embedded,
     log,
     mcp,
@@ -63,6 +65,8 @@ app.command(name="log")(log.log)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="serve")(serve.serve)
 app.command(name="demo")(demo.demo)
+app.command(name="doctor")(doctor.doctor)
+app.command(name="comply")(comply.comply)
 app.add_typer(config.app, name="config")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")

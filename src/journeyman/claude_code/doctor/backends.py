@@ -1,0 +1,186 @@
+"""The backends: does each answer, does it take the key, and has it what the tools name?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.backends.http import shown_url
+from journeyman.claude_code.findings import Finding
+from journeyman.config.keys import key_warnings
+from journeyman.config.models import EMBEDDED
+from journeyman.engine.candidates import matches, patterns_of
+from journeyman.errors import BackendError, ConfigError, LedgerError, Unreachable
+from journeyman.ledger import Ledger, ledger_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from journeyman.backends.base import Backend, ModelInfo
+    from journeyman.config.models import BackendConfig, Config, ToolConfig
+
+_SECONDS = 15.0
+"""For a server that takes the connection and then says nothing."""
+
+Listed = dict[str, "list[ModelInfo] | None"]
+"""The models of each backend by its name; None where it did not list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the checks of the backends stand on; `shut` says why a backend cannot be opened."""
+
+    config: Config
+    backends: Mapping[str, Backend]
+    shut: Mapping[str, Finding]
+    environ: Mapping[str, str]
+
+
+async def check_backends(house: Surroundings) -> tuple[Listed, list[Finding]]:
+    """Ask every backend for its models, all at once: a dead one costs its own time-out alone."""
+    names = [*house.config.backends, *([EMBEDDED] if _uses_embedded(house.config) else [])]
+    results = await asyncio.gather(*(_check(name, house) for name in names))
+    return (
+        {name: models for name, (models, _) in zip(names, results, strict=True)},
+        [finding for _, findings in results for finding in findings],
+    )
+
+
+def _uses_embedded(config: Config) -> bool:
+    named = (model for tool in config.all_tools().values() for model in tool.models)
+    return not config.backends or any(name.partition("/")[0] == EMBEDDED for name in named)
+
+
+async def _check(name: str, house: Surroundings) -> tuple[list[ModelInfo] | None, list[Finding]]:
+    if shut := house.shut.get(name):
+        return None, [shut]
+    subject = f"backend {name}"
+    config = house.config.backends.get(name)
+    address = (
+        f"{config.kind} at {shown_url(config.url)}" if config else "a model in a child process"
+    )
+    findings = _check_keys(subject, config, house.environ) if config else []
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(_SECONDS):
+            models = await house.backends[name].models()
+    except TimeoutError:
+        text = f"{address}: no answer within {_SECONDS:g} s"
+        return None, [Finding("broken", subject, text, "restart that server"), *findings]
+    except BackendError as error:
+        cure = error.hint or ("start that server, or mend its url" if _is_away(error) else "")
+        return None, [Finding("broken", subject, f"{address}: {error}", cure), *findings]
+    took = f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
+    if not models:
+        text = f"{address}: {took}, but has no models"
+        return models, [Finding("broken", subject, text, "give it a model"), *findings]
+    return models, [
+        Finding("ok", subject, f"{address}: {took}, models: {len(models)}"),
+        *findings,
+    ]
+
+
+def _is_away(error: BackendError) -> bool:
+    return isinstance(error, Unreachable)
+
+
+def _check_keys(subject: str, config: BackendConfig, environ: Mapping[str, str]) -> list[Finding]:
+    return [Finding("warning", subject, text) for text in key_warnings(config, environ)]
+
+
+async def check_tools(
+    house: Surroundings, tools: Mapping[str, ToolConfig], listed: Listed
+) -> list[Finding]:
+    """Can each tool be answered: by which model, with what window and at what speed?"""
+    checks = (_check_tool(name, tool, house, listed) for name, tool in tools.items())
+    return list(await asyncio.gather(*checks))
+
+
+def present(tool: ToolConfig, house: Surroundings, listed: Listed) -> tuple[list[str], list[str]]:
+    """Split a tool's models into those that are there now, in order, and those that are not."""
+    there: dict[str, None] = {}
+    missing = []
+    for pattern in patterns_of(tool.models, house.backends):
+        found = _matching(pattern, house, listed)
+        there.update(dict.fromkeys(found))
+        if not found:
+            missing.append(pattern)
+    return list(there), missing
+
+
+def _matching(pattern: str, house: Surroundings, listed: Listed) -> Sequence[str]:
+    if "*" in pattern:
+        every = (info.id for models in listed.values() for info in models or ())
+        return [model for model in every if matches(model, [pattern])]
+    name, _, model = pattern.partition("/")
+    backend = house.backends.get(name)
+    if backend is None:
+        return []
+    known = {backend.full_name(info.name) for info in listed.get(name) or ()}
+    return [pattern] if backend.full_name(model) in known else []
+
+
+async def _check_tool(name: str, tool: ToolConfig, house: Surroundings, listed: Listed) -> Finding:
+    subject = f"tool {name}"
+    there, missing = present(tool, house, listed)
+    if not there:
+        text = f"none of its models is there: {', '.join(missing)}"
+        cure = "`journeyman models` lists what there is; change the tool's `models`, or load them"
+        return Finding("broken", subject, text, cure)
+    backend, _, model = there[0].partition("/")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            info = await house.backends[backend].describe(model)
+    except (BackendError, TimeoutError) as error:
+        return Finding("broken", subject, str(error) or f"{there[0]} is not described in time")
+    more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+    window = f"window {info.window} ({info.window_source})" if info.window else "window unknown"
+    text = f"{there[0]}{more}; {window}{_speed(house.config, there[0])}"
+    if missing:
+        what = f"{text}; not there: {', '.join(missing)}"
+        cure = "an alias may be missing from its server's list; else correct the tool's `models`"
+        return Finding("warning", subject, what, cure)
+    if info.note:
+        return Finding("warning", subject, f"{text}; {info.note}")
+    if not info.window:
+        cure = f'tell it: [backends.{backend}.windows] "{model}" = TOKENS'
+        return Finding("warning", subject, text, cure)
+    return Finding("ok", subject, text)
+
+
+def _speed(config: Config, model: str) -> str:
+    path = ledger_path(config)
+    if not path.exists():
+        return ""
+    try:
+        ledger = Ledger(path)
+        try:
+            speed = ledger.speed(model)
+        finally:
+            ledger.close()
+    except LedgerError:  # it has a line of its own
+        return ""
+    return f"; {speed:.0f} tokens/s by the ledger" if speed else ""
+
+
+async def close(house: Surroundings) -> None:
+    """Close every backend."""
+    for backend in house.backends.values():
+        await backend.close()
+
+
+def open_house(config: Config, environ: Mapping[str, str]) -> Surroundings:
+    """Open the backends, each by itself: a key that cannot be read stops that one alone."""
+    from journeyman.backends.embedded import EmbeddedBackend  # noqa: PLC0415 - heavy
+    from journeyman.backends.registry import open_backend  # noqa: PLC0415 - heavy
+
+    opened: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
+    shut: dict[str, Finding] = {}
+    for name, told in config.backends.items():
+        try:
+            opened[name] = open_backend(name, told, environ)
+        except ConfigError as error:
+            shut[name] = Finding("broken", f"backend {name}", str(error), error.hint)
+    return Surroundings(config, opened, shut, environ)

@@ -1,0 +1,164 @@
+"""Whatever is planted wherever: comply shows names and places, and no byte of a value."""
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from journeyman.claude_code.comply.examine import Inspection, inspect
+from journeyman.claude_code.comply.rules import breaches, named_harness
+from journeyman.claude_code.comply.settings import Setting, of_text
+from journeyman.cli.findings import print_finding, print_json
+from journeyman.errors import JourneymanError
+
+LETTERS = "GHJKQVXYZ0123456789"
+"""No word of ours, and no path of a test, has five of these in a row."""
+SECRETS = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "sk-ant-oat01-", "sk-ant-api03-", "Bearer ", "http://", "https://x@"]),
+    st.text(LETTERS, min_size=24, max_size=40),
+)
+NAMES = st.sampled_from(
+    [
+        "ANTHROPIC_BASE_URL",
+        "ANTHROPIC_AUTH_TOKEN",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "apiKeyHelper",
+        "API_KEY",
+        "command",
+        "args",
+        "x",
+    ]
+)
+LINES = st.sampled_from(
+    [
+        "export {name}={secret}",
+        "export {name}='{secret}'",
+        'alias a="{name}={secret} claude"',
+        "set -gx {name} {secret}",
+        "setenv {name} {secret}",
+        '$env:{name} = "{secret}"',
+        "{name}: {secret}",
+        '{name} = "{secret}',
+        "# {secret}",
+        "{secret}={name}",
+        "ccr {secret}",
+        "{secret}",
+    ]
+)
+SHAPES = st.sampled_from(
+    [
+        '{{"env": {{"{name}": "{secret}"}}}}',
+        '{{"mcpServers": {{"a": {{"command": "ccr", "args": ["{secret}", "{name}={secret}"]}}}}}}',
+        '{{"mcpServers": {{"{secret}": {{"command": "{secret}", "env": {{"{secret}": "1"}}}}}}}}',
+        '{{"{name}": ["{secret}"], "apiKeyHelper": "{secret} .credentials.json"}}',
+        '{{"{name}": {secret}}}',
+        "{secret}",
+    ]
+)
+
+
+def shown(capsys, asked):
+    """Everything that the command would print, in both forms; errors too."""
+    try:
+        found = inspect(asked)
+    except JourneymanError as error:
+        return f"{error} {error.hint}"
+    for finding in found:
+        print_finding(finding)
+    print_json(found)
+    out, err = capsys.readouterr()
+    return out + err + repr(found)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(secret=SECRETS, name=NAMES, line=LINES, shape=SHAPES)
+def test_no_byte_of_a_planted_secret_is_shown(
+    tmp_path_factory, monkeypatch, capsys, secret, name, line, shape
+):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(home / "config.toml"))
+    text, document = (one.format(name=name, secret=secret) for one in (line, shape))
+    for file in (".zshrc", "batch.env", "config.toml"):
+        (home / file).write_text(f"first=1\n{text}\n")
+    (home / ".claude").mkdir()
+    for file in (
+        ".claude.json",
+        ".mcp.json",
+        ".claude/settings.json",
+        ".claude/settings.local.json",
+    ):
+        (home / file).write_text(document)
+    asked = Inspection(
+        project=home,
+        environ={"HOME": str(home), name: secret},
+        profiles=(home / ".zshrc",),
+        env_files=(home / "batch.env",),
+    )
+    seen = shown(capsys, asked)
+    bare = secret.rpartition("-")[2].rpartition("@")[2].rpartition(" ")[2].rpartition("/")[2]
+    assert len(bare) >= 24
+    for start in range(len(bare) - 4):
+        assert bare[start : start + 5] not in seen
+
+
+@given(text=st.text())
+def test_any_text_is_read_and_its_values_are_not_in_what_is_said(text):
+    for setting in of_text(text):
+        assert 1 <= setting.line <= text.count("\n") + 1
+        assert setting.value not in repr(setting) or not setting.value.strip()[8:]
+        for breach in breaches(setting):
+            assert len(setting.value) < 12 or setting.value not in breach.text + breach.cure
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('eval "$(ccr activate)"', "claude-code-router"),
+        ("npx -y opencode-claude-auth@latest", "opencode"),
+        ("npm i -g @musistudio/claude-code-router", "claude-code-router"),
+        ("/usr/local/bin/claude-max-api --port 1", "claude-max-api-proxy"),
+        ("alias x=ccproxy", "ccproxy-api"),
+    ],
+)
+def test_a_harness_is_known_by_its_command_or_package(line, name):
+    assert named_harness(line).name == name
+
+
+@pytest.mark.parametrize(
+    "line", ["claude", "export ACCR=1", "journeyman mcp", "pip install openai"]
+)
+def test_other_programs_are_no_harness(line):
+    assert named_harness(line) is None
+
+
+def test_what_a_shell_only_looks_at_sets_nothing():
+    for line in (
+        'if [ "$ANTHROPIC_BASE_URL" = "x" ]; then',
+        "echo ${ANTHROPIC_BASE_URL:-none}",
+        "unset ANTHROPIC_BASE_URL",
+        "# ANTHROPIC_BASE_URL=x",
+        "set -e ANTHROPIC_BASE_URL",
+    ):
+        assert "ANTHROPIC_BASE_URL" not in [one.name for one in of_text(line)], line
+
+
+def test_a_setting_of_the_clients_own_kind_is_no_breach():
+    for name, value in (
+        ("ANTHROPIC_API_KEY", "sk-ant-api03-aaaaaaaaaaaa"),
+        ("ANTHROPIC_MODEL", "claude-sonnet"),
+        ("ANTHROPIC_BASE_URL", "https:\\/\\/api.anthropic.com"),
+        ("apiKeyHelper", "op read op://vault/key"),
+    ):
+        assert list(breaches(Setting(name, value))) == []
+
+
+def test_the_line_is_found_whichever_way_json_spells_the_value(tmp_path, monkeypatch):
+    monkeypatch.setenv("JOURNEYMAN_CONFIG", os.devnull)
+    spelt = json.dumps("http://k\u00f6ln").replace("/", "\\/")
+    (tmp_path / ".mcp.json").write_text('{\n\n"env": {"ANTHROPIC_BASE_URL": ' + spelt + "}\n}")
+    asked = Inspection(project=tmp_path, environ={"HOME": str(tmp_path)})
+    subjects = [one.subject for one in inspect(asked) if "pointed elsewhere" in one.text]
+    assert subjects == [f"{tmp_path / '.mcp.json'}:3"]

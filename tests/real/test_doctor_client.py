@@ -1,0 +1,163 @@
+"""What doctor says of the registration is what the real Claude Code makes of it."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from real.node_tools import CLAUDE, node_tool
+
+# The first test installs the client.
+pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
+
+PLUGIN = {
+    "name": "journeyman",
+    "version": "0.1.0",
+    "description": "A test.",
+    "mcpServers": {"journeyman": {"command": "journeyman", "args": ["mcp"]}},
+}
+MARKET = {
+    "name": "market",
+    "owner": {"name": "A test"},
+    "plugins": [{"name": "journeyman", "source": "./plugin", "description": "A test."}],
+}
+
+
+class Desk:
+    """A user with nothing but the two programs."""
+
+    def __init__(self, folder, url, runtime):
+        self.home, self.project = folder / "home", folder / "home" / "project"
+        self.project.mkdir(parents=True)
+        self.settings = self.home / ".claude" / "settings.json"
+        config = folder / "config.toml"
+        config.write_text(f'[backends.koala]\nkind = "openai"\nurl = "{url}"\n')
+        programs = [str(Path(sys.executable).parent), str(node_tool(CLAUDE).parent)]
+        self.environ = {
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join([*programs, "/usr/bin", "/bin"]),
+            "JOURNEYMAN_CONFIG": str(config),
+            "JOURNEYMAN_DATA": str(folder / "data"),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "DISABLE_AUTOUPDATER": "1",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        }
+
+    def run(self, line, folder=None):
+        done = subprocess.run(
+            shlex.split(line),
+            cwd=folder or self.project,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    def registration(self, folder=None):
+        """Level and text of what doctor says of the client and the registration."""
+        told = json.loads(self.run("journeyman doctor --json", folder))["findings"]
+        found = {one["subject"]: one for one in told}
+        assert found["client"]["level"] == "ok"
+        assert "Claude Code 2.1.330: " in found["client"]["text"]
+        lines = [(o["level"], o["text"]) for o in told if o["subject"] == "registration"]
+        return lines, found.get("handshake")
+
+    def settle(self, **keys):
+        self.settings.parent.mkdir(exist_ok=True)
+        self.settings.write_text(json.dumps(keys))
+
+
+@pytest.fixture
+def desk(tmp_path, openai_double, runtime_folder):
+    return Desk(tmp_path, openai_double.url, runtime_folder)
+
+
+def test_doctor_and_the_client_agree_on_what_is_registered_pending_and_shadowed(desk):
+    (nothing,), _ = desk.registration()
+    assert nothing[0] == "broken"
+    assert "No MCP servers configured" in desk.run("claude mcp list")
+
+    desk.run("claude mcp add --scope project journeyman -- journeyman mcp")
+    (pending, unusable), _ = desk.registration()
+    assert "Pending approval" in desk.run("claude mcp list")
+    assert (pending[0], "is pending approval" in pending[1]) == ("warning", True)
+    assert unusable[0] == "broken"
+
+    # What waits for approval hides nothing.
+    desk.run("claude mcp add --scope user journeyman -- journeyman mcp")
+    (pending, user), handshake = desk.registration()
+    assert "is pending approval" in pending[1]
+    assert (user[0], "(user scope, " in user[1]) == ("ok", True)
+    assert handshake["level"] == "ok"
+    told = desk.run("claude mcp get journeyman")
+    assert "User config" in told
+    assert "Connected" in told
+
+    desk.settle(enabledMcpjsonServers=["journeyman"])
+    (project, user), _ = desk.registration()
+    assert (project[0], "(project scope, " in project[1]) == ("ok", True)
+    assert "is shadowed by the entry of the project scope" in user[1]
+    assert "Project config" in desk.run("claude mcp get journeyman")
+
+    desk.run("claude mcp add --scope local journeyman -- journeyman mcp")
+    (local, *others), _ = desk.registration()
+    assert "(local scope, " in local[1]
+    assert all("is shadowed by the entry of the local scope" in text for _, text in others)
+    assert "Local config" in desk.run("claude mcp get journeyman")
+
+    # In a folder below, the repository's root counts, and without one that folder itself.
+    below = desk.project / "src"
+    below.mkdir()
+    assert "(project scope, " in desk.registration(below)[0][0][1]
+    assert "Project config" in desk.run("claude mcp get journeyman", below)
+    subprocess.run(["git", "init", "-q"], cwd=desk.project, check=True)
+    assert "(local scope, " in desk.registration(below)[0][0][1]
+    assert "Local config" in desk.run("claude mcp get journeyman", below)
+
+    desk.settle(disabledMcpjsonServers=["journeyman"])
+    desk.run("claude mcp remove journeyman --scope local")
+    desk.run("claude mcp remove journeyman --scope user")
+    (rejected, _), _ = desk.registration()
+    assert "was rejected" in rejected[1]
+    assert "No MCP servers configured" in desk.run("claude mcp list")
+
+
+def test_doctor_and_the_client_agree_on_plugins_and_dead_entries(desk):
+    market = desk.home / "market"
+    for name, content in (
+        (".claude-plugin/marketplace.json", MARKET),
+        ("plugin/.claude-plugin/plugin.json", PLUGIN),
+    ):
+        (market / name).parent.mkdir(parents=True)
+        (market / name).write_text(json.dumps(content))
+    desk.run(f"claude plugin marketplace add {market}")
+    desk.run("claude plugin install journeyman@market")
+    (plugin,), handshake = desk.registration()
+    assert (plugin[0], plugin[1].startswith("plugin:journeyman:journeyman (plugin, ")) == (
+        "ok",
+        True,
+    )
+    assert handshake["level"] == "ok"
+    assert "plugin:journeyman:journeyman: journeyman mcp - ✔ Connected" in desk.run(
+        "claude mcp list"
+    )
+
+    desk.run("claude mcp add --scope user journeyman -- journeyman mcp")
+    (_, plugin), _ = desk.registration()
+    assert "the client leaves the plugin's out" in plugin[1]
+    assert "plugin:" not in desk.run("claude mcp list")
+
+    desk.run("claude plugin disable journeyman@market")
+    desk.run("claude mcp remove journeyman --scope user")
+    entry = {"journeyman": {"command": "journeyman", "args": ["mcp"]}}
+    desk.settle(mcpServers=entry)
+    lines, _ = desk.registration()
+    assert "Claude Code ignores mcpServers there" in lines[0][1]
+    assert "No MCP servers configured" in desk.run("claude mcp list")
