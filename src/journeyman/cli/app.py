@@ -11,9 +11,11 @@ import typer
 from journeyman import __version__
 from journeyman.cli import (
     ask,
+    cache,
     config,
     daemon,
     demo,
+    each,
     embedded,
     log,
     mcp,
@@ -57,6 +59,7 @@ def _global_options(
 
 
 app.command(name="ask")(ask.ask)
+app.command(name="each")(each.each)
 app.command(name="models")(models.models)
 app.command(name="status")(status.status)
 app.command(name="log")(log.log)
@@ -64,6 +67,7 @@ app.command(name="mcp")(mcp.mcp)
 app.command(name="serve")(serve.serve)
 app.command(name="demo")(demo.demo)
 app.add_typer(config.app, name="config")
+app.add_typer(cache.app, name="cache")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(token.app, name="token")
