@@ -4,6 +4,10 @@ import json
 import subprocess
 import sys
 
+from typer.main import get_command
+
+from journeyman.cli.app import app
+
 HEAVY = {
     "anyio",
     "asyncio",
@@ -67,6 +71,8 @@ assert set(journeyman.__all__) <= set(dir(journeyman))
             "Journeyman",
             "JourneymanError",
             "ReferenceRefused",
+            "Row",
+            "Table",
             "__version__",
             "ask",
         ]
@@ -81,14 +87,15 @@ def test_help_imports_the_command_line_and_nothing_heavy():
     typer_alone = set(modules_after("import typer.main, typer.core, typer.completion"))
     ours = {name for name in names if name.partition(".")[0] == "journeyman"}
     assert len(set(names) - typer_alone - ours) <= 25
-    assert len(ours) <= 30
+    # Each command's own file, and below the command line what is small.
+    below = {name for name in ours if not name.startswith("journeyman.cli")}
+    assert below <= {"journeyman", "journeyman.errors", "journeyman.paths"}
 
 
 def test_the_help_of_every_command_is_as_cheap():
-    for command in (
-        *("ask", "models", "status", "log", "mcp", "serve", "token", "daemon"),
-        *("demo", "config", "embedded", "doctor", "comply"),
-    ):
+    commands = get_command(app).commands
+    assert len(commands) > 10
+    for command in commands:
         names = modules_after(
             f"sys.argv = ['journeyman', '{command}', '--help'];"
             " from journeyman.cli import main; main()"

@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # importing `typing` for it would take longer than all th
 
 if TYPE_CHECKING:
     from journeyman.api import Journeyman, ask
+    from journeyman.engine.many.values import Row, Table
     from journeyman.engine.values import Answer, Figures
     from journeyman.errors import (
         ArgumentError,
@@ -37,6 +38,8 @@ _HOMES = {
     "Journeyman": "journeyman.api",
     "JourneymanError": "journeyman.errors",
     "ReferenceRefused": "journeyman.errors",
+    "Row": "journeyman.engine.many.values",
+    "Table": "journeyman.engine.many.values",
     "ask": "journeyman.api",
 }
 
@@ -50,6 +53,8 @@ __all__ = [
     "Journeyman",
     "JourneymanError",
     "ReferenceRefused",
+    "Row",
+    "Table",
     "__version__",
     "ask",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from journeyman.config.load import load_config
 from journeyman.engine.values import Answer, Job, Listener, Session
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from journeyman.backends.base import ModelInfo
-    from journeyman.engine.values import Progress
+    from journeyman.engine.many.values import Step, Table
+    from journeyman.engine.values import Outcome, Progress
 
 DEFAULT_TOOL = "ask_local_llama"
 
@@ -120,6 +121,76 @@ class Journeyman:
             hint=outcome.hint,
         )
 
+    async def ask_each(
+        self,
+        prompt: str,
+        *,
+        files: Sequence[str | os.PathLike[str]] = (),
+        items: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        tool: str = DEFAULT_TOOL,
+        arguments: Mapping[str, str] | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        fresh: bool = False,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Table:
+        """Ask the same question about each of many files or texts.
+
+        A failed item costs the others nothing: its row says why. What was answered before is not
+        asked again, so a call that was cancelled goes on where it was.
+
+        Args:
+            prompt: the tool's first required argument.
+            files: references; every file that they stand for is an item.
+            items: or texts; each is an item.
+            labels: each answer is one of these.
+            schema: each answer is JSON of this schema.
+            tool: the tool's name.
+            arguments: the tool's other arguments by name.
+            model: `backend/model` or a pattern, instead of the tool's own list.
+            max_tokens: the longest answer in tokens.
+            fresh: ask anew what was answered before.
+            on_step: told after each item; must not block.
+
+        Raises:
+            ReferenceRefused: a reference stands for nothing, or is refused as a whole.
+            ArgumentError: there is no such tool, its arguments are wrong, or there are no items.
+            ConfigError: a model's backend is not configured.
+            DaemonError: the daemon must run and does not, or it ended in mid-call.
+        """
+        from journeyman.engine.many.items import items_of  # noqa: PLC0415 - beside its use
+        from journeyman.engine.many.running import ask_each  # noqa: PLC0415 - as above
+        from journeyman.engine.many.values import EachJob  # noqa: PLC0415 - as above
+
+        found = self._engine.find_tool(tool, self._session.project)
+        job = EachJob(
+            tool=tool,
+            arguments={found.first_argument: prompt, **(arguments or {})},
+            files=tuple(_references(files)),
+            items=tuple(_texts(items)),
+            labels=tuple(_texts(labels)),
+            schema=schema,
+            max_tokens=_checked_limit(max_tokens),
+            models=(model,) if model else (),
+            fresh=fresh,
+        )
+        config = self._engine.config
+        listed = await items_of(job, self._session, config)
+
+        async def delegate(one: Job) -> Outcome:
+            return await self._engine.delegate(one, self._session)
+
+        return await ask_each(
+            delegate,
+            job,
+            listed.items,
+            listed.left_out,
+            at_once=config.each.at_once,
+            hear=on_step or (lambda _: None),
+        )
+
     async def models(self) -> tuple[ModelInfo, ...]:
         """List every model of every backend that answers now.
 
@@ -204,6 +275,12 @@ def _references(files: Sequence[str | os.PathLike[str]]) -> list[str]:
         raise ArgumentError(
             f"files holds what is no path: {files!r}", hint="a list of strings or paths"
         ) from None
+
+
+def _texts(texts: Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, str) or not all(isinstance(one, str) for one in texts):
+        raise ArgumentError(f"a list of strings is wanted, not {texts!r:.80}")
+    return texts
 
 
 def _checked_limit(max_tokens: int | None) -> int | None:

@@ -6,6 +6,7 @@ JourneymanError
 ├── ReferenceRefused         a reference may not be read, or matches nothing
 ├── PrivateRefused           a private reference does not go to a cloud backend
 ├── LedgerError              the ledger cannot be opened or written
+├── CacheError               the cache of answers cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
@@ -94,6 +95,10 @@ class PrivateRefused(JourneymanError):
 
 class LedgerError(JourneymanError):
     """The ledger cannot be opened or written."""
+
+
+class CacheError(JourneymanError):
+    """The cache of answers cannot be opened or written."""
 
 
 class EmbeddedError(JourneymanError):

@@ -78,7 +78,7 @@ def test_a_house_in_order_gives_nothing_but_ok_in_a_stable_order(house):
     assert "journeyman (user scope, " in texts["registration"]
     assert "the registered command answers in " in texts["handshake"]
     assert "deferred" in texts["tool search"]
-    assert "3 tools, " in texts["tool list"]
+    assert "4 tools, " in texts["tool list"]
     assert "started by this handshake" in texts["daemon"]
     assert (
         "koala/codellama-local and 1 more; window 4096 (max_model_len"

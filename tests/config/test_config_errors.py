@@ -247,6 +247,7 @@ HINTS = [
         "zzz = 1",
         (
             "the top of the file takes: roots, backends, tools, embedded, references, ledger, "
+            "cache, each, "
             "queue, daemon, http"
         ),
     ),

@@ -36,7 +36,12 @@ async def test_a_client_lists_the_tools_and_gets_an_answer(config_file, revision
         names = [tool.name for tool in (await mcp.list_tools()).tools]
         result = await mcp.call_tool("ask_local_llama", QUESTION)
         [listing] = texts(await mcp.call_tool("list_available_local_models", {}))
-    assert names == ["ask_local_llama", "ask_coding_model", "list_available_local_models"]
+    assert names == [
+        "ask_local_llama",
+        "ask_coding_model",
+        "ask_each",
+        "list_available_local_models",
+    ]
     answer, footer = texts(result)
     assert answer == "Three lines."
     assert footer.startswith("[koala/llama3-local; 120 tokens in, 4 out; ")

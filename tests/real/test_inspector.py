@@ -63,8 +63,14 @@ def test_the_tools_are_listed_as_their_schemas_say(inspect):
     status, listed = inspect("tools/list")
     assert status == 0
     tools = {tool["name"]: tool for tool in listed["tools"]}
-    assert list(tools) == ["ask_local_llama", "ask_coding_model", "list_available_local_models"]
-    assert all(tool["annotations"] == {"readOnlyHint": True} for tool in tools.values())
+    assert list(tools) == [
+        "ask_local_llama",
+        "ask_coding_model",
+        "ask_each",
+        "list_available_local_models",
+    ]
+    for name, tool in tools.items():
+        assert tool["annotations"] == {"readOnlyHint": name != "ask_each"}
     assert not any("outputSchema" in tool for tool in tools.values())
     asking = tools["ask_local_llama"]
     assert "bulk summarization" in asking["description"]

@@ -101,6 +101,7 @@ async def test_tools_are_listed_and_called_through_the_gateway(
     assert [tool.name for tool in listed.tools] == [
         TOOL,
         "journeyman-ask_coding_model",
+        "journeyman-ask_each",
         "journeyman-list_available_local_models",
     ]
     assert result.content[0].text == "Three lines."

@@ -41,6 +41,7 @@ async def test_a_client_lists_the_tools_and_delegates_a_file(stdio_server, opena
         assert [tool.name for tool in listed.tools] == [
             "ask_local_llama",
             "ask_coding_model",
+            "ask_each",
             "list_available_local_models",
         ]
         result = await client.call_tool(
@@ -60,7 +61,8 @@ async def test_every_tool_is_read_only_and_says_when_to_use_it(stdio_server, mod
     async with Client(stdio_server, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         instructions = client.instructions
-    assert all(tool.annotations.read_only_hint for tool in tools.values())
+    writing = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
+    assert writing == {"ask_each"}
     assert all(tool.output_schema is None for tool in tools.values())
     assert "bulk summarization" in tools["ask_local_llama"].description
     assert "koala/llama3-local" in tools["ask_local_llama"].description
@@ -292,7 +294,7 @@ async def test_a_project_adds_its_tools(stdio_server, project, mode):
 async def test_a_projects_broken_file_does_not_stop_the_users_tools(stdio_server, project, mode):
     (project / ".journeyman.toml").write_text('[backends.x]\nkind = "openai"\nurl = "http://x"\n')
     async with Client(stdio_server, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 3
+        assert len((await client.list_tools()).tools) == 4
         result = await client.call_tool("ask_local_llama", {"prompt": "Hi"})
         assert texts(result)[0] == "Three lines."
         [listing] = texts(await client.call_tool("list_available_local_models", {}))

@@ -11,11 +11,13 @@ import typer
 from journeyman import __version__
 from journeyman.cli import (
     ask,
+    cache,
     comply,
     config,
     daemon,
     demo,
     doctor,
+    each,
     embedded,
     log,
     mcp,
@@ -59,6 +61,7 @@ def _global_options(
 
 
 app.command(name="ask")(ask.ask)
+app.command(name="each")(each.each)
 app.command(name="models")(models.models)
 app.command(name="status")(status.status)
 app.command(name="log")(log.log)
@@ -68,6 +71,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="comply")(comply.comply)
 app.add_typer(config.app, name="config")
+app.add_typer(cache.app, name="cache")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(token.app, name="token")

@@ -87,6 +87,10 @@ class Screen:
         elif self.shows_status and not self._shown:
             self._set_status(progress.message)
 
+    def status(self, message: str) -> None:
+        """Show how far it is."""
+        self._set_status(message)
+
     def text(self, piece: str) -> None:
         """Show the next raw piece of the reply, as far as it is for the reader."""
         if self._streams:

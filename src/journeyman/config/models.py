@@ -28,7 +28,8 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OPTIONAL_MARK = "?"
 RESERVED_ARGUMENTS = frozenset({"files", "max_tokens"})
 TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}
-TAKEN_TOOLS = {"list_available_local_models": "is a tool of Journeyman's own; choose another name"}
+_OWN_TOOL = "is a tool of Journeyman's own; choose another name"
+TAKEN_TOOLS = {"list_available_local_models": _OWN_TOOL, "ask_each": _OWN_TOOL}
 
 
 class Section(BaseModel):
@@ -224,6 +225,27 @@ class LedgerConfig(Section):
     """The SQLite file. Empty: `ledger.db` in the data folder."""
 
 
+class CacheConfig(Section):
+    """Answers that were given before, for questions to many items (`ask_each`)."""
+
+    enabled: bool = True
+    """Whether the same question about the same content is answered from what was answered
+    before."""
+
+    max_bytes: int = Field(default=200_000_000, ge=0)
+    """The most that the answers take; what was not used for longest goes first."""
+
+
+class EachConfig(Section):
+    """One question about many files or items: `ask_each`."""
+
+    max_items: int = Field(default=5000, ge=1)
+    """The most items of one call."""
+
+    at_once: int = Field(default=32, ge=1, le=256)
+    """How many items wait for a slot or have one at the same time."""
+
+
 class QueueConfig(Section):
     """How calls wait for a slot. One queue serves every window."""
 
@@ -310,6 +332,8 @@ class Config(Section):
     embedded: EmbeddedConfig = EmbeddedConfig()
     references: ReferencesConfig = ReferencesConfig()
     ledger: LedgerConfig = LedgerConfig()
+    cache: CacheConfig = CacheConfig()
+    each: EachConfig = EachConfig()
     queue: QueueConfig = QueueConfig()
     daemon: DaemonConfig = DaemonConfig()
     http: HttpConfig = HttpConfig()

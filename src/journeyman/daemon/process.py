@@ -87,7 +87,8 @@ class Daemon:
     def running(self) -> int:
         """How many requests are being worked on, the one that asks this left out."""
         here = _here.get()
-        return sum(one.running for one in self._visits.values() if one is not here)
+        visits = sum(one.running for one in self._visits.values() if one is not here)
+        return visits + self.live.tasks.running
 
     def describe(self) -> dict[str, Any]:
         """Say what `journeyman daemon status` shows: plain JSON, and nothing of any key."""
@@ -140,6 +141,7 @@ class Daemon:
                 for chore in chores:
                     chore.cancel()
                 await self._end_visits()
+                await self.live.tasks.close()
         log.info("stopped")
 
     def _retire(self) -> None:
@@ -221,6 +223,9 @@ class Daemon:
         seconds = self.live.engine.config.daemon.idle_stop
         if self._stay or not seconds or self._visits or self._face:
             return
+        if self.live.tasks.running:
+            self._idle_since = time.monotonic()
+            return
         if time.monotonic() - self._idle_since >= seconds:
             log.info("nobody was here for %g s", seconds)
             self.stop()
@@ -231,6 +236,8 @@ class Daemon:
             self._moving = asyncio.create_task(self._move())
 
     def _busy(self) -> bool:
+        if self.live.tasks.running:
+            return True
         return self._busy_over_http() or any(visit.running for visit in self._visits.values())
 
     def _busy_over_http(self) -> bool:

@@ -7,12 +7,14 @@ import time
 import uuid
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.attempt import Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, patterns_of
+from journeyman.engine.memory import question_of
 from journeyman.engine.prompt import build_messages
+from journeyman.engine.reading import localized, roots_of, within_roots
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
 from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
@@ -22,18 +24,16 @@ from journeyman.errors import (
     JourneymanError,
     Overloaded,
     PrivateRefused,
-    ReferenceRefused,
 )
 from journeyman.inputs.material import Material, read_references
-from journeyman.inputs.roots import Roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from journeyman.backends.base import Message
     from journeyman.config.models import Config
     from journeyman.engine.catalog import Catalog
+    from journeyman.engine.memory import Memory
     from journeyman.engine.queue import Queue
     from journeyman.engine.scheduling.gate import Slot
     from journeyman.engine.scheduling.snapshot import Place
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 _SHOWN_LEFT_OUT = 5
 # Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
 _WORTH_ASKING_AGAIN = 4.0
-# Rules of a refusal that a folder which the client offers can cure.
-_CURED_BY_ROOTS = frozenset({"outside-roots", "not-found"})
 
 
 @dataclass(slots=True)
@@ -57,6 +55,7 @@ class Delegation:
     config: Config
     catalog: Catalog
     queue: Queue
+    memory: Memory
     listener: Listener
     on_failure: Callable[[str, JourneymanError], None]
     started: float = field(default_factory=time.monotonic)
@@ -81,6 +80,17 @@ class Delegation:
         )
         self.prefix = _digest(material)
         names = self._without_untrusted(await self._candidates(), material)
+        if self.job.remember and (known := await self._known(names, messages)):
+            return known
+        outcome = await self._first_answer(names, messages, material)
+        if self.job.remember and isinstance(outcome, Answer):
+            await self.memory.keep(self._question(messages), outcome)
+        return outcome
+
+    async def _first_answer(
+        self, names: list[str], messages: tuple[Message, ...], material: Material
+    ) -> Outcome:
+        """Ask the models in order until one answers."""
         while names:
             asked: list[str] = []
             try:
@@ -90,6 +100,21 @@ class Delegation:
                     raise
                 names = self._left_after(error, names, asked)
         return self._hand_back()
+
+    def _question(self, messages: tuple[Message, ...]) -> dict[str, Any]:
+        return question_of(self.tool.config, self.job, messages, self._max_tokens)
+
+    async def _known(self, names: list[str], messages: tuple[Message, ...]) -> Answer | None:
+        """Return what one of the models answered before, with the figures of this call."""
+        found = await self.memory.find(names, self._question(messages))
+        if found is None:
+            return None
+        figures = self._complete(Figures(), len(found.text.encode()))
+        return replace(found, figures=figures, tries=tuple(self.tries))
+
+    @property
+    def _max_tokens(self) -> int:
+        return self.job.max_tokens or self.tool.config.max_tokens
 
     @property
     def _deadline(self) -> float:
@@ -127,27 +152,16 @@ class Delegation:
         return material
 
     async def _read_references(self) -> Material:
-        roots = self.session.roots
-        try:
-            return await self._read_within(roots)
-        except ReferenceRefused as error:
-            if error.rule not in _CURED_BY_ROOTS or self.session.ask_roots is None:
-                raise
-            offered = await self.session.ask_roots()
-            if set(offered) <= {self.session.project, *roots}:
-                raise
-        return await self._read_within((*roots, *offered))
+        async def read(session: Session) -> Material:
+            return await asyncio.to_thread(
+                read_references,
+                localized(session, self.job.files),
+                roots=roots_of(session, self.config),
+                limits=self.config.references,
+            )
 
-    async def _read_within(self, roots: tuple[Path, ...]) -> Material:
-        localize = self.session.localize
-        return await asyncio.to_thread(
-            read_references,
-            tuple(map(localize, self.job.files)) if localize else self.job.files,
-            roots=Roots.of(
-                self.session.project, roots if localize else (*self.config.roots, *roots)
-            ),
-            limits=self.config.references,
-        )
+        material, _ = await within_roots(self.session, read)
+        return material
 
     def _patterns(self) -> tuple[str, ...]:
         return patterns_of(self.job.models or self.tool.config.models, self._backends())
@@ -252,12 +266,11 @@ class Delegation:
         except TimeoutError:
             raise out_of_time(*slot.model) from None
         left = self._seconds_left()
-        max_tokens = self.job.max_tokens or tool.max_tokens
         checked, figures = await attempt(
             backend,
             info,
             messages,
-            Limits(max_tokens, min(tool.timeout, left), of_call=left < tool.timeout),
+            Limits(self._max_tokens, min(tool.timeout, left), of_call=left < tool.timeout),
             tool,
             self.listener,
             slot.first_token,

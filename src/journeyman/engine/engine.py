@@ -16,6 +16,7 @@ from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, matches, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
+from journeyman.engine.memory import Memory
 from journeyman.engine.queue import Queue
 from journeyman.engine.status import ErrorStatus, make_status, standing
 from journeyman.engine.tools import all_tools, find_tool
@@ -76,6 +77,7 @@ class Engine:
         self.config = config
         self.queue = Queue(config, backends)
         self.catalog = Catalog(backends, self.queue.ask)
+        self._memory = Memory(config.cache)
         self._errors: deque[ErrorStatus] = deque(maxlen=_ERRORS_REMEMBERED)
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
@@ -107,6 +109,7 @@ class Engine:
         await self.queue.close()
         for backend in (*(one for one, _ in self._retired), *self.catalog.backends.values()):
             await backend.close()
+        self._memory.close()
         if self._ledger:
             self._ledger.close()
             self._ledger = None
@@ -125,6 +128,7 @@ class Engine:
         self._retired += [(one, set(self._users)) for one in gone]
         self.config, self.catalog = config, Catalog(opened, self.queue.ask)
         self.queue.reconfigure(config, opened)
+        self._memory.reconfigure(config.cache)
         await self._close_retired()
 
     def tools(self, project: Path) -> dict[str, Tool]:
@@ -189,6 +193,7 @@ class Engine:
             config=self.config,
             catalog=self.catalog,
             queue=self.queue,
+            memory=self._memory,
             on_failure=self._note_error,
             listener=listener or Listener(),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-Stage = Literal["reading", "waiting", "loading", "asking", "answering", "next-model"]
+Stage = Literal["reading", "waiting", "loading", "asking", "answering", "next-model", "item"]
 Kind = Literal["interactive", "batch"]
 
 
@@ -44,6 +44,9 @@ class Job:
         max_tokens: the longest answer, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         kind: batch work stands back behind questions.
+        labels: the answer is one of these, where not empty.
+        schema: the answer is JSON of this schema, where given.
+        remember: whether an answer that was given before will do, and this one is kept.
     """
 
     tool: str
@@ -53,15 +56,23 @@ class Job:
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
     kind: Kind = "interactive"
+    labels: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a delegation stands; `tokens` counts the pieces of the reply so far."""
+    """Where a delegation stands; `tokens` counts the pieces of the reply so far.
+
+    `done` of `of` steps are done, where there are several.
+    """
 
     stage: Stage
     message: str
     tokens: int = 0
+    done: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +108,21 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A checked answer. `notes` are short remarks for the caller, such as files left out."""
+    """A checked answer. `notes` are short remarks for the caller, such as files left out.
+
+    `value` is the JSON of an answer by a schema; `confidence` is the margin between the two most
+    probable labels, 0 to 1, None where it is not known; `known` tells that it was given before.
+    """
 
     text: str
     model: str
     figures: Figures
     tries: tuple[Try, ...] = ()
     notes: tuple[str, ...] = ()
+    value: Any = None
+    confidence: float | None = None
+    unsure: bool = False
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

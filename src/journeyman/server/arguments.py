@@ -25,21 +25,33 @@ _TYPES = {
 
 
 def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
-    """Check the arguments of a call.
+    """Check the arguments of a call of a tool; see `check_against`."""
+    check_against(tool.name, input_schema(tool), example_call(tool), arguments)
+
+
+def check_against(
+    name: str, schema: Mapping[str, Any], right: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> None:
+    """Check the arguments of a call against a schema.
+
+    Args:
+        name: the tool's name.
+        schema: the JSON Schema of its arguments.
+        right: arguments that are right, for the hint.
+        arguments: those of the call.
 
     Raises:
         ArgumentError: one line that names the first wrong argument, and a right call as the hint.
     """
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy
 
-    schema = input_schema(tool)
-    validator = Draft202012Validator(schema)
+    validator = Draft202012Validator(dict(schema))
     errors = sorted(validator.iter_errors(dict(arguments)), key=_by_weight)
     if not errors:
         return
-    right = json.dumps(example_call(tool), ensure_ascii=False)
+    example = json.dumps(right, ensure_ascii=False)
     raise ArgumentError(
-        f"{tool.name}: {_in_words(errors[0], schema, arguments)}", hint=f"a right call is {right}"
+        f"{name}: {_in_words(errors[0], schema, arguments)}", hint=f"a right call is {example}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.candidates import candidates, patterns_of
 from journeyman.errors import JourneymanError
+from journeyman.server import each_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,12 +71,18 @@ async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDe
         _define(name, _describe(tool, fact), input_schema(tool))
         for (name, tool), fact in zip(tools.items(), facts, strict=True)
     ]
+    # It may write a file, so a client may ask first, and does not call it in parallel.
+    asking = _define(
+        each_schema.ASK_EACH, each_schema.DESCRIPTION, each_schema.SCHEMA, read_only=False
+    )
     listing = "List the local models that can be delegated to: window, loaded or not, their tools."
     empty = {"type": "object", "properties": {}, "additionalProperties": False}
-    return [*defined, _define(LIST_MODELS, listing, empty)]
+    return [*defined, asking, _define(LIST_MODELS, listing, empty)]
 
 
-def _define(name: str, description: str, schema: dict[str, Any]) -> ToolDefinition:
+def _define(
+    name: str, description: str, schema: dict[str, Any], *, read_only: bool = True
+) -> ToolDefinition:
     from mcp_types import Tool as ToolDefinition  # noqa: PLC0415 - heavy
     from mcp_types import ToolAnnotations  # noqa: PLC0415 - heavy
 
@@ -83,7 +90,7 @@ def _define(name: str, description: str, schema: dict[str, Any]) -> ToolDefiniti
         name=name,
         description=description,
         input_schema=schema,
-        annotations=ToolAnnotations(read_only_hint=True),
+        annotations=ToolAnnotations(read_only_hint=read_only),
     )
 
 

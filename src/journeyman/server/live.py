@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from journeyman.config.load import load_config
 from journeyman.errors import JourneymanError
 from journeyman.paths import PROJECT_CONFIG_NAME
+from journeyman.server.tasks import TaskStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ class LiveEngine:
 
     def __init__(self, engine: Engine, config_file: Path) -> None:
         self.engine = engine
+        self.tasks = TaskStore()
         self.problem = ""
         self.config_file = config_file
         self.changes = 0

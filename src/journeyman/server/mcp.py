@@ -14,25 +14,32 @@ from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, ListToolsResult, NotificationParams
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    ListToolsResult,
+    NotificationParams,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from journeyman import __version__
 from journeyman.engine.tools import user_tools
 from journeyman.engine.values import Job, Listener
 from journeyman.errors import JourneymanError
+from journeyman.server import each_schema
 from journeyman.server.arguments import check_arguments
 from journeyman.server.client_roots import ClientRoots, RootsWanted
 from journeyman.server.descriptions import INSTRUCTIONS, LIST_MODELS, define_tools, input_schema
+from journeyman.server.each import prepare
 from journeyman.server.progress import reporting
 from journeyman.server.results import error_result, outcome_result, survey_result
+from journeyman.server.tasks import serve_tasks, takes_tasks
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp.server.models import InitializationOptions
     from mcp.server.session import ServerSession
     from mcp_types import (
-        CallToolRequestParams,
         CallToolResult,
         InputRequiredResult,
         PaginatedRequestParams,
@@ -83,11 +90,13 @@ class Connection:
             version=__version__,
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
             on_subscriptions_listen=self._listen,
             # Without it the SDK lists all tools before every call over HTTP, to check headers.
             get_tool_input_schema=self._input_schema,
         )
+        # Not an argument above: there the SDK does not know that a call may become a task.
+        self.server.add_request_handler("tools/call", CallToolRequestParams, self._call_tool)
+        serve_tasks(self.server, live.tasks)
         self.server.add_notification_handler(
             "notifications/roots/list_changed", NotificationParams, self._roots_changed
         )
@@ -116,6 +125,8 @@ class Connection:
             return user_tools(engine.config), str(error)
 
     def _input_schema(self, name: str) -> dict[str, Any] | None:
+        if name == each_schema.ASK_EACH:
+            return each_schema.SCHEMA
         tool = self._tools()[0].get(name)
         return input_schema(tool) if tool else None
 
@@ -133,10 +144,12 @@ class Connection:
 
     async def _call_tool(
         self, context: Context, params: CallToolRequestParams
-    ) -> CallToolResult | InputRequiredResult:
+    ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
         try:
             if params.name == LIST_MODELS:
                 return await self._survey()
+            if params.name == each_schema.ASK_EACH:
+                return await self._each(context, params)
             return await self._delegate(context, params)
         except RootsWanted as wanted:
             return wanted.question
@@ -153,16 +166,27 @@ class Connection:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
         arguments = params.arguments or {}
         check_arguments(tool, arguments)
-        job, session = self._prepared(context, params, _job(params.name, arguments))
+        job, session = _job(params.name, arguments), self._session_of(context, params)
         async with reporting(context.session.report_progress) as note:
             outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
         return outcome_result(outcome)
 
-    def _prepared(
-        self, context: Context, params: CallToolRequestParams, job: Job
-    ) -> tuple[Job, Session]:
-        """Say what is to be done for whom; here the client and we share a disk."""
-        return job, replace(self._session, ask_roots=self._roots.asker(context, params))
+    async def _each(
+        self, context: Context, params: CallToolRequestParams
+    ) -> CallToolResult | dict[str, Any]:
+        """Ask about many items: as a task where the client takes a handle, else inline."""
+        arguments = params.arguments or {}
+        session = self._session_of(context, params)
+        asking = await prepare(self._live.engine, session, arguments)
+        if takes_tasks(context):
+            task = self._live.tasks.start(asking.run)
+            return {"resultType": "task", **task.data()}
+        async with reporting(context.session.report_progress) as note:
+            return await asking.run_inline(note)
+
+    def _session_of(self, context: Context, params: CallToolRequestParams) -> Session:
+        """Say for whom a call is; here the client and we share a disk."""
+        return replace(self._session, ask_roots=self._roots.asker(context, params))
 
 
 def _job(tool: str, arguments: dict[str, Any]) -> Job:

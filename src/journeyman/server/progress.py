@@ -17,7 +17,9 @@ _SECONDS_BETWEEN = 0.5
 class Report(Protocol):
     """Sends one progress message; the number only rises."""
 
-    async def __call__(self, progress: float, *, message: str) -> None:
+    async def __call__(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
         """Send it."""
         ...
 
@@ -38,8 +40,11 @@ async def reporting(report: Report) -> AsyncIterator[Callable[[Progress], None]]
             await news.wait()
             news.clear()
             progress = newest[0]
-            step = max(step + 1, float(progress.tokens))
-            await report(step, message=progress.message)
+            if progress.of:
+                await report(float(progress.done), float(progress.of), progress.message)
+            else:
+                step = max(step + 1, float(progress.tokens))
+                await report(step, message=progress.message)
             await asyncio.sleep(_SECONDS_BETWEEN)
 
     task = asyncio.create_task(forward())

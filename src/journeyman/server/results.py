@@ -25,14 +25,14 @@ def outcome_result(outcome: Outcome) -> CallToolResult:
     """Turn an answer into text and a footer, a hand-back into an error."""
     if isinstance(outcome, Answer):
         figures = asdict(outcome.figures) | {"model": outcome.model, "notes": list(outcome.notes)}
-        return _result([outcome.text, footer(outcome)], {FIGURES_KEY: figures})
-    return _result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
+        return text_result([outcome.text, footer(outcome)], {FIGURES_KEY: figures})
+    return text_result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
 
 
 def error_result(error: JourneymanError) -> CallToolResult:
     """Turn an error into the one line and its hint."""
     text = str(error) + (f"\nhint: {error.hint}" if error.hint else "")
-    return _result([text], {}, is_error=True)
+    return text_result([text], {}, is_error=True)
 
 
 def footer(answer: Answer) -> str:
@@ -56,7 +56,7 @@ def survey_result(survey: Survey, problem: str) -> CallToolResult:
     lines += [f"{one.model}: not available: {one.message}" for one in survey.failed]
     if problem:
         lines.append(f"the changed config is not in use: {problem}")
-    return _result(["\n".join(lines) or "no backend has a model"], {})
+    return text_result(["\n".join(lines) or "no backend has a model"], {})
 
 
 def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> str:
@@ -76,9 +76,10 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
     return "; ".join(parts)
 
 
-def _result(
+def text_result(
     texts: Sequence[str], meta: Mapping[str, object], *, is_error: bool = False
 ) -> CallToolResult:
+    """Make a result of texts; `meta` is for programs, the model does not see it."""
     from mcp_types import CallToolResult, TextContent  # noqa: PLC0415 - heavy
 
     content = [TextContent(type="text", text=text) for text in texts]

@@ -45,6 +45,7 @@ async def _serve_stdio() -> None:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+            await live.tasks.close()
 
 
 async def serve(live: LiveEngine, session: Session, read: Read, write: Write) -> None:

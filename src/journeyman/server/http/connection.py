@@ -10,6 +10,7 @@ from mcp.server.subscriptions import ToolsListChanged
 
 from journeyman.engine.values import Session
 from journeyman.server.descriptions import LIST_MODELS
+from journeyman.server.each_schema import ASK_EACH
 from journeyman.server.http.exchange import Exchange
 from journeyman.server.http.references import MappedFolders
 from journeyman.server.mcp import Connection
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         SubscriptionsListenResult,
     )
 
-    from journeyman.engine.values import Job
     from journeyman.server.live import LiveEngine
 
     Context = ServerRequestContext[Any, Any]
@@ -78,21 +78,19 @@ class HttpConnection(Connection):
 
     async def _call_tool(
         self, context: Context, params: CallToolRequestParams
-    ) -> CallToolResult | InputRequiredResult:
+    ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
         exchange = _exchange(context)
-        if params.name == LIST_MODELS or params.name in self._tools()[0]:
+        if params.name in {LIST_MODELS, ASK_EACH} or params.name in self._tools()[0]:
             await exchange.begin_stream()
         return await exchange.while_wanted(super()._call_tool(context, params))
 
-    def _prepared(
-        self, context: Context, _: CallToolRequestParams, job: Job
-    ) -> tuple[Job, Session]:
+    def _session_of(self, context: Context, _: CallToolRequestParams) -> Session:
         """Open nothing but the folders that the config maps."""
         mapped = MappedFolders(self._live.engine.config.http.roots)
         session = replace(self._session, name=_name(context), localize=mapped.local)
         if mapped.only:
-            return job, replace(session, project=mapped.only)
-        return job, replace(session, roots=tuple(mapped.folders.values()))
+            return replace(session, project=mapped.only)
+        return replace(session, roots=tuple(mapped.folders.values()))
 
 
 def _exchange(context: Context) -> Exchange:

@@ -1,0 +1,181 @@
+"""`journeyman each`: one question about many files or texts, from the shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from journeyman.cli import EXIT_FAILED
+from journeyman.cli.completion import model_names, tool_names
+from journeyman.cli.running import run
+from journeyman.cli.screen import Screen
+from journeyman.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from journeyman.engine.many.values import Step, Table
+
+DEFAULT_TOOL = "ask_local_llama"
+_MOST_FAILED = 10
+
+
+def each(
+    prompt: Annotated[str, typer.Argument(help="The question, the same for each.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", "-f", metavar="REF", help="A path, folder or glob: each file is an item."
+        ),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="FILE", help="Each line is an item; - for standard input."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", "-l", help="Each answer is one of these. Repeatable."),
+    ] = None,
+    schema: Annotated[
+        str, typer.Option(metavar="JSON", help="Each answer is JSON of this schema; or @FILE.")
+    ] = "",
+    tool: Annotated[
+        str,
+        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
+    ] = DEFAULT_TOOL,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Ask this model: backend/model, or a pattern.",
+            autocompletion=model_names,
+        ),
+    ] = "",
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write a table: .jsonl or .csv."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask anew what was answered before.")
+    ] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Ask the same question about each of many files or texts, and print a table.
+
+    What was answered before is not asked again, so a run that was stopped goes on where it was.
+    Exits with 1 if an item has no answer; the others are printed all the same.
+    """
+    from journeyman.engine.many.writing import checked_place, write_table  # noqa: PLC0415 - heavy
+
+    place = None if out is None else checked_place(out.name, _folder(out))
+    table = _ask(
+        prompt,
+        files=files or [],
+        items=_lines(items),
+        labels=labels or [],
+        schema=_schema(schema),
+        tool=tool,
+        model=model or None,
+        max_tokens=max_tokens,
+        fresh=fresh,
+        daemon=False if in_process else None,
+    )
+    if place is not None:
+        write_table(table, place)
+    elif as_json:
+        for row in table.rows:
+            print(json.dumps(asdict(row), ensure_ascii=False))
+    else:
+        _print(table)
+    _tell(table, out)
+    if table.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
+    """Ask; a terminal sees how far it is."""
+    screen = Screen(streams=False, shows_status=sys.stderr.isatty())
+
+    def show(step: Step) -> None:
+        screen.status(str(step))
+
+    async def ask() -> Table:
+        from journeyman.api import Journeyman  # noqa: PLC0415 - heavy
+
+        async with Journeyman(session="shell", daemon=daemon) as journeyman:
+            return await journeyman.ask_each(prompt, on_step=show, **asked)
+
+    try:
+        return run(ask())
+    finally:
+        screen.leave()
+
+
+def _folder(out: Path) -> Path:
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")
+    return folder
+
+
+def _lines(file: Path | None) -> list[str]:
+    """Read the items, empty lines left out."""
+    if file is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise ArgumentError(f"--items {file}: {error.strerror}") from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _schema(given: str) -> dict[str, Any] | None:
+    """Read a JSON Schema from the option, or with @ from a file."""
+    if not given:
+        return None
+    try:
+        text = Path(given[1:]).read_text("utf-8") if given.startswith("@") else given
+        schema = json.loads(text)
+    except OSError as error:
+        raise ArgumentError(f"--schema {given}: {error.strerror}") from None
+    except ValueError as error:
+        raise ArgumentError(f"--schema: it is no JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise ArgumentError("--schema: a JSON Schema is an object")
+    return schema
+
+
+def _print(table: Table) -> None:
+    from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
+
+    rows = [[row.item, _cell(row.answer), "unsure" if row.unsure else ""] for row in table.rows]
+    print_table(["item", "answer", ""], rows)
+
+
+def _cell(answer: Any) -> str:
+    if answer is None:
+        return ""
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return " ".join(text.split())
+
+
+def _tell(table: Table, out: Path | None) -> None:
+    """Say on standard error what the table does not: what failed, and how much was known."""
+    for row in table.failed[:_MOST_FAILED]:
+        typer.echo(f"failed: {row.item}: {row.error}", err=True)
+    if len(table.failed) > _MOST_FAILED:
+        typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
+    for one in table.left_out:
+        typer.echo(f"never read: {one.path}: {one.reason}", err=True)
+    done = len(table.rows) - len(table.failed)
+    known = f", {table.known} known from before" if table.known else ""
+    where = f"; written to {out}" if out else ""
+    typer.echo(f"note: {done} of {len(table.rows)} answered{known}{where}", err=True)

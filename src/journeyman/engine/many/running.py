@@ -1,0 +1,114 @@
+"""Asks one question of every item, so many at once; what fails costs the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from journeyman.engine.many.values import Row, Step, Table
+from journeyman.engine.values import Answer, Job, Outcome
+from journeyman.errors import ArgumentError, ConfigError, DaemonError, JourneymanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journeyman.engine.many.values import EachJob, Item
+    from journeyman.inputs.sources import LeftOut
+
+Delegate = Callable[[Job], Awaitable[Outcome]]
+Hear = Callable[[Step], None]
+
+# These are wrong for every item alike: the first one ends it all.
+_OF_ALL = (ArgumentError, ConfigError, DaemonError)
+
+
+async def ask_each(
+    delegate: Delegate,
+    job: EachJob,
+    items: Sequence[Item],
+    left_out: Sequence[LeftOut] = (),
+    *,
+    at_once: int,
+    hear: Hear,
+) -> Table:
+    """Ask about every item. Cancelling the task stops the models; what was answered is kept.
+
+    Args:
+        delegate: does one job, by the engine's one path.
+        job: the question.
+        items: what it is asked about.
+        left_out: files that are not asked about, for the table.
+        at_once: how many wait or run at once; the queue gives them their slots.
+        hear: is told after each item; must not block.
+
+    Raises:
+        ArgumentError: the tool or its arguments are wrong.
+        ConfigError: a model's backend is not configured.
+        DaemonError: the daemon ended.
+    """
+    started = time.monotonic()
+    rows: dict[int, Row] = {}
+    pending = iter(items)
+    hear(Step(0, len(items)))
+
+    async def work() -> None:
+        for item in pending:
+            rows[item.number] = await _row(delegate, job, item)
+            hear(_step(rows, len(items), time.monotonic() - started))
+
+    workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(items)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    ordered = tuple(rows[item.number] for item in items)
+    return Table(ordered, tuple(left_out), time.monotonic() - started)
+
+
+async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
+    row = Row(item.number, item.name)
+    try:
+        outcome = await delegate(_job(job, item))
+    except _OF_ALL:
+        raise
+    except JourneymanError as error:
+        return replace(row, error=str(error))
+    if not isinstance(outcome, Answer):
+        why = str(outcome.tries[-1]) if outcome.tries else "no model answered"
+        return replace(row, error=why, bytes_read=outcome.figures.bytes_read)
+    return replace(
+        row,
+        answer=outcome.text if outcome.value is None else outcome.value,
+        model=outcome.model,
+        confidence=outcome.confidence,
+        unsure=outcome.unsure,
+        known=outcome.known,
+        bytes_read=outcome.figures.bytes_read,
+    )
+
+
+def _job(job: EachJob, item: Item) -> Job:
+    return Job(
+        tool=job.tool,
+        arguments=job.arguments,
+        files=(item.reference,) if item.reference else (),
+        texts={"item": item.text} if not item.reference else {},
+        max_tokens=job.max_tokens,
+        models=job.models,
+        kind="batch",
+        labels=job.labels,
+        schema=job.schema,
+        remember=not job.fresh,
+    )
+
+
+def _step(rows: dict[int, Row], of: int, seconds: float) -> Step:
+    """Say how far it is; the time left by what was asked anew, since the rest costs nothing."""
+    asked = sum(not row.known for row in rows.values())
+    left = seconds / asked * (of - len(rows)) if asked else None
+    return Step(len(rows), of, sum(row.failed for row in rows.values()), left)

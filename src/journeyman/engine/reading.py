@@ -1,0 +1,66 @@
+"""What a client offers to read is asked for only when a reference is not found without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from journeyman.errors import ReferenceRefused
+from journeyman.inputs.roots import Roots
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from journeyman.config.models import Config
+    from journeyman.engine.values import Session
+
+Found = TypeVar("Found")
+
+# Rules of a refusal that a folder which the client offers can cure.
+_CURED_BY_ROOTS = frozenset({"outside-roots", "not-found"})
+
+
+async def within_roots(
+    session: Session, read: Callable[[Session], Awaitable[Found]]
+) -> tuple[Found, Session]:
+    """Read with the folders that are known; if that finds nothing, with those offered too.
+
+    Args:
+        session: the client.
+        read: reads on behalf of a session.
+
+    Returns:
+        What was read, and the session with the folders that it took.
+
+    Raises:
+        ReferenceRefused: a reference may not be read, or stands for nothing.
+    """
+    try:
+        return await read(session), session
+    except ReferenceRefused as error:
+        if error.rule not in _CURED_BY_ROOTS or session.ask_roots is None:
+            raise
+        offered = await session.ask_roots()
+        if set(offered) <= {session.project, *session.roots}:
+            raise
+    wider = replace(session, roots=(*session.roots, *offered))
+    return await read(wider), wider
+
+
+def roots_of(session: Session, config: Config) -> Roots:
+    """Where a session's references may lead.
+
+    Raises:
+        ArgumentError: its project folder does not exist.
+    """
+    own = session.roots if session.localize else (*config.roots, *session.roots)
+    return Roots.of(session.project, own)
+
+
+def localized(session: Session, references: tuple[str, ...]) -> tuple[str, ...]:
+    """References as they are called here.
+
+    Raises:
+        ReferenceRefused: one leads to the client's own disk, which is not ours.
+    """
+    return tuple(map(session.localize, references)) if session.localize else references

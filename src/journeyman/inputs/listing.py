@@ -1,0 +1,65 @@
+"""The files that references stand for, one by one, before any of them is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.inputs import refusals
+from journeyman.inputs.places import File, locate
+from journeyman.inputs.sources import LeftOut
+from journeyman.inputs.trees import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journeyman.inputs.roots import Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """References of single files, in order and each once, and what is never read."""
+
+    references: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
+    """List the files; inside a folder or a glob by path.
+
+    Args:
+        references: paths, folders, globs and ranges, as `read_references` takes them.
+        roots: where they may lead.
+        most: how many files there may be.
+
+    Raises:
+        ReferenceRefused: one of them may not be read or stands for nothing, or there are too many.
+    """
+    found: dict[str, None] = {}
+    left_out: dict[str, LeftOut] = {}
+    for reference in references:
+        place = locate(reference, roots)
+        if isinstance(place, File):
+            found[_reference(place)] = None
+            continue
+        files = list(files_of(place, roots))
+        if not files:
+            raise refusals.nothing_matched(reference)
+        for file in files:
+            if isinstance(file, LeftOut):
+                left_out[file.path] = file
+            else:
+                found[_reference(file)] = None
+        if len(found) > most:
+            reason = f"more than {most:,} files"
+            hint = "name fewer files or narrower patterns, or raise each.max_items in the config"
+            raise refusals.too_much(reference, reason, hint)
+    return Listing(tuple(found), tuple(left_out.values()))
+
+
+def _reference(file: File) -> str:
+    """Write a file as a reference that leads to it alone: what exists under a name wins."""
+    if file.lines is None:
+        return file.path
+    last = "" if file.lines.last is None else file.lines.last
+    return f"{file.path}:{file.lines.first}-{last}"
