@@ -15,6 +15,7 @@ from journeyman.cli import (
     daemon,
     demo,
     embedded,
+    litellm,
     log,
     mcp,
     models,
@@ -67,3 +68,4 @@ app.add_typer(config.app, name="config")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(token.app, name="token")
+app.add_typer(litellm.app, name="litellm")
