@@ -5,7 +5,6 @@ Its `/health` is never asked: it really calls every model.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from journeyman.config.models import BackendConfig
 from journeyman.errors import BackendError
 from journeyman.litellm.entries import normal_base
 from journeyman.litellm.findings import Finding, broken, ok, ollama_route, warning
+from journeyman.litellm.gateway import look_at_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from journeyman.config.models import Config
 
 KEY_VARIABLES = ("LITELLM_API_KEY", "LITELLM_MASTER_KEY")
-OUR_TOOL = "list_available_local_models"
 
 _NAME = "proxy"
-_SECONDS_TO_CONNECT = 3.0
-_SECONDS_FOR_TOOLS = 20.0
+_SECONDS = 20.0
 _TOKENS = 16
 _CHAT = (None, "chat", "completion", "responses")
 _WINDOW_CURE = "write max_input_tokens under its model_info: `journeyman litellm config` does"
@@ -87,7 +85,7 @@ async def check(
             found.append(_no_information())
         for model in models:
             found += await _model(backend, model, deployments, ask=ask, tell=tell)
-        found.append(await _gateway(settings, resolve_key(settings, environ)))
+        found.append(await look_at_gateway(settings, resolve_key(settings, environ)))
         return found
     finally:
         await backend.close()
@@ -97,7 +95,7 @@ async def _liveliness(settings: BackendConfig) -> Finding | None:
     import httpx  # noqa: PLC0415 - heavy
 
     url = root_url(settings.url) + LiteLLMBackend.life_path
-    timeout = httpx.Timeout(_SECONDS_FOR_TOOLS, connect=_SECONDS_TO_CONNECT)
+    timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
     async with httpx.AsyncClient(trust_env=settings.trust != "local", timeout=timeout) as client:
         try:
             answer = await client.get(url)
@@ -161,35 +159,6 @@ async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
     if not said and not thought:
         return [broken(model, "its answer was empty", "see the log of the server behind it")]
     return [ok(model, "answers")]
-
-
-async def _gateway(settings: BackendConfig, key: str | None) -> Finding:
-    """Ask the proxy's own MCP server for its tools."""
-    import httpx2  # noqa: PLC0415 - heavy
-    from mcp import Client  # noqa: PLC0415 - heavy
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
-
-    headers = {"x-litellm-api-key": f"Bearer {key or ''}"}
-    timeout = httpx2.Timeout(_SECONDS_FOR_TOOLS, connect=_SECONDS_TO_CONNECT)
-    address = f"{root_url(settings.url)}/mcp/"
-    try:
-        async with (
-            asyncio.timeout(_SECONDS_FOR_TOOLS),
-            httpx2.AsyncClient(
-                headers=headers, timeout=timeout, trust_env=settings.trust != "local"
-            ) as http,
-            Client(streamable_http_client(address, http_client=http)) as client,
-        ):
-            names = [tool.name for tool in (await client.list_tools()).tools]
-    # The SDK raises errors of many kinds, in groups too; all of them mean that there is none.
-    except Exception:  # noqa: BLE001 - see above
-        return ok("mcp", "no MCP gateway answers; `journeyman litellm config --mcp` adds it")
-    ours = [name for name in names if name.endswith(OUR_TOOL)]
-    if not ours:
-        return ok("mcp", "the gateway does not serve Journeyman; `litellm config --mcp` adds it")
-    prefix = ours[0].removesuffix(OUR_TOOL)
-    tools = sum(name.startswith(prefix) for name in names)
-    return ok("mcp", f"the gateway serves Journeyman: {_count(tools, 'tool')}")
 
 
 def _said(error: BackendError) -> str:

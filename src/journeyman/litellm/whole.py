@@ -25,8 +25,9 @@ _HEAD = """\
 # No key stands here: os.environ/NAME is read from the environment of the proxy.
 """
 _GATEWAY = """\
-# LiteLLM can serve Journeyman's tools to MCP clients too, beside `journeyman serve`
-# (its token, from `journeyman token new`, goes into {variable}; on loopback none is needed):
+# LiteLLM can serve Journeyman's tools to MCP clients too, with `journeyman serve` beside it.
+# {variable} is what `journeyman token new` printed. LiteLLM needs it to be set: where our
+# server asks for no token, on loopback, any text will do.
 #
 """
 
