@@ -93,7 +93,7 @@ def house(llama_server, tmp_path_factory):
         llama_model = json.load(reply)["data"][0]["id"]
     with (
         OllamaDouble("smollm2:latest", "nomic-embed-text") as ollama,
-        serving(folder, "--in-process", "--require-token") as mcp_url,
+        serving(folder) as mcp_url,
     ):
         ollama.plays(reply="Three lines.", prompt_tokens=40, completion_tokens=4)
         config = folder / "config.yaml"

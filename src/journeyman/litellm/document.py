@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ Node = Any
 
 _MERGE = "<<"
 _MOST_MERGES = 20
-_MOST_BYTES = 4_000_000
+_MOST_BYTES = 1_000_000
+# Line ends to one reader of YAML and none to another.
+_ODD_LINE_END = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,19 @@ def read(text: str, name: str) -> Document:
     def reader() -> Any:
         yaml = YAML(typ="safe", pure=True)
         yaml.version = (1, 1)  # as LiteLLM reads it
+        yaml.allow_duplicate_keys = True  # as above
         return yaml
 
+    if odd := _ODD_LINE_END.search(text):
+        line = text.count("\n", 0, odd.start()) + 1
+        raise ConfigError(
+            f"{name}, line {line}: holds {ascii(odd[0])}, which only some readers of YAML take "
+            "for a line end",
+            hint="remove it in your editor",
+        )
     try:
         root = reader().compose(text)
+        reader().load(text)  # what no value can be made of is noticed only here
         tokens = [
             (token.start_mark.index, token.end_mark.index)
             for token in reader().scan(text)

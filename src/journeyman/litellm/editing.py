@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from journeyman.errors import ConfigError
 from journeyman.litellm.document import (
@@ -33,18 +33,18 @@ _WIDEST_DASH = 8
 
 @dataclass(frozen=True, slots=True)
 class _Change:
+    """Text in the place of another; `depth` sorts what is put at one place, deepest first."""
+
     start: int
     stop: int
     text: str
+    kind: Literal["cut", "lines", "in brackets"]
+    depth: int = 0
 
 
 @dataclass(slots=True)
 class Edits:
-    """The additions to one document, gathered first and made together.
-
-    What goes in at one place comes out in the order in which it was asked for: ask for what
-    belongs to an item before asking for further items.
-    """
+    """The additions to one document, gathered first and made together."""
 
     document: Document
     _changes: list[_Change] = field(default_factory=list)
@@ -92,10 +92,9 @@ class Edits:
             text: the keys as lines.
             data: the same as data.
         """
-        before, newline = self.document.text, self.document.newline
+        newline, place = self.document.newline, len(self.document.text)
         lines = newline.join(text.splitlines()) + newline
-        gap = "" if before in {"", "\ufeff"} or before.endswith(("\n", "\r")) else newline
-        self._change(len(before), len(before), gap + lines)
+        self._changes.append(_Change(place, place, lines, "lines"))
         self._grow(self.document.root, list(data.items()))
 
     def done(self) -> str:
@@ -104,10 +103,7 @@ class Edits:
         Raises:
             ConfigError: it would not mean what it shall.
         """
-        text = self.document.text
-        in_place = sorted(enumerate(self._changes), key=lambda one: (one[1].start, one[0]))
-        for _, change in reversed(in_place):
-            text = text[: change.start] + change.text + text[change.stop :]
+        text = self._changed_text()
         try:
             after = read(text, self.document.name).root
         except ConfigError:
@@ -116,6 +112,19 @@ class Edits:
             raise self._refusal("add the entries in your editor")
         return text
 
+    def _changed_text(self) -> str:
+        before, newline = self.document.text, self.document.newline
+        text, place = "", 0
+        for change in sorted(self._changes, key=lambda one: (one.start, -one.depth)):
+            text += before[place : change.start]
+            if change.kind == "lines" and text.strip("\ufeff") and not _is_line_start(text):
+                text += newline
+            if change.kind == "in brackets" and not text.endswith(("[", "{")):
+                text += " " if text.endswith(",") else ", "
+            text += change.text
+            place = change.stop
+        return text + before[place:]
+
     def _add_keys(self, node: Node, table: Mapping[str, Any], comments: Comments | None) -> None:
         self._grow(node, list(table.items()))
         if is_flow(node):
@@ -123,8 +132,8 @@ class Edits:
             return
         column = node.start_mark.column
         lines: Iterator[str] = mapping_lines(table, comments)
-        if node is self.document.root:  # a blank line stands before each part of the file
-            lines = chain([""], lines)
+        if node is self.document.root and not self._follows_block_text(node.end_mark.index):
+            lines = chain([""], lines)  # a blank line stands before each part of the file
         self._insert_lines(node.end_mark.index, column, lines)
 
     def _add_items(
@@ -138,7 +147,9 @@ class Edits:
         column = node.start_mark.column
         width = node.value[0].start_mark.column - column
         dash = "-".ljust(width if 1 < width <= _WIDEST_DASH else 2)
-        self._insert_lines(node.end_mark.index, column, item_lines(entries, comments, dash))
+        lines = item_lines(entries, comments, dash)
+        # A list may stand at the column of its key: its items go before further keys.
+        self._insert_lines(node.end_mark.index, column, lines, is_list=True)
 
     def _fill(
         self,
@@ -150,7 +161,7 @@ class Edits:
         """Put lines in the place of nothing: of no text at all, `null`, `[]` or `{}`."""
         start, stop = nothing.start_mark.index, nothing.end_mark.index
         if start < stop:
-            self._change(self.document.end_before(start), stop, "")
+            self._changes.append(_Change(self.document.end_before(start), stop, "", "cut"))
         column = above.start_mark.column + 2
         if not isinstance(value, Mapping):
             self._grow(nothing, list(value))
@@ -168,27 +179,26 @@ class Edits:
             raise self._refusal(f"what &{node.anchor} names is used in several places")
         self._growth.setdefault(id(node), []).extend(more)
 
-    def _change(self, start: int, stop: int, text: str) -> None:
-        self._changes.append(_Change(start, stop, text))
-
     def _insert_in_brackets(self, node: Node, text: str) -> None:
         place = self.document.end_before(node.end_mark.index - 1)
-        last = self.document.text[place - 1]
-        before = "" if last in "[{" else " " if last == "," else ", "
-        self._change(place, place, before + text)
+        self._changes.append(_Change(place, place, text, "in brackets"))
 
-    def _insert_lines(self, before: int, column: int, lines: Iterable[str]) -> None:
+    def _insert_lines(
+        self, before: int, column: int, lines: Iterable[str], *, is_list: bool = False
+    ) -> None:
         """Put lines behind the last token before a place, and behind comments that go with it."""
         text, newline = self.document.text, self.document.newline
         place = self.document.end_before(before)
-        if not _is_line_start(text, place):
+        if not self._follows_block_text(before):
             place = _next_line(text, place)
             while _is_comment_from(text, place, max(column, 1)):
                 place = _next_line(text, place)
-        is_first = not any(change.start == place for change in self._changes)
-        gap = newline if is_first and not _is_line_start(text, place) else ""
         body = "".join(f"{' ' * column}{line}".rstrip() + newline for line in lines)
-        self._change(place, place, gap + body)
+        self._changes.append(_Change(place, place, body, "lines", 2 * column + is_list))
+
+    def _follows_block_text(self, before: int) -> bool:
+        """Whether the last token before a place is a text in lines, to which blank ones belong."""
+        return _is_line_start(self.document.text[: self.document.end_before(before)])
 
     def _refusal(self, cure: str) -> ConfigError:
         return ConfigError(
@@ -202,8 +212,8 @@ def _below(key: str, comments: Comments | None) -> Comments:
     return {(key, *path): text for path, text in (comments or {}).items()}
 
 
-def _is_line_start(text: str, place: int) -> bool:
-    return place == 0 or text[place - 1] in "\r\n"
+def _is_line_start(before: str) -> bool:
+    return not before or before.endswith(("\n", "\r"))
 
 
 def _is_comment_from(text: str, place: int, column: int) -> bool:

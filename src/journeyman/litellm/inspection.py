@@ -22,7 +22,6 @@ from journeyman.litellm.document import (
 )
 from journeyman.litellm.entries import (
     ENVIRONMENT,
-    NO_KEY,
     OLLAMA_CHAT_ROUTE,
     OLLAMA_ROUTE,
     offered_name,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 SHORTEST_KEY = 20
 """Characters of a master key below which it can be guessed."""
 
-_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-master", "master", "changeme", "password"})
+_REFUSED_KEY = "sk-1234"  # the one of LiteLLM's examples
 _KEY_CURE = (
     f"write master_key: {ENVIRONMENT}{MASTER_KEY_VARIABLE}, and set that to sk- and 32 random "
     "characters or more"
@@ -145,15 +144,15 @@ def _master_key(root: Node | None, file: Path) -> Iterator[Finding]:
         yield ok(subject, f"line {line_of(node)}: read from the environment")
         return
     where = f"line {line_of(node)}"
-    if not key or key.lower() in _KNOWN_KEYS or key == NO_KEY:
-        message = f"{where}: it is empty, or one that everybody knows: LiteLLM may refuse to start"
+    if not key or key == _REFUSED_KEY:
+        message = f"{where}: it is empty, or the one of every example: LiteLLM refuses to start"
         yield broken(subject, message, _KEY_CURE)
     elif len(key) < SHORTEST_KEY:
         yield warning(subject, f"{where}: it is too short: {len(key)} characters", _KEY_CURE)
-    if key and _is_open(file):
-        message = f"{where}: the key stands in a file that others may read"
-        yield warning(subject, message, f"{_KEY_CURE}; or `chmod 600 {file}`")
-    elif key:
+    elif _is_open(file):
+        message = f"{where}: the key itself stands in the file, and others may read it"
+        yield warning(subject, message, f"`chmod 600 {file}`; better, {_KEY_CURE}")
+    else:
         yield warning(subject, f"{where}: the key itself stands in the file", _KEY_CURE)
 
 
