@@ -19,6 +19,7 @@ HEAVY = {
     "platformdirs",
     "pydantic",
     "rich",
+    "ruamel",
     "sqlite3",
     "tomlkit",
     "xllamacpp",
@@ -81,13 +82,13 @@ def test_help_imports_the_command_line_and_nothing_heavy():
     typer_alone = set(modules_after("import typer.main, typer.core, typer.completion"))
     ours = {name for name in names if name.partition(".")[0] == "journeyman"}
     assert len(set(names) - typer_alone - ours) <= 25
-    assert len(ours) <= 20
+    assert len(ours) <= 30  # a file for each command
 
 
 def test_the_help_of_every_command_is_as_cheap():
     for command in (
         *("ask", "models", "status", "log", "mcp", "serve", "token", "daemon"),
-        *("demo", "config", "embedded"),
+        *("demo", "config", "embedded", "litellm"),
     ):
         names = modules_after(
             f"sys.argv = ['journeyman', '{command}', '--help'];"

@@ -23,7 +23,7 @@ def difference(before: str, after: str, name: str) -> str:
     """
     lines = list(
         unified_diff(
-            before.splitlines(), after.splitlines(), name, f"{name} (new)", n=2, lineterm=""
+            before.splitlines(), after.splitlines(), name, f"{name} (new)", n=3, lineterm=""
         )
     )
     shown, is_replaced = lines[:2], False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
@@ -82,13 +83,14 @@ def read(text: str, name: str) -> Document:
     if odd := _ODD_LINE_END.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         raise ConfigError(
-            f"{name}, line {line}: holds {ascii(odd[0])}, which only some readers of YAML take "
+            f"{name}, line {line}: holds {odd[0]!a}, which only some readers of YAML take "
             "for a line end",
             hint="remove it in your editor",
         )
     try:
         root = reader().compose(text)
-        reader().load(text)  # what no value can be made of is noticed only here
+        with warnings.catch_warnings(action="ignore"):  # 1e-6, which 1.1 takes for a text
+            reader().load(text)  # what no value can be made of is noticed only here
         tokens = [
             (token.start_mark.index, token.end_mark.index)
             for token in reader().scan(text)

@@ -132,7 +132,8 @@ class Edits:
             return
         column = node.start_mark.column
         lines: Iterator[str] = mapping_lines(table, comments)
-        if node is self.document.root and not self._follows_block_text(node.end_mark.index):
+        is_root = node is self.document.root
+        if is_root and not self._follows_block_text(node.end_mark.index):
             lines = chain([""], lines)  # a blank line stands before each part of the file
         self._insert_lines(node.end_mark.index, column, lines)
 

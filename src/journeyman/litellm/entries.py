@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 ENVIRONMENT = "os.environ/"
 """Before a variable's name it makes LiteLLM read a value from its own environment."""
 
-OLLAMA_ROUTE = "ollama/"
 OLLAMA_CHAT_ROUTE = "ollama_chat/"
 OPENAI_ROUTE = "openai/"
 NO_KEY = "none"
@@ -68,10 +67,6 @@ class Entry:
         found = served(self.route, self.api_base)
         assert found is not None  # noqa: S101 - both routes that we write are known
         return found
-
-    def named(self, name: str) -> Entry:
-        """The same under another name."""
-        return replace(self, name=name)
 
     def as_data(self) -> dict[str, Any]:
         """Return it as it stands in `model_list`, keys in order."""

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from journeyman.backends.litellm import OLLAMA_ROUTE
 from journeyman.litellm.document import (
     Document,
     child,
@@ -23,7 +24,6 @@ from journeyman.litellm.document import (
 from journeyman.litellm.entries import (
     ENVIRONMENT,
     OLLAMA_CHAT_ROUTE,
-    OLLAMA_ROUTE,
     offered_name,
 )
 from journeyman.litellm.findings import Finding, broken, ok, ollama_route, warning
