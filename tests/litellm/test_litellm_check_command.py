@@ -144,7 +144,7 @@ def test_a_proxy_that_is_not_there_or_is_none_is_broken_in_one_line(litellm, ope
     dead = litellm("check", "http://127.0.0.1:9")
     assert dead.returncode == 1
     assert dead.stdout.startswith("broken:  alive: nothing answers at http://127.0.0.1:9/health/")
-    other = litellm("check", openai_double.url)
+    other = litellm("check", openai_double.url.removeprefix("http://"))
     assert other.returncode == 1
     assert "is no LiteLLM proxy (HTTP 404)" in other.stdout
     assert not openai_double.chats

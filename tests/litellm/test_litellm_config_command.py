@@ -180,23 +180,47 @@ def test_nobody_asked_means_nothing_written(litellm, old, ollama_double):
     assert old.read_bytes() == before
 
 
-def test_a_no_at_the_terminal_writes_nothing(folder, old, ollama_double):
+@pytest.fixture
+def at_terminal(folder, old, ollama_double):
+    """Merge at a terminal: `act` when the question stands there, then answer; what it said."""
+
+    def merge(answer, act=lambda: None):
+        ours, theirs = pty.openpty()
+        said = b""
+        with subprocess.Popen(
+            [*COMMAND, "config", "--merge", str(old), "--host", ollama_double.url],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+        ) as process:
+            while b"Write this to" not in said:
+                piece = os.read(process.stderr.fileno(), 4096)
+                assert piece, said
+                said += piece
+            act()
+            os.write(ours, answer)
+            said += process.stderr.read()
+        os.close(ours)
+        os.close(theirs)
+        return process.returncode, said.decode()
+
+    return merge
+
+
+def test_a_no_at_the_terminal_writes_nothing(at_terminal, old):
     before = old.read_bytes()
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*COMMAND, "config", "--merge", str(old), "--host", ollama_double.url],
-        stdin=theirs,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-    ) as process:
-        os.write(ours, b"n\n")
-        said = process.stderr.read().decode()
-    os.close(ours)
-    os.close(theirs)
+    code, said = at_terminal(b"n\n")
     assert f"Write this to {old}?" in said
-    assert process.returncode == 1
+    assert code == 1
     assert old.read_bytes() == before
+
+
+def test_a_file_that_changes_while_the_question_stands_is_not_overwritten(at_terminal, old):
+    code, said = at_terminal(b"y\n", lambda: old.write_text("model_list: []\n"))
+    assert code == 2
+    assert "somebody else has changed it meanwhile, so nothing was written" in said
+    assert old.read_text() == "model_list: []\n"
 
 
 def test_a_symlink_into_dotfiles_stays_one(litellm, old, folder, ollama_double):

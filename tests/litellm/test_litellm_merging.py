@@ -262,6 +262,11 @@ def test_a_num_ctx_that_the_user_chose_is_the_window():
             "a: max_input_tokens is 4096, but the window is 8192: left as it is",
         ),
         (
+            ENTRY.format(params=PARAMS, more="").replace("ollama_chat/", "openai/"),
+            "a: it goes through Ollama's /v1, which cuts longer input silently: use "
+            + OLLAMA.route,
+        ),
+        (
             ENTRY.format(params=f"&p {PARAMS}", more=""),
             "a: an anchor or a merge shares its settings: write max_input_tokens by hand",
         ),

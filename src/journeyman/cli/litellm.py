@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,7 +107,8 @@ def check(
     """
     from journeyman.litellm.findings import counts  # noqa: PLC0415 - keeps --help fast
 
-    found = _check_proxy(target, ask=ask) if "://" in target else _check_file(Path(target), ask=ask)
+    url = _as_url(target)
+    found = _check_proxy(url, ask=ask) if url else _check_file(Path(target), ask=ask)
     worst = "broken" if any(one.level == "broken" for one in found) else "ok"
     if as_json:
         findings = list(map(asdict, found))
@@ -116,6 +118,14 @@ def check(
         _say(counts(found))
     if worst == "broken":
         raise typer.Exit(EXIT_FAILED)
+
+
+def _as_url(target: str) -> str:
+    """Return the address that is meant, with or without its `http://`; empty for a file."""
+    if "://" in target:
+        return target
+    is_host = re.fullmatch(r"[A-Za-z0-9._-]+:\d{1,5}/?", target)
+    return f"http://{target}" if is_host and not Path(target).exists() else ""
 
 
 def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
@@ -267,10 +277,12 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
 
 
 def _print(findings: Iterable[Finding], to: TextIO | None = None) -> None:
+    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+
     for one in findings:
-        print(f"{one.level + ':':9}{one.subject}: {one.message}", file=to)
+        print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
         if one.cure:
-            print(f"{'':9}cure: {one.cure}", file=to)
+            print(f"{'':9}cure: {clean(one.cure)[0]}", file=to)
 
 
 def _print_json(told: Mapping[str, Any]) -> None:
@@ -279,4 +291,6 @@ def _print_json(told: Mapping[str, Any]) -> None:
 
 def _say(text: str) -> None:
     """Tell the person; standard output is for what a program may read."""
-    print(text, file=sys.stderr)
+    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+
+    print(clean(text)[0], file=sys.stderr)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from journeyman.backends.http import root_url
-from journeyman.backends.ollama import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +31,8 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model of a server, whatever LiteLLM calls it: two entries with the same one are one."""
+    """A model of a server, whatever the name and the route: two entries with the same are one."""
 
-    provider: str
     model: str
     base: str
 
@@ -102,10 +100,15 @@ def served(
     if api_base and api_base.startswith(ENVIRONMENT):
         api_base = (environ or {}).get(api_base.removeprefix(ENVIRONMENT))
     if provider in _OLLAMA_PROVIDERS and model:
-        return Served("ollama", full_name(model), normal_base(api_base or _OLLAMA_DEFAULT))
+        return Served(offered_name(model), normal_base(api_base or _OLLAMA_DEFAULT))
     if provider in _OPENAI_PROVIDERS and model and api_base:
-        return Served("openai", model, normal_base(api_base))
+        return Served(offered_name(model), normal_base(api_base))
     return None
+
+
+def is_ollama_route(route: str) -> bool:
+    """Tell whether a route speaks Ollama's own API."""
+    return route.partition("/")[0] in _OLLAMA_PROVIDERS
 
 
 def normal_base(url: str) -> str:

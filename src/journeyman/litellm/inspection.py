@@ -23,11 +23,10 @@ from journeyman.litellm.document import (
 )
 from journeyman.litellm.entries import (
     ENVIRONMENT,
-    OLLAMA_CHAT_ROUTE,
-    offered_name,
+    is_ollama_route,
 )
 from journeyman.litellm.findings import Finding, broken, ok, ollama_route, warning
-from journeyman.litellm.merging import served_by
+from journeyman.litellm.merging import route_of, served_by
 from journeyman.litellm.whole import MASTER_KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _list_of(root: Node | None) -> Iterator[Finding]:
 
 def _entry(node: Node, subject: str, where: str) -> Iterator[Finding]:
     params = child(node, "litellm_params")
-    route = words(child(params, "model"))
+    route = route_of(node) if words(child(params, "model")) else None
     if not is_mapping(node) or words(child(node, "model_name")) is None or route is None:
         lacks = "model_name" if route else "litellm_params.model"
         yield broken(subject, f"{where}: it has no {lacks}", "write it, or remove the entry")
@@ -89,7 +88,7 @@ def _entry(node: Node, subject: str, where: str) -> Iterator[Finding]:
     if route.startswith(OLLAMA_ROUTE) and _is_chat(node):
         yield ollama_route(subject)
     base = (words(child(params, "api_base")) or "").rstrip("/")
-    if route.startswith((OLLAMA_ROUTE, OLLAMA_CHAT_ROUTE)) and base.endswith("/v1"):
+    if is_ollama_route(route) and base.endswith("/v1"):
         message = f"{where}: Ollama's own API is not under /v1: requests go to {base}/api/…"
         yield broken(subject, message, f"write api_base: {base.removesuffix('/v1')}")
     if _is_chat(node) and "*" not in route and served_by(node, {}):
@@ -103,7 +102,7 @@ def _window(node: Node, subject: str, where: str, route: str) -> Iterator[Findin
     if told is None:
         message = f"{where}: the window is missing: model_info.max_input_tokens"
         yield warning(subject, message, _WINDOW_CURE)
-    elif route.startswith((OLLAMA_ROUTE, OLLAMA_CHAT_ROUTE)) and (chosen or 0) < told:
+    elif is_ollama_route(route) and (chosen or 0) < told:
         says = f"num_ctx is {chosen}" if chosen else "there is no num_ctx, so Ollama chooses one"
         message = f"{where}: max_input_tokens is {told}, but {says}; it cuts longer input silently"
         yield warning(subject, message, f"write num_ctx: {told} under litellm_params")
@@ -119,7 +118,7 @@ def _again(
     one = served_by(node, environ)
     if one is None:
         return
-    first = seen.setdefault((offered_name(subject), one), line_of(node))
+    first = seen.setdefault((subject, one), line_of(node))
     if first != line_of(node):
         message = f"line {line_of(node)}: the same model of the same server stands on line {first}"
         yield warning(subject, message, "remove one of the two")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.litellm.document import Document, child, is_mapping, items, number, own, words
 from journeyman.litellm.editing import Edits
-from journeyman.litellm.entries import Entry, Served, offered_name, served
+from journeyman.litellm.entries import Entry, Served, is_ollama_route, served
 from journeyman.litellm.sources import only_new_names
 from journeyman.litellm.whole import comments_of, key_table, server_table, whole
 
@@ -109,11 +109,16 @@ def _there(document: Document, environ: Mapping[str, str]) -> dict[Served, list[
 
 def served_by(node: Node, environ: Mapping[str, str]) -> Served | None:
     """Say which model of which server an entry of the file means, as `served` does."""
+    base = words(child(child(node, "litellm_params"), "api_base"))
+    return served(route_of(node), base, environ)
+
+
+def route_of(node: Node) -> str:
+    """Return an entry's route, its provider first."""
     params = child(node, "litellm_params")
     route = words(child(params, "model")) or ""
-    if provider := words(child(params, "custom_llm_provider")):
-        route = f"{provider}/{route.removeprefix(f'{provider}/')}"
-    return served(route, words(child(params, "api_base")), environ)
+    provider = words(child(params, "custom_llm_provider"))
+    return f"{provider}/{route.removeprefix(f'{provider}/')}" if provider else route
 
 
 def _names(document: Document) -> dict[str, set[str]]:
@@ -122,8 +127,7 @@ def _names(document: Document) -> dict[str, set[str]]:
     for node in items(child(document.root, "model_list")):
         if name := words(child(node, "model_name")):
             one = served_by(node, {})
-            route = words(child(child(node, "litellm_params"), "model")) or ""
-            model = offered_name(one.model) if one else f"elsewhere: {route}"
+            model = one.model if one else f"elsewhere: {route_of(node)}"
             taken.setdefault(name, set()).add(model)
     return taken
 
@@ -134,6 +138,8 @@ def _complete(edits: Edits, node: Node, entry: Entry) -> str | None:
     Returns:
         None if it was added, else what the user should know, or nothing.
     """
+    if entry.is_ollama and not is_ollama_route(route_of(node)):
+        return f"it goes through Ollama's /v1, which cuts longer input silently: use {entry.route}"
     params, info = child(node, "litellm_params"), child(node, "model_info")
     told = number(child(info, "max_input_tokens"))
     asked_for = number(child(params, "num_ctx")) if entry.is_ollama else None

@@ -134,7 +134,8 @@ async def _model(
         str((one.get("litellm_params") or {}).get("model")).startswith(OLLAMA_ROUTE) for one in own
     ):
         found.append(ollama_route(model.name))
-    windows = sorted({info["max_input_tokens"] for info in infos if info.get("max_input_tokens")})
+    told = {info.get("max_input_tokens") for info in infos}
+    windows = sorted(window for window in told if isinstance(window, int))
     if not model.window:
         found.append(warning(model.name, "its window is not known", _WINDOW_CURE))
     elif len(windows) > 1:

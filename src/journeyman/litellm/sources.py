@@ -212,7 +212,7 @@ def only_new_names(entries: Iterable[Entry], taken: Mapping[str, set[str]]) -> l
     """
     named_now: list[Entry] = []
     for entry in entries:
-        own = {offered_name(entry.served.model)}
+        own = {entry.served.model}
         name, number = entry.name, 1
         while taken.get(name, own) - own:
             number += 1
