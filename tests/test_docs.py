@@ -40,6 +40,18 @@ RUN_ELSEWHERE = {
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
 }
+LITELLM = "tests/litellm/test_litellm_config_command.py"
+RUN_ELSEWHERE |= {
+    "journeyman litellm check config.yaml": "tests/litellm/test_litellm_check_command.py",
+    "journeyman litellm check http://koala:4000": "tests/real/test_litellm_config.py",
+    "journeyman litellm check http://koala:4000 --ask": "tests/real/test_litellm_config.py",
+    "journeyman litellm config --host koala --out config.yaml": LITELLM,
+    "journeyman litellm config --merge config.yaml --dry-run": LITELLM,
+    "journeyman litellm config --merge config.yaml --yes": LITELLM,
+    "journeyman litellm config --merge config.yaml --mcp --mcp-url http://koala:8765/mcp --yes": (
+        "tests/real/test_litellm_config.py"
+    ),
+}
 # What shows or ends a daemon needs one that runs.
 OF_A_DAEMON = ("journeyman status", *(f"journeyman daemon {x}" for x in ("stop", "status", "logs")))
 

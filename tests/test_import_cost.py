@@ -23,6 +23,7 @@ HEAVY = {
     "platformdirs",
     "pydantic",
     "rich",
+    "ruamel",
     "sqlite3",
     "tomlkit",
     "xllamacpp",

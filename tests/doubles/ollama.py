@@ -54,6 +54,11 @@ class OllamaDouble(ChatDouble):
         asked = request.json if request.body else {}
         if request.path == "/api/version":
             await wire.send(exchange("ollama", "version").body)
+        elif request.path == "/":
+            await wire.send("Ollama is running", content_type="text/plain")
+        elif request.path == "/v1/models":
+            listed = [{"id": _full(name), "object": "model"} for name in self.names]
+            await wire.send(compact({"object": "list", "data": listed}))
         elif request.path == "/api/tags":
             await wire.send(compact(self._tags()))
         elif request.path == "/api/ps":

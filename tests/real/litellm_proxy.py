@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 REQUIREMENT = "litellm[proxy]==1.106.2"
 CONSTRAINTS = Path(__file__).with_name("litellm-constraints.txt")
@@ -86,12 +86,15 @@ def litellm_proxy(llama: str, window: int, folder: Path) -> Iterator[Proxy]:
 
 
 @contextmanager
-def litellm_running(config_text: str, folder: Path) -> Iterator[str]:
+def litellm_running(
+    config_text: str, folder: Path, variables: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run the proxy with a config of its own; yields its address.
 
     Args:
         config_text: in YAML.
         folder: where the config and the log go.
+        variables: what its environment holds besides.
     """
     program = litellm_environment() / "bin" / "litellm"
     config, log = folder / "litellm.yaml", folder / "litellm.log"
@@ -100,6 +103,7 @@ def litellm_running(config_text: str, folder: Path) -> Iterator[str]:
     command = [program, "--config", config, "--host", "127.0.0.1", "--port", str(port)]
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "NO_PROXY": "*"}
     environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    environ |= variables or {}
     with (
         log.open("wb") as output,
         subprocess.Popen(

@@ -32,7 +32,7 @@ class LiteLLMBackend(OpenAIBackend):
             BackendError: the proxy does not answer, or refuses the key.
         """
         listed = await super().models()
-        deployments = await self._deployments()
+        deployments = await self.deployments()
         return [self._detailed(info, deployments) for info in listed]
 
     async def describe(self, model: str) -> ModelInfo:
@@ -41,7 +41,7 @@ class LiteLLMBackend(OpenAIBackend):
         Raises:
             BackendError: the proxy does not answer, or refuses the key.
         """
-        return self._detailed(await super().describe(model), await self._deployments())
+        return self._detailed(await super().describe(model), await self.deployments())
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Estimate: the proxy's own `/utils/token_counter` estimates too, for any model alike."""
@@ -56,7 +56,14 @@ class LiteLLMBackend(OpenAIBackend):
         """Not told: the proxy's own limits are those of each key and deployment."""
         return Learnt()
 
-    async def _deployments(self) -> list[dict[str, Any]]:
+    async def deployments(self) -> list[dict[str, Any]]:
+        """List what stands behind the models, as `/v1/model/info` tells it.
+
+        Empty if the key may not see it.
+
+        Raises:
+            BackendError: the proxy does not answer.
+        """
         try:
             told = await self._get("/model/info")
         except (AuthFailed, BadReply, RequestRejected):  # a key may not be allowed to see it

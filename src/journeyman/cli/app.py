@@ -19,6 +19,7 @@ from journeyman.cli import (
     doctor,
     each,
     embedded,
+    litellm,
     log,
     mcp,
     models,
@@ -75,3 +76,4 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(token.app, name="token")
+app.add_typer(litellm.app, name="litellm")
