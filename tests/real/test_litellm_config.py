@@ -143,7 +143,7 @@ def test_the_proxy_is_found_well_with_answers_and_the_gateway_with_our_tools(hou
     assert {one["level"] for one in told["findings"]} == {"ok"}, told
     assert by_subject["alive"]["message"] == "/health/liveliness answers"
     assert by_subject["key"]["message"] == "accepted; 2 models listed"
-    assert by_subject["mcp"]["message"] == "the gateway serves Journeyman: 3 tools"
+    assert by_subject["mcp"]["message"] == "the gateway serves Journeyman: 4 tools"
     assert by_subject["smollm2"]["message"] == "answers"
     assert KEY not in done.stdout + done.stderr
 
