@@ -1,0 +1,1 @@
+"""Material that fits no window: split, read part by part, brought together again."""
