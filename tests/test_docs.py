@@ -31,6 +31,20 @@ RUN_ELSEWHERE = {
     "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
     "claude mcp add --transport http journeyman http://koala:8765/mcp "
     '--header "Authorization: Bearer TOKEN"': "tests/real/test_claude_client_http.py",
+    **dict.fromkeys(
+        (
+            "claude plugin marketplace add ./",
+            "claude plugin install journeyman@journeyman",
+            "claude mcp list",
+            "claude mcp remove journeyman",
+            "claude plugin install journeyman-hints@journeyman",
+            "claude plugin disable journeyman-hints@journeyman",
+            "claude plugin uninstall journeyman-hints@journeyman",
+            "claude plugin uninstall journeyman@journeyman",
+            "claude plugin marketplace remove journeyman",
+        ),
+        "tests/real/test_plugin.py",
+    ),
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
