@@ -19,6 +19,7 @@ from journeyman.cli import (
     mcp,
     models,
     serve,
+    setup,
     status,
     token,
 )
@@ -56,6 +57,7 @@ def _global_options(
         os.environ[CONFIG_VARIABLE] = str(config_file.absolute())
 
 
+app.command(name="setup")(setup.setup)
 app.command(name="ask")(ask.ask)
 app.command(name="models")(models.models)
 app.command(name="status")(status.status)
