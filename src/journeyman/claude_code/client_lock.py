@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STALE_SECONDS = 10.0
-_WAIT_SECONDS = 15.0
+WAIT_SECONDS = 15.0
 _STEP_SECONDS = 0.02
 
 
 @contextmanager
-def client_lock(file: Path) -> Iterator[None]:
+def client_lock(file: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Hold the client's own lock on a file; keep it for less than ten seconds.
 
     Raises:
@@ -32,11 +32,11 @@ def client_lock(file: Path) -> Iterator[None]:
     """
     folder = file.with_name(file.name + ".lock")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + wait_seconds
     while not _taken(folder):
         if time.monotonic() > deadline:
             raise ConfigError(
-                f"{file}: Claude Code has been writing it for {_WAIT_SECONDS:.0f} seconds",
+                f"{file}: Claude Code has been writing it for {wait_seconds:.0f} seconds",
                 hint=f"try again; if no Claude Code runs, remove the folder {folder}",
             )
         time.sleep(_STEP_SECONDS)

@@ -90,7 +90,9 @@ def set_member(text: str, keys: Keys, value: Any) -> str:
         container = _container(text, found.value, keys[: depth + 1])
         depth += 1
     if found:
-        new = _written(value, _indent_at(text, found.start), _unit(text), _newline(text))
+        own_line = _line_before(text, found.start) is not None
+        written = _written(value, _indent_at(text, found.start), _unit(text), _newline(text))
+        new = written if own_line else json.dumps(value, ensure_ascii=False)
         return text[: found.value] + new + text[found.end :]
     for key in reversed(keys[depth + 1 :]):
         value = {key: value}
@@ -234,29 +236,33 @@ def _insert(text: str, container: _Container, key: str | None, value: Any) -> st
 
 def _cut(text: str, container: _Container, child: _Child) -> str:
     """Take a child out, with its line and the one comma that goes with it."""
-    place = container.children.index(child)
+    siblings = container.children
+    place = siblings.index(child)
     after = _skip(text, child.end)
-    start, end = child.start, child.end
-    if text[after] == ",":
-        end = after + 1
-    line = text.rfind("\n", 0, start)
-    if line >= 0 and not text[line:start].strip():
-        start = line - 1 if text[line - 1 : line] == "\r" else line
-    elif place + 1 < len(container.children):
-        end = container.children[place + 1].start
+    has_comma = text[after] == ","
+    start, end = child.start, after + 1 if has_comma else child.end
+    if (line := _line_before(text, start)) is not None:
+        start = line
+    elif place + 1 < len(siblings):
+        end = siblings[place + 1].start
     elif place:
-        start = container.children[place - 1].end
-    rest = text[end:]
-    before = text[:start]
-    if place and text[after] != ",":
-        comma = _skip(text, container.children[place - 1].end)
-        if comma < start and text[comma] == ",":
+        start = siblings[place - 1].end
+    before, rest = text[:start], text[end:]
+    if place and not has_comma:  # the last one: the comma before it has to go
+        comma = _skip(text, siblings[place - 1].end)
+        if comma < start:
             before = text[:comma] + text[comma + 1 : start]
-    if len(container.children) == 1 and not text[container.opening + 1 : start].strip():
-        inner = text[end : container.closing]
-        if not inner.strip():
-            return text[: container.opening + 1] + text[container.closing :]
+    if not (text[container.opening + 1 : start] + text[end : container.closing]).strip():
+        return text[: container.opening + 1] + text[container.closing :]
     return before + rest
+
+
+def _line_before(text: str, position: int) -> int | None:
+    """Return where the line break before a place stands; None if more is on its line."""
+    line = text.rfind("\n", 0, position)
+    if line < 0 or text[line:position].strip():
+        return None
+    return line - 1 if text[line - 1 : line] == "\r" else line
 
 
 def _written(value: Any, indent: str, unit: str, newline: str) -> str:

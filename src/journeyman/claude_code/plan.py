@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.claude_code.client_files import check_writable, read_content
 from journeyman.claude_code.dead_entries import dead_entries
-from journeyman.claude_code.edits import MISSING, Edit, changed, is_done, look, read
+from journeyman.claude_code.edits import MISSING, Edit, changed, is_done, look
 from journeyman.claude_code.other_clients import CLAUDE_CODE, DESKTOP, other_edit
 from journeyman.claude_code.registration import (
     NAME,
@@ -58,7 +58,8 @@ class Change:
             value = {key: _masked(key, inner) for key, inner in value.items()}
             if self.edit.format == "toml":
                 return [f"{mark} {key} = {as_toml(inner)}" for key, inner in value.items()]
-        return [f"{mark} {line}" for line in json.dumps(value, indent=2).splitlines()]
+        written = json.dumps(value, indent=2, ensure_ascii=False)
+        return [f"{mark} {line}" for line in written.splitlines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,13 @@ def _claude_plan(scope: Scope, server: Server, places: Places, notes: list[str])
     dead = dead_entries(places)
     for one in dead:
         env = one.entry.get("env")
-        if scope == "project" and env:
-            notes.append(f"the variables of the entry in {one.file} are not moved to a shared file")
-        elif isinstance(env, dict) and env and not server.url:
+        if not isinstance(env, dict) or not env or server.url:
+            continue
+        if one.scope == "user" and scope != "project":
             server = replace(server, env=env)
+        else:
+            # A repository's file is not the user's word, and a shared file is no place for keys.
+            notes.append(f"the variables (env) of the entry in {one.file} are not moved")
     entry = claude_entry(server)
     edit = claude_edit(places, scope, entry)
     registered = _change(edit, f"registers the server in the scope {scope}")
@@ -139,13 +143,14 @@ def _claude_plan(scope: Scope, server: Server, places: Places, notes: list[str])
 
 
 def _approval(places: Places, notes: list[str]) -> list[Change]:
-    """Approve the shared entry for this one project, if the user has trusted the folder already."""
-    around = ("projects", places.project_key)
-    edit = Edit(places.client_file, "json", "add", (*around, "enabledMcpjsonServers"), NAME)
-    document = read(read_content(edit.file).text, edit)
-    known: Any = document.get("projects")
-    project = known.get(places.project_key) if isinstance(known, dict) else None
+    """Approve the shared entry for this one project, if the user has trusted the folder already.
+
+    It goes where the client itself keeps such a word; it counts only in a trusted folder.
+    """
+    known = Edit(places.client_file, "json", "set", ("projects", places.project_key))
+    project = look(read_content(known.file).text, known).value
     if isinstance(project, dict) and project.get("hasTrustDialogAccepted") is True:
+        edit = Edit(places.settings["local"], "json", "add", ("enabledMcpjsonServers",), NAME)
         return [_change(edit, "approves it for you, in this project alone")]
     notes.append(
         "Claude Code asks once whether it may start what .mcp.json names: start `claude` in "
