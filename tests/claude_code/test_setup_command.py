@@ -152,6 +152,14 @@ def test_an_entry_in_settings_is_explained_moved_and_brought_back(house, models)
     assert house.files() == before
 
 
+def test_in_the_home_folder_itself_a_dead_entry_is_one_entry(house, models):
+    settings = house.home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"mcpServers": {"mine": {"command": "py", "args": ["-m", "journeyman"]}}}')
+    code, out, _ = house.setup(*models, "--yes", cwd=house.home)
+    assert (code, out.count("@@ mcpServers.mine @@")) == (0, 1)
+
+
 def test_an_entry_that_the_client_itself_has_written_counts_as_ours_already(house, models):
     house.client_file.write_text(json.dumps({"mcpServers": {"journeyman": ENTRY | {"env": {}}}}))
     before = house.client_file.read_bytes()

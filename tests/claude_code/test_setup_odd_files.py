@@ -49,6 +49,21 @@ def test_a_symlink_to_nothing_is_refused(house):
     assert house.files() == {}
 
 
+def test_a_file_that_is_not_to_be_changed_is_no_obstacle_but_named(house, models):
+    shared = house.project / ".claude" / "settings.json"
+    shared.parent.mkdir()
+    shared.write_bytes(b"{ // theirs\n}")
+    (house.project / ".mcp.json").write_bytes(b"{")
+    code, _, err = house.setup(*models, "--yes")
+    assert code == 0
+    assert f"note: {shared}: line 1: " in err
+    assert f"note: {house.project / '.mcp.json'}: line 1: " in err
+    assert (shared.read_bytes(), (house.project / ".mcp.json").read_bytes()) == (
+        b"{ // theirs\n}",
+        b"{",
+    )
+
+
 def test_settings_that_cannot_be_read_are_named_too(house):
     settings = house.home / ".claude" / "settings.json"
     settings.parent.mkdir()

@@ -23,6 +23,7 @@ from journeyman.claude_code.registration import (
     served_by,
 )
 from journeyman.config.words import as_toml
+from journeyman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +109,8 @@ def make_plan(
 
 
 def _claude_plan(scope: Scope, server: Server, places: Places, notes: list[str]) -> Plan:
-    dead = dead_entries(places)
+    dead, problems = dead_entries(places)
+    notes += problems
     for one in dead:
         env = one.entry.get("env")
         if not isinstance(env, dict) or not env or server.url:
@@ -165,7 +167,12 @@ def _shadows(places: Places, scope: Scope) -> list[str]:
     found = []
     for stronger in order[: order.index(scope)]:
         edit = claude_edit(places, stronger, {})
-        if look(read_content(edit.file).text, edit).value is not MISSING:
+        try:
+            now = look(read_content(edit.file).text, edit).value
+        except ConfigError as problem:
+            found.append(f"{problem}; Claude Code cannot read it either")
+            continue
+        if now is not MISSING:
             found.append(
                 f"in {places.project} the entry of the scope {stronger} in {edit.file} counts "
                 "before this one"

@@ -111,8 +111,10 @@ def is_ours(name: str, entry: Any) -> bool:
     """Tell whether an entry of some `mcpServers` starts this program, or has its name."""
     if not isinstance(entry, dict):
         return False
-    command = entry.get("command")
-    return name == NAME or (isinstance(command, str) and Path(command).stem == NAME)
+    command, args = entry.get("command"), entry.get("args")
+    starts_us = isinstance(command, str) and Path(command).stem == NAME
+    by_python = isinstance(args, list) and args[:2] == ["-m", NAME]
+    return name == NAME or starts_us or by_python
 
 
 def same_server(entry: Any, wanted: dict[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,13 +94,14 @@ def setup(
     What is there already stays: a config is used as it is, a file keeps every byte that is not
     ours. A second run changes nothing. --remove takes everything back.
     """
+    from journeyman.api import current_folder  # noqa: PLC0415 - keeps --help fast
     from journeyman.claude_code.places import places_here, project_folder  # noqa: PLC0415 - lazy
     from journeyman.claude_code.record import Record  # noqa: PLC0415 - keeps --help fast
 
     chosen = _checked_scope(scope)
     if as_json and not (yes or dry_run):
         raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
-    places = places_here(project_folder(Path.cwd()), os.environ)
+    places = places_here(project_folder(current_folder()), os.environ)
     record = Record()
     if remove:
         told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
