@@ -92,7 +92,10 @@ def test_a_member_that_is_there_gets_another_value_in_its_place(text, value):
     with_entry = set_member(text, KEYS, ENTRY)
     after = set_member(with_entry, KEYS, value)
     assert load(after)["mcpServers"]["journeyman"] == value
-    assert set_member(after, KEYS, ENTRY) == with_entry
+    start = with_entry.index('"journeyman": ') + len('"journeyman": ')
+    _, end = json.JSONDecoder().raw_decode(with_entry, start)
+    assert after.startswith(with_entry[:start])
+    assert after.endswith(with_entry[end:])
 
 
 @given(texts(), st.lists(st.text(max_size=5), max_size=3))

@@ -148,6 +148,24 @@ def test_a_change_that_is_made_already_is_no_step(record, file):
     assert len(record.steps()) == 1
 
 
+def test_a_change_that_somebody_else_makes_meanwhile_is_no_step_of_ours(tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text("{}")
+
+    class Watched(Record):
+        """The other program writes just when the step has been noted."""
+
+        def _write(self, steps):
+            super()._write(steps)
+            if steps:
+                told = {"mcpServers": {"journeyman": ENTRY}}
+                file.write_text(json.dumps(told))
+
+    record = Watched(tmp_path / "data")
+    register(record, file)
+    assert record.steps() == []
+
+
 def test_a_refused_change_leaves_no_step_and_no_trace(record, file, tmp_path):
     before = write(file, b'{"mcpServers": 1}')
     with pytest.raises(ConfigError, match="mcpServers is no object"):

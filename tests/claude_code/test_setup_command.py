@@ -247,6 +247,8 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
     [
         (("--scope", "everywhere"), "--scope 'everywhere' is none"),
         (("--client", "emacs"), "--client 'emacs' is not known"),
+        (("--client", "emacs", "--remove"), "--client 'emacs' is not known"),
+        (("--client", "claude-desktop", "--scope", "local"), "does not exist for claude-desktop"),
         (("--http", "koala:8765"), "is no address of a server"),
         (("--http", "http://me:hunter3@koala/mcp"), "is no address of a server"),
         (("--host", "https://koala"), "is no host"),

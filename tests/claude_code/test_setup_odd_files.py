@@ -1,6 +1,7 @@
 """On odd files: a clear refusal or a change to the byte, and nothing lost either way."""
 
 import json
+import os
 
 import pytest
 
@@ -39,6 +40,13 @@ def test_a_read_only_file_is_left_as_it_is(house):
     assert code == 2
     assert "is read-only, so it was left as it is" in err
     assert house.files() == {house.client_file: b"{}"}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused(house, make):
+    make(house.client_file)
+    code, _, err = house.setup("--yes", "--port", "1")
+    assert (code, f"error: {house.client_file}: is no file" in err) == (2, True)
 
 
 def test_a_symlink_to_nothing_is_refused(house):

@@ -59,6 +59,8 @@ def read_content(file: Path) -> Content:
             f"{file}: is a symlink to {Path(os.path.realpath(file))}, which is not there",
             hint="restore that file, or remove the symlink",
         )
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file}: is no file", hint="move away what stands there")
     try:
         raw = file.read_bytes()
     except FileNotFoundError:

@@ -104,6 +104,7 @@ class Record:
 
         def change(content: Content) -> bytes | None:
             if is_done(content.text, edit):
+                self._write(earlier)  # an attempt before this one may have been noted
                 return content.raw
             new = content.encoded(changed(content.text, edit))
             self._keep(content)

@@ -99,6 +99,7 @@ def setup(
     from journeyman.claude_code.record import Record  # noqa: PLC0415 - keeps --help fast
 
     chosen = _checked_scope(scope)
+    _check_client(client)
     if as_json and not (yes or dry_run):
         raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
     places = places_here(project_folder(current_folder()), os.environ)
@@ -132,6 +133,15 @@ def _checked_scope(scope: str) -> Scope:
         if known == (scope or "user"):
             return known
     raise ArgumentError(f"--scope {scope!r} is none", hint=f"one of: {', '.join(_SCOPES)}")
+
+
+def _check_client(client: str) -> None:
+    from journeyman.claude_code.other_clients import CLIENTS  # noqa: PLC0415 - keeps --help fast
+
+    if client and client not in CLIENTS:
+        raise ArgumentError(
+            f"--client {client!r} is not known", hint=f"one of: {', '.join(CLIENTS)}"
+        )
 
 
 def _checked_url(url: str) -> str:
