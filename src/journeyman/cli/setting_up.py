@@ -79,8 +79,10 @@ def set_up(wishes: Wishes, places: Places, record: Record) -> dict[str, Any]:
     if wishes.dry_run:
         say("nothing was changed (--dry-run)")
         return told | {"config_text": text or None}
-    if (text or changes) and not wishes.yes:
+    asked_together = text or any(not one.question for one in changes)
+    if asked_together and not wishes.yes:
         confirm("Make these changes?" if not text else f"Write {file}, and make these changes?")
+    changes = [one for one in changes if not one.question or wishes.yes or agrees(one.question)]
     with record.alone():
         if text:
             _write_config(record, wishes, file, text)
@@ -180,8 +182,6 @@ def _write_config(record: Record, wishes: Wishes, file: Path, text: str) -> None
 
 
 def _make(record: Record, change: Change, wishes: Wishes) -> None:
-    if change.question and not wishes.yes and not agrees(change.question):
-        return
     shared = wishes.scope == "project"
     record.do(change.edit, wishes.client, wishes.scope, shared=shared)
     say(f"changed {change.edit.file}")
