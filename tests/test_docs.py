@@ -26,6 +26,7 @@ RUN_ELSEWHERE = {
     "pipx install 'journeyman[embedded]'": "tests/real/test_install.py",
     "uv tool install 'journeyman[embedded]'": "tests/real/test_install.py",
     "claude mcp add journeyman -- journeyman mcp": "tests/real/test_claude_client.py",
+    "journeyman setup --http http://koala:8765/mcp": "tests/real/test_setup_client.py",
     "journeyman serve --http 127.0.0.1:8765": "tests/http/test_http_serve.py",
     "journeyman serve --http 0.0.0.0:8765": "test_http_serve.py and test_http_guard.py",
     "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
@@ -113,6 +114,8 @@ def test_a_command_of_the_docs_works(sandbox, page, command, tmp_path, monkeypat
         monkeypatch.delenv("JOURNEYMAN_CONFIG")
         command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
         command += f" && test -s {shlex.quote(str(tmp_path))}/home/journeyman/config.toml"
+    if command.startswith("journeyman setup"):
+        command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
     if command.startswith(OF_A_DAEMON):
         command = f"journeyman daemon start && {command}"
     done = subprocess.run(
