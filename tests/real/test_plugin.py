@@ -34,7 +34,7 @@ def install(client, *names):
 
 
 def tools(server):
-    names = ("ask_coding_model", "ask_local_llama", "list_available_local_models")
+    names = ("ask_coding_model", "ask_each", "ask_local_llama", "list_available_local_models")
     return {f"{server}__{name}" for name in names}
 
 
