@@ -26,6 +26,7 @@ RUN_ELSEWHERE = {
     "pipx install 'journeyman[embedded]'": "tests/real/test_install.py",
     "uv tool install 'journeyman[embedded]'": "tests/real/test_install.py",
     "claude mcp add journeyman -- journeyman mcp": "tests/real/test_claude_client.py",
+    "journeyman setup --http http://koala:8765/mcp": "tests/real/test_setup_client.py",
     "journeyman serve --http 127.0.0.1:8765": "tests/http/test_http_serve.py",
     "journeyman serve --http 0.0.0.0:8765": "test_http_serve.py and test_http_guard.py",
     "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
@@ -36,6 +37,20 @@ RUN_ELSEWHERE = {
     "journeyman doctor --probe": "tests/claude_code/test_doctor_probe.py",
     "journeyman comply": "tests/claude_code/test_comply_command.py",
     "journeyman comply --profile ~/.zshrc --env-file batch.env --json": "test_comply_command.py",
+    **dict.fromkeys(
+        (
+            "claude plugin marketplace add ./",
+            "claude plugin install journeyman@journeyman",
+            "claude mcp list",
+            "claude mcp remove journeyman",
+            "claude plugin install journeyman-hints@journeyman",
+            "claude plugin disable journeyman-hints@journeyman",
+            "claude plugin uninstall journeyman-hints@journeyman",
+            "claude plugin uninstall journeyman@journeyman",
+            "claude plugin marketplace remove journeyman",
+        ),
+        "tests/real/test_plugin.py",
+    ),
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
@@ -99,6 +114,8 @@ def test_a_command_of_the_docs_works(sandbox, page, command, tmp_path, monkeypat
         monkeypatch.delenv("JOURNEYMAN_CONFIG")
         command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
         command += f" && test -s {shlex.quote(str(tmp_path))}/home/journeyman/config.toml"
+    if command.startswith("journeyman setup"):
+        command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
     if command.startswith(OF_A_DAEMON):
         command = f"journeyman daemon start && {command}"
     done = subprocess.run(

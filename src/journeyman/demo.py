@@ -69,7 +69,7 @@ async def run() -> bool:
     EmbeddedEngine(EmbeddedConfig()).window()
     started = time.monotonic()
     print("The embedded model is SmolLM2-135M, a small demonstration model: it proves the path,")
-    print("not the quality. Your own models answer once `journeyman config init` has found them.\n")
+    print("not the quality. Your own models answer once `journeyman setup` has found them.\n")
     with tempfile.TemporaryDirectory(prefix="journeyman-demo-") as folder:
         async with _client(Path(folder)) as client:
             listed = await client.list_tools()

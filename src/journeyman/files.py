@@ -8,16 +8,24 @@ import shutil
 import tempfile
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BACKUP_SUFFIX = ".bak"
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, only_if: Callable[[], bool] = lambda: True) -> bool:
     """Put a file in place, with the rights of the one before; its folder is made.
 
     Args:
         path: where it goes; a symlink is followed, as for dotfiles.
         content: all of it.
+        only_if: asked at the last moment; if it says no, nothing changes.
+
+    Returns:
+        Whether it was put in place.
 
     Raises:
         OSError: it cannot be written; then nothing has changed.
@@ -30,10 +38,14 @@ def replace_file(path: Path, content: bytes) -> None:
             written.write(content)
         if file.exists():
             shutil.copymode(file, passing)
+        if not only_if():
+            Path(passing).unlink()
+            return False
         Path(passing).replace(file)
     except BaseException:
         Path(passing).unlink(missing_ok=True)
         raise
+    return True
 
 
 def keep_copy(path: Path) -> Path | None:

@@ -111,7 +111,7 @@ def test_with_a_client_a_missing_registration_is_broken_and_the_cure_registers_i
         "broken",
         "Claude Code starts no server of Journeyman in this folder",
     )
-    assert cure == "claude mcp add --scope user journeyman -- journeyman mcp"
+    assert cure == "journeyman setup"
 
 
 def test_a_server_of_a_repository_that_nobody_approved_is_never_started(house):
@@ -345,7 +345,7 @@ def test_a_terminal_sees_colours_and_the_cure_below(house):
     assert process.wait(10) == 1
     assert "\x1b[32mok      \x1b[0m client" in text
     assert "\x1b[31mbroken  \x1b[0m registration" in text
-    assert "cure: claude mcp add" in text
+    assert "cure: journeyman setup" in text
 
 
 def test_ctrl_c_ends_it_at_once_and_the_model_with_it(house, double):

@@ -2,7 +2,8 @@ import pytest
 
 from journeyman.config.discovery import Found
 from journeyman.config.load import load_config
-from journeyman.config.starter import key_variable, named, proposed_models, starter
+from journeyman.config.proposals import proposals
+from journeyman.config.starter import key_variable, named, starter
 
 KOALA = "http://koala.lan:4000"
 
@@ -17,8 +18,13 @@ def load(tmp_path):
     return loaded
 
 
+def models_of(servers):
+    return {tool: [one.model for one in found] for tool, found in proposals(servers).items()}
+
+
 def propose(*models, kind="ollama"):
-    return proposed_models(named([Found(kind, "http://127.0.0.1:1", models)]))
+    found = named([Found(kind, "http://127.0.0.1:1", models)])
+    return models_of(found)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_embedding_models_are_never_proposed(model):
 )
 def test_models_that_look_like_a_cloud_are_not_proposed_but_named(model):
     found = Found("litellm", KOALA, (model, "llama3-local"))
-    assert proposed_models(named([found]))["ask_local_llama"] == ["koala/llama3-local"]
+    assert models_of(named([found]))["ask_local_llama"] == ["koala/llama3-local"]
     assert f"# These look like cloud models, and are not proposed below: {model}." in starter(
         named([found]), [], {}
     )
@@ -139,7 +145,8 @@ def test_what_was_found_becomes_a_config_that_loads(load):
         'ollama/odd"name\\',
         "ollama/qwen2.5:7b",
     ]
-    assert '  # "ollama/phi4",\n  # "ollama/gemma3:4b",\n' in text  # there to be chosen
+    assert '  # "ollama/phi4",  # a general model\n' in text  # there to be chosen
+    assert '  # "ollama/gemma3:4b",  # a general model; 4 billion parameters\n' in text
     assert config.tools["ask_coding_model"].models == ["koala/codellama-local"]
     assert config.all_tools()["ask_coding_model"].parameters.keys() == {"question", "code?"}
     assert "hunter2" not in text

@@ -14,7 +14,7 @@ from real.node_tools import CLAUDE, node_tool
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 REGISTER = "claude mcp add journeyman -- journeyman mcp"
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "setup.md"
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def shell(tmp_path, openai_double, runtime_folder):
     return run
 
 
-def test_the_command_of_the_readme_registers_a_server_that_connects(shell):
-    assert f"\n$ {REGISTER}\n" in README.read_text("utf-8")
+def test_the_command_of_the_docs_registers_a_server_that_connects(shell):
+    assert f"\n$ {REGISTER}\n" in PAGE.read_text("utf-8")
     assert "Added stdio MCP server journeyman" in shell(REGISTER)
     assert "journeyman: journeyman mcp - ✔ Connected" in shell("claude mcp list")
     assert "Status: ✔ Connected" in shell("claude mcp get journeyman")

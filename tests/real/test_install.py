@@ -2,8 +2,10 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,3 +153,12 @@ def test_the_wheel_is_built_without_leaving_anything_in_the_checkout(tmp_path):
     before = set(ROOT.iterdir())
     must(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
     assert set(ROOT.iterdir()) - before == set()
+
+
+def test_the_source_distribution_holds_the_plugins(tmp_path):
+    must(UV, "build", "--quiet", "--sdist", "--out-dir", tmp_path, ROOT)
+    [built] = tmp_path.glob("journeyman-*.tar.gz")
+    with tarfile.open(built) as archive:
+        modes = {one.name.partition("/")[2]: one.mode for one in archive}
+    assert {".claude-plugin/marketplace.json", "plugin/.claude-plugin/plugin.json"} <= set(modes)
+    assert modes["plugin/hints/hooks/hint.sh"] & stat.S_IXUSR

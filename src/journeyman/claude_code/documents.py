@@ -1,4 +1,7 @@
-"""Reads the client's JSON files, and never its credentials. Every reading of them passes here."""
+"""Looks into the client's JSON files, and never into its credentials; nothing here changes one.
+
+Who changes a file reads it by `client_files`, which wants every byte.
+"""
 
 from __future__ import annotations
 

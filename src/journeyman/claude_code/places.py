@@ -33,6 +33,11 @@ class Places:
         return self.project / ".mcp.json"
 
     @property
+    def project_key(self) -> str:
+        """The name of the project in `client_file`: the main folder of its git repository."""
+        return _main_folder(self.project.resolve()).as_posix()
+
+    @property
     def settings(self) -> dict[Scope, Path]:
         """The settings file of each scope."""
         return {
@@ -55,6 +60,27 @@ class Places:
     def plugins(self) -> Path:
         """Where installed plugins and marketplaces are kept."""
         return self.folder / "plugins"
+
+
+def project_folder(start: Path) -> Path:
+    """Find the project that a folder belongs to: its git working tree, else the folder itself."""
+    folder = start.resolve()
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+
+
+def _main_folder(project: Path) -> Path:
+    """Follow a linked working tree to the main one: the client keeps one entry for both."""
+    tree = project_folder(project)
+    link = tree / ".git"
+    if not link.is_file():
+        return tree
+    told = link.read_text("utf-8", "replace").strip()
+    git = (tree / told.removeprefix("gitdir:").strip()).resolve()
+    common = git / "commondir"
+    if not common.is_file():
+        return tree  # a submodule is a project of its own
+    shared = (git / common.read_text("utf-8", "replace").strip()).resolve()
+    return shared.parent if shared.name == ".git" else tree
 
 
 def places_here(project: Path, environ: Mapping[str, str] | None = None) -> Places:

@@ -24,6 +24,7 @@ from journeyman.cli import (
     mcp,
     models,
     serve,
+    setup,
     status,
     token,
 )
@@ -61,6 +62,7 @@ def _global_options(
         os.environ[CONFIG_VARIABLE] = str(config_file.absolute())
 
 
+app.command(name="setup")(setup.setup)
 app.command(name="ask")(ask.ask)
 app.command(name="each")(each.each)
 app.command(name="models")(models.models)

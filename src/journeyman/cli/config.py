@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_USAGE
+from journeyman.cli.telling import count, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from journeyman.config.discovery import Found
     from journeyman.config.load import LoadedConfig
     from journeyman.config.models import Config
-    from journeyman.config.starter import Server
 
 app = typer.Typer(help="Show, check and write the config file.", no_args_is_help=True)
 
@@ -30,7 +29,7 @@ def path() -> None:
     file = user_config_file()
     print(file)
     if not file.exists():
-        _say("it is not there, so the defaults apply; `journeyman config init` writes one")
+        say("it is not there, so the defaults apply; `journeyman config init` writes one")
 
 
 @app.command()
@@ -69,7 +68,7 @@ def check(
     try:
         if file and file.name == PROJECT_CONFIG_NAME and file.exists():
             tools = load_project_tools(file.parent, load_config().config)
-            print(f"ok: {file}: {_count(len(tools), 'tool')} for this project")
+            print(f"ok: {file}: {count(len(tools), 'tool')} for this project")
             return
         loaded = load_config(file)
     except ConfigError as error:
@@ -106,23 +105,19 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
 ) -> None:
     """Look for model servers and write a config file that uses them."""
-    from journeyman.config.discovery import LOOPBACK, USUAL_PORTS, addresses  # noqa: PLC0415 - above
-    from journeyman.config.starter import named, starter  # noqa: PLC0415 - keeps --help fast
+    from journeyman.cli.finding import find_servers, sets_nothing  # noqa: PLC0415 - keeps --help fast
+    from journeyman.config.starter import starter  # noqa: PLC0415 - keeps --help fast
     from journeyman.config.write import write_config  # noqa: PLC0415 - keeps --help fast
     from journeyman.errors import ArgumentError, ConfigError  # noqa: PLC0415 - keeps --help fast
     from journeyman.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
 
     file = user_config_file()
-    if os.path.lexists(file) and not (force or dry_run or _sets_nothing(file)):
+    if os.path.lexists(file) and not (force or dry_run or sets_nothing(file)):
         raise ConfigError(
             f"{file} is already there",
             hint="--force replaces it and keeps a copy; --dry-run only shows the new one",
         )
-    looked = addresses([LOOPBACK, *(host or [])], port or list(USUAL_PORTS))
-    _say(f"Looking for model servers at {', '.join(looked)} …")
-    servers = _with_their_models(named(_look(looked)), ask=not yes)
-    for server in servers:
-        _say(f"found {_described(server)}")
+    servers, looked = find_servers(host or [], port or [], ask=not yes)
     text = starter(servers, looked, os.environ)
     print(text)
     if dry_run:
@@ -134,70 +129,16 @@ def init(
     if not yes and not typer.confirm(f"Write this to {file}?", default=True, err=True):
         raise typer.Exit(1)
     backup = write_config(file, text)
-    _say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
     if not servers:
-        _say("no server was found: `journeyman embedded install` fetches the demonstration model")
-
-
-def _sets_nothing(file: Path) -> bool:
-    """Whether a config file holds no key: what `init` writes where it finds no server."""
-    from journeyman.config.read import parse, read_text  # noqa: PLC0415 - only `init` needs it
-    from journeyman.errors import ConfigError  # noqa: PLC0415 - as above
-
-    try:
-        return not parse(read_text(file), file)
-    except ConfigError:
-        return False
-
-
-def _look(urls: Sequence[str]) -> list[Found]:
-    import asyncio  # noqa: PLC0415 - only `init` needs it
-
-    from journeyman.config.discovery import discover  # noqa: PLC0415 - only `init` needs it
-
-    return asyncio.run(discover(urls))
-
-
-def _with_their_models(servers: list[Server], *, ask: bool) -> list[Server]:
-    """Ask those that want a key for their models, if the key is set and the user agrees."""
-    import asyncio  # noqa: PLC0415 - only `init` needs it
-    from dataclasses import replace  # noqa: PLC0415 - only `init` needs it
-
-    from journeyman.config.discovery import with_models  # noqa: PLC0415 - only `init` needs it
-    from journeyman.config.keys import checked_key  # noqa: PLC0415 - only `init` needs it
-    from journeyman.config.starter import key_variable  # noqa: PLC0415 - only `init` needs it
-
-    told = []
-    for server in servers:
-        variable = key_variable(server, os.environ)
-        key = os.environ.get(variable, "").strip() if server.found.needs_key else ""
-        question = f"Ask {server.found.url} for its models, with the key in {variable}?"
-        if key and (not ask or (sys.stdin.isatty() and typer.confirm(question, err=True))):
-            key = checked_key(key, f"the environment variable {variable}")
-            found = asyncio.run(with_models(server.found, key))
-            told.append(replace(server, found=found))
-        else:
-            told.append(server)
-    return told
-
-
-def _described(server: Server) -> str:
-    from journeyman.config.starter import key_variable  # noqa: PLC0415 - only `init` needs it
-
-    found = server.found
-    text = f"{found.kind} at {found.url}: {_count(len(found.models), 'model')}"
-    if not found.needs_key:
-        return text
-    variable = key_variable(server, os.environ)
-    state = "is set" if os.environ.get(variable) else "is not set"
-    return f"{text}; it wants a key: {variable} will be used, which {state}"
+        say("no server was found: `journeyman embedded install` fetches the demonstration model")
 
 
 def _report_checked(loaded: LoadedConfig) -> None:
     from journeyman.config.keys import key_warnings  # noqa: PLC0415 - only `check` needs it
 
     config = loaded.config
-    counts = f"{_count(len(config.backends), 'backend')}, {_count(len(config.all_tools()), 'tool')}"
+    counts = f"{count(len(config.backends), 'backend')}, {count(len(config.all_tools()), 'tool')}"
     there = "" if loaded.exists else " is not there, the defaults apply"
     print(f"ok: {loaded.path}{there}: {counts}")
     for name, backend in config.backends.items():
@@ -231,7 +172,7 @@ def _print_table(loaded: LoadedConfig) -> None:
     from journeyman.config.read import read_text  # noqa: PLC0415 - only `show` needs it
     from journeyman.config.words import as_toml, dotted  # noqa: PLC0415 - only `show` needs it
 
-    _say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
+    say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
     places = locate(read_text(loaded.path)) if loaded.exists else Place(1)
     used = _used_where_unset(loaded.config)
     rows = [
@@ -279,12 +220,3 @@ def _without_unset(table: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in table.items()
         if value is not None
     }
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
-
-
-def _say(text: str) -> None:
-    """Tell the person; standard output is for what a program may read."""
-    print(text, file=sys.stderr)

@@ -16,7 +16,7 @@ def mcp(
 ) -> None:
     """Serve the tools to an MCP client over standard input and output.
 
-    A client starts this; register it with: claude mcp add journeyman -- journeyman mcp
+    A client starts this; `journeyman setup` registers it.
 
     It passes everything on to the daemon, which all windows share, and starts that if need be.
     """

@@ -1,35 +1,28 @@
-"""The config file that `journeyman config init` writes: commented, with what was found."""
+"""The config file that `config init` and `setup` write: commented, with what was found."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from journeyman.config.discovery import LOOPBACK, Found
+from journeyman.config.discovery import LOOPBACK
+from journeyman.config.proposals import Server, proposals
 from journeyman.config.words import as_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from journeyman.config.discovery import Found
+    from journeyman.config.proposals import Proposal
+
 LITELLM_VARIABLES = ("LITELLM_API_KEY", "LITELLM_MASTER_KEY")
 
 _MOST_MODELS = 3
 _MOST_NAMES = 12
-_CODING = re.compile(r"(?<!\ben)(?<!\bde)code|devstral", re.IGNORECASE)
-_NO_CHAT = re.compile(
-    r"embed(?!ded)|minilm|rerank|paraphrase|diffusion"
-    r"|(?<![a-z])(bge|gte|e5|nomic|jina|clip|tts|whisper|flux|dall-e)(?![a-z])",
-    re.IGNORECASE,
-)
-_CLOUD = re.compile(
-    r"^(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini|grok)|[:-]cloud$", re.IGNORECASE
-)
-_LITELLM_CLOUD = re.compile(r"^(openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai)/")
 
 _HEAD = """\
-# Journeyman's config file, written by `journeyman config init`; it is yours to edit.
+# Journeyman's config file, written by `journeyman`; it is yours to edit.
 # `journeyman config check` looks it over, `journeyman config show` prints every key and its value.
 """
 _NOTHING_FOUND = """
@@ -54,34 +47,6 @@ _ABOUT_TOOLS = {
     "ask_local_llama": "Summaries, first-pass analysis, classification, simple questions.",
     "ask_coding_model": "Syntax checks, boilerplate, formatting, simple refactors.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that was found, under the name that it gets in the config."""
-
-    name: str
-    found: Found
-
-    @property
-    def chat_models(self) -> list[str]:
-        """Its models without those for embeddings, speech and pictures, and without clouds."""
-        cloud = self.cloud_models
-        return [
-            model
-            for model in self.found.models
-            if model not in cloud and not _NO_CHAT.search(model)
-        ]
-
-    @property
-    def cloud_models(self) -> list[str]:
-        """The models whose names say that they run on somebody else's machine."""
-        return [
-            model
-            for model in self.found.models
-            if _CLOUD.search(model)
-            or (self.found.kind == "litellm" and _LITELLM_CLOUD.search(model))
-        ]
 
 
 def named(found: Iterable[Found]) -> list[Server]:
@@ -120,17 +85,9 @@ def starter(servers: Sequence[Server], looked: Sequence[str], environ: Mapping[s
         "\n# The servers that run models. A model is written NAME/MODEL.\n",
         *(_backend(server, environ) for server in servers),
         _TOOLS,
-        *(_tool(name, models) for name, models in proposed_models(servers).items()),
+        *(_tool(name, models) for name, models in proposals(servers).items()),
     ]
     return "".join(parts)
-
-
-def proposed_models(servers: Iterable[Server]) -> dict[str, list[str]]:
-    """Propose by their names which models serve which default tool."""
-    models = [(server.name, model) for server in servers for model in server.chat_models]
-    coding = [f"{name}/{model}" for name, model in models if _CODING.search(model)]
-    general = [f"{name}/{model}" for name, model in models if not _CODING.search(model)]
-    return {"ask_local_llama": general, "ask_coding_model": coding}
 
 
 def _backend(server: Server, environ: Mapping[str, str]) -> str:
@@ -159,15 +116,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f", and {rest} more" if rest > 0 else "")
 
 
-def _tool(name: str, models: list[str]) -> str:
+def _tool(name: str, models: list[Proposal]) -> str:
     lines = ["", f"# {_ABOUT_TOOLS[name]}", f"[tools.{name}]"]
     if not models:
         lines += ['# models = ["NAME/MODEL"]  # no fitting model was found by its name', ""]
         return "\n".join(lines)
     chosen, others = models[:_MOST_MODELS], models[_MOST_MODELS:_MOST_NAMES]
     lines += ["# Tried in this order: the next one when one fails.", "models = ["]
-    lines += [f"  {as_toml(model)}," for model in chosen]
-    lines += [f"  # {as_toml(model)}," for model in others]
+    lines += [f"  {as_toml(one.model)},  # {one.why}" for one in chosen]
+    lines += [f"  # {as_toml(one.model)},  # {one.why}" for one in others]
     return "\n".join([*lines, "]", ""])
 
 

@@ -13,7 +13,8 @@ from journeyman.backends.registry import open_backend
 from journeyman.config.discovery import Found, with_models
 from journeyman.config.keys import resolve_key
 from journeyman.config.models import EMBEDDED, BackendConfig
-from journeyman.config.starter import Server, key_variable, named
+from journeyman.config.proposals import Server
+from journeyman.config.starter import key_variable, named
 from journeyman.errors import BackendError
 from journeyman.litellm.entries import (
     OLLAMA_CHAT_ROUTE,

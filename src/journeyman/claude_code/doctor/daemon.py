@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from journeyman.claude_code.findings import Finding
@@ -33,20 +34,29 @@ async def describe() -> Mapping[str, Any] | None:
     return None if line is None else await line.call({"call": "describe"}, read)
 
 
-async def runs() -> bool:
-    """Whether one runs now; trouble is told by `check_daemon`."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was there before the handshake, which starts a daemon: one of that version, or none."""
+
+    ran: bool
+    version: str = ""
+
+
+async def look_before() -> Before:
+    """Look for a daemon; trouble is told by `check_daemon`."""
     try:
-        return await describe() is not None
+        told = await describe()
     except JourneymanError:
-        return True
+        return Before(ran=True)
+    return Before(ran=False) if told is None else Before(ran=True, version=str(told["version"]))
 
 
-async def check_daemon(*, ran_before: bool) -> Finding:
-    """Does a daemon run, is it of this version, and does it use the config as it is now?
-
-    Args:
-        ran_before: whether one ran before the handshake, which starts one.
-    """
+async def check_daemon(before: Before) -> Finding:
+    """Does a daemon run, is it of this version, and does it use the config as it is now?"""
+    if before.version and is_newer(own_version(), than=before.version):
+        # Our own questions have told it so: it may be gone already.
+        text = f"version {before.version}: older than this one ({own_version()}); it ends when idle"
+        return Finding("warning", "daemon", text, STOP)
     try:
         told = await describe()
     except JourneymanError as error:
@@ -55,8 +65,6 @@ async def check_daemon(*, ran_before: bool) -> Finding:
         return Finding("ok", "daemon", "none runs; the first window starts one")
     version = str(told.get("version"))
     text = f"version {version}, process {told.get('pid')}"
-    if is_newer(own_version(), than=version):
-        return Finding("warning", "daemon", f"{text}: older than this one ({own_version()})", STOP)
     if told.get("superseded"):
         return Finding("warning", "daemon", f"{text}: it ends when idle, a newer one is here", STOP)
     if problem := told.get("problem"):
@@ -65,5 +73,5 @@ async def check_daemon(*, ran_before: bool) -> Finding:
             "broken", "daemon", f"{text}: the changed config is not in use: {problem}", cure
         )
     windows = sum(one.get("role") == "mcp" for one in told.get("connections") or () if one)
-    began = "" if ran_before else "; started by this handshake, it stops when idle"
+    began = "" if before.ran else "; started by this handshake, it stops when idle"
     return Finding("ok", "daemon", f"{text}, windows: {windows}{began}")

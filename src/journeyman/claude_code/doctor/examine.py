@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.claude_code.doctor import backends as servers
 from journeyman.claude_code.doctor.configuration import check_config, check_ledger, check_project
-from journeyman.claude_code.doctor.daemon import check_daemon, runs
+from journeyman.claude_code.doctor.daemon import check_daemon, look_before
 from journeyman.claude_code.doctor.handshake import (
     NotGreeted,
     check_handshake,
@@ -91,11 +91,11 @@ async def _given(findings: list[Finding]) -> list[Finding]:
 async def _client_group(asked: Examination) -> list[Finding]:
     """The client, the registration, the handshake, and the daemon that stands behind it."""
     found = registered(places_here(asked.project, asked.environ))
-    client, ran_before = await asyncio.gather(check_client(asked.environ), runs())
+    client, before = await asyncio.gather(check_client(asked.environ), look_before())
     has_client = not client.text.startswith("Claude Code was not found")
     findings = [client, *check_registration(found, has_client=has_client)]
     findings += await _greeted(asked, found)
-    return [*findings, await check_daemon(ran_before=ran_before)]
+    return [*findings, await check_daemon(before)]
 
 
 async def _greeted(asked: Examination, found: Registration) -> list[Finding]:

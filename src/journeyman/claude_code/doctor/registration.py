@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from journeyman.claude_code.registered import Entry, Registration
 
-REGISTER = "claude mcp add --scope user journeyman -- journeyman mcp"
+REGISTER = "journeyman setup"
 
 _PLAIN = frozenset({"mcp", "journeyman", "-m", "-y", "--in-process", "--config"})
 """Arguments that are shown; any other one might be a secret."""
@@ -134,7 +134,7 @@ def _of(entry: Entry, has_other: bool) -> Iterator[Finding]:
                 "warning" if has_other else "broken",
                 "registration",
                 f"{name} stands in {entry.file}: Claude Code ignores mcpServers there",
-                f"take it out of that file; {REGISTER}" if not has_other else "take it out",
+                f"{REGISTER} moves it to where it counts" if not has_other else "take it out",
             )
         case "left-out":
             yield Finding(

@@ -1,0 +1,97 @@
+"""Looking for model servers and telling of them: what `config init` and `setup` share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from journeyman.backends.windows import with_windows
+from journeyman.cli.telling import count, say
+from journeyman.config.discovery import LOOPBACK, USUAL_PORTS, addresses, discover, with_models
+from journeyman.config.keys import checked_key
+from journeyman.config.read import parse, read_text
+from journeyman.config.starter import key_variable, named
+from journeyman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from journeyman.config.proposals import Server
+
+
+def find_servers(
+    hosts: Sequence[str], ports: Sequence[int], *, ask: bool
+) -> tuple[list[Server], list[str]]:
+    """Look for servers here and on other hosts, and say what is found.
+
+    Args:
+        hosts: the other hosts, as `addresses` takes them.
+        ports: the ports; none: the usual ones.
+        ask: whether to ask before a key is sent.
+
+    Returns:
+        What was found, and the addresses that were looked at.
+
+    Raises:
+        ArgumentError: a host is none, or a port.
+        ConfigError: a variable holds what is no key.
+    """
+    looked = addresses([LOOPBACK, *hosts], list(ports) or list(USUAL_PORTS))
+    say(f"Looking for model servers at {', '.join(looked)} …")
+    servers = _with_their_models(named(asyncio.run(discover(looked))), ask=ask)
+    for server in servers:
+        say(f"found {described(server)}")
+    return _with_windows(servers), looked
+
+
+def described(server: Server) -> str:
+    """Say in a line what a server is, how many models it has, and which key it wants."""
+    found = server.found
+    text = f"{found.kind} at {found.url}: {count(len(found.models), 'model')}"
+    if not found.needs_key:
+        return text
+    variable = key_variable(server, os.environ)
+    state = "is set" if os.environ.get(variable) else "is not set"
+    return f"{text}; it wants a key: {variable} will be used, which {state}"
+
+
+def sets_nothing(file: Path) -> bool:
+    """Whether a config file holds no key: what `init` writes where it finds no server."""
+    try:
+        return not parse(read_text(file), file)
+    except ConfigError:
+        return False
+
+
+def _with_their_models(servers: list[Server], *, ask: bool) -> list[Server]:
+    """Ask those that want a key for their models, if the key is set and the user agrees."""
+    told = []
+    for server in servers:
+        variable = key_variable(server, os.environ)
+        key = _key(server)
+        question = f"Ask {server.found.url} for its models, with the key in {variable}?"
+        if key and (not ask or (sys.stdin.isatty() and typer.confirm(question, err=True))):
+            key = checked_key(key, f"the environment variable {variable}")
+            found = asyncio.run(with_models(server.found, key))
+            told.append(replace(server, found=found))
+        else:
+            told.append(server)
+    return told
+
+
+def _with_windows(servers: list[Server]) -> list[Server]:
+    """Ask for the windows too; a key goes only where it has been sent with leave already."""
+    keys = {one.name: _key(one) for one in servers if one.found.needs_key and one.found.models}
+    return asyncio.run(with_windows(servers, keys))
+
+
+def _key(server: Server) -> str:
+    if not server.found.needs_key:
+        return ""
+    return os.environ.get(key_variable(server, os.environ), "").strip()

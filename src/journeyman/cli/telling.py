@@ -1,0 +1,41 @@
+"""Telling the person what happens, beside standard output, and asking."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from journeyman.cli import EXIT_FAILED
+from journeyman.errors import ArgumentError
+
+
+def say(text: str) -> None:
+    """Tell the person; standard output is for what a program may read."""
+    print(text, file=sys.stderr)
+
+
+def count(number: int, thing: str) -> str:
+    """Say how many there are of a thing."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def confirm(question: str) -> None:
+    """Ask, and leave with 1 at a no.
+
+    Raises:
+        ArgumentError: nobody is there to ask.
+    """
+    if not agrees(question):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def agrees(question: str) -> bool:
+    """Ask for a yes or a no; yes if the person just presses Enter.
+
+    Raises:
+        ArgumentError: nobody is there to ask.
+    """
+    if not sys.stdin.isatty():
+        raise ArgumentError("nobody is there to ask", hint="add --yes, or --dry-run to only look")
+    return typer.confirm(question, default=True, err=True)

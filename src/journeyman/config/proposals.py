@@ -1,0 +1,125 @@
+"""Which of the models that were found serves which tool, and why: read off their names and windows.
+
+A name tells whether a model is made for code, and often how large it is. Nothing is asked of a
+model: the order is a proposal, the config file is the user's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from journeyman.config.discovery import Found
+
+GENERAL_TOOL = "ask_local_llama"
+CODING_TOOL = "ask_coding_model"
+
+_CODING = re.compile(r"(?<!\ben)(?<!\bde)code|devstral", re.IGNORECASE)
+_NO_CHAT = re.compile(
+    r"embed(?!ded)|minilm|rerank|paraphrase|diffusion"
+    r"|(?<![a-z])(bge|gte|e5|nomic|jina|clip|tts|whisper|flux|dall-e)(?![a-z])",
+    re.IGNORECASE,
+)
+_CLOUD = re.compile(
+    r"^(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini|grok)|[:-]cloud$", re.IGNORECASE
+)
+_LITELLM_CLOUD = re.compile(r"^(openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai)/")
+_SIZE = re.compile(
+    r"(?<![\w.])(?:(?P<experts>\d{1,2})x)?(?P<number>\d{1,4}(?:\.\d{1,3})?)(?P<unit>[bm])(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_LEAST_MILLIONS = 10  # "1m" is a context of a million tokens, not a size
+_USUAL_SIZE = 7.0  # for the order alone, where a name does not tell
+_SMALL = 2.0
+_SMALL_WINDOW = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that was found, under the name that it gets in the config.
+
+    `windows` holds the context windows in tokens that it told, by model.
+    """
+
+    name: str
+    found: Found
+    windows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def chat_models(self) -> list[str]:
+        """Its models without those for embeddings, speech and pictures, and without clouds."""
+        cloud = self.cloud_models
+        return [
+            model
+            for model in self.found.models
+            if model not in cloud and not _NO_CHAT.search(model)
+        ]
+
+    @property
+    def cloud_models(self) -> list[str]:
+        """The models whose names say that they run on somebody else's machine."""
+        return [
+            model
+            for model in self.found.models
+            if _CLOUD.search(model)
+            or (self.found.kind == "litellm" and _LITELLM_CLOUD.search(model))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A model for a tool, written `backend/model`, and why it stands where it does."""
+
+    model: str
+    why: str
+
+
+def proposals(servers: Iterable[Server]) -> dict[str, list[Proposal]]:
+    """Propose which models serve which default tool, the best first.
+
+    Large models come before small ones, and those with hardly any window come last. Where a name
+    does not tell a size, the order is the server's.
+    """
+    found = [(server, model) for server in servers for model in server.chat_models]
+    found.sort(key=lambda one: _rank(*one))
+    tools: dict[str, list[Proposal]] = {GENERAL_TOOL: [], CODING_TOOL: []}
+    for server, model in found:
+        tool = CODING_TOOL if _CODING.search(model) else GENERAL_TOOL
+        tools[tool].append(Proposal(f"{server.name}/{model}", _why(server, model)))
+    return tools
+
+
+def billions(model: str) -> float | None:
+    """Read the number of parameters off a model's name, in billions: 7.0 of `qwen2.5-coder:7b`.
+
+    Of a mixture such as `mixtral-8x7b` the whole counts. None where the name does not tell.
+    """
+    for match in _SIZE.finditer(model):
+        number = float(match["number"]) * int(match["experts"] or 1)
+        if match["unit"].lower() == "b":
+            return number
+        if number >= _LEAST_MILLIONS:
+            return number / 1000
+    return None
+
+
+def _rank(server: Server, model: str) -> tuple[bool, float]:
+    window = server.windows.get(model)
+    narrow = window is not None and window < _SMALL_WINDOW
+    return narrow, -(billions(model) or _USUAL_SIZE)
+
+
+def _why(server: Server, model: str) -> str:
+    size, window = billions(model), server.windows.get(model)
+    reasons = ["made for code, by its name"] if _CODING.search(model) else ["a general model"]
+    if size is not None:
+        shown = f"{size:g} billion" if size >= 1 else f"{size * 1000:g} million"
+        reasons.append(f"{shown} parameters" + (", so it comes late" if size < _SMALL else ""))
+    if window is not None:
+        narrow = ", so it comes last" if window < _SMALL_WINDOW else ""
+        reasons.append(f"a window of {window} tokens{narrow}")
+    return "; ".join(reasons)
