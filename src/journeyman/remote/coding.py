@@ -113,6 +113,8 @@ def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> Any:
 
 
 def _decode_plain(kind: Any, data: object, where: str) -> Any:
+    if kind is Any:
+        return data
     if kind is Path:
         return Path(_expect(str, data, where))
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
