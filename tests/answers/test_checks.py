@@ -80,12 +80,34 @@ def test_a_count_that_is_missing_near_or_larger_is_no_alarm(counted):
 
 @pytest.mark.parametrize("said", ["bug", "Bug", ' "bug" ', "**bug**", "bug.", "`BUG`", '"Bug"'])
 def test_a_label_is_returned_as_the_config_writes_it(said):
-    assert check_reply(replace(GOOD, text=said), Demand(labels=("Bug", "Wish",))).text == "Bug"
+    assert (
+        check_reply(
+            replace(GOOD, text=said),
+            Demand(
+                labels=(
+                    "Bug",
+                    "Wish",
+                )
+            ),
+        ).text
+        == "Bug"
+    )
 
 
 def test_a_label_may_end_in_a_mark_itself():
     reply = replace(GOOD, text="not sure.")
-    assert check_reply(reply, Demand(labels=("Not sure.", "sure",))).text == "Not sure."
+    assert (
+        check_reply(
+            reply,
+            Demand(
+                labels=(
+                    "Not sure.",
+                    "sure",
+                )
+            ),
+        ).text
+        == "Not sure."
+    )
 
 
 @pytest.mark.parametrize("said", ["it is a bug", "bugs", "wish or bug", "[1]", '{"label": "bug"}'])
@@ -98,7 +120,18 @@ def test_anything_else_than_a_label_fails(said):
 def test_a_whole_label_is_no_cut_off_where_only_blanks_followed_it():
     """llama.cpp's grammar allows blanks after the closing quote, and small models like them."""
     reply = replace(GOOD, text='"bug"\n     ', finish="length")
-    assert check_reply(reply, Demand(labels=("bug", "bug report",))).text == "bug"
+    assert (
+        check_reply(
+            reply,
+            Demand(
+                labels=(
+                    "bug",
+                    "bug report",
+                )
+            ),
+        ).text
+        == "bug"
+    )
 
 
 @pytest.mark.parametrize("text", ["bug", '"bug', '"bugs"'])
