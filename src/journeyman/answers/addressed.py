@@ -29,7 +29,7 @@ _PHRASES = re.compile(
     r"tool_use|tool_result|human|assistant)\b[^>\n]{0,60}>"
     r"|<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|>"
     r"|\[/?INST\]|<</?SYS>>"
-    r"|^(?:system|assistant|human)\s*:",
+    r"|^(?:assistant|human)\s*:\s|^system\s*:\s+(?:you|ignore|new|from now)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _LONGEST_SHOWN = 60

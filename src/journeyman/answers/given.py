@@ -65,7 +65,7 @@ class Given:
 
     def has_code(self, text: str) -> bool:
         """Tell whether this piece of code stands there; only case and blanks do not count."""
-        return joined(_SYMBOL.findall(folded(text))) in self._symbols
+        return joined(symbols(text)) in self._symbols
 
 
 def folded(text: str) -> str:
@@ -76,6 +76,11 @@ def folded(text: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a text, folded; each sign of a script without blanks is one."""
     return _WORD.findall(folded(text))
+
+
+def symbols(text: str) -> list[str]:
+    """The words and the signs of a piece of code, folded, without its blanks."""
+    return _SYMBOL.findall(folded(text))
 
 
 def joined(parts: list[str]) -> str:

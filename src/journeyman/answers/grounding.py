@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from journeyman.answers.given import words
+from journeyman.answers.given import symbols, words
 from journeyman.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _QUOTED = re.compile(
     r'(?<![\w"=])"(?=\S)((?:[^"\n]|\n(?!\s*\n))*)(?<=\S)"(?!\w)'
     r"|[“„«]((?:[^“”„«»\n]|\n(?!\s*\n))*)[”“»]"
 )
-_BLOCK = re.compile(r"^[ ]{0,3}>[^\n]*(?:\n[ ]{0,3}>[^\n]*)*", re.MULTILINE)
+# `>>>` is Python's prompt.
+_BLOCK = re.compile(r"^[ ]{0,3}>(?!>>)[^\n]*(?:\n[ ]{0,3}>(?!>>)[^\n]*)*", re.MULTILINE)
 _FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,}).*?(?:^[ ]{0,3}\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LEFT_OUT = re.compile(r"\[[^\]\n]*\]|\(\.\.\.\)|\.{3,}|…")
@@ -136,14 +137,14 @@ def _quotations(text: str, given: Given) -> Iterator[_Claim]:
     for block in _BLOCK.finditer(text):
         if not _within(block.start(), taken):
             taken.append(block.span())
-            yield from _claim(text, block.span(), _unmarked(block[0]), given.has_words, given)
+            yield from _claim(text, block.span(), _unmarked(block[0]), given.has_words)
     for quote in _QUOTED.finditer(text):
         if not _within(quote.start(), [*taken, *spans]):
             quoted = quote[1] or quote[2] or ""
-            yield from _claim(text, quote.span(), quoted, given.has_words, given)
+            yield from _claim(text, quote.span(), quoted, given.has_words)
     for code in _CODE.finditer(text):
         if not _within(code.start(), taken) and _is_cited(text, code.span()):
-            yield from _claim(text, code.span(), code[1], given.has_code, given)
+            yield from _claim(text, code.span(), code[1], given.has_code)
 
 
 def _claim(
@@ -151,14 +152,14 @@ def _claim(
     span: tuple[int, int],
     quoted: str,
     stands_there: Callable[[str], bool],
-    given: Given,
 ) -> Iterator[_Claim]:
     """Yield the claim that a quoted text is, if it is one."""
     before = re.split(r"[.!?]\s|\n\n", text[max(0, span[0] - _CONTEXT) : span[0]])[-1]
-    if len(words(quoted)) < _LEAST_WORDS or _OWN_WORDS.search(before):
+    is_code = text[span[0]] == "`"
+    if len((symbols if is_code else words)(quoted)) < _LEAST_WORDS or _OWN_WORDS.search(before):
         return
     parts = [part for part in _LEFT_OUT.split(_LINE_NUMBER.sub(" ", quoted)) if words(part)]
-    true = all(map(stands_there, parts)) or given.has_words(quoted)
+    true = all(map(stands_there, parts)) or stands_there(quoted)
     yield _Claim(*span, quoted, true)
 
 
