@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,7 @@ from journeyman.errors import ArgumentError, HandedBack
 from journeyman.remote.engine import RemoteEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from journeyman.backends.base import ModelInfo
     from journeyman.engine.many.values import Step, Table
@@ -74,6 +75,8 @@ class Journeyman:
         model: str | None = None,
         max_tokens: int | None = None,
         batch: bool = False,
+        labels: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
@@ -88,9 +91,11 @@ class Journeyman:
             model: `backend/model` or a pattern, instead of the tool's own list.
             max_tokens: the longest answer in tokens.
             batch: one of many that nobody waits for: it stands back behind questions.
+            labels: the answer is one of these; `Answer.confidence` says how sure the model was.
+            schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
             on_progress: told of each step; must not block.
             on_text: given the raw pieces of the reply as they come, thinking included; not with
-                a tool that has labels, whose reply is no label before it is checked.
+                labels or a schema, whose reply is neither before it is checked.
 
         Raises:
             HandedBack: no model gave an answer that passes the checks.
@@ -108,9 +113,12 @@ class Journeyman:
             max_tokens=_checked_limit(max_tokens),
             models=(model,) if model else (),
             kind="batch" if batch else "interactive",
+            labels=tuple(_texts("labels", labels)),
+            schema=_checked_schema(schema),
         )
         quiet = Listener()
-        hear = quiet.text if on_text is None or found.config.labels else on_text
+        is_prose = not (labels or schema is not None or found.config.labels)
+        hear = on_text if on_text and is_prose else quiet.text
         listener = Listener(on_progress or quiet.progress, hear)
         outcome = await self._engine.delegate(job, self._session, listener)
         if isinstance(outcome, Answer):
@@ -169,9 +177,9 @@ class Journeyman:
             tool=tool,
             arguments={found.first_argument: prompt, **(arguments or {})},
             files=tuple(_references(files)),
-            items=tuple(_texts(items)),
-            labels=tuple(_texts(labels)),
-            schema=schema,
+            items=tuple(_texts("items", items)),
+            labels=tuple(_texts("labels", labels)),
+            schema=_checked_schema(schema),
             max_tokens=_checked_limit(max_tokens),
             models=(model,) if model else (),
             fresh=fresh,
@@ -277,10 +285,19 @@ def _references(files: Sequence[str | os.PathLike[str]]) -> list[str]:
         ) from None
 
 
-def _texts(texts: Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, str) or not all(isinstance(one, str) for one in texts):
-        raise ArgumentError(f"a list of strings is wanted, not {texts!r:.80}")
-    return texts
+def _texts(name: str, items: Sequence[str]) -> Sequence[str]:
+    _listed(name, items)
+    for item in items:
+        if not isinstance(item, str):
+            raise ArgumentError(f"{name} holds what is no text: {item!r}", hint="a list of strings")
+    return items
+
+
+def _checked_schema(schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if schema is not None and not isinstance(schema, Mapping):
+        hint = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
+        raise ArgumentError(f"schema is a mapping, not {type(schema).__name__}", hint=hint)
+    return schema
 
 
 def _checked_limit(max_tokens: int | None) -> int | None:

@@ -57,6 +57,10 @@ _MIGRATIONS = (
     """
     ALTER TABLE delegations ADD COLUMN answering_seconds REAL;
     """,
+    """
+    ALTER TABLE delegations ADD COLUMN confidence REAL;
+    ALTER TABLE delegations ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 
@@ -67,7 +71,8 @@ class Entry:
     `at` is seconds since the epoch; tokens are as the server counted them, None where it did not;
     `answering_seconds` are those from the answering model's first token to its last;
     `bytes_read` went to the model by reference, `bytes_returned` came back to the caller; `tries`
-    holds one line for each model that failed.
+    holds one line for each model that failed, the check that it failed in brackets; `confidence` is
+    that of a label, `checks` are those that the answer passed.
     """
 
     at: float
@@ -84,6 +89,8 @@ class Entry:
     answering_seconds: float | None = None
     tries: tuple[str, ...] = ()
     error: str = ""
+    confidence: float | None = None
+    checks: tuple[str, ...] = ()
 
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
@@ -206,7 +213,8 @@ class Ledger:
             raise _unusable(self.path, error) from error
         for row in rows:
             values_by_name = dict(zip(_COLUMNS, row, strict=True))
-            values_by_name["tries"] = tuple(json.loads(values_by_name["tries"]))
+            for name in ("tries", "checks"):
+                values_by_name[name] = tuple(json.loads(values_by_name[name]))
             yield Entry(**values_by_name)
 
     def speed(self, model: str) -> float | None:

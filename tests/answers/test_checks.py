@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from journeyman.answers.checks import Reply, check_reply, label_schema
+from journeyman.answers.checks import Demand, Reply, check_reply
 from journeyman.errors import CheckFailed
 
 GOOD = Reply(
@@ -20,7 +20,7 @@ GOOD = Reply(
 
 def failure(reply, **options):
     with pytest.raises(CheckFailed) as caught:
-        check_reply(reply, **options)
+        check_reply(reply, Demand(**options))
     return caught.value
 
 
@@ -80,17 +80,39 @@ def test_a_count_that_is_missing_near_or_larger_is_no_alarm(counted):
 
 @pytest.mark.parametrize("said", ["bug", "Bug", ' "bug" ', "**bug**", "bug.", "`BUG`", '"Bug"'])
 def test_a_label_is_returned_as_the_config_writes_it(said):
-    assert check_reply(replace(GOOD, text=said), labels=["Bug", "Wish"]).text == "Bug"
+    assert (
+        check_reply(
+            replace(GOOD, text=said),
+            Demand(
+                labels=(
+                    "Bug",
+                    "Wish",
+                )
+            ),
+        ).text
+        == "Bug"
+    )
 
 
 def test_a_label_may_end_in_a_mark_itself():
     reply = replace(GOOD, text="not sure.")
-    assert check_reply(reply, labels=["Not sure.", "sure"]).text == "Not sure."
+    assert (
+        check_reply(
+            reply,
+            Demand(
+                labels=(
+                    "Not sure.",
+                    "sure",
+                )
+            ),
+        ).text
+        == "Not sure."
+    )
 
 
 @pytest.mark.parametrize("said", ["it is a bug", "bugs", "wish or bug", "[1]", '{"label": "bug"}'])
 def test_anything_else_than_a_label_fails(said):
-    error = failure(replace(GOOD, text=said), labels=["bug", "wish"])
+    error = failure(replace(GOOD, text=said), labels=("bug", "wish"))
     assert error.check == "label"
     assert "bug, wish" in str(error)
 
@@ -98,12 +120,23 @@ def test_anything_else_than_a_label_fails(said):
 def test_a_whole_label_is_no_cut_off_where_only_blanks_followed_it():
     """llama.cpp's grammar allows blanks after the closing quote, and small models like them."""
     reply = replace(GOOD, text='"bug"\n     ', finish="length")
-    assert check_reply(reply, labels=["bug", "bug report"]).text == "bug"
+    assert (
+        check_reply(
+            reply,
+            Demand(
+                labels=(
+                    "bug",
+                    "bug report",
+                )
+            ),
+        ).text
+        == "bug"
+    )
 
 
 @pytest.mark.parametrize("text", ["bug", '"bug', '"bugs"'])
 def test_a_label_that_may_have_gone_on_is_cut_off(text):
-    error = failure(replace(GOOD, text=text, finish="length"), labels=["bug", "bug report"])
+    error = failure(replace(GOOD, text=text, finish="length"), labels=("bug", "bug report"))
     assert error.check == "cut-off"
 
 
@@ -123,8 +156,3 @@ def test_what_a_stray_closing_tag_took_away_is_told():
     checked = check_reply(replace(GOOD, text="so it is\n</think>\nYes."))
     assert checked.text == "Yes."
     assert "thinking" in checked.notes[0]
-
-
-def test_labels_become_a_schema():
-    assert label_schema(["a", "b"]) == {"type": "string", "enum": ["a", "b"]}
-    assert label_schema([]) is None

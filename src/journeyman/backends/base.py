@@ -59,6 +59,8 @@ class ChatRequest:
 
     `max_tokens` limits the reply, thinking included. `schema` is a JSON Schema that the reply
     shall follow; backends constrain the decoding where they can, the caller validates always.
+    `alternatives` is how many of the most probable tokens shall be told at each place; servers that
+    know no such thing tell none.
     """
 
     model: str
@@ -66,6 +68,20 @@ class ChatRequest:
     max_tokens: int
     temperature: float | None = None
     schema: Mapping[str, Any] | None = None
+    alternatives: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a reply, in UTF-8, of which it may be a part of a sign only.
+
+    `logprob` is the natural logarithm of its probability; `others` are the most probable tokens in
+    its place with theirs, itself among them.
+    """
+
+    text: bytes
+    logprob: float
+    others: tuple[tuple[bytes, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +98,14 @@ class Chunk:
 
     `thinking` holds what the server itself marked as reasoning. The piece that carries
     `finish` ("stop", "length", or the server's own word) is the last one with text;
-    `usage` may come with it or after it.
+    `usage` may come with it or after it. `tokens` are those of the piece, if they were asked for.
     """
 
     text: str = ""
     thinking: str = ""
     finish: str | None = None
     usage: Usage | None = None
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,14 @@ from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, told
 from journeyman.backends.http import ollama_client
-from journeyman.backends.wire import as_count, as_json, question, relay, sign_of_life
+from journeyman.backends.wire import (
+    as_count,
+    as_json,
+    as_tokens,
+    question,
+    relay,
+    sign_of_life,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -204,6 +211,8 @@ def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:
     }
     if request.schema is not None:
         body["format"] = dict(request.schema)
+    if request.alternatives:  # versions that know no such thing take no notice
+        body |= {"logprobs": True, "top_logprobs": request.alternatives}
     return body
 
 
@@ -220,12 +229,13 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
         _text(message.get(key)) if isinstance(message, dict) else ""
         for key in ("content", "thinking")
     )
+    tokens = as_tokens(line.get("logprobs"))
     if not line.get("done"):
-        return Chunk(text, thinking) if text or thinking else None
+        return Chunk(text, thinking, tokens=tokens) if text or thinking else None
     # Before 0.1.33 there was no done_reason: done was all it said.
     finish = _text(line.get("done_reason")) or "stop"
     usage = Usage(as_count(line.get("prompt_eval_count")), as_count(line.get("eval_count")))
-    return Chunk(text, thinking, finish, usage)
+    return Chunk(text, thinking, finish, usage, tokens)
 
 
 def _trained_window(info: Mapping[str, Any]) -> int | None:

@@ -13,7 +13,14 @@ from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import api_url, http_client, openai_client, root_url
 from journeyman.backends.tokenizers import TOKENIZERS
-from journeyman.backends.wire import as_count, as_json, question, relay, sign_of_life
+from journeyman.backends.wire import (
+    as_count,
+    as_json,
+    as_tokens,
+    question,
+    relay,
+    sign_of_life,
+)
 from journeyman.errors import (
     AuthFailed,
     BadReply,
@@ -70,7 +77,8 @@ class OpenAIBackend:
         self._settings = settings
         self._socket = socket
         self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
-        self._tells_usage = True
+        self._refused: set[tuple[str, str]] = set()
+        """Fields beyond the usual that a model was asked with and that were refused, by name."""
 
     async def models(self) -> list[ModelInfo]:
         """List the chat models of `/v1/models`; entries that say they do other work are left out.
@@ -261,15 +269,17 @@ class OpenAIBackend:
 
     async def _open_stream(self, asked: Asked, request: ChatRequest) -> openai.AsyncStream[object]:
         body = request_body(request)
-        if not self._tells_usage:
-            return await self._post_stream(asked, body)
-        try:
-            return await self._post_stream(asked, body | USAGE_TOO)
-        except RequestRejected as refusal:
-            if "stream_options" not in str(refusal):
-                raise
-            self._tells_usage = False
-            return await self._post_stream(asked, body)
+        extras = _extras(request)
+        while True:
+            wanted = [name for name in extras if (request.model, name) not in self._refused]
+            more = {key: value for name in wanted for key, value in extras[name].items()}
+            try:
+                return await self._post_stream(asked, body | more)
+            except RequestRejected as refusal:
+                refused = [name for name in wanted if name in str(refusal)]
+                if not refused:
+                    raise
+                self._refused.update((request.model, name) for name in refused)
 
     async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
         import openai  # noqa: PLC0415 - importing it is slow
@@ -300,6 +310,14 @@ def request_body(request: ChatRequest) -> dict[str, Any]:
     return body
 
 
+def _extras(request: ChatRequest) -> dict[str, dict[str, Any]]:
+    """Fields that make an answer better and that some servers refuse, by the name they call."""
+    extras: dict[str, dict[str, Any]] = {"stream_options": USAGE_TOO}
+    if request.alternatives:
+        extras["logprobs"] = {"logprobs": True, "top_logprobs": request.alternatives}
+    return extras
+
+
 def read_event(event: object) -> Chunk | None:
     """Make a chunk of one event of a stream; None if it says nothing.
 
@@ -312,7 +330,9 @@ def read_event(event: object) -> Chunk | None:
     choice = choices[0] if isinstance(choices, list) and choices else {}
     delta = choice.get("delta") if isinstance(choice, dict) else None
     delta = delta if isinstance(delta, dict) else {}
+    told = choice.get("logprobs") if isinstance(choice, dict) else None
     chunk = Chunk(
+        tokens=as_tokens(told.get("content")) if isinstance(told, dict) else (),
         text=_text(delta, "content"),
         thinking=_text(delta, "reasoning_content") or _text(delta, "reasoning"),
         finish=_text(choice, "finish_reason") or None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from journeyman.backends.base import Token
 from journeyman.backends.faults import cut_stream, exception_fault, response_to, told
 from journeyman.errors import BackendError
 
@@ -93,3 +95,33 @@ def as_count(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value < _TOO_MANY else None
+
+
+def as_tokens(told: object) -> tuple[Token, ...]:
+    """Read a list of tokens with their probabilities, as OpenAI's API and Ollama's write it.
+
+    What is not of that form is left out: nobody loses an answer by an odd figure.
+    """
+    entries = told if isinstance(told, list) else ()
+    tokens = []
+    for entry in entries:
+        if (one := _token(entry)) is None:
+            continue
+        shown = entry.get("top_logprobs")
+        others = map(_token, shown if isinstance(shown, list) else ())
+        tokens.append(Token(*one, tuple(other for other in others if other)))
+    return tuple(tokens)
+
+
+def _token(entry: Any) -> tuple[bytes, float] | None:
+    if not isinstance(entry, dict):
+        return None
+    text, signs, logprob = (entry.get(key) for key in ("token", "bytes", "logprob"))
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float) or math.isnan(logprob):
+        return None
+    if isinstance(signs, list):  # a token that is a part of a sign has its bytes alone
+        try:
+            return bytes(signs), logprob
+        except (TypeError, ValueError):
+            return None
+    return (text.encode(errors="replace"), logprob) if isinstance(text, str) else None

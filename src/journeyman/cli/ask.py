@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,6 +54,14 @@ def ask(
         list[Path] | None,
         typer.Option("--root", metavar="DIR", help="A further folder that may be read."),
     ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", "-l", help="The answer is one of these labels. Repeatable."),
+    ] = None,
+    schema: Annotated[
+        str,
+        typer.Option(metavar="FILE|JSON", help="The answer is JSON that follows this JSON Schema."),
+    ] = "",
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     no_stdin: Annotated[
         bool, typer.Option("--no-stdin", help="Leave standard input alone.")
@@ -87,6 +96,8 @@ def ask(
         max_tokens=max_tokens,
         batch=batch,
         daemon=False if in_process else None,
+        labels=tuple(labels or ()),
+        schema=_schema(schema) if schema else None,
     )
     if as_json:
         print_json(question)
@@ -143,6 +154,26 @@ def _read_stdin() -> bytes:
         return sys.stdin.buffer.read()
     finally:
         notice.cancel()
+
+
+def _schema(given: str) -> dict[str, Any]:
+    """Read a schema that is given itself, or the file that holds it."""
+    text, where = given, "--schema"
+    if not given.lstrip().startswith("{"):
+        where = f"--schema {given}"
+        try:
+            text = Path(given).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            hint = "a file, or the JSON Schema itself, which begins with {"
+            raise ArgumentError(f"{where}: cannot be read: {reason}", hint=hint) from None
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(f"{where} is no JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise ArgumentError(f"{where} is no JSON Schema", hint="it is an object: {…}")
+    return schema
 
 
 def _named(arguments: list[str]) -> dict[str, str]:

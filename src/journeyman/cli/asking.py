@@ -34,6 +34,8 @@ class Question:
     max_tokens: int | None
     batch: bool = False
     daemon: bool | None = None
+    labels: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
 
 
 def print_text(question: Question) -> None:
@@ -97,6 +99,8 @@ async def _ask(
             model=question.model,
             max_tokens=question.max_tokens,
             batch=question.batch,
+            labels=question.labels,
+            schema=question.schema,
             on_progress=on_progress,
             on_text=on_text,
         )

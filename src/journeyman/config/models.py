@@ -5,14 +5,12 @@ docs/configuration.md is generated from here: every field carries its descriptio
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from journeyman.config.rules import (
     ConfigPath,
-    KeyPath,
     http_address,
     listening_address,
     misfits,
@@ -20,29 +18,47 @@ from journeyman.config.rules import (
     no_such,
     variable_name,
 )
+from journeyman.config.section import Section
+from journeyman.config.tools import (
+    ASK_CODING_MODEL,
+    ASK_LOCAL_LLAMA,
+    DEFAULT_TOOLS,
+    OPTIONAL_MARK,
+    PLACEHOLDER,
+    RESERVED_ARGUMENTS,
+    ToolConfig,
+)
+
+__all__ = [
+    "ASK_CODING_MODEL",
+    "ASK_LOCAL_LLAMA",
+    "DEFAULT_TOOLS",
+    "EMBEDDED",
+    "OPTIONAL_MARK",
+    "PLACEHOLDER",
+    "RESERVED_ARGUMENTS",
+    "TAKEN_BACKENDS",
+    "TAKEN_TOOLS",
+    "BackendConfig",
+    "BackendKind",
+    "Config",
+    "DaemonConfig",
+    "EmbeddedConfig",
+    "HttpConfig",
+    "LedgerConfig",
+    "ProjectConfig",
+    "QueueConfig",
+    "ReferencesConfig",
+    "Section",
+    "ToolConfig",
+]
 
 BackendKind = Literal["openai", "litellm", "ollama", "llama-swap"]
 
 EMBEDDED = "embedded"
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
-OPTIONAL_MARK = "?"
-RESERVED_ARGUMENTS = frozenset({"files", "max_tokens"})
 TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}
 _OWN_TOOL = "is a tool of Journeyman's own; choose another name"
 TAKEN_TOOLS = {"list_available_local_models": _OWN_TOOL, "ask_each": _OWN_TOOL}
-
-
-class Section(BaseModel):
-    """A table of the config file: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
 
 
 class BackendConfig(Section):
@@ -91,92 +107,6 @@ class BackendConfig(Section):
     windows: dict[str, Annotated[int, Field(gt=0)]] = {}
     """Context windows in tokens by model name, where the server does not tell the true one.
     For Ollama it is also the `num_ctx` that is asked for."""
-
-
-class ToolConfig(Section):
-    """A named tool: what Claude sees, and which models answer."""
-
-    use_for: str
-    """What the models behind it are good for. Claude decides by this text."""
-
-    avoid_for: str = ""
-    """What they are not good for."""
-
-    models: list[str] = []
-    """The models that may answer, in order: `backend/model`, or a pattern such as `koala/*`.
-    The next is tried when one fails. Empty: every model of the configured backends; the
-    embedded model where no backend is configured."""
-
-    system: str = (
-        "You are a careful assistant. Answer only from what you are given, briefly and "
-        "directly. If the answer is not there, say so."
-    )
-    """The system prompt."""
-
-    parameters: dict[str, str] = {
-        "prompt": "The whole task; the model sees nothing else but this and the files."
-    }
-    """The tool's arguments, name and description. The name of an optional one ends in `?`."""
-
-    template: str = ""
-    """How the arguments become the prompt, such as `Question: {question}`. Empty: the
-    arguments one after another. File contents always come before it."""
-
-    labels: list[str] = []
-    """If set, the answer is exactly one of these."""
-
-    max_tokens: int = Field(default=1024, gt=0)
-    """The longest answer in tokens, thinking included, unless the call asks for another."""
-
-    temperature: float | None = Field(default=0.2, ge=0, le=2)
-    """Sampling temperature. Low suits the work that is handed over."""
-
-    timeout: float = Field(default=900.0, gt=0)
-    """Seconds for one model's whole answer."""
-
-    deadline: float = Field(default=1800.0, gt=0)
-    """Seconds for the whole call: waiting for a slot and every model that is tried."""
-
-    @field_validator("models")
-    @classmethod
-    def _names_a_backend(cls, models: list[str]) -> list[str]:
-        misfits(
-            ((place,), f"{model!r} is not written backend/model")
-            for place, model in enumerate(models)
-            if not all(model.partition("/"))
-        )
-        return models
-
-    @field_validator("labels")
-    @classmethod
-    def _labels_differ(cls, labels: list[str]) -> list[str]:
-        folded = [label.strip().casefold() for label in labels]
-        if len(set(folded)) != len(folded) or "" in folded:
-            raise ValueError("must differ from each other and may not be empty")
-        return labels
-
-    @model_validator(mode="after")
-    def _parameters_fit_the_template(self) -> Self:
-        found: list[tuple[KeyPath, str]] = []
-        names: set[str] = set()
-        for parameter in self.parameters:
-            name = parameter.removesuffix(OPTIONAL_MARK)
-            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
-                found.append((("parameters", parameter), "an argument's name is a-z, 0-9 and '_'"))
-            elif name in RESERVED_ARGUMENTS:
-                found.append((("parameters", parameter), "every tool has that argument by itself"))
-            elif name in names:
-                found.append((("parameters", parameter), "is there twice, with and without '?'"))
-            names.add(name)
-        if all(name.endswith(OPTIONAL_MARK) for name in self.parameters):
-            found.append((("parameters",), "at least one must be required (no '?' at its end)"))
-        found += [
-            (("template",), f"{{{placeholder}}} is none of its parameters")
-            for placeholder in dict.fromkeys(PLACEHOLDER.findall(self.template))
-            if placeholder not in names
-        ]
-        misfits(found)
-        return self
 
 
 class EmbeddedConfig(Section):
@@ -291,31 +221,6 @@ class HttpConfig(Section):
     """Web pages that may call it, such as `https://tools.example.com`. None by default."""
 
 
-ASK_LOCAL_LLAMA = ToolConfig(
-    use_for=(
-        "bulk summarization, first-pass analysis, classification, simple questions about "
-        "text that you would otherwise have to read"
-    ),
-    avoid_for="deep reasoning, planning, fresh knowledge, anything that must not be wrong",
-)
-
-ASK_CODING_MODEL = ToolConfig(
-    use_for="syntax checks, boilerplate, formatting questions, simple pattern refactors",
-    avoid_for="architecture, debugging across files, security review",
-    system=(
-        "You are a careful programming assistant. Answer with code or a short explanation, "
-        "nothing else. If you are not sure, say so."
-    ),
-    parameters={
-        "question": "The whole task; the model sees nothing else but this, the code and the files.",
-        "code?": "A piece of code that it is about. For code in files use `files`.",
-    },
-)
-
-
-DEFAULT_TOOLS = {"ask_local_llama": ASK_LOCAL_LLAMA, "ask_coding_model": ASK_CODING_MODEL}
-
-
 class Config(Section):
     """The whole config file."""
 
@@ -367,10 +272,18 @@ class Config(Section):
     @model_validator(mode="after")
     def _tools_name_known_backends(self) -> Self:
         known = [*self.backends, EMBEDDED]
-        misfits(
-            (("tools", name, "models", place), no_such("backend", backend, known))
+        named = [
+            (path, model)
             for name, tool in self.tools.items()
-            for place, model in enumerate(tool.models)
+            for path, model in (
+                *((("tools", name, "models", place), one) for place, one in enumerate(tool.models)),
+                (("tools", name, "verify_model"), tool.verify_model),
+            )
+            if model
+        ]
+        misfits(
+            (path, no_such("backend", backend, known))
+            for path, model in named
             if (backend := model.partition("/")[0]) not in known
         )
         return self

@@ -123,6 +123,9 @@ def refused_tools(tools: Mapping[str, ToolConfig], config: Config) -> Iterator[P
         for place, model in enumerate(tool.models):
             if reason := _refused_backend(model.partition("/")[0], config):
                 yield Problem(("tools", name, "models", place), *reason)
+        judge = tool.verify_model.partition("/")[0]
+        if judge and (reason := _refused_backend(judge, config)):
+            yield Problem(("tools", name, "verify_model"), *reason)
         for path, text in _texts(tool):
             if len(text) > MAX_TEXT:
                 what = f"takes at most {MAX_TEXT} characters in a project's file, found {len(text)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 HEAD = """\
 # Configuration
 
-This page is generated from the models in `src/journeyman/config/models.py` by `make docs`.
+This page is generated from the models in `src/journeyman/config/` by `make docs`.
 
 Journeyman works without any config: the embedded demonstration model answers. To use the servers
 that you run,
@@ -155,6 +155,9 @@ SAMPLES = {
     "tools.NAME.parameters": {"ticket": "The ticket's text.", "customer?": "The plan."},
     "tools.NAME.template": "Customer: {customer}\nTicket: {ticket}",
     "tools.NAME.labels": ["billing", "bug", "other"],
+    "tools.NAME.least_confidence": 0.3,
+    "tools.NAME.verify": "second-model",
+    "tools.NAME.verify_model": "koala/llama3-local",
     "embedded.model": "~/models/qwen2.5-3b-instruct-q4_k_m.gguf",
     "embedded.threads": 4,
     "references.private": ["salaries/**", "*.key.md"],

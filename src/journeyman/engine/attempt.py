@@ -8,13 +8,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from journeyman.answers.checks import Checked, Reply, check_reply, label_schema
+from journeyman.answers.checks import MENDABLE, Checked, Reply, check_reply
+from journeyman.answers.labels import ALTERNATIVES
+from journeyman.answers.thinking import split_thinking
 from journeyman.backends.base import ChatRequest, ModelInfo, Usage
 from journeyman.engine.fitting import explain_excess, fit
+from journeyman.engine.form import Form
+from journeyman.engine.prompt import for_mending
 from journeyman.engine.values import Figures, Progress
 from journeyman.errors import (
     BackendUnavailable,
     BadReply,
+    CheckFailed,
     ContextExceeded,
     DeadlinePassed,
     RequestRejected,
@@ -23,13 +28,14 @@ from journeyman.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journeyman.backends.base import Backend, Chunk, Message
-    from journeyman.config.models import ToolConfig
+    from journeyman.answers.checks import Demand
+    from journeyman.backends.base import Backend, Chunk, Message, Token
     from journeyman.engine.values import Listener
 
 # No token is longer on average, blanks included; a server that sends more ignores max_tokens.
 _MOST_CHARACTERS_OF_A_TOKEN = 32
 _SLACK_CHARACTERS = 8192
+_LONG_MATERIAL = 100_000  # characters; looking quotations up in more takes a while
 
 
 @dataclass(slots=True)
@@ -39,6 +45,7 @@ class Streamed:
     started: float
     on_first_token: Callable[[], None]
     pieces: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     count: int = 0
     thinking: bool = False
     first_token: float | None = None
@@ -61,6 +68,8 @@ class Streamed:
             self.thinking = self.thinking or bool(chunk.thinking)
         if chunk.text:
             self.pieces.append(chunk.text)
+        if not chunk.thinking:
+            self.tokens += chunk.tokens
         self.finish = chunk.finish or ""
 
     def figures(self) -> Figures:
@@ -84,42 +93,98 @@ class Limits:
     of_call: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a model is asked, and what its answer is held against."""
+
+    messages: tuple[Message, ...]
+    demand: Demand
+    limits: Limits
+    temperature: float | None = None
+
+
 async def attempt(
     backend: Backend,
     info: ModelInfo,
-    messages: tuple[Message, ...],
-    limits: Limits,
-    tool: ToolConfig,
+    asking: Asking,
     listener: Listener,
     on_first_token: Callable[[], None],
 ) -> tuple[Checked, Figures]:
     """Ask one model and check what it says; `on_first_token` is called when the reply begins.
 
+    An answer that has not the form asked for may be mended once by the model that gave it.
+
     Raises:
         BackendError: it could not be asked, or broke off.
         CheckFailed: what it said is no answer.
     """
-    streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
-    listener.progress(Progress("asking", f"asking {info.id}"))
+    limits = asking.limits
     try:
         async with asyncio.timeout(limits.seconds):
-            fitting = await fit(backend, info, messages, limits.tokens)
-            request = ChatRequest(
-                model=info.name,
-                messages=messages,
-                max_tokens=fitting.max_tokens,
-                temperature=tool.temperature,
-                schema=label_schema(tool.labels),
-            )
-            await _stream_constrained(backend, request, streamed, listener)
+            reply, figures = await _reply(backend, info, asking, listener, on_first_token)
+            try:
+                return await _checked(reply, asking.demand), figures
+            except CheckFailed as failure:
+                if failure.check not in MENDABLE:
+                    raise
+                return await _mended(backend, info, asking, listener, reply, figures, failure)
     except TimeoutError:
         if limits.of_call:
             raise out_of_time(info.backend, info.name) from None
         what = f"no whole answer within {limits.seconds:g} s"
         raise _too_slow(info, what, "raise the tool's timeout") from None
+
+
+async def _mended(
+    backend: Backend,
+    info: ModelInfo,
+    asking: Asking,
+    listener: Listener,
+    reply: Reply,
+    figures: Figures,
+    failure: CheckFailed,
+) -> tuple[Checked, Figures]:
+    """Let the model mend its answer; the second failure counts."""
+    said = split_thinking(reply.text).visible.strip()
+    again = replace(asking, messages=for_mending(asking.messages, said, str(failure)))
+    try:
+        reply, more = await _reply(backend, info, again, listener, _nothing)
+    except ContextExceeded:
+        raise failure from None  # the answer was wrong; that it cannot be mended is no news
+    checked = await _checked(reply, asking.demand)
+    notes = (f"mended once: {failure}", *checked.notes)
+    return replace(checked, notes=notes), figures.with_more(more)
+
+
+def _nothing() -> None:
+    """The first token of all came with the first reply."""
+
+
+async def _reply(
+    backend: Backend,
+    info: ModelInfo,
+    asking: Asking,
+    listener: Listener,
+    on_first_token: Callable[[], None],
+) -> tuple[Reply, Figures]:
+    """Ask once and take in the whole reply."""
+    streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
+    listener.progress(Progress("asking", f"asking {info.id}"))
+    form = Form(asking.demand.labels, asking.demand.schema)
+    try:
+        fitting = await fit(backend, info, asking.messages, asking.limits.tokens)
+        request = ChatRequest(
+            model=info.name,
+            messages=asking.messages,
+            max_tokens=fitting.max_tokens,
+            temperature=asking.temperature,
+            schema=form.constraint,
+            alternatives=ALTERNATIVES if form.labels else 0,
+        )
+        await _stream_constrained(backend, request, streamed, listener)
     except ContextExceeded as error:
         if error.tokens is None or error.window is None or "would fit" not in str(error):
-            raise explain_excess(error, info, messages, limits.tokens) from error
+            raise explain_excess(error, info, asking.messages, asking.limits.tokens) from error
         raise
     reply = Reply(
         text="".join(streamed.pieces),
@@ -129,8 +194,18 @@ async def attempt(
         prompt_tokens=streamed.usage.prompt_tokens,
         expected_tokens=fitting.least_tokens,
         expected_source=fitting.source,
+        tokens=tuple(streamed.tokens),
     )
-    return check_reply(reply, labels=tool.labels), streamed.figures()
+    return reply, streamed.figures()
+
+
+async def _checked(reply: Reply, demand: Demand) -> Checked:
+    """Check a reply; in a thread where that takes so long that others would notice."""
+    given = demand.given
+    material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)
+    if material + len(reply.text) < _LONG_MATERIAL and "```" not in reply.text:
+        return check_reply(reply, demand)
+    return await asyncio.to_thread(check_reply, reply, demand)
 
 
 async def _stream_constrained(

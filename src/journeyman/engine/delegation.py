@@ -6,31 +6,31 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.attempt import Limits, attempt, out_of_time
+from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, patterns_of
+from journeyman.engine.form import form_of
+from journeyman.engine.intake import check_arguments, digest, notes_on, read_material
+from journeyman.engine.judging import DEMAND as JUDGING
+from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
 from journeyman.engine.memory import question_of
-from journeyman.engine.prompt import build_messages
-from journeyman.engine.reading import localized, roots_of, within_roots
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
-from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
+from journeyman.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
+from journeyman.engine.work import work_of
 from journeyman.errors import (
-    ArgumentError,
+    CheckFailed,
     DeadlinePassed,
     JourneymanError,
     Overloaded,
     PrivateRefused,
 )
-from journeyman.inputs.material import Material, read_references
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from journeyman.backends.base import Message
+    from journeyman.backends.base import ModelInfo
     from journeyman.config.models import Config
     from journeyman.engine.catalog import Catalog
     from journeyman.engine.memory import Memory
@@ -38,11 +38,14 @@ if TYPE_CHECKING:
     from journeyman.engine.scheduling.gate import Slot
     from journeyman.engine.scheduling.snapshot import Place
     from journeyman.engine.tools import Tool
-    from journeyman.engine.values import Job, Listener, Outcome, Session
+    from journeyman.engine.values import Job, Outcome, Session
+    from journeyman.engine.work import Work
+    from journeyman.inputs.material import Material
 
-_SHOWN_LEFT_OUT = 5
 # Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
 _WORTH_ASKING_AGAIN = 4.0
+# What a server did, or what another model would not do anyway, is no advice to the next one.
+_NO_ADVICE = frozenset({"silent-truncation", "unfinished", "empty", "confidence"})
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Delegation:
     bytes_read: int = 0
     asked_again: set[str] = field(default_factory=set)
     prefix: str = ""
+    _unsure: Answer | None = None
 
     async def run(self) -> Outcome:
         """Do the job.
@@ -73,42 +77,39 @@ class Delegation:
             ReferenceRefused: a reference may not be read; no model was asked.
             ConfigError: a model's backend is not configured.
         """
-        self._check_arguments()
+        check_arguments(self.tool, self.job)
+        form = form_of(self.tool.config, self.job)
         material = await self._read()
-        messages = build_messages(
-            self.tool.config, self.job.arguments, material.sources, self.job.texts
-        )
-        self.prefix = _digest(material)
+        work = work_of(self.tool.config, self.job, form, material)
+        self.prefix = digest(material)
         names = self._without_untrusted(await self._candidates(), material)
-        if self.job.remember and (known := await self._known(names, messages)):
-            return known
-        outcome = await self._first_answer(names, messages, material)
+        question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
+        if self.job.remember and (known := await self.memory.find(names, question)):
+            return self._known(known)
+        outcome = await self._answered(names, work)
         if self.job.remember and isinstance(outcome, Answer):
-            await self.memory.keep(self._question(messages), outcome)
+            await self.memory.keep(question, outcome)
         return outcome
 
-    async def _first_answer(
-        self, names: list[str], messages: tuple[Message, ...], material: Material
-    ) -> Outcome:
-        """Ask the models in order until one answers."""
+    async def _answered(self, names: list[str], work: Work) -> Outcome:
+        """Ask the models in order until one gives an answer that passes the checks."""
+        allowed = names
         while names:
             asked: list[str] = []
             try:
-                return await self._ask_one_of(names, asked, messages, material)
+                answer = await self._ask_one_of(names, asked, work)
+                return await self._judged(answer, allowed, work)
             except JourneymanError as error:
                 if not error.another_model_may_cure:
                     raise
                 names = self._left_after(error, names, asked)
+                work = work.after(error) if _is_advice(error) else work
+        if self._unsure:
+            return replace(self._unsure, tries=tuple(self.tries))
         return self._hand_back()
 
-    def _question(self, messages: tuple[Message, ...]) -> dict[str, Any]:
-        return question_of(self.tool.config, self.job, messages, self._max_tokens)
-
-    async def _known(self, names: list[str], messages: tuple[Message, ...]) -> Answer | None:
-        """Return what one of the models answered before, with the figures of this call."""
-        found = await self.memory.find(names, self._question(messages))
-        if found is None:
-            return None
+    def _known(self, found: Answer) -> Answer:
+        """An answer that was given before, with the figures of this call."""
         figures = self._complete(Figures(), len(found.text.encode()))
         return replace(found, figures=figures, tries=tuple(self.tries))
 
@@ -127,40 +128,12 @@ class Delegation:
         """Seconds since the job came in."""
         return time.monotonic() - self.started
 
-    def _check_arguments(self) -> None:
-        known = {
-            name.removesuffix(OPTIONAL_MARK): not name.endswith(OPTIONAL_MARK)
-            for name in self.tool.config.parameters
-        }
-        for name, required in known.items():
-            if required and not self.job.arguments.get(name, "").strip():
-                raise ArgumentError(f"{self.tool.name}: the argument {name!r} is missing or empty")
-        for name in self.job.arguments:
-            if name not in known:
-                raise ArgumentError(
-                    f"{self.tool.name}: there is no argument {name!r}",
-                    hint=f"it takes {', '.join(known)}, files and max_tokens",
-                )
-
     async def _read(self) -> Material:
-        material = Material((), ())
         if self.job.files:
             self.listener.progress(Progress("reading", f"reading {', '.join(self.job.files)}"))
-            material = await self._read_references()
+        material = await read_material(self.job, self.session, self.config)
         texts = sum(len(text.encode()) for text in self.job.texts.values())
         self.bytes_read = material.bytes + texts
-        return material
-
-    async def _read_references(self) -> Material:
-        async def read(session: Session) -> Material:
-            return await asyncio.to_thread(
-                read_references,
-                localized(session, self.job.files),
-                roots=roots_of(session, self.config),
-                limits=self.config.references,
-            )
-
-        material, _ = await within_roots(self.session, read)
         return material
 
     def _patterns(self) -> tuple[str, ...]:
@@ -202,12 +175,19 @@ class Delegation:
         self,
         names: list[str],
         asked: list[str],
-        messages: tuple[Message, ...],
-        material: Material,
+        work: Work,
     ) -> Answer:
         """Wait for a slot of one of these models and ask it; its name is noted in `asked`."""
+        async with self.queue.slot(self._request(names), self._tell_place) as slot:
+            asked.append(str(slot.model))
+            self._note_passed_over(names[: names.index(asked[0])])
+            if slot.cold:
+                self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
+            return await self._ask(slot, work)
+
+    def _request(self, names: list[str]) -> Request:
         trust = {name: backend.trust for name, backend in self.catalog.backends.items()}
-        request = Request(
+        return Request(
             id=uuid.uuid4().hex,
             session=self.session.name,
             tiers=tiers_of(names, trust),
@@ -216,12 +196,6 @@ class Delegation:
             deadline=self._deadline,
             tool=self.tool.name,
         )
-        async with self.queue.slot(request, self._tell_place) as slot:
-            asked.append(str(slot.model))
-            self._note_passed_over(names[: names.index(asked[0])])
-            if slot.cold:
-                self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
-            return await self._ask(slot, messages, material)
 
     def _tell_place(self, place: Place) -> None:
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
@@ -256,38 +230,94 @@ class Delegation:
                 self._note(name, refusal)
         return any(refusals.values())
 
-    async def _ask(self, slot: Slot, messages: tuple[Message, ...], material: Material) -> Answer:
-        name = str(slot.model)
-        backend, _ = self.catalog.find(name)
+    async def _ask(self, slot: Slot, work: Work) -> Answer:
         tool = self.tool.config
-        try:
-            async with asyncio.timeout(self._seconds_left()):
-                info = await self.catalog.describe(name)
-        except TimeoutError:
-            raise out_of_time(*slot.model) from None
-        left = self._seconds_left()
-        checked, figures = await attempt(
-            backend,
-            info,
-            messages,
-            Limits(self._max_tokens, min(tool.timeout, left), of_call=left < tool.timeout),
-            tool,
-            self.listener,
-            slot.first_token,
-        )
+        info = await self._describe(slot)
+        limits = self._limits(self._max_tokens)
+        backend, _ = self.catalog.find(str(slot.model))
+        asking = Asking(work.messages, work.demand, limits, tool.temperature)
+        checked, figures = await attempt(backend, info, asking, self.listener, slot.first_token)
         notes = [info.note] if info.note else []
-        if empty := [source.path for source in material.sources if not source.text]:
-            notes.append(f"empty: {', '.join(empty)}")
-        if material.left_out:
-            notes.append(_describe_left_out(material))
-        notes += checked.notes
-        return Answer(
+        notes += [*notes_on(work.material), *checked.notes]
+        answer = Answer(
             text=checked.text,
             model=info.id,
             figures=self._complete(figures, len(checked.text.encode())),
             tries=tuple(self.tries),
             notes=tuple(notes),
+            value=checked.value,
+            confidence=checked.confidence,
+            checks=checked.checks,
         )
+        self._check_confidence(answer)
+        return answer
+
+    async def _describe(self, slot: Slot) -> ModelInfo:
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                return await self.catalog.describe(str(slot.model))
+        except TimeoutError:
+            raise out_of_time(*slot.model) from None
+
+    def _limits(self, max_tokens: int) -> Limits:
+        left = self._seconds_left()
+        timeout = self.tool.config.timeout
+        return Limits(max_tokens, min(timeout, left), of_call=left < timeout)
+
+    def _check_confidence(self, answer: Answer) -> None:
+        """Keep the surest label that is not sure enough, for the case that no model is."""
+        least = self.tool.config.least_confidence
+        if answer.confidence is None or answer.confidence >= least:
+            return
+        said = f"{answer.text!r} is more probable than the next label by {answer.confidence:.2f}"
+        failure = CheckFailed("confidence", f"{said}; the tool wants {least:g}")
+        before = self._unsure.confidence if self._unsure else None
+        if before is None or answer.confidence > before:
+            note = f"most probable: {answer.text} ({answer.confidence:.2f}, {least:g} is wanted)"
+            self._unsure = replace(answer, text=UNSURE, unsure=True, notes=(note, *answer.notes))
+        raise failure
+
+    async def _judged(self, answer: Answer, allowed: list[str], work: Work) -> Answer:
+        """Have another model judge an answer, where the tool wants it.
+
+        Raises:
+            CheckFailed: named "second-model": it objects.
+        """
+        if self.tool.config.verify != "second-model":
+            return answer
+        wanted = [self.tool.config.verify_model] if self.tool.config.verify_model else allowed
+        judges = self._without_untrusted(
+            [name for name in wanted if name != answer.model], work.material
+        )
+        if not judges:
+            note = f"no second model judged this: there is none but {answer.model}"
+            return replace(answer, notes=(*answer.notes, note))
+        try:
+            judge, verdict = await self._ask_judge(judges, answer, work)
+        except JourneymanError as error:
+            if not error.another_model_may_cure:
+                raise
+            note = f"no second model judged this: {error}"
+            return replace(answer, notes=(*answer.notes, note))
+        if reason := objection(verdict):
+            raise CheckFailed("second-model", f"{judge} objects: {reason}")
+        figures = replace(answer.figures, seconds=self.elapsed())
+        return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
+
+    async def _ask_judge(
+        self, judges: list[str], answer: Answer, work: Work
+    ) -> tuple[str, Mapping[str, Any]]:
+        """Ask in the queue, like everybody; the slot of the answer is free by now."""
+        async with self.queue.slot(self._request(judges), self._tell_place) as slot:
+            info = await self._describe(slot)
+            self.listener.progress(Progress("asking", f"{info.id} judges the answer"))
+            backend, _ = self.catalog.find(str(slot.model))
+            messages = judging_messages(
+                work.demand.given.task, answer.text, work.material.sources, self.job.texts
+            )
+            asking = Asking(messages, JUDGING, self._limits(MAX_TOKENS), TEMPERATURE)
+            checked, _ = await attempt(backend, info, asking, Listener(), slot.first_token)
+            return info.id, checked.value
 
     def _note_failure(self, name: str, error: JourneymanError) -> None:
         self.catalog.forget(name)
@@ -296,7 +326,8 @@ class Delegation:
 
     def _note(self, name: str, error: JourneymanError) -> None:
         self.hint = error.hint or self.hint
-        self.tries.append(Try(name, type(error).__name__, str(error)))
+        check = error.check if isinstance(error, CheckFailed) else ""
+        self.tries.append(Try(name, type(error).__name__, str(error), check))
         self.listener.progress(Progress("next-model", str(self.tries[-1])))
 
     def _hand_back(self) -> HandBack:
@@ -315,12 +346,9 @@ class Delegation:
         )
 
 
-def _digest(material: Material) -> str:
-    """Name what the prompt begins with, so that it goes to the server that has it in its cache."""
-    if not material.sources:
-        return ""
-    texts = "\0".join(source.text for source in material.sources)
-    return sha256(texts.encode(errors="surrogatepass")).hexdigest()
+def _is_advice(error: JourneymanError) -> bool:
+    """Tell whether the next model can learn something from a failure."""
+    return isinstance(error, CheckFailed) and error.check not in _NO_ADVICE
 
 
 def _is_soon_free(error: JourneymanError) -> bool:
@@ -328,9 +356,3 @@ def _is_soon_free(error: JourneymanError) -> bool:
     if not isinstance(error, Overloaded) or error.retry_after is None:
         return False
     return error.retry_after <= _WORTH_ASKING_AGAIN
-
-
-def _describe_left_out(material: Material) -> str:
-    shown = ", ".join(f"{one.path} ({one.reason})" for one in material.left_out[:_SHOWN_LEFT_OUT])
-    more = len(material.left_out) - _SHOWN_LEFT_OUT
-    return f"left out: {shown}" + (f" and {more} more" if more > 0 else "")

@@ -225,9 +225,7 @@ class Engine:
             if not isinstance(outcome, Answer):
                 self._record(delegation, "handed-back", figures=outcome.figures)
                 return outcome
-            problem = self._record(
-                delegation, "answered", model=outcome.model, figures=outcome.figures
-            )
+            problem = self._record(delegation, "answered", answer=outcome)
             return replace(outcome, notes=(*outcome.notes, problem)) if problem else outcome
 
     async def status(self) -> Status:
@@ -277,17 +275,17 @@ class Engine:
         delegation: Delegation,
         outcome: LedgerOutcome,
         *,
-        model: str = "",
+        answer: Answer | None = None,
         figures: Figures | None = None,
         error: str = "",
     ) -> str:
         """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
-        figures = figures or Figures()
+        figures = answer.figures if answer else figures or Figures()
         entry = Entry(
             at=time.time(),
             session=delegation.session.name,
             tool=delegation.tool.name,
-            model=model,
+            model=answer.model if answer else "",
             outcome=outcome,
             prompt_tokens=figures.prompt_tokens,
             completion_tokens=figures.completion_tokens,
@@ -298,6 +296,8 @@ class Engine:
             bytes_returned=figures.bytes_returned,
             tries=tuple(str(one) for one in delegation.tries),
             error=error,
+            confidence=answer.confidence if answer else None,
+            checks=answer.checks if answer else (),
         )
         try:
             self._open_ledger().record(entry)

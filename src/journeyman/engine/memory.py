@@ -76,7 +76,8 @@ class Memory:
         return None
 
     def _keep(self, question: Any, answer: Answer) -> None:
-        kept = {name: getattr(answer, name) for name in _KEPT} | {"notes": list(answer.notes)}
+        kept = {name: getattr(answer, name) for name in _KEPT}
+        kept |= {"notes": list(answer.notes), "checks": list(answer.checks)}
         try:
             self._open().keep(key_of(_VERSION, answer.model, question), kept)
         except CacheError as failure:
@@ -110,14 +111,15 @@ def question_of(
 
 
 def _answer(model: str, kept: dict[str, Any]) -> Answer | None:
-    text, notes = kept.get("text"), kept.get("notes", [])
+    text = kept.get("text")
     if not isinstance(text, str):
         return None
     return Answer(
         text=text,
         model=model,
         figures=Figures(),
-        notes=tuple(map(str, notes)),
+        notes=tuple(map(str, kept.get("notes", ()))),
+        checks=tuple(map(str, kept.get("checks", ()))),
         value=kept.get("value"),
         confidence=kept.get("confidence"),
         unsure=bool(kept.get("unsure")),

@@ -36,7 +36,15 @@ FILES = {
         "your context."
     ),
 }
+SCHEMA = {"type": "object", "description": "JSON Schema of the answer."}
+LABELS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "The answer is one of these.",
+}
 MAX_TOKENS = {"type": "integer", "minimum": 1, "description": "Longest answer, in tokens."}
+
+OF_EVERY_TOOL = {"files": FILES, "schema": SCHEMA, "labels": LABELS, "max_tokens": MAX_TOKENS}
 
 # Claude Code cuts a description at 2,048 characters (4,096 in the newest).
 _LONGEST_DESCRIPTION = 2000
@@ -52,7 +60,7 @@ def input_schema(tool: Tool) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": properties | {"files": FILES, "max_tokens": MAX_TOKENS},
+        "properties": properties | OF_EVERY_TOOL,
         "required": [name for name in tool.config.parameters if not name.endswith(OPTIONAL_MARK)],
         "additionalProperties": False,
     }

@@ -23,6 +23,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from journeyman import __version__
+from journeyman.config.models import RESERVED_ARGUMENTS
 from journeyman.engine.tools import user_tools
 from journeyman.engine.values import Job, Listener
 from journeyman.errors import JourneymanError
@@ -190,10 +191,12 @@ class Connection:
 
 
 def _job(tool: str, arguments: dict[str, Any]) -> Job:
-    own = {name: value for name, value in arguments.items() if name not in {"files", "max_tokens"}}
+    own = {name: value for name, value in arguments.items() if name not in RESERVED_ARGUMENTS}
     return Job(
         tool=tool,
         arguments=own,
         files=tuple(arguments.get("files", ())),
         max_tokens=arguments.get("max_tokens"),
+        labels=tuple(arguments.get("labels", ())),
+        schema=arguments.get("schema"),
     )

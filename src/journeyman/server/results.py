@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from journeyman.answers.addressed import WARNING
 from journeyman.engine.values import Answer
 
 if TYPE_CHECKING:
@@ -22,11 +23,34 @@ FIGURES_KEY = "journeyman/figures"
 
 
 def outcome_result(outcome: Outcome) -> CallToolResult:
-    """Turn an answer into text and a footer, a hand-back into an error."""
-    if isinstance(outcome, Answer):
-        figures = asdict(outcome.figures) | {"model": outcome.model, "notes": list(outcome.notes)}
-        return text_result([outcome.text, footer(outcome)], {FIGURES_KEY: figures})
-    return text_result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
+    """Turn an answer into text and a footer, a hand-back into an error.
+
+    Labels and JSON go out as structured content too: a client then shows the model that alone, so
+    what the model should know besides the answer is in it.
+    """
+    if not isinstance(outcome, Answer):
+        return text_result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
+    figures = asdict(outcome.figures) | {
+        "model": outcome.model,
+        "notes": list(outcome.notes),
+        "confidence": outcome.confidence,
+        "checks": list(outcome.checks),
+    }
+    warnings = [f"[{note}]" for note in outcome.notes if note.startswith(WARNING)]
+    texts = [*warnings, outcome.text, footer(outcome)]
+    return text_result(texts, {FIGURES_KEY: figures}, structured=structured_content(outcome))
+
+
+def structured_content(answer: Answer) -> dict[str, Any] | None:
+    """What a model sees of a label or of JSON, as short as can be; None for prose."""
+    if answer.is_prose:
+        return None
+    is_label = answer.value is None and "json" not in answer.checks
+    notes = [*answer.notes, *(f"tried before: {attempt}" for attempt in answer.tries)]
+    told: dict[str, Any] = {"answer": answer.text if is_label else answer.value}
+    if is_label:
+        told["confidence"] = None if answer.confidence is None else round(answer.confidence, 2)
+    return told | {"model": answer.model} | ({"notes": notes} if notes else {})
 
 
 def error_result(error: JourneymanError) -> CallToolResult:
@@ -36,15 +60,23 @@ def error_result(error: JourneymanError) -> CallToolResult:
 
 
 def footer(answer: Answer) -> str:
-    """One line: the model, its tokens and seconds, and what the caller should know."""
-    figures = answer.figures
+    """One line: the model, the checks passed, the tokens spared, and what should be known."""
     parts = [answer.model]
-    if figures.prompt_tokens is not None and figures.completion_tokens is not None:
-        parts.append(f"{figures.prompt_tokens} tokens in, {figures.completion_tokens} out")
-    parts.append(f"{figures.seconds:.1f} s")
-    parts += answer.notes
+    if passed := len(answer.checks):
+        parts.append(f"{passed} checks passed")
+    if spared := answer.figures.tokens_spared:
+        parts.append(f"about {_rounded(spared)} tokens spared")
+    if answer.confidence is not None:
+        parts.append(f"confidence {answer.confidence:.2f}")
+    parts += [note for note in answer.notes if not note.startswith(WARNING)]
     parts += [f"tried before: {attempt}" for attempt in answer.tries]
     return f"[{'; '.join(parts)}]"
+
+
+def _rounded(tokens: int) -> str:
+    """Two figures: it is an estimate."""
+    step = 10 ** max(0, len(str(tokens)) - 2)
+    return f"{tokens // step * step:,}"
 
 
 def survey_result(survey: Survey, problem: str) -> CallToolResult:
@@ -77,10 +109,19 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
 
 
 def text_result(
-    texts: Sequence[str], meta: Mapping[str, object], *, is_error: bool = False
+    texts: Sequence[str],
+    meta: Mapping[str, object],
+    *,
+    is_error: bool = False,
+    structured: dict[str, Any] | None = None,
 ) -> CallToolResult:
     """Make a result of texts; `meta` is for programs, the model does not see it."""
     from mcp_types import CallToolResult, TextContent  # noqa: PLC0415 - heavy
 
     content = [TextContent(type="text", text=text) for text in texts]
-    return CallToolResult(content=list(content), is_error=is_error, _meta=dict(meta) or None)
+    return CallToolResult(
+        content=list(content),
+        is_error=is_error,
+        structured_content=structured,
+        _meta=dict(meta) or None,
+    )

@@ -105,9 +105,7 @@ class Reader:
     def _source(self, part: Part) -> Source:
         """The lines of a part as a source of their own, which keeps its numbers."""
         whole = self.sources[part.path]
-        return replace(
-            whole, text=part.text, first_line=part.first_line, last_line=part.last_line
-        )
+        return replace(whole, text=part.text, first_line=part.first_line, last_line=part.last_line)
 
     async def _merged(self, notes: Sequence[str], sizes: Sizes) -> list[str]:
         """Merge neighbours, as many as fit into one call: at least two, so that it comes to an end."""
@@ -124,9 +122,7 @@ class Reader:
             if len(group) == 1:
                 return group[0]
             async with self._limit:
-                merged = await self.ask(
-                    notes_prompt(self.task), (), _together(group), sizes.notes
-                )
+                merged = await self.ask(notes_prompt(self.task), (), _together(group), sizes.notes)
             self._done()
             return merged
 

@@ -1,0 +1,196 @@
+"""Answers by JSON Schema: the schema of a call, and what a model says to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from journeyman.answers.cleaning import clean
+from journeyman.errors import ArgumentError, CheckFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema.protocols import Validator
+
+_LARGEST_SCHEMA = 50_000  # characters; a model would have to read it too
+_LONGEST_MESSAGE = 200
+_MOST_PROBLEMS = 3
+_HINT = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
+_FENCED = re.compile(
+    r"^[ ]{0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)\n?[ ]{0,3}\1[ \t]*$", re.DOTALL | re.MULTILINE
+)
+
+# Where a schema holds schemas. What stands under `not` and `if` only asks, so it stays as it is.
+_ONE = ("items", "additionalItems", "additionalProperties", "contains", "then", "else")
+_LISTS = ("prefixItems", "anyOf", "oneOf")
+_TABLES = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+# Beside these, other schemas say which properties there are.
+_SHARED = ("allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "patternProperties")
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Make sure that a schema can be used.
+
+    Raises:
+        ArgumentError: it cannot; one line that says where and why.
+    """
+    try:
+        size = len(json.dumps(schema))
+        if size > _LARGEST_SCHEMA:
+            said = f"the schema has {size:,} characters; the most is {_LARGEST_SCHEMA:,}"
+            raise ArgumentError(said, hint="ask for less at once")
+        _check_form(schema)
+        for reference in _references(schema):
+            _check_reference(reference, schema)
+    except RecursionError:
+        raise ArgumentError("the schema is nested too deeply", hint=_HINT) from None
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the schema is no JSON: {error}", hint=_HINT) from None
+
+
+def _check_form(schema: Mapping[str, Any]) -> None:
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - heavy
+
+    try:
+        _validator(schema).check_schema(dict(schema))
+    except SchemaError as error:
+        where = error.json_path.removeprefix("$.")
+        at = f" at {where}" if where != "$" else ""
+        said = f"the schema is wrong{at}: {_short(error.message)}"
+        raise ArgumentError(said, hint=f"a JSON Schema, {_HINT}") from None
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for one in schema:
+            yield from _references(one)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
+                yield value
+            elif key not in {"enum", "const", "default", "examples"}:
+                yield from _references(value)
+
+
+def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
+    """Nothing is fetched for a schema, and what it points at must be there."""
+    hint = "put what it means under $defs"
+    if not reference.startswith("#"):
+        raise ArgumentError(f"the schema points outside of itself: {reference!r}", hint=hint)
+    if reference != "#" and not reference.startswith("#/"):
+        return
+    place: Any = schema
+    for step in reference.removeprefix("#").split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        place = place.get(key) if isinstance(place, dict) else None
+    if place is None:
+        raise ArgumentError(f"the schema points at what is not there: {reference!r}", hint=hint)
+
+
+def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Close every object whose properties are listed and that does not say itself what else it has.
+
+    Constrained decoding needs it, and a model that adds fields of its own is then found out. An
+    object without a list of properties stays open: it is a table of free keys.
+    """
+    return {key: _closed_below(key, value) for key, value in schema.items()} | _closing(schema)
+
+
+def _closing(schema: Mapping[str, Any]) -> dict[str, bool]:
+    says = "additionalProperties" in schema or "unevaluatedProperties" in schema
+    if "properties" not in schema or says or any(key in schema for key in _SHARED):
+        return {}
+    return {"additionalProperties": False}
+
+
+def _closed_below(key: str, value: Any) -> Any:
+    if key in _ONE and isinstance(value, dict):
+        return closed(value)
+    if key in _LISTS and isinstance(value, list):
+        return [closed(one) if isinstance(one, dict) else one for one in value]
+    if key in _TABLES and isinstance(value, dict):
+        return {name: closed(one) if isinstance(one, dict) else one for name, one in value.items()}
+    return value
+
+
+def structured(text: str, schema: Mapping[str, Any]) -> tuple[Any, int]:
+    """Read a model's answer and hold it against the schema.
+
+    Returns:
+        The value, hidden characters taken out of its texts, and how many those were.
+
+    Raises:
+        CheckFailed: named "json" or "schema".
+    """
+    value, removed = _cleaned(parsed(text))
+    if problems := _problems(value, schema):
+        raise CheckFailed("schema", f"the answer does not fit the schema: {'; '.join(problems)}")
+    return value, removed
+
+
+def parsed(text: str) -> Any:
+    """Read JSON, alone or in the one fence of a text.
+
+    Raises:
+        CheckFailed: named "json".
+    """
+    fences = _FENCED.findall(text)
+    source = (fences[0][1] if len(fences) == 1 else text).strip()
+    try:
+        return json.loads(source, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        rest = source[error.pos :].strip()
+        cut = not rest or error.msg.startswith("Unterminated string")
+        why = "it breaks off" if cut else f"{error.msg} at line {error.lineno}"
+    except (ValueError, RecursionError) as error:
+        why = _short(str(error))
+    raise CheckFailed("json", f"the answer is no JSON: {why}")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def compact(value: Any) -> str:
+    """Write a value as JSON without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _cleaned(value: Any) -> tuple[Any, int]:
+    r"""Clean texts and keys: `\u202e` in JSON hides as well as the sign itself."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        items = [_cleaned(one) for one in value]
+        return [one for one, _ in items], sum(count for _, count in items)
+    if isinstance(value, dict):
+        pairs = [(clean(key), _cleaned(one)) for key, one in value.items()]
+        cleaned = {key: one for (key, _), (one, _) in pairs}
+        return cleaned, sum(first + second for (_, first), (_, second) in pairs)
+    return value, 0
+
+
+def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
+    try:
+        errors = list(_validator(schema).iter_errors(value))
+    except RecursionError:
+        return ["the schema has no end"]
+    errors.sort(key=lambda error: (len(error.path), error.json_path))
+    found = [f"{error.json_path}: {_short(error.message)}" for error in errors[:_MOST_PROBLEMS]]
+    more = len(errors) - len(found)
+    return found + ([f"and {more} more"] if more else [])
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - heavy
+    from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 - heavy
+
+    kind = validator_for(dict(schema), default=Draft202012Validator)
+    return kind(dict(schema), registry=EMPTY_REGISTRY)  # an empty registry fetches nothing
+
+
+def _short(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "…"

@@ -1,0 +1,25 @@
+"""Honest answers pass every check, whole and unmarked: 200 of them, made from the corpus."""
+
+from honest import EXCHANGES
+from hypothesis import given, settings
+
+from journeyman.answers.checks import Reply, check_reply
+
+
+@given(EXCHANGES)
+@settings(max_examples=200)
+def test_an_honest_answer_passes_every_check(exchange):
+    demand, text = exchange
+    reply = Reply(
+        text=text,
+        finish="stop",
+        max_tokens=4000,
+        had_thinking=False,
+        prompt_tokens=900,
+        expected_tokens=880,
+        expected_source="counted by words",
+    )
+    checked = check_reply(reply, demand)
+    assert checked.notes == ()
+    if demand.schema is None and not text.startswith("```"):
+        assert checked.text == text.strip()
