@@ -97,6 +97,14 @@ _COLUMNS = tuple(column.name for column in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """Tokens per second that a model reads and writes."""
+
+    read: float
+    written: float
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which entries to read; an empty field does not filter. `since` is seconds since the epoch."""
 
@@ -219,14 +227,35 @@ class Ledger:
 
     def speed(self, model: str) -> float | None:
         """Tokens per second over a model's newest answers, the wait for the first left out."""
-        query = """
+        return self._rate(
+            """
             SELECT sum(completion_tokens - 1), sum(answering_seconds) FROM (
                 SELECT * FROM delegations
                 WHERE model = ? AND outcome = 'answered'
                     AND completion_tokens > 1 AND answering_seconds > 0
                 ORDER BY at DESC LIMIT 50
             )
-        """
+            """,
+            model,
+        )
+
+    def pace(self, model: str) -> Pace | None:
+        """How fast a model read and wrote in its newest answers; None before the first."""
+        read = self._rate(
+            """
+            SELECT sum(prompt_tokens), sum(first_token_seconds) FROM (
+                SELECT * FROM delegations
+                WHERE model = ? AND outcome = 'answered'
+                    AND prompt_tokens > 0 AND first_token_seconds > 0
+                ORDER BY at DESC LIMIT 50
+            )
+            """,
+            model,
+        )
+        written = self.speed(model)
+        return Pace(read, written) if read and written else None
+
+    def _rate(self, query: str, model: str) -> float | None:
         try:
             with self._lock:
                 tokens, seconds = self._connection.execute(query, [model]).fetchone()

@@ -70,6 +70,10 @@ class ToolConfig(Section):
     max_tokens: int = Field(default=1024, gt=0)
     """The longest answer in tokens, thinking included, unless the call asks for another."""
 
+    max_parts: int = Field(default=64, ge=0)
+    """The most parts that material is split into where it fits no model's window: each is read by
+    itself, and the answer is made from the notes. 0: it is handed back instead."""
+
     temperature: float | None = Field(default=0.2, ge=0, le=2)
     """Sampling temperature. Low suits the work that is handed over."""
 

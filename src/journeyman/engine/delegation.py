@@ -15,12 +15,14 @@ from journeyman.engine.intake import check_arguments, digest, notes_on, read_mat
 from journeyman.engine.judging import DEMAND as JUDGING
 from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
 from journeyman.engine.memory import question_of
+from journeyman.engine.parts.answering import answer_in_parts
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
 from journeyman.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
 from journeyman.engine.work import work_of
 from journeyman.errors import (
     CheckFailed,
+    ContextExceeded,
     DeadlinePassed,
     JourneymanError,
     Overloaded,
@@ -28,7 +30,7 @@ from journeyman.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from journeyman.backends.base import ModelInfo
     from journeyman.config.models import Config
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Job, Outcome, Session
     from journeyman.engine.work import Work
     from journeyman.inputs.material import Material
+    from journeyman.ledger import Pace
 
 # Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
 _WORTH_ASKING_AGAIN = 4.0
@@ -59,6 +62,7 @@ class Delegation:
     catalog: Catalog
     queue: Queue
     memory: Memory
+    pace: Callable[[str], Pace | None]
     listener: Listener
     on_failure: Callable[[str, JourneymanError], None]
     started: float = field(default_factory=time.monotonic)
@@ -67,6 +71,8 @@ class Delegation:
     bytes_read: int = 0
     asked_again: set[str] = field(default_factory=set)
     prefix: str = ""
+    too_small: dict[str, int] = field(default_factory=dict)
+    """The windows, in tokens, of models that the material did not fit into."""
     _unsure: Answer | None = None
 
     async def run(self) -> Outcome:
@@ -86,12 +92,14 @@ class Delegation:
         question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
         if self.job.remember and (known := await self.memory.find(names, question)):
             return self._known(known)
-        outcome = await self._answered(names, work)
+        outcome = await self.answered(names, work)
+        if isinstance(outcome, HandBack) and self.too_small and self.tool.config.max_parts:
+            outcome = await answer_in_parts(self, work, self.too_small, outcome)
         if self.job.remember and isinstance(outcome, Answer):
             await self.memory.keep(question, outcome)
         return outcome
 
-    async def _answered(self, names: list[str], work: Work) -> Outcome:
+    async def answered(self, names: list[str], work: Work) -> Outcome:
         """Ask the models in order until one gives an answer that passes the checks."""
         allowed = names
         while names:
@@ -121,7 +129,8 @@ class Delegation:
     def _deadline(self) -> float:
         return self.started + self.tool.config.deadline
 
-    def _seconds_left(self) -> float:
+    def seconds_left(self) -> float:
+        """Seconds until the job's deadline."""
         return max(0.0, self._deadline - time.monotonic())
 
     def elapsed(self) -> float:
@@ -148,7 +157,7 @@ class Delegation:
     async def _candidates(self) -> list[str]:
         """Name the models in order; none if the servers take longer than there is time."""
         try:
-            async with asyncio.timeout(self._seconds_left()):
+            async with asyncio.timeout(self.seconds_left()):
                 names, self.tries = await candidates(
                     self._patterns(), self._backends(), self.catalog.models
                 )
@@ -178,14 +187,15 @@ class Delegation:
         work: Work,
     ) -> Answer:
         """Wait for a slot of one of these models and ask it; its name is noted in `asked`."""
-        async with self.queue.slot(self._request(names), self._tell_place) as slot:
+        async with self.queue.slot(self.request(names), self.tell_place) as slot:
             asked.append(str(slot.model))
             self._note_passed_over(names[: names.index(asked[0])])
             if slot.cold:
                 self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
             return await self._ask(slot, work)
 
-    def _request(self, names: list[str]) -> Request:
+    def request(self, names: Sequence[str]) -> Request:
+        """What the queue is asked for: a slot of one of these models."""
         trust = {name: backend.trust for name, backend in self.catalog.backends.items()}
         return Request(
             id=uuid.uuid4().hex,
@@ -197,7 +207,8 @@ class Delegation:
             tool=self.tool.name,
         )
 
-    def _tell_place(self, place: Place) -> None:
+    def tell_place(self, place: Place) -> None:
+        """Tell the listener where in the queue this job stands."""
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
         message = f"place {place.position} in the queue for {place.model}{about}"
         self.listener.progress(Progress("waiting", message))
@@ -214,6 +225,8 @@ class Delegation:
         if name not in self.asked_again and _is_soon_free(error):
             self.asked_again.add(name)  # it is set aside just that long, so it waits its turn
             return names
+        if isinstance(error, ContextExceeded) and error.window is not None:
+            self.too_small[name] = error.window
         self._note_failure(name, error)
         return [other for other in names if other != name]
 
@@ -254,13 +267,13 @@ class Delegation:
 
     async def _describe(self, slot: Slot) -> ModelInfo:
         try:
-            async with asyncio.timeout(self._seconds_left()):
+            async with asyncio.timeout(self.seconds_left()):
                 return await self.catalog.describe(str(slot.model))
         except TimeoutError:
             raise out_of_time(*slot.model) from None
 
     def _limits(self, max_tokens: int) -> Limits:
-        left = self._seconds_left()
+        left = self.seconds_left()
         timeout = self.tool.config.timeout
         return Limits(max_tokens, min(timeout, left), of_call=left < timeout)
 
@@ -308,7 +321,7 @@ class Delegation:
         self, judges: list[str], answer: Answer, work: Work
     ) -> tuple[str, Mapping[str, Any]]:
         """Ask in the queue, like everybody; the slot of the answer is free by now."""
-        async with self.queue.slot(self._request(judges), self._tell_place) as slot:
+        async with self.queue.slot(self.request(judges), self.tell_place) as slot:
             info = await self._describe(slot)
             self.listener.progress(Progress("asking", f"{info.id} judges the answer"))
             backend, _ = self.catalog.find(str(slot.model))

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from journeyman.config.keys import window_keys
 from journeyman.config.models import EMBEDDED
@@ -25,7 +25,7 @@ from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from typing import Self
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Job, Outcome, Session, Try
     from journeyman.errors import JourneymanError
     from journeyman.ledger import Outcome as LedgerOutcome
+    from journeyman.ledger import Pace
+
+    Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
 
@@ -168,10 +171,18 @@ class Engine:
 
     def measured_speed(self, model_id: str) -> float | None:
         """Tokens per second of a model's recent answers; None before the first."""
+        return self._recorded(lambda ledger: ledger.speed(model_id))
+
+    def measured_pace(self, model_id: str) -> Pace | None:
+        """How fast a model read and wrote lately; None before its first answer."""
+        return self._recorded(lambda ledger: ledger.pace(model_id))
+
+    def _recorded(self, question: Callable[[Ledger], Found | None]) -> Found | None:
+        """Ask the ledger, if there is one; one that cannot be read says nothing."""
         if self._ledger is None and not self._ledger_path.exists():
             return None
         try:
-            return self._open_ledger().speed(model_id)
+            return question(self._open_ledger())
         except LedgerError as failure:
             log.warning("%s", failure)
             return None
@@ -194,6 +205,7 @@ class Engine:
             catalog=self.catalog,
             queue=self.queue,
             memory=self._memory,
+            pace=self.measured_pace,
             on_failure=self._note_error,
             listener=listener or Listener(),
         )

@@ -142,6 +142,13 @@ class Queue:
         kind = Unreachable if away else BackendUnavailable
         return kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
 
+    def slots_of(self, model_id: str) -> int:
+        """How many requests a model takes at once, as far as it is known."""
+        model = Model.of(model_id)
+        if model.backend not in self._backends:
+            return 1
+        return self._capacities.of(model.backend).of_model(model.name)
+
     def snapshot(self) -> Snapshot:
         """Everything as it stands."""
         return self._scheduler.snapshot()

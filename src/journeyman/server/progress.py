@@ -41,7 +41,8 @@ async def reporting(report: Report) -> AsyncIterator[Callable[[Progress], None]]
             news.clear()
             progress = newest[0]
             if progress.of:
-                await report(float(progress.done), float(progress.of), progress.message)
+                step = max(step, float(progress.done))
+                await report(step, float(progress.of), progress.message)
             else:
                 step = max(step + 1, float(progress.tokens))
                 await report(step, message=progress.message)

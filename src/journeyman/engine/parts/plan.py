@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _SHARE_OF_NOTES = 6
 """Notes on a part take at most one sixth of the window, so that several fit into the next one."""
 _LEAST_NOTES = 96
-_LEAST_PART = 128
-_MARGIN = 1.08
-"""The density of a text is measured on samples, so a part stays this much below what fits."""
+_LEAST_PARTS_OF_NOTES = 2
+"""Material of a call takes at least so many notes, so that merging them comes to an end."""
+_KILOBYTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Plan:
         files = f"{self.files} file{'' if self.files == 1 else 's'}"
         parts = f"{len(self.parts)} part{'' if len(self.parts) == 1 else 's'}"
         about = f", about {self.seconds:.0f} s" if self.seconds is not None else ""
-        return f"{files}, {kilobytes(self.bytes)}, {parts}{about} on {self.model}"
+        return f"{files}, {_kilobytes(self.bytes)}, {parts}{about} on {self.model}"
 
 
 def share_out(window: int, around: int) -> Sizes | None:
@@ -61,7 +61,9 @@ def share_out(window: int, around: int) -> Sizes | None:
     """
     notes = max(_LEAST_NOTES, window // _SHARE_OF_NOTES)
     material = window - around - notes
-    return Sizes(material, notes) if material >= max(_LEAST_PART, 2 * notes) else None
+    if material < _LEAST_PARTS_OF_NOTES * notes:
+        return None
+    return Sizes(material, notes)
 
 
 def make_parts(
@@ -74,13 +76,12 @@ def make_parts(
         size: tokens of material in one call.
         count: counts the tokens of a text as it will stand in the prompt.
     """
-    room = int(size / _MARGIN)
     groups: list[tuple[Part, ...]] = []
     group: list[Part] = []
     taken = 0
-    for part in (part for source in sources for part in split(source, room, count)):
+    for part in (part for source in sources for part in split(source, size, count)):
         tokens = count(part.text)
-        if group and taken + tokens > room:
+        if group and taken + tokens > size:
             groups.append(tuple(group))
             group, taken = [], 0
         group.append(part)
@@ -90,22 +91,35 @@ def make_parts(
     return tuple(groups)
 
 
-def estimate_seconds(plan_tokens: int, notes: int, parts: int, slots: int, pace: Pace) -> float:
-    """Guess how long reading all parts takes.
+def estimate_seconds(tokens: int, plan_parts: int, sizes: Sizes, slots: int, pace: Pace) -> float:
+    """Guess how long reading all parts takes, and the answer from the notes.
 
     Args:
-        plan_tokens: tokens of all the material.
-        notes: tokens that are written for each part, at most.
-        parts: how many there are.
-        slots: how many are read at once.
+        tokens: tokens of all the material.
+        plan_parts: how many parts there are.
+        sizes: how the window is shared out.
+        slots: how many parts are read at once.
         pace: what the model did so far.
     """
-    reading = plan_tokens / pace.read
-    # Notes are seldom as long as they may be, and are read once more in the end.
-    writing = parts * notes / 2 / pace.written
-    return (reading + writing) / max(1, min(slots, parts)) + math.log2(parts + 1)
+    reading = tokens / pace.read
+    writing = plan_parts * sizes.notes / 2 / pace.written  # notes are seldom as long as they may be
+    merging = plan_parts * sizes.notes / 2 / pace.read
+    return (reading + writing) / max(1, min(slots, plan_parts)) + merging
 
 
-def kilobytes(size: int) -> str:
-    """Write a size for a person."""
-    return f"{size / 1000:.0f} KB" if size >= 1000 else f"{size} bytes"  # noqa: PLR2004 - a kilobyte
+def density(counted: Sequence[tuple[int, int]], *, exact: bool) -> float:
+    """Tokens for each character, from samples of a number of tokens and of characters.
+
+    The densest sample counts, with a margin: a part that does not fit costs a call.
+    """
+    margin = 1.08 if exact else 1.3
+    return margin * max(tokens / max(1, characters) for tokens, characters in counted)
+
+
+def counter(tokens_per_character: float) -> Callable[[str], int]:
+    """Return what counts the tokens of a text by its length."""
+    return lambda text: math.ceil(len(text) * tokens_per_character)
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size / _KILOBYTE:.0f} KB" if size >= _KILOBYTE else f"{size} bytes"

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.engine.parts.plan import make_parts
-from journeyman.engine.parts.prompts import NOTHING, notes_prompt, part_prompt
+from journeyman.engine.parts.prompts import NOTHING, notes_messages, part_messages
 from journeyman.errors import ContextExceeded
-from journeyman.inputs.sources import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from journeyman.engine.parts.plan import Plan, Sizes
+    from journeyman.backends.base import Message
+    from journeyman.engine.parts.plan import Plan
+    from journeyman.inputs.sources import Source
     from journeyman.inputs.splitting import Part
 
     Group = tuple[Part, ...]
+    Ask = Callable[[tuple[Message, ...], tuple[Source, ...], str], Awaitable[str]]
+
+Found = TypeVar("Found")
 
 _AT_ONCE = 16
 _LEAST_SIZE = 64
 """Tokens: a part that is still too large below this is no matter of its size."""
-
-
-class Ask(Protocol):
-    """Asks a model for notes; waits for its slot, checks what comes."""
-
-    async def __call__(
-        self, prompt: str, sources: tuple[Source, ...], notes: str, max_tokens: int
-    ) -> str:
-        """Return the notes.
-
-        Raises:
-            ContextExceeded: it does not fit after all.
-            PartFailed: no model gave notes that pass the checks.
-        """
-        ...
+_TWO = 2
 
 
 @dataclass(slots=True)
@@ -46,15 +36,15 @@ class Reader:
     Args:
         plan: the parts and their sizes.
         task: the whole task, in words.
-        sources: the material, for the lines and the trust of each part.
+        sources: the material by its paths.
         count: counts the tokens of a text as it will stand in the prompt.
-        ask: asks a model.
+        ask: asks a model for notes on some sources, or on notes (its last argument).
         tell: is told how many steps are done; must not block.
     """
 
     plan: Plan
     task: str
-    sources: dict[str, Source]
+    sources: Mapping[str, Source]
     count: Callable[[str], int]
     ask: Ask
     tell: Callable[[int], None]
@@ -64,29 +54,22 @@ class Reader:
     async def read(self, room: int) -> str:
         """Read every part, and merge the notes until they take at most `room` tokens."""
         parts = self.plan.parts
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._notes_on(part, number))
-                for number, part in enumerate(parts, 1)
-            ]
-        notes = [text for task in tasks for text in task.result()]
+        taken = await all_of(self._notes_on(part, number) for number, part in enumerate(parts, 1))
+        notes = [text for texts in taken for text in texts]
         while len(notes) > 1 and self.count(_together(notes)) > room:
-            notes = await self._merged(notes, self.plan.sizes)
+            notes = await self._merged(notes)
         return _together(notes)
 
     async def _notes_on(self, group: Group, number: int) -> list[str]:
         """Take notes on one part; halve it where it does not fit after all."""
+        sources = tuple(map(self._source, group))
+        messages = part_messages(number, len(self.plan.parts), self.task, sources)
         try:
             async with self._limit:
-                text = await self.ask(
-                    part_prompt(number, len(self.plan.parts), self.task),
-                    tuple(map(self._source, group)),
-                    "",
-                    self.plan.sizes.notes,
-                )
+                text = await self.ask(messages, sources, "")
         except ContextExceeded:
             halves = self._halved(group)
-            if len(halves) < 2:  # noqa: PLR2004 - it was not halved
+            if len(halves) < _TWO:
                 raise
             taken = [await self._notes_on(half, number) for half in halves]
             return [text for texts in taken for text in texts]
@@ -107,32 +90,41 @@ class Reader:
         whole = self.sources[part.path]
         return replace(whole, text=part.text, first_line=part.first_line, last_line=part.last_line)
 
-    async def _merged(self, notes: Sequence[str], sizes: Sizes) -> list[str]:
-        """Merge neighbours, as many as fit into one call: at least two, so that it comes to an end."""
+    async def _merged(self, notes: Sequence[str]) -> list[str]:
+        """Merge neighbours, as many as fit into a call: at least two, so that this ends."""
         groups: list[list[str]] = []
         for text in notes:
-            last = groups[-1] if groups else None
-            fits = last is not None and self.count(_together([*last, text])) <= sizes.material
-            if last is not None and (fits or len(last) < 2):  # noqa: PLR2004 - see above
+            last = groups[-1] if groups else []
+            fits = self.count(_together([*last, text])) <= self.plan.sizes.material
+            if last and (fits or len(last) < _TWO):
                 last.append(text)
             else:
                 groups.append([text])
+        return await all_of(map(self._merge, groups))
 
-        async def merge(group: list[str]) -> str:
-            if len(group) == 1:
-                return group[0]
-            async with self._limit:
-                merged = await self.ask(notes_prompt(self.task), (), _together(group), sizes.notes)
-            self._done()
-            return merged
-
-        async with asyncio.TaskGroup() as running:
-            tasks = [running.create_task(merge(group)) for group in groups]
-        return [task.result() for task in tasks]
+    async def _merge(self, group: list[str]) -> str:
+        if len(group) == 1:
+            return group[0]
+        notes = _together(group)
+        async with self._limit:
+            merged = await self.ask(notes_messages(self.task, notes), (), notes)
+        self._done()
+        return merged
 
     def _done(self) -> None:
         self.steps += 1
         self.tell(self.steps)
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, Found]]) -> list[Found]:
+    """Do all of it at once; the first failure ends the rest, and is raised as it is."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _together(notes: Sequence[str]) -> str:

@@ -1,0 +1,219 @@
+"""From material that fits no window to one answer: plan, read, merge, answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from journeyman.answers.checks import Demand
+from journeyman.answers.given import Given, Passage
+from journeyman.engine.form import form_of
+from journeyman.engine.parts.plan import (
+    Plan,
+    counter,
+    density,
+    estimate_seconds,
+    make_parts,
+    share_out,
+)
+from journeyman.engine.parts.prompts import end_messages, part_messages
+from journeyman.engine.parts.reading import Reader
+from journeyman.engine.parts.steps import Steps
+from journeyman.engine.prompt import CITING, DATA_NOTICE
+from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
+from journeyman.engine.work import Work
+from journeyman.errors import BackendError, ContextExceeded
+from journeyman.inputs.material import Material
+from journeyman.inputs.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from journeyman.backends.base import Message
+    from journeyman.engine.delegation import Delegation
+    from journeyman.engine.values import Outcome
+
+_SAMPLES = 8
+_SAMPLE_CHARACTERS = 6000
+_SHORTEST_ANSWER = 64
+
+
+class PartFailed(Exception):
+    """No model took notes on a part that pass the checks."""
+
+    def __init__(self, hand_back: HandBack) -> None:
+        super().__init__(hand_back.reason)
+        self.hand_back = hand_back
+
+
+async def answer_in_parts(
+    whole: Delegation, work: Work, windows: Mapping[str, int], handed_back: HandBack
+) -> Outcome:
+    """Read the material part by part, and answer from the notes.
+
+    Args:
+        whole: the job.
+        work: what it comes to, with all its material.
+        windows: those of the models, in tokens, in the order in which they are asked.
+        handed_back: what the caller gets if this cannot be done either.
+    """
+    model, window = next(iter(windows.items()))
+    steps = Steps(whole)
+    sources = _sources_of(whole, work)
+    try:
+        plan, count, around = await _planned(whole, work, model, window, sources)
+    except BackendError as error:
+        return _add(handed_back, Try(model, type(error).__name__, str(error)), error.hint)
+    if plan is None:
+        return handed_back
+    if refusal := _refusal(plan, whole):
+        return _add(handed_back, *refusal)
+    least = len(plan.parts) + 1
+    whole.listener.progress(Progress("reading", str(plan), done=0, of=least))
+    models = [name for name, size in windows.items() if size >= window]
+    spent: list[Figures] = []
+
+    async def ask(messages: tuple[Message, ...], about: tuple[Source, ...], notes: str) -> str:
+        aside = _work_aside(messages, about, notes, work)
+        outcome = await steps.ask_aside(models, aside, plan.sizes.notes)
+        if isinstance(outcome, Answer):
+            spent.append(outcome.figures)
+            return outcome.text
+        if any(one.kind == ContextExceeded.__name__ for one in outcome.tries):
+            raise ContextExceeded("a part does not fit", backend=model.partition("/")[0])
+        raise PartFailed(outcome)
+
+    def tell(done: int) -> None:
+        of = max(least, done + 1)
+        whole.listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
+
+    reader = Reader(plan, work.demand.given.task, dict(sources), count, ask, tell)
+    try:
+        notes = await reader.read(window - around - _answer_tokens(whole, window))
+    except PartFailed as failure:
+        return _add(handed_back, *_of_part(failure.hand_back))
+    except ContextExceeded as error:
+        return _add(handed_back, Try(model, type(error).__name__, str(error)), error.hint)
+    outcome = await steps.ask_in_the_end(models, _work_of_end(whole, work, plan, notes))
+    return _completed(outcome, plan, spent)
+
+
+def _sources_of(whole: Delegation, work: Work) -> tuple[tuple[str, Source], ...]:
+    """The files, and further texts as if they were files, by their paths."""
+    texts = (_as_source(name, text) for name, text in whole.job.texts.items())
+    return tuple((one.path, one) for one in (*work.material.sources, *texts) if one.text)
+
+
+def _as_source(name: str, text: str) -> Source:
+    lines = text.count("\n") + (not text.endswith("\n"))
+    return Source(name, text, 1, lines, lines, len(text.encode(errors="replace")), "utf-8", False)
+
+
+async def _planned(
+    whole: Delegation,
+    work: Work,
+    model: str,
+    window: int,
+    sources: Sequence[tuple[str, Source]],
+) -> tuple[Plan | None, Callable[[str], int], int]:
+    """Measure samples with the model's own tokenizer, and split."""
+    task = work.demand.given.task
+    samples = _samples([source for _, source in sources])
+    around = part_messages(1, 1, task, ())
+    chats = [around, *(part_messages(1, 1, task, (sample,)) for sample in samples)]
+    first, *counts = await Steps(whole).count(model, chats)
+    sizes = share_out(window, first.tokens)
+    if sizes is None or not samples:
+        return None, len, 0
+    measured = [
+        (one.tokens - first.tokens, len(sample.text))
+        for one, sample in zip(counts, samples, strict=True)
+    ]
+    count = counter(density(measured, exact=first.exact))
+    parts = make_parts([source for _, source in sources], sizes.material, count)
+    size = sum(source.bytes for _, source in sources)
+    plan = Plan(model, sizes, len(sources), size, parts)
+    if pace := whole.pace(model):
+        slots = whole.queue.slots_of(model)
+        tokens = sum(count(source.text) for _, source in sources)
+        seconds = estimate_seconds(tokens, len(parts), sizes, slots, pace)
+        plan = replace(plan, seconds=seconds)
+    return plan, count, first.tokens
+
+
+def _samples(sources: Sequence[Source]) -> list[Source]:
+    """The beginnings of some of the sources, spread over all of them."""
+    step = max(1, len(sources) // _SAMPLES)
+    chosen = sources[::step][:_SAMPLES]
+    cut = (source.text[:_SAMPLE_CHARACTERS] for source in chosen)
+    return [
+        replace(source, text=text, last_line=source.first_line + text.count("\n"))
+        for source, text in zip(chosen, cut, strict=True)
+    ]
+
+
+def _refusal(plan: Plan, whole: Delegation) -> tuple[Try, str] | None:
+    """Say why a plan is not begun; None if it is."""
+    most = whole.tool.config.max_parts
+    hint = "name fewer files, or line ranges such as path:1-200"
+    if len(plan.parts) > most:
+        said = f"that is {plan}; at most {most} parts are read"
+        return Try(plan.model, "TooManyParts", said), f"{hint}; or raise the tool's max_parts"
+    left = whole.seconds_left()
+    if plan.seconds is not None and plan.seconds > left:
+        said = f"that is {plan}; {left:.0f} s are left for the call"
+        return Try(plan.model, "TooLong", said), f"{hint}; or raise the tool's deadline"
+    return None
+
+
+def _answer_tokens(whole: Delegation, window: int) -> int:
+    """What is kept free for the answer from the notes."""
+    wanted = whole.job.max_tokens or whole.tool.config.max_tokens
+    return max(_SHORTEST_ANSWER, min(wanted, window // 3))
+
+
+def _work_aside(
+    messages: tuple[Message, ...], about: tuple[Source, ...], notes: str, work: Work
+) -> Work:
+    """Notes are held against what they were taken from."""
+    demand = work.demand
+    given = Given(demand.given.task, _passages(about), (notes,) if notes else ())
+    own = Demand(given=given, content=demand.content, notices=(DATA_NOTICE, CITING))
+    return Work(messages, Material(about, ()), own, messages)
+
+
+def _work_of_end(whole: Delegation, work: Work, plan: Plan, notes: str) -> Work:
+    """The answer is held against the material itself, and judged by the notes."""
+    tool = whole.tool.config
+    form = form_of(tool, whole.job)
+    task = work.demand.given.task
+    asked = f"{task}\n\n{form.instruction}" if form.instruction else task
+    messages = end_messages(tool.system, len(plan.parts), asked, notes or "(nothing was found)")
+    material = replace(work.material, sources=(_as_source("notes", notes or "\n"),))
+    return Work(messages, material, work.demand, messages)
+
+
+def _passages(sources: Sequence[Source]) -> tuple[Passage, ...]:
+    return tuple(Passage(one.path, one.text, one.first_line, one.last_line) for one in sources)
+
+
+def _completed(outcome: Outcome, plan: Plan, spent: Sequence[Figures]) -> Outcome:
+    """Add what the parts took, and say that it was read in parts."""
+    if not isinstance(outcome, Answer):
+        return outcome
+    figures = outcome.figures
+    for one in spent:
+        figures = replace(figures.with_more(one), seconds=figures.seconds)
+    # The time to the first token was that of the last step alone.
+    figures = replace(figures, first_token_seconds=None)
+    note = f"read in {len(plan.parts)} parts; the answer is from notes on them"
+    return replace(outcome, figures=figures, notes=(*outcome.notes, note))
+
+
+def _add(handed_back: HandBack, one: Try, hint: str) -> HandBack:
+    return replace(handed_back, tries=(*handed_back.tries, one), hint=hint or handed_back.hint)
+
+
+def _of_part(failed: HandBack) -> tuple[Try, str]:
+    last = failed.tries[-1]
+    return replace(last, message=f"on one of the parts: {last}"), failed.hint
