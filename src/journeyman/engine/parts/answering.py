@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _SAMPLES = 8
 _SAMPLE_CHARACTERS = 6000
 _SHORTEST_ANSWER = 64
+_OF_NOTES = frozenset({"quotation", "citation"})
 
 
 class PartFailed(Exception):
@@ -58,7 +59,6 @@ async def answer_in_parts(
         handed_back: what the caller gets if this cannot be done either.
     """
     model, window = next(iter(windows.items()))
-    steps = Steps(whole)
     sources = _sources_of(whole, work)
     try:
         plan, count, around = await _planned(whole, work, model, window, sources)
@@ -68,34 +68,63 @@ async def answer_in_parts(
         return handed_back
     if refusal := _refusal(plan, whole):
         return _add(handed_back, *refusal)
-    least = len(plan.parts) + 1
-    whole.listener.progress(Progress("reading", str(plan), done=0, of=least))
     models = [name for name, size in windows.items() if size >= window]
     spent: list[Figures] = []
-
-    async def ask(messages: tuple[Message, ...], about: tuple[Source, ...], notes: str) -> str:
-        aside = _work_aside(messages, about, notes, work)
-        outcome = await steps.ask_aside(models, aside, plan.sizes.notes)
-        if isinstance(outcome, Answer):
-            spent.append(outcome.figures)
-            return outcome.text
-        if any(one.kind == ContextExceeded.__name__ for one in outcome.tries):
-            raise ContextExceeded("a part does not fit", backend=model.partition("/")[0])
-        raise PartFailed(outcome)
-
-    def tell(done: int) -> None:
-        of = max(least, done + 1)
-        whole.listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
-
-    reader = Reader(plan, work.demand.given.task, dict(sources), count, ask, tell)
+    reader = _reader(whole, work, models, plan, count, dict(sources), spent)
     try:
         notes = await reader.read(window - around - _answer_tokens(whole, window))
     except PartFailed as failure:
         return _add(handed_back, *_of_part(failure.hand_back))
     except ContextExceeded as error:
         return _add(handed_back, Try(model, type(error).__name__, str(error)), error.hint)
-    outcome = await steps.ask_in_the_end(models, _work_of_end(whole, work, plan, notes))
-    return _completed(outcome, plan, spent)
+    end = _work_of_end(whole, work, plan, notes)
+    return _completed(await Steps(whole).ask_in_the_end(models, end), plan, spent)
+
+
+def _reader(
+    whole: Delegation,
+    work: Work,
+    models: Sequence[str],
+    plan: Plan,
+    count: Callable[[str], int],
+    sources: Mapping[str, Source],
+    spent: list[Figures],
+) -> Reader:
+    """Make who reads the parts; what each takes is added to `spent`."""
+    steps = len(plan.parts) + 1
+    listener = whole.listener
+    listener.progress(Progress("reading", str(plan), done=0, of=steps))
+
+    async def ask(messages: tuple[Message, ...], about: tuple[Source, ...], notes: str) -> str:
+        outcome = await _noted(whole, models, _work_aside(messages, about, notes, work), plan)
+        spent.append(outcome.figures)
+        return outcome.text
+
+    def tell(done: int) -> None:
+        of = max(steps, done + 1)
+        listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
+
+    return Reader(plan, work.demand.given.task, sources, count, ask, tell)
+
+
+async def _noted(whole: Delegation, models: Sequence[str], aside: Work, plan: Plan) -> Answer:
+    """Take notes.
+
+    Raises:
+        ContextExceeded: it does not fit after all.
+        PartFailed: no model took notes that pass the checks.
+    """
+    steps = Steps(whole)
+    outcome = await steps.ask_aside(models, aside, plan.sizes.notes)
+    if isinstance(outcome, HandBack) and outcome.tries[-1].check in _OF_NOTES:
+        # The answer itself is held against the material; a note may quote amiss.
+        lenient = replace(aside, demand=replace(aside.demand, content=False))
+        outcome = await steps.ask_aside(models, lenient, plan.sizes.notes)
+    if isinstance(outcome, Answer):
+        return outcome
+    if any(one.kind == ContextExceeded.__name__ for one in outcome.tries):
+        raise ContextExceeded("a part does not fit", backend=plan.model.partition("/")[0])
+    raise PartFailed(outcome)
 
 
 def _sources_of(whole: Delegation, work: Work) -> tuple[tuple[str, Source], ...]:
