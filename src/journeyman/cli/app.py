@@ -10,6 +10,7 @@ import typer
 
 from journeyman import __version__
 from journeyman.cli import (
+    agents,
     ask,
     config,
     daemon,
@@ -63,6 +64,7 @@ app.command(name="log")(log.log)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="serve")(serve.serve)
 app.command(name="demo")(demo.demo)
+app.add_typer(agents.app, name="agents")
 app.add_typer(config.app, name="config")
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(daemon.app, name="daemon")
