@@ -1,20 +1,28 @@
 """A scratch home and project of the client's, and the real command in it."""
 
+import json
 import os
-import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from journeyman.cli.app import app
+from journeyman.cli import main
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
 
 
 class World:
-    """A home and a project; `run` is the command in this process, `process` in one of its own."""
+    """A home and a project, and what a test does there."""
 
-    def __init__(self, root: Path, monkeypatch):
+    def __init__(self, root: Path, monkeypatch, capsys):
+        self._monkeypatch, self._capsys = monkeypatch, capsys
         self.home, self.project = root / "home", root / "project"
         self.user = self.home / ".claude" / "agents"
         self.own = self.project / ".claude" / "agents"
@@ -41,24 +49,21 @@ class World:
         return path
 
     def run(self, *arguments):
-        done = CliRunner().invoke(app, ["agents", *map(str, arguments)])
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        """Run the command in this process, by its real entrance."""
+        self._monkeypatch.setattr(sys, "argv", ["journeyman", "agents", *map(str, arguments)])
+        self._capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        told = self._capsys.readouterr()
+        return Done(code, told.out, told.err)
 
-    def process(self, *arguments, **options):
-        return subprocess.run(
-            [sys.executable, "-m", "journeyman", "agents", *map(str, arguments)],
-            cwd=self.project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            **options,
-        )
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--json").out)
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    return World(tmp_path, monkeypatch)
+def world(tmp_path, monkeypatch, capsys):
+    return World(tmp_path, monkeypatch, capsys)

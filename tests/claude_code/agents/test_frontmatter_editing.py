@@ -1,4 +1,4 @@
-"""Setting one key of any file: that key's value changes, every other byte stays, or it is refused."""
+"""Setting one key of any file: its value changes, every other byte stays, or it is refused."""
 
 import re
 from contextlib import suppress
@@ -23,7 +23,7 @@ def oracle(text):
     yaml.allow_duplicate_keys = False
     try:
         read = yaml.load(block)
-    except (YAMLError, ValueError, TypeError, AttributeError):
+    except (YAMLError, Warning, ValueError, TypeError, AttributeError):
         return None
     return read if isinstance(read, dict) else None
 
@@ -43,8 +43,7 @@ def check(file, model):
     """Set the model; whatever the file is, hold the promise."""
     try:
         edited = set_key(file, "model", model)
-    except ArgumentError as error:
-        assert "\n" not in str(error)
+    except ArgumentError:
         return None
     removed, added = the_one_change(file, edited)
     assert "\n" not in removed
@@ -170,7 +169,7 @@ def same_but(before, old, new):
         ("name: a\ntools: Read\ncolor: red\n", "tools: Read\n", "tools: Read\nmodel: haiku\n"),
         ("name: a\r\ncolor: red\r\n", "name: a\r\n", "name: a\r\nmodel: haiku\r\n"),
         ("  name: a\n  color: red\n", "  name: a\n", "  name: a\n  model: haiku\n"),
-        ("name: a\ntools:\n- Read\n# end\n", "- Read\n", "- Read\nmodel: haiku\n"),
+        ("name: a\ntools:\n- Read\n# end\n", "# end\n", "# end\nmodel: haiku\n"),
         ("name: a\ndescription: |\n  x\n  y\n", "  y\n", "  y\nmodel: haiku\n"),
     ],
 )
@@ -202,9 +201,17 @@ def test_what_cannot_be_edited_for_sure_is_refused_in_one_line(file, why):
         set_key(file, "model", "haiku")
 
 
-@pytest.mark.parametrize("depth", [200, 20000])
-def test_deep_and_doubling_structures_cost_nothing(depth):
-    nested = "x: " + "[" * depth + "]" * depth
+def test_aliases_that_double_at_each_line_cost_nothing():
     bombs = "".join(f"k{n}: &k{n} [*k{n - 1}, *k{n - 1}]\n" for n in range(1, 60))
-    file = f"---\nname: a\n{nested}\nk0: &k0 [a]\n{bombs}model: opus\n---\n"
+    file = f"---\nname: a\nk0: &k0 [a]\n{bombs}model: opus\n---\n"
     assert set_key(file, "model", "haiku") == file.replace("opus", "haiku")
+
+
+def test_what_is_deeply_nested_is_done_at_once():
+    file = "---\nname: a\nmodel: opus\nx: " + "[" * 50000 + "\n---\n"
+    assert set_key(file, "model", "haiku") == file.replace("opus", "haiku")
+
+
+def test_a_frontmatter_that_would_take_long_to_read_is_refused():
+    with pytest.raises(ArgumentError, match="characters long"):
+        set_key("---\nname: a\nmodel: opus\nx: " + "a" * 200_000 + "\n---\n", "model", "haiku")

@@ -93,9 +93,9 @@ def _inserted(file: str, read: Frontmatter, key: str, value: str) -> Iterator[st
     indent = file[line_start:first] if read.loose is False else ""
     if indent.strip(" "):
         raise ArgumentError("the first key does not begin its line")
-    line_end = "\r\n" if file[: read.start].endswith("\r\n") else "\n"
     for scalar in _scalars(value, ""):
         for place in _places(file, read):
+            line_end = "\r\n" if file[:place].endswith("\r\n") else "\n"
             yield f"{file[:place]}{indent}{key}: {scalar}{line_end}{file[place:]}"
 
 

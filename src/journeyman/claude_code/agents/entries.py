@@ -148,7 +148,7 @@ def _meaning(
 ) -> tuple[Kind, str, tuple[str, ...]]:
     first = value[0]
     if first.kind == "scalar":
-        if first.style or plain_is_text(first.text):
+        if first.style or first.tag.endswith(":str") or plain_is_text(first.text):
             return "text", first.text, ()
         return ("other", first.text, ()) if first.text else ("empty", "", ())
     if first.kind == "list":

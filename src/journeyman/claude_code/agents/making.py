@@ -82,7 +82,7 @@ def model_change(agent: Agent, model: str) -> Change | None:
     try:
         after = set_key(before.decode(), "model", model).encode()
     except UnicodeDecodeError:
-        raise ArgumentError(f"{path}: it is no UTF-8 text") from None
+        raise ArgumentError(f"{path}: it is no UTF-8 text", hint="save it as UTF-8") from None
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}", hint=error.hint) from None
     return None if after == before else Change(path, before, after)

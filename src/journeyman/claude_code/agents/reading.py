@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,17 +128,19 @@ def wrong_name(name: str) -> str:
     """Say what the client does not like about a name; empty if nothing."""
     if name.startswith("-"):
         return "begins with `-`"
-    if ":" in name:
+    if ":" in unicodedata.normalize("NFKC", name):
         return "holds a `:`, which is for plugins"
     return f"is over {LONGEST_NAME} characters long" if len(name) > LONGEST_NAME else ""
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """Read a file's text; returns it, and what is wrong with the file."""
+    """Read a file's text as the client does, bytes that are no UTF-8 replaced.
+
+    Returns:
+        The text, and why the file cannot be read.
+    """
     try:
-        return path.read_bytes().decode(), ""
-    except UnicodeDecodeError:
-        return "", "it is no UTF-8 text"
+        return path.read_bytes().decode("utf-8", "replace"), ""
     except OSError as error:
         return "", f"it cannot be read: {error.strerror}"
 

@@ -16,6 +16,33 @@ Source = Literal["built-in", "plugin", "user", "project"]
 
 Level = Literal["error", "warning", "note"]
 
+Code = Literal[
+    "bad-frontmatter",
+    "bad-name",
+    "bad-skill",
+    "cut-frontmatter",
+    "dear-reader",
+    "denies-own-tools",
+    "duplicate-key",
+    "duplicate-name",
+    "explore-on-main",
+    "forced-model",
+    "long-context",
+    "loose-yaml",
+    "missing-delegation-tools",
+    "no-description",
+    "no-frontmatter",
+    "no-name",
+    "no-utf-8",
+    "shadowed",
+    "skill-model",
+    "subagent-model-variable",
+    "unknown-model",
+    "unreadable",
+    "weak-reasoner",
+]
+"""The rules; docs/agents.md explains each. A code does not change its meaning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -64,11 +91,11 @@ class Skill:
 class Finding:
     """What is wrong, or could be better, and what to do about it.
 
-    `code` is stable. `line` counts from 1, 0 where no line is meant; `path` is None where no file
+    `line` counts from 1, 0 where no line is meant; `path` is None where no file
     is meant.
     """
 
-    code: str
+    code: Code
     level: Level
     message: str
     cure: str

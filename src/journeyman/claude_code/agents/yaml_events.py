@@ -15,6 +15,15 @@ _NO_TEXT = re.compile(
 )
 
 
+# What the client's reader takes and ours does not, each exchanged for as many harmless characters.
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+_TABS_AT_THE_END = re.compile(r"[ \t]*\t[ \t]*(?=\r?\n|\Z)")
+
+_DEEPEST = 50
+_LONGEST = 128 * 1024
+"""Characters; a frontmatter is a page at most, and reading one takes time by its length."""
+
+
 class Unreadable(Exception):
     """A text is no YAML as it is wanted here; `line` counts from 0 in it, None if unknown."""
 
@@ -57,21 +66,28 @@ def events_of(text: str) -> list[Event]:
         Its events without those of stream and document; empty if it holds nothing.
 
     Raises:
-        Unreadable: it is no YAML, or several documents.
+        Unreadable: it is no YAML, several documents, too long or nested too deep.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
 
+    if len(text) > _LONGEST:
+        raise Unreadable(f"it is over {_LONGEST} characters long")
+    if "\x00" in text:
+        raise Unreadable("it holds a NUL", text.count("\n", 0, text.index("\x00")))
     found = []
-    documents = 0
+    documents = depth = 0
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in YAML(typ="safe", pure=True).parse(_harmless(text)):
             name = type(event).__name__
             documents += name == "DocumentStartEvent"
             if documents > 1:
                 raise Unreadable("it holds several documents", event.start_mark.line)
             if kind := _KINDS.get(name):
                 found.append(_event(kind, event))
+                depth += _STEPS.get(kind, 0)
+            if depth > _DEEPEST:  # each level makes the scanner slower
+                raise Unreadable("it is nested too deep", event.start_mark.line)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text"
@@ -83,6 +99,11 @@ def events_of(text: str) -> list[Event]:
     return [] if len(found) == 1 and not found[0].text and not found[0].style else found
 
 
+def _harmless(text: str) -> str:
+    tidied = _TABS_AT_THE_END.sub(lambda found: " " * len(found[0]), text)
+    return _CONTROL.sub("\ufffd", tidied)
+
+
 _KINDS: dict[str, EventKind] = {
     "ScalarEvent": "scalar",
     "AliasEvent": "alias",
@@ -91,6 +112,9 @@ _KINDS: dict[str, EventKind] = {
     "MappingEndEvent": "end",
     "SequenceEndEvent": "end",
 }
+
+
+_STEPS: dict[EventKind, int] = {"mapping": 1, "list": 1, "end": -1}
 
 
 def _event(kind: EventKind, event: Any) -> Event:
