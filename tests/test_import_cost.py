@@ -81,13 +81,13 @@ def test_help_imports_the_command_line_and_nothing_heavy():
     typer_alone = set(modules_after("import typer.main, typer.core, typer.completion"))
     ours = {name for name in names if name.partition(".")[0] == "journeyman"}
     assert len(set(names) - typer_alone - ours) <= 25
-    assert len(ours) <= 20
+    assert len(ours) <= 22
 
 
 def test_the_help_of_every_command_is_as_cheap():
     for command in (
         *("ask", "models", "status", "log", "mcp", "serve", "token", "daemon"),
-        *("demo", "config", "embedded"),
+        *("demo", "config", "embedded", "agents"),
     ):
         names = modules_after(
             f"sys.argv = ['journeyman', '{command}', '--help'];"

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from journeyman.cli import EXIT_FAILED, agents_editing, agents_output
+from journeyman.cli import EXIT_FAILED, agents_editing
 from journeyman.errors import ArgumentError
 
 app = typer.Typer(
-    help="Claude Code's agents: what they run on, what is wrong, what would be cheaper.",
+    help="Claude Code's agents: what they run on, what would be cheaper.",
     no_args_is_help=True,
 )
 
@@ -20,13 +20,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command(name="list")
 def list_agents(as_json: Json = False) -> None:
-    """List every agent of the user, the project and the plugins, and the built-in ones.
+    """List every agent, what it runs on and what is found about it.
 
-    With its model, what that comes to by the client's precedence, its tools and its findings. A
+    Those of the user, the project and the plugins, and the built-in ones. With its model, what that comes to by the client's precedence, its tools and its findings. A
     narrow terminal leaves out tools and file. In a pipe: tab-separated, no header: name, from,
     model, runs on, tools, findings, file.
     """
     from journeyman.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from journeyman.cli import agents_output  # noqa: PLC0415 - as above
 
     survey = survey_here()
     findings = survey.findings()
@@ -40,11 +41,12 @@ def list_agents(as_json: Json = False) -> None:
 
 @app.command()
 def lint(as_json: Json = False) -> None:
-    """Say what is wrong with agents and skills, or dearer than need be, and the cure.
+    """Say what is wrong with agents and skills, or too dear, and the cure.
 
     Exits with 1 if there is an error or a warning; a note is none. The codes: docs/agents.md.
     """
     from journeyman.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from journeyman.cli import agents_output  # noqa: PLC0415 - as above
 
     findings = survey_here().findings()
     if as_json:
@@ -65,7 +67,7 @@ def suggest_models(
     yes: agents_editing.Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Explain tier by tier which agent belongs where and why; --apply sets the models.
+    """Explain tier by tier which agent belongs where; --apply sets the models.
 
     An agent whose model was chosen on purpose is left as it is, unless the choice is dear reading
     or reasoning on haiku.
@@ -73,6 +75,7 @@ def suggest_models(
     from journeyman.claude_code.agents.making import model_change  # noqa: PLC0415 - fast --help
     from journeyman.claude_code.agents.suggesting import suggest  # noqa: PLC0415 - as above
     from journeyman.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+    from journeyman.cli import agents_output  # noqa: PLC0415 - as above
 
     if as_json and apply:
         raise ArgumentError("--json tells what is suggested, --apply does it: one of them")

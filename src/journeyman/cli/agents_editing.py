@@ -65,7 +65,7 @@ def set_model(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Set an agent's model: that one key of its file, every other byte stays."""
+    """Set an agent's model: one key of its file, every other byte stays."""
     from journeyman.claude_code.agents.making import (  # noqa: PLC0415 - fast --help
         checked_model,
         find_agent,
@@ -85,7 +85,10 @@ def set_model(
 
 
 def undo() -> None:
-    """Take the last change of agent files back, byte for byte; again for the one before."""
+    """Take the last change of agent files back, byte for byte.
+
+    Again: the one before that.
+    """
     from journeyman.claude_code.agents import changes  # noqa: PLC0415 - fast --help
 
     for path in changes.undo():
@@ -103,7 +106,7 @@ def new(
     force: _Force = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make an agent on haiku: one that explores, or one that carries work to local models.
+    """Make an agent on haiku: an explorer, or a courier to local models.
 
     An explorer named Explore takes the place of the built-in agent that runs on the main model.
     """
