@@ -22,9 +22,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_agents(as_json: Json = False) -> None:
     """List every agent, what it runs on and what is found about it.
 
-    Those of the user, the project and the plugins, and the built-in ones. With its model, what that comes to by the client's precedence, its tools and its findings. A
-    narrow terminal leaves out tools and file. In a pipe: tab-separated, no header: name, from,
-    model, runs on, tools, findings, file.
+    Those of the user, the project and the plugins, and the built-in ones; with the model that
+    each names, and what that comes to by the client's precedence. A narrow terminal leaves out
+    tools and file. In a pipe: tab-separated, no header: name, from, model, runs on, tools,
+    findings, file.
     """
     from journeyman.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
     from journeyman.cli import agents_output  # noqa: PLC0415 - as above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -148,9 +149,14 @@ def _of(agent: Agent, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _short(agent: Agent, places: Places) -> str:
+    """Write a file's path short for a person, whole for a program."""
     path = agent.path
     if path is None:
         return ""
+    if not sys.stdout.isatty():
+        return str(path)
+    if path.is_relative_to(Path.home()) and not path.is_relative_to(places.project):
+        return f"~/{path.relative_to(Path.home())}"
     return (
         str(path.relative_to(places.project)) if path.is_relative_to(places.project) else str(path)
     )

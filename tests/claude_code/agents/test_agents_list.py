@@ -1,7 +1,12 @@
 """`journeyman agents list`: every agent, what it runs on, and which of a name counts."""
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 
@@ -185,3 +190,43 @@ def test_a_copy_gets_the_name_and_description_without_which_the_client_drops_it(
     assert bare["source"] == "project"
     assert bare["dropped"] is None
     assert bare["description"] == "Agent from plug plugin"
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_a_header_and_short_paths(world):
+    world.agent("reader")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "journeyman", "agents", "list"],
+        stdout=theirs,
+        env=os.environ | {"COLUMNS": "140"},
+    )
+    shown = b""
+    os.close(theirs)
+    with suppress(OSError):  # the end of a terminal is an error
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert b"runs on" in shown.splitlines()[0]
+    assert b"~/.claude/agents/reader.md" in shown
+
+
+def test_a_folder_that_was_deleted_is_told_in_a_line(world, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = world.run("list")
+    assert done.code == 2
+    assert "does not exist any more" in done.err
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_clients_own_folder_may_be_elsewhere(world, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "x"))
+    world.agent("there", folder=tmp_path / "x" / "agents")
+    world.agent("not_there")
+    names = {one["name"] for one in world.json("list")}
+    assert "there" in names
+    assert "not_there" not in names

@@ -12,6 +12,7 @@ from journeyman.claude_code.agents.reading import read_agents
 from journeyman.claude_code.agents.resolving import read_setup
 from journeyman.claude_code.agents.skills import read_skills
 from journeyman.claude_code.places import places_here
+from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
     from journeyman.claude_code.agents.resolving import Setup
@@ -33,6 +34,15 @@ class Survey:
 
 
 def survey_here() -> Survey:
-    """Read the agents as the client would that is started in the current folder."""
-    places = places_here(Path.cwd())
+    """Read the agents as the client would that is started in the current folder.
+
+    Raises:
+        ArgumentError: that folder was deleted.
+    """
+    try:
+        places = places_here(Path.cwd())
+    except FileNotFoundError:
+        raise ArgumentError(
+            "the current folder does not exist any more", hint="go to a folder that does"
+        ) from None
     return Survey(places, read_agents(places), read_setup(places, os.environ))
