@@ -15,7 +15,8 @@ from windows import INITIALIZE, kill
 from embedded.waiting import is_gone, wait_until
 from journeyman.daemon import control
 from journeyman.daemon.holding import holder
-from journeyman.shim.meeting import meeting_place
+from journeyman.shim.hello import join
+from journeyman.shim.meeting import CALL, meeting_place
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +79,44 @@ def test_a_wrong_config_is_told_to_every_window(window, config_file):
     wait_until(lambda: holder(meeting_place()) is None)
     config_file.write_text("")
     assert "result" in window(opens=False).ask("initialize", **INITIALIZE)
+
+
+def test_folders_that_are_relative_to_the_window_are_the_daemons_too(
+    window, config_file, project, runtime_folder, monkeypatch
+):
+    """The daemon, which starts in `/`, took them for others and was never found."""
+    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA"):
+        monkeypatch.delenv(name)
+    (project / "etc" / "journeyman").mkdir(parents=True)
+    (project / "etc" / "journeyman" / "config.toml").write_text(config_file.read_text())
+    one = window(XDG_CONFIG_HOME="etc", XDG_DATA_HOME="share", HOME="home")
+    assert one.call() == "Three lines."
+    assert one.leave() == (0, "")
+    assert (project / "share" / "journeyman" / "daemon.log").exists()
+
+
+def test_a_relative_runtime_folder_is_none(window, project, runtime_folder, journeyman):
+    """The XDG specification wants it ignored."""
+    (project / "run").mkdir()
+    environment = {"XDG_RUNTIME_DIR": "run", "TMPDIR": str(runtime_folder)}
+    one = window(**environment)
+    try:
+        assert one.call() == "Three lines."
+        assert one.leave() == (0, "")
+        assert not list((project / "run").iterdir())
+    finally:
+        stopped = journeyman("daemon", "stop", env=os.environ | environment)
+    assert stopped.stdout.startswith("stopped: process "), stopped.stderr
+
+
+def test_more_windows_than_a_process_may_open_files_at_first(window):
+    """macOS begins with 256: later windows were not let in, and calls failed."""
+    program = f'ulimit -S -n 40; exec "{sys.executable}" -m journeyman mcp'
+    first = window(command=["sh", "-c", program])
+    visitors = [join(meeting_place(), CALL).socket for _ in range(40)]
+    assert first.call() == "Three lines."
+    for visitor in visitors:
+        visitor.close()
 
 
 def test_without_a_place_to_meet_the_window_does_the_work_by_itself(window, runtime_folder):

@@ -13,8 +13,7 @@ from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE
 from journeyman.shim.meeting import TRANSPORT_VARIABLE
 
 _LABEL = "journeyman.daemon"
-_PLACES = (CONFIG_VARIABLE, DATA_VARIABLE)
-_KEPT = (*_PLACES, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+_KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """What decides which daemon a window finds must be the same for the service."""
 
 _SYSTEMD = """\
@@ -62,7 +61,7 @@ def unit_here() -> Unit:
 
 def _absolute(name: str) -> str:
     value = os.environ[name]
-    return str(Path(value).expanduser().absolute()) if name in _PLACES else value
+    return value if name == TRANSPORT_VARIABLE else str(Path(value).expanduser().absolute())
 
 
 def _systemd(command: list[str], environment: dict[str, str]) -> Unit:
