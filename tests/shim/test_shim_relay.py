@@ -144,6 +144,18 @@ def test_it_ends_when_the_client_closes_its_end_after_passing_on_what_still_come
     assert shim.wait(10) == 0
 
 
+def test_a_call_that_its_client_left_is_not_blamed_on_the_daemon(daemon, start_shim):
+    shim = start_shim()
+    connection = daemon.greet()
+    say(shim, CALL)
+    shim.stdin.close()
+    assert connection.hear() == CALL
+    assert connection.hear() is None
+    connection.close()
+    assert heard(shim)["error"]["message"].startswith("standard input ended before")
+    assert shim.wait(10) == 0
+
+
 def test_it_ends_though_the_daemon_does_not(daemon, start_shim):
     shim = start_shim()
     daemon.greet()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 INTERNAL_ERROR = -32603
 LOST = "the Journeyman daemon ended in the middle of this call; call again: a new one is found"
 
+LEFT = "standard input ended before this call was answered, which cancels it"
+
 _INITIALIZE = "initialize"
 _INITIALIZED = "notifications/initialized"
 _CANCELLED = "notifications/cancelled"

@@ -250,7 +250,12 @@ class Relay:
             self._to_client += b"\n"
         self._from_daemon = Lines()
         if self._known_calls is not None:
-            self._to_client += self._calls.lost()
+            self._to_client += self._calls.lost(self._reason())
+
+    def _reason(self) -> str:
+        from journeyman.shim.calls import LEFT, LOST  # noqa: PLC0415 - as above
+
+        return LOST if self._until is None else LEFT
 
     # From one daemon to the next
 
