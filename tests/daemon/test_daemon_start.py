@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -172,22 +171,38 @@ def test_a_second_daemon_ends_with_a_line(window, daemon_pid, journeyman):
 
 
 def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, journeyman):
+    """To a new window, and to an open one whose call would have waited for ever."""
     one = window()
+    waiting = window()
     pid = daemon_pid()
     os.kill(pid, signal.SIGSTOP)
     place = meeting_place()
-    long_ago = time.time() - 60
-    os.utime(place.socket, (long_ago, long_ago))
+    made = Path(place.socket).stat().st_mtime_ns
+    os.utime(place.socket, ns=(made, made - 60 * 10**9))
+    call = waiting.send_call()
     code, said = window(opens=False).leave()
     assert code == 1
     assert said == (
         f"error: the daemon at {place.socket} does not answer\n"
         "hint: `journeyman daemon stop` ends it; the next window starts a new one\n"
     )
+    told = waiting.answer(call)["error"]["message"]
+    assert told.startswith("the Journeyman daemon hangs")
+    assert "`journeyman daemon stop` ends it" in told
+    told = waiting.answer(waiting.send_call())["error"]["message"]
+    assert told.startswith(
+        f"the daemon at {place.socket} does not answer; `journeyman daemon stop`"
+    )
+    os.utime(place.socket, ns=(made, made))  # by which it knows its own
+    os.kill(pid, signal.SIGCONT)
+    assert waiting.call() == "Three lines."
+    assert daemon_pid() == pid
+    os.kill(pid, signal.SIGSTOP)
     stopped = journeyman("daemon", "stop")
     assert stopped.stdout == f"stopped: process {pid}\n", stopped.stderr
     wait_until(lambda: is_gone(pid))
     assert one.call() == "Three lines."
+    assert waiting.call() == "Three lines."
 
 
 def test_visitors_that_talk_nonsense_are_sent_away(window, config_file):

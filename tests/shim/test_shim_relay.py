@@ -211,6 +211,18 @@ def test_a_call_that_waits_fails_at_once_when_the_daemon_dies(daemon, start_shim
     assert "\n" not in errors[0]["error"]["message"]
 
 
+def test_a_daemon_that_lives_may_take_as_long_as_it_likes(daemon, start_shim):
+    shim = start_shim()
+    connection = begin(daemon, shim)
+    say(shim, CALL)
+    assert connection.hear() == CALL
+    for _ in range(2):
+        assert connection.hear() == {"alive": True}
+        connection.control({"alive": True})
+    connection.say(ANSWER)
+    assert heard(shim) == ANSWER
+
+
 def test_the_next_call_finds_a_new_daemon_and_the_session_goes_on(daemon, start_shim):
     shim = start_shim()
     begin(daemon, shim).close()

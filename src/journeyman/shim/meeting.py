@@ -20,6 +20,8 @@ lines of MCP follow both ways; one that begins with a zero byte is between the t
 
     daemon  {"wants": ["LITELLM_KEY", "OTHER_KEY"]}     a changed config asks for other keys
     shim    {"keys": {"LITELLM_KEY": "…", "OTHER_KEY": "…"}}
+    shim    {"alive": true}      a call waits, and the daemon has said nothing for long
+    daemon  {"alive": true}      it does not hang
     daemon  {"moved": true}      it ends as soon as what it has read is answered
     shim    {"moved": true}      nothing more comes on this connection; the shim finds another one
 """
