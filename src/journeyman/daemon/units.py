@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journeyman.errors import DaemonError
+from journeyman.files import keep_copy, replace_file
 from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE
 from journeyman.shim.meeting import TRANSPORT_VARIABLE
 
@@ -56,6 +57,47 @@ def unit_here() -> Unit:
     raise DaemonError(
         "there is no service manager here that is known",
         hint="`journeyman daemon run --stay` runs it; windows start one by themselves",
+    )
+
+
+def write_unit(unit: Unit) -> Path | None:
+    """Put a service's file in place.
+
+    Returns:
+        Where the one before is kept, if it was another: keys may have been written into it.
+
+    Raises:
+        DaemonError: it cannot be written.
+    """
+    content = unit.text.encode()
+    try:
+        is_other = unit.path.exists() and unit.path.read_bytes() != content
+        kept = keep_copy(unit.path) if is_other else None
+        replace_file(unit.path, content)
+    except OSError as error:
+        raise _unwritable(unit, error) from None
+    return kept
+
+
+def remove_unit(unit: Unit) -> None:
+    """Take a service's file away.
+
+    Raises:
+        DaemonError: there is none, or it cannot be removed.
+    """
+    try:
+        unit.path.unlink()
+    except FileNotFoundError:
+        raise DaemonError(f"{unit.path} is not there", hint="no service is installed") from None
+    except OSError as error:
+        raise _unwritable(unit, error) from None
+
+
+def _unwritable(unit: Unit, error: OSError) -> DaemonError:
+    return DaemonError(
+        f"{error.filename or unit.path}: {error.strerror or error}",
+        hint="free the disk or mend the folder's rights; `journeyman daemon install --print` shows "
+        "the file",
     )
 
 
