@@ -51,6 +51,8 @@ RUN_ELSEWHERE = {
         ),
         "tests/real/test_plugin.py",
     ),
+    "journeyman agents lint": "tests/claude_code/agents/test_agents_lint.py",
+    "journeyman agents undo": "tests/claude_code/agents/test_agents_editing.py",
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
@@ -97,6 +99,9 @@ def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
         f'[backends.koala]\nkind = "openai"\nurl = "{openai_double.url}"\n'
         '[backends.koala.windows]\n"llama3-local" = 32768\n"codellama-local" = 32768\n'
     )
+    agents = tmp_path / ".claude" / "agents"
+    agents.mkdir(parents=True)
+    (agents / "summarizer.md").write_text("---\nname: summarizer\ndescription: Sums up.\n---\n")
     monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
     monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

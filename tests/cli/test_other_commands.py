@@ -76,7 +76,7 @@ def test_the_version_is_told(journeyman):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("journeyman a", ["ask"]),
+        ("journeyman as", ["ask"]),
         ("journeyman ask --tool ask_", ["ask_local_llama", "ask_coding_model"]),
         ("journeyman ask -m koala/c", ["koala/codellama-local"]),
         ("journeyman log --outcome a", ["answered"]),

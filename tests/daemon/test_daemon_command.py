@@ -118,6 +118,25 @@ def test_a_service_is_written_shown_and_removed(journeyman, config_file, tmp_pat
     assert "no service is installed" in again.stderr
 
 
+def test_a_service_that_the_user_has_edited_is_kept(journeyman, tmp_path, config_file):
+    """It was overwritten, and the key in it was gone."""
+    file = tmp_path / ".config" / "systemd" / "user" / "journeyman.service"
+    file.parent.mkdir(parents=True)
+    file.write_text("[Service]\nEnvironment=LITELLM_KEY=mine\n")
+    kept = file.with_name("journeyman.service.bak")
+    assert journeyman("daemon", "install").stdout.startswith(f"kept the one before as {kept}\n")
+    assert kept.read_text() == "[Service]\nEnvironment=LITELLM_KEY=mine\n"
+    assert journeyman("daemon", "install").stdout.startswith(f"wrote {file}\n")
+
+
+def test_a_service_that_cannot_be_written_is_one_line_and_a_hint(journeyman, tmp_path, config_file):
+    (tmp_path / ".config").write_text("no folder\n")
+    done = journeyman("daemon", "install")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "\nhint: " in done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
 def test_systemd_understands_the_service(journeyman, tmp_path, monkeypatch, config_file):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "conf ig%"))

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -113,4 +115,38 @@ def test_ctrl_c_of_a_shell_stops_the_engine_in_the_daemon(
         wait_until(lambda: not busy(worker))
         asking.communicate(timeout=30)
     assert asking.returncode == 130
+    assert [row.outcome for row in rows(1)] == ["cancelled"]
+
+
+def test_who_closes_an_http_stream_stops_the_engine_in_the_daemon(
+    config_file, data_with_demo, window, workers, rows
+):
+    config_file.write_text(CONFIG.replace("16", "1500"))
+    window()  # a daemon runs
+    serve = [sys.executable, "-m", "journeyman", "serve", "--http", "127.0.0.1:0"]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as serving:
+        url = urlsplit(serving.stdout.readline().split()[3].rstrip(";"))
+        client = {"name": "test", "version": "1"}
+        meta = {"protocolVersion": "2026-07-28", "clientInfo": client, "clientCapabilities": {}}
+        params = {
+            "name": "ask_local_llama",
+            "arguments": {"prompt": "Tell a very long story."},
+            "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()},
+        }
+        headers = {
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": "tools/call",
+            "Mcp-Name": "ask_local_llama",
+        }
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        connection = HTTPConnection(url.netloc)
+        connection.request("POST", url.path, json.dumps(body), headers)
+        wait_until(workers)
+        [worker] = workers()
+        wait_until(lambda: busy(worker))
+        connection.close()
+        wait_until(lambda: not busy(worker))
+        serving.terminate()
     assert [row.outcome for row in rows(1)] == ["cancelled"]

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from windows import INITIALIZE, kill
 from embedded.waiting import is_gone, wait_until
 from journeyman.daemon import control
 from journeyman.daemon.holding import holder
-from journeyman.shim.meeting import meeting_place
+from journeyman.shim.hello import join
+from journeyman.shim.meeting import CALL, meeting_place
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +80,44 @@ def test_a_wrong_config_is_told_to_every_window(window, config_file):
     assert "result" in window(opens=False).ask("initialize", **INITIALIZE)
 
 
+def test_folders_that_are_relative_to_the_window_are_the_daemons_too(
+    window, config_file, project, runtime_folder, monkeypatch
+):
+    """The daemon, which starts in `/`, took them for others and was never found."""
+    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA"):
+        monkeypatch.delenv(name)
+    (project / "etc" / "journeyman").mkdir(parents=True)
+    (project / "etc" / "journeyman" / "config.toml").write_text(config_file.read_text())
+    one = window(XDG_CONFIG_HOME="etc", XDG_DATA_HOME="share", HOME="home")
+    assert one.call() == "Three lines."
+    assert one.leave() == (0, "")
+    assert (project / "share" / "journeyman" / "daemon.log").exists()
+
+
+def test_a_relative_runtime_folder_is_none(window, project, runtime_folder, journeyman):
+    """The XDG specification wants it ignored."""
+    (project / "run").mkdir()
+    environment = {"XDG_RUNTIME_DIR": "run", "TMPDIR": str(runtime_folder)}
+    one = window(**environment)
+    try:
+        assert one.call() == "Three lines."
+        assert one.leave() == (0, "")
+        assert not list((project / "run").iterdir())
+    finally:
+        stopped = journeyman("daemon", "stop", env=os.environ | environment)
+    assert stopped.stdout.startswith("stopped: process "), stopped.stderr
+
+
+def test_more_windows_than_a_process_may_open_files_at_first(window):
+    """macOS begins with 256: later windows were not let in, and calls failed."""
+    program = f'ulimit -S -n 40; exec "{sys.executable}" -m journeyman mcp'
+    first = window(command=["sh", "-c", program])
+    visitors = [join(meeting_place(), CALL).socket for _ in range(40)]
+    assert first.call() == "Three lines."
+    for visitor in visitors:
+        visitor.close()
+
+
 def test_without_a_place_to_meet_the_window_does_the_work_by_itself(window, runtime_folder):
     (runtime_folder / "journeyman").write_text("no folder\n")
     one = window()
@@ -133,22 +171,38 @@ def test_a_second_daemon_ends_with_a_line(window, daemon_pid, journeyman):
 
 
 def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, journeyman):
+    """To a new window, and to an open one whose call would have waited for ever."""
     one = window()
+    waiting = window()
     pid = daemon_pid()
     os.kill(pid, signal.SIGSTOP)
     place = meeting_place()
-    long_ago = time.time() - 60
-    os.utime(place.socket, (long_ago, long_ago))
+    made = Path(place.socket).stat().st_mtime_ns
+    os.utime(place.socket, ns=(made, made - 60 * 10**9))
+    call = waiting.send_call()
     code, said = window(opens=False).leave()
     assert code == 1
     assert said == (
         f"error: the daemon at {place.socket} does not answer\n"
         "hint: `journeyman daemon stop` ends it; the next window starts a new one\n"
     )
+    told = waiting.answer(call)["error"]["message"]
+    assert told.startswith("the Journeyman daemon hangs")
+    assert "`journeyman daemon stop` ends it" in told
+    told = waiting.answer(waiting.send_call())["error"]["message"]
+    assert told.startswith(
+        f"the daemon at {place.socket} does not answer; `journeyman daemon stop`"
+    )
+    os.utime(place.socket, ns=(made, made))  # by which it knows its own
+    os.kill(pid, signal.SIGCONT)
+    assert waiting.call() == "Three lines."
+    assert daemon_pid() == pid
+    os.kill(pid, signal.SIGSTOP)
     stopped = journeyman("daemon", "stop")
     assert stopped.stdout == f"stopped: process {pid}\n", stopped.stderr
     wait_until(lambda: is_gone(pid))
     assert one.call() == "Three lines."
+    assert waiting.call() == "Three lines."
 
 
 def test_visitors_that_talk_nonsense_are_sent_away(window, config_file):

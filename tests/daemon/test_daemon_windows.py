@@ -1,6 +1,7 @@
 """Many windows, one daemon: what they share, and what becomes of them when it dies."""
 
 import asyncio
+import json
 import os
 import signal
 
@@ -46,6 +47,28 @@ def test_windows_share_one_daemon_that_knows_each_of_them(window, project):
     assert len({one["session"] for one in sessions}) == 2
     assert first.leave() == (0, "")
     wait_until(lambda: len(control.describe()["connections"]) == 2)  # the other, and we
+
+
+def test_a_window_and_the_command_line_are_told_the_same_of_what_runs(
+    window, openai_double, journeyman
+):
+    """One source: `journeyman status` and Claude's own list of models."""
+    openai_double.plays(hangs_after=0)
+    first, second = window(), window()
+    first.send_call()
+    first.send_call()
+    wait_until(lambda: len(openai_double.chats) == 2)
+    listed = second.ask("tools/call", name="list_available_local_models", arguments={})
+    line = listed["result"]["content"][0]["text"].splitlines()[0]
+    assert line.startswith("koala/llama3-local; ")
+    assert "; 2 running, 0 waiting; " in line
+    told = json.loads(journeyman("status", "--json").stdout)
+    [session] = {one["session"] for one in told["running"]}
+    assert [one["model"] for one in told["running"]] == ["koala/llama3-local"] * 2
+    [backend] = [one for one in told["backends"] if one["name"] == "koala"]
+    assert (backend["running"], backend["waiting"]) == (2, 0)
+    pids = {one["session"]: one["pid"] for one in told["daemon"]["connections"]}
+    assert pids[session] == first.process.pid
 
 
 def test_each_window_reads_the_files_of_its_own_project(

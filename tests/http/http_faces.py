@@ -112,10 +112,10 @@ class Caller:
         self._reader = reader
         self._writer = writer
 
-    async def hears(self, wanted: bytes) -> None:
-        """Wait until so much of the answer has come."""
-        async with asyncio.timeout(20):
-            while wanted not in self.heard:
+    async def hears(self, wanted: bytes, after: int = 0) -> None:
+        """Wait until so much of the answer has come, behind so many of its bytes."""
+        async with asyncio.timeout(40):
+            while wanted not in self.heard[after:]:
                 data = await self._reader.read(4096)
                 assert data, f"the answer ended: {self.heard!r}"
                 self.heard += data

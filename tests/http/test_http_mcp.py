@@ -85,6 +85,22 @@ async def test_an_event_stream_begins_before_the_model_says_a_word(
             assert not openai_double.chats[0].done.is_set()
 
 
+async def test_a_call_that_is_long_silent_is_kept_alive(config_file, openai_double):
+    """By a comment every 15 seconds, in both revisions; clients give up on a silent stream."""
+
+    async def comes_back(revision):
+        session = await session_headers(server.url, revision)
+        headers, body = call(revision, "ask_local_llama", QUESTION)
+        async with calling(server.url, headers | session, body) as caller:
+            await caller.hears(b": at work")
+            begun = len(caller.heard)
+            await caller.hears(b"\n: ", begun)
+
+    openai_double.plays(Play(delay=3600))
+    async with serving() as server:
+        await asyncio.gather(comes_back(OLDER), comes_back(NEWER))
+
+
 @BOTH
 async def test_even_a_quick_answer_comes_as_an_event(config_file, revision):
     async with serving() as server:

@@ -76,6 +76,21 @@ def test_a_mistake_is_one_line(command, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_a_full_disk_is_no_reason_to_remove_the_tokens(command, token_file):
+    """That was the advice, and it would have locked out everybody."""
+    command("new", "laptop")
+    full = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "journeyman"]
+    done = subprocess.run(
+        [*full, "token", "new", "desk"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {token_file} cannot be written: ")
+    assert "hint: free the disk" in done.stderr
+    assert "remove" not in done.stderr
+    assert [one.name for one in Tokens().all()] == ["laptop"]
+
+
 def test_a_name_is_taken_once_and_found_where_none_is_given(token_file):
     names = [Tokens().new(name)[0].name for name in ("", "token-3", "", "")]
     assert names == ["token-1", "token-3", "token-2", "token-4"]

@@ -50,20 +50,27 @@ def test_the_hook_is_no_part_of_the_plugin_itself():
 
 
 def test_the_server_is_registered_as_by_hand_so_that_the_client_sees_a_duplicate():
-    readme = (ROOT / "README.md").read_text("utf-8")
+    page = (ROOT / "docs" / "setup.md").read_text("utf-8")
     server = manifest(FOLDERS["journeyman"])["mcpServers"]["journeyman"]
     by_hand = " ".join([server["command"], *server["args"]])
     assert set(server) == {"command", "args"}
-    assert f"claude mcp add journeyman -- {by_hand}\n" in readme
+    assert f"claude mcp add journeyman -- {by_hand}\n" in page
 
 
-def test_the_agents_run_on_haiku_and_reach_the_tools_under_both_names():
+def test_the_agents_run_on_haiku_and_the_courier_reaches_the_tools_under_both_names():
     assert [path.stem for path in AGENTS] == ["courier", "explorer"]
     for path in AGENTS:
-        said = fields(path)
-        assert said["name"] == path.stem
-        assert said["model"] == "haiku"
-        assert said["tools"].endswith("mcp__plugin_journeyman_journeyman, mcp__journeyman")
+        assert fields(path)["name"] == path.stem
+        assert fields(path)["model"] == "haiku"
+    courier, explorer = map(fields, AGENTS)
+    assert courier["tools"] == "mcp__journeyman, mcp__plugin_journeyman_journeyman"
+    assert explorer["tools"] == "Read, Grep, Glob"
+
+
+def test_the_agents_are_those_that_agents_new_writes():
+    written = ROOT / "src" / "journeyman" / "claude_code" / "agents" / "texts"
+    for path in AGENTS:
+        assert path.read_bytes() == (written / path.name).read_bytes()
 
 
 def test_the_skill_leaves_the_model_to_the_user():

@@ -130,6 +130,30 @@ def test_files_serve_as_standard_input_and_output(stdio_server, tmp_path):
     assert json.loads((tmp_path / "out").read_text())["id"] == 1
 
 
+def test_what_asks_no_model_is_answered_though_standard_input_has_ended(stdio_server):
+    """Who piped `tools/list` in by hand was told: Connection closed."""
+    server = run_server(stdio_server)
+    list_tools = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    lines = "".join(json.dumps(one) + "\n" for one in (HANDSHAKE, started, list_tools))
+    out, err = server.communicate(lines, timeout=20)
+    assert [json.loads(line)["id"] for line in out.splitlines() if "result" in line] == [1, 2]
+    assert (server.returncode, err) == (0, "")
+
+
+def test_a_closed_standard_input_is_the_end(stdio_server):
+    """Without the daemon it was a traceback: another file had got its number."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", stdio_server.command, *stdio_server.args],
+        capture_output=True,
+        env=stdio_server.env,
+        cwd=stdio_server.cwd,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_a_wrong_config_ends_the_server_with_one_line(stdio_server, config_file):
     config_file.write_text("[backends.koala]\nkind = 'openia'\n")
     server = run_server(stdio_server)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.server.wire import NoMessage, messages, parse
+from journeyman.server.wire import NoMessage, Traffic, messages, parse
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
@@ -77,7 +77,7 @@ async def through(data, limit=2**16):
     async def send(line):
         sent.append(json.loads(line))
 
-    async with messages(reader, send) as (read, write):
+    async with messages(reader, send, Traffic()) as (read, write):
         received = [item.message.id async for item in read]
         await write.aclose()
     return received, sent

@@ -80,6 +80,8 @@ def _is_shim(arguments: list[str]) -> bool:
 
 def _prepare_streams() -> None:
     """Write `?` for what the terminal's encoding lacks; without standard output there is no use."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest free number: 0, which no other file may get
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until exit
     if sys.stdout is None:

@@ -10,6 +10,7 @@ import typer
 
 from journeyman import __version__
 from journeyman.cli import (
+    agents,
     ask,
     cache,
     comply,
@@ -73,6 +74,7 @@ app.command(name="serve")(serve.serve)
 app.command(name="demo")(demo.demo)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="comply")(comply.comply)
+app.add_typer(agents.app, name="agents")
 app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
 app.add_typer(embedded.app, name="embedded")

@@ -158,7 +158,7 @@ def install(
     Needed by nobody: windows start it by themselves. A service starts it with the session, and
     gives it keys and paths of its own.
     """
-    from journeyman.daemon.units import unit_here  # noqa: PLC0415 - beside its use
+    from journeyman.daemon.units import remove_unit, unit_here, write_unit  # noqa: PLC0415 - beside its use
 
     if show and remove:
         raise ArgumentError("--print and --remove exclude each other")
@@ -166,11 +166,9 @@ def install(
     if show:
         print(unit.text, end="")
     elif remove:
-        if not unit.path.exists():
-            raise DaemonError(f"{unit.path} is not there", hint="no service is installed")
-        unit.path.unlink()
+        remove_unit(unit)
         print(f"removed {unit.path}\nnext: {unit.stop}")
     else:
-        unit.path.parent.mkdir(parents=True, exist_ok=True)
-        unit.path.write_text(unit.text, encoding="utf-8")
+        if kept := write_unit(unit):
+            print(f"kept the one before as {kept}")
         print(f"wrote {unit.path}\nnext: {unit.start}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from journeyman.daemon.holding import Holding
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _SECONDS_FOR_THE_LAST_ONE = 5.0
 _SECONDS_TO_TURN_AWAY = 1.0
 _EXIT_FAILED, _EXIT_USAGE = 1, 2
+_MOST_FILES = 10_240
+"""As many as macOS gives a process."""
 
 
 def run(*, background: bool = False, stay: bool = False) -> None:
@@ -33,6 +37,7 @@ def run(*, background: bool = False, stay: bool = False) -> None:
     """
     if background:
         _leave_starter()
+    _allow_many_files()
     try:
         place = meeting_place()
     except NoMeetingPlace as failure:
@@ -63,6 +68,19 @@ def _leave_starter() -> None:
     """Become nobody's child, so that no window has to wait for our end."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files, of which each window is one; macOS begins with 256."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - this system has it
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # then there are fewer
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _say_ready() -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journeyman.errors import DaemonError
+from journeyman.files import keep_copy, replace_file
 from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE
 from journeyman.shim.meeting import TRANSPORT_VARIABLE
 
 _LABEL = "journeyman.daemon"
-_PLACES = (CONFIG_VARIABLE, DATA_VARIABLE)
-_KEPT = (*_PLACES, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+_KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """What decides which daemon a window finds must be the same for the service."""
 
 _SYSTEMD = """\
@@ -60,9 +60,50 @@ def unit_here() -> Unit:
     )
 
 
+def write_unit(unit: Unit) -> Path | None:
+    """Put a service's file in place.
+
+    Returns:
+        Where the one before is kept, if it was another: keys may have been written into it.
+
+    Raises:
+        DaemonError: it cannot be written.
+    """
+    content = unit.text.encode()
+    try:
+        is_other = unit.path.exists() and unit.path.read_bytes() != content
+        kept = keep_copy(unit.path) if is_other else None
+        replace_file(unit.path, content)
+    except OSError as error:
+        raise _unwritable(unit, error) from None
+    return kept
+
+
+def remove_unit(unit: Unit) -> None:
+    """Take a service's file away.
+
+    Raises:
+        DaemonError: there is none, or it cannot be removed.
+    """
+    try:
+        unit.path.unlink()
+    except FileNotFoundError:
+        raise DaemonError(f"{unit.path} is not there", hint="no service is installed") from None
+    except OSError as error:
+        raise _unwritable(unit, error) from None
+
+
+def _unwritable(unit: Unit, error: OSError) -> DaemonError:
+    return DaemonError(
+        f"{error.filename or unit.path}: {error.strerror or error}",
+        hint="free the disk or mend the folder's rights; `journeyman daemon install --print` shows "
+        "the file",
+    )
+
+
 def _absolute(name: str) -> str:
     value = os.environ[name]
-    return str(Path(value).expanduser().absolute()) if name in _PLACES else value
+    return value if name == TRANSPORT_VARIABLE else str(Path(value).expanduser().absolute())
 
 
 def _systemd(command: list[str], environment: dict[str, str]) -> Unit:

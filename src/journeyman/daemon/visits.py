@@ -115,6 +115,8 @@ class Visit:
                     self.log_refused()
                 case {"moved": True}:
                     self.released = True
+                case {"alive": True}:
+                    self._tell({"alive": True})
 
     def log_refused(self) -> None:
         """Name the variables whose content was not taken for a key."""

@@ -84,13 +84,14 @@ async def _standard_streams() -> AsyncIterator[tuple[Read, Write]]:
 
     Whatever else writes to standard output from here on goes to standard error.
     """
-    from journeyman.server.wire import messages  # noqa: PLC0415 - heavy
+    from journeyman.server.wire import Traffic, messages  # noqa: PLC0415 - heavy
 
     wire_in, wire_out = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     try:
-        async with messages(await _reader(wire_in), await _sender(wire_out)) as streams:
+        reader, send = await _reader(wire_in), await _sender(wire_out)
+        async with messages(reader, send, Traffic()) as streams:
             yield streams
     finally:
         for descriptor in (wire_in, wire_out):

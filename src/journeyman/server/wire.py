@@ -6,8 +6,9 @@ reads without a thread, so that a signal ends it at once. It serves any pair of 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,7 +27,6 @@ from pydantic import ValidationError
 from journeyman.shim.meeting import CONTROL
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 64 * 1024 * 1024
 _LISTEN = "subscriptions/listen"
+_CALL = "tools/call"
+_SECONDS_TO_SETTLE = 0.25
+"""Less than the half second in which who leaves stops the model."""
 _CANCELLED = "notifications/cancelled"
 
 
@@ -47,25 +50,48 @@ class Traffic:
     A daemon that moves needs to know when nothing is under way, to the last byte of an answer.
 
     Args:
-        control: is given the lines that are between us and the shim, without their first byte.
+        control: is given the lines that are between us and the shim, without their first byte;
+            None where there is no shim.
     """
 
-    def __init__(self, control: Callable[[bytes], None]) -> None:
+    def __init__(self, control: Callable[[bytes], None] | None = None) -> None:
         self.control = control
         self.waiting: set[object] = set()
+        self._quick: set[object] = set()
+        """Those of them that ask no model."""
+        self._answered = asyncio.Event()
 
     def received(self, message: JSONRPCMessage) -> None:
         """Take note of a message of the client."""
         if isinstance(message, JSONRPCRequest) and message.method != _LISTEN:
             self.waiting.add(str(message.id))
+            if message.method != _CALL:
+                self._quick.add(str(message.id))
         elif isinstance(message, JSONRPCNotification) and message.method == _CANCELLED:
             # The SDK never answers what the client has cancelled.
-            self.waiting.discard(str((message.params or {}).get("requestId")))
+            self._forget((message.params or {}).get("requestId"))
 
     def sent(self, message: JSONRPCMessage) -> None:
         """Take note of a message to the client."""
         if isinstance(message, JSONRPCResponse | JSONRPCError):
-            self.waiting.discard(str(message.id))
+            self._forget(message.id)
+
+    def _forget(self, identity: object) -> None:
+        self.waiting.discard(str(identity))
+        self._quick.discard(str(identity))
+        self._answered.set()
+
+    async def settle(self) -> None:
+        """Wait, for a moment at most, until what asks no model is answered.
+
+        A client that has closed its end is gone and its calls are cancelled; but a shell that pipes
+        `tools/list` in still reads.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SECONDS_TO_SETTLE):
+                while self._quick:
+                    self._answered.clear()
+                    await self._answered.wait()
 
 
 class NoMessage(Exception):
@@ -80,14 +106,15 @@ class NoMessage(Exception):
 
 @asynccontextmanager
 async def messages(
-    reader: asyncio.StreamReader, send: Send, traffic: Traffic | None = None
+    reader: asyncio.StreamReader, send: Send, traffic: Traffic
 ) -> AsyncIterator[tuple[Read, Write]]:
     """Turn lines into the pair of streams that the SDK's server runs on.
 
     Args:
         reader: gives the client's lines; its limit is the longest line.
         send: writes bytes to the client, all of them.
-        traffic: takes note of what passes, and is given the lines that begin with a zero byte.
+        traffic: takes note of what passes; its `control` is given the lines that begin with a
+            zero byte.
     """
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
@@ -95,26 +122,25 @@ async def messages(
     async def read() -> None:
         async with to_server:
             async for line in _lines(reader, send):
-                if traffic and line.startswith(CONTROL):
+                if traffic.control and line.startswith(CONTROL):
                     traffic.control(line[len(CONTROL) :])
                     continue
                 try:
                     message = parse(line)
-                    if traffic:
-                        traffic.received(message)
+                    traffic.received(message)
                     await to_server.send(SessionMessage(message))
                 except NoMessage as error:
                     await send(error.answer + b"\n")
                 except anyio.BrokenResourceError:
                     return  # the server has ended
+            await traffic.settle()
 
     async def write() -> None:
         async with from_server:
             async for outgoing in from_server:
                 text = outgoing.message.model_dump_json(by_alias=True, exclude_unset=True)
                 await send(text.encode() + b"\n")
-                if traffic:
-                    traffic.sent(outgoing.message)
+                traffic.sent(outgoing.message)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read)

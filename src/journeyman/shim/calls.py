@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 INTERNAL_ERROR = -32603
 LOST = "the Journeyman daemon ended in the middle of this call; call again: a new one is found"
 
+HUNG = (
+    "the Journeyman daemon hangs: it has not answered for 15 s; `journeyman daemon stop` ends it, "
+    "and the next call starts a new one"
+)
+LEFT = "standard input ended before this call was answered, which cancels it"
+
 _INITIALIZE = "initialize"
 _INITIALIZED = "notifications/initialized"
 _CANCELLED = "notifications/cancelled"
@@ -43,6 +49,11 @@ class Calls:
     def waiting(self) -> tuple[object, ...]:
         """The ids of the requests that have no answer yet, those for changes left out."""
         return tuple(self._waiting)
+
+    @property
+    def wait(self) -> bool:
+        """Whether there are such requests."""
+        return bool(self._waiting)
 
     @property
     def must_be_read(self) -> bool:

@@ -167,7 +167,8 @@ def _patience(place: Place) -> float:
         age = time.time() - os.stat(place.port_file if uses_tcp() else place.socket).st_mtime  # noqa: PTH116 - pathlib is slow
     except OSError:
         age = 0.0
-    return _SECONDS_OF_YOUTH if 0 <= age < _SECONDS_OF_YOUTH else _SECONDS_TO_ANSWER
+    youth = _SECONDS_OF_YOUTH - age if age >= 0 else 0.0
+    return max(youth, _SECONDS_TO_ANSWER)
 
 
 def _proof(connection: socket.socket, token: str) -> str:

@@ -20,6 +20,8 @@ lines of MCP follow both ways; one that begins with a zero byte is between the t
 
     daemon  {"wants": ["LITELLM_KEY", "OTHER_KEY"]}     a changed config asks for other keys
     shim    {"keys": {"LITELLM_KEY": "…", "OTHER_KEY": "…"}}
+    shim    {"alive": true}      a call waits, and the daemon has said nothing for long
+    daemon  {"alive": true}      it does not hang
     daemon  {"moved": true}      it ends as soon as what it has read is answered
     shim    {"moved": true}      nothing more comes on this connection; the shim finds another one
 """
@@ -117,12 +119,14 @@ def _version_key(version: str) -> tuple[tuple[int, ...], int]:
 
 def _runtime_folder() -> str:
     parent = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isabs(parent):  # noqa: PTH117 - as above
+        parent = ""  # the XDG specification takes a relative one for none
     if parent and len(parent) + 40 < _LONGEST_SOCKET_PATH and os.path.isdir(parent):  # noqa: PTH112 - as above
         return _made_private(f"{parent}/journeyman")
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     if not parent and os.access(f"/run/user/{user}", os.W_OK):  # a shell of cron or su lacks it
         return _made_private(f"/run/user/{user}/journeyman")
-    parent = (os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp").rstrip("/")  # noqa: S108 - the folder in it is private
+    parent = os.path.abspath(os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp")  # noqa: PTH100, S108 - as above; the folder in it is private
     if len(parent) + 60 > _LONGEST_SOCKET_PATH:
         parent = "/tmp"  # noqa: S108 - as above
     return _made_private(f"{parent}/journeyman-{user}")

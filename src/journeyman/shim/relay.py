@@ -29,6 +29,10 @@ _FULL = 1024 * 1024
 """Nothing more is read for a side that has so many bytes to take."""
 _SECONDS_AFTER_END = 2.0
 _SECONDS_FOR_HANDSHAKE = 30.0
+_SECONDS_OF_SILENCE = 5.0
+"""After these a daemon that owes an answer is asked whether it lives."""
+_SECONDS_TO_SAY_SO = 10.0
+"""A model may take as long as it likes; a daemon that lives says so at once."""
 _MOST_TRIES_OF_GREETING = 3
 _ENDED = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "poll") else 0
 
@@ -53,6 +57,9 @@ class Relay:
         self._moving = False
         """Whether the daemon has told us to find another one."""
         self._tries = 0
+        self._silent_since: float | None = None
+        """When the daemon, which owes an answer, was heard or asked last."""
+        self._asked_for_life = False
         self._until: float | None = None
         """When we end, after the client's end of input."""
 
@@ -83,6 +90,7 @@ class Relay:
                     self._serve_daemon(events)
                 elif not self._moving:
                     self._read_client()
+            self._look_for_life()
 
     def _is_over(self) -> bool:
         if self._until is None:
@@ -91,7 +99,11 @@ class Relay:
         return gone or time.monotonic() > self._until
 
     def _timeout(self) -> float | None:
-        return None if self._until is None else max(0.0, self._until - time.monotonic()) * 1000
+        until = self._until
+        if until is None and self._silent_since is not None:
+            most = _SECONDS_TO_SAY_SO if self._asked_for_life else _SECONDS_OF_SILENCE
+            until = self._silent_since + most
+        return None if until is None else max(0.0, until - time.monotonic()) * 1000
 
     def _wishes(self) -> dict[int, int]:
         """Say what to wait for. The daemon comes first: its end is known before a line is lost."""
@@ -211,7 +223,35 @@ class Relay:
         else:
             self._daemon_ended()
 
+    def _look_for_life(self) -> None:
+        """See that a daemon that hangs costs a call an error and not for ever."""
+        if not self._expects_to_hear:
+            self._silent_since, self._asked_for_life = None, False
+            return
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+        silence = now - self._silent_since
+        if self._asked_for_life and silence >= _SECONDS_TO_SAY_SO:
+            from journeyman.shim.calls import HUNG  # noqa: PLC0415 - as above
+
+            self._lose(HUNG)
+            self._to_client += self._calls.given_up(HUNG)
+        elif silence >= _SECONDS_OF_SILENCE and not self._asked_for_life:
+            self._silent_since, self._asked_for_life = now, True
+            self._send_daemon(CONTROL + b'{"alive": true}\n')
+
+    @property
+    def _expects_to_hear(self) -> bool:
+        """Whether a daemon that says nothing may hang: no line is half said, and we listen."""
+        calls = self._known_calls
+        if self._daemon is None or self._until is not None or calls is None or not calls.wait:
+            return False
+        is_free = not self._moving and not self._from_client.in_long_line
+        return is_free and len(self._to_client) < _FULL
+
     def _hear(self, data: bytes) -> None:
+        self._silent_since, self._asked_for_life = None, False
         for line, whole in self._from_daemon.feed(data):
             if whole and line.startswith(CONTROL):
                 self._control(line)
@@ -239,7 +279,7 @@ class Relay:
         if find_at_once and (reason := self._resume()):
             self._to_client += self._calls.given_up(reason)
 
-    def _lose(self) -> None:
+    def _lose(self, reason: str = "") -> None:
         """The daemon is gone: close what led to it, and answer who waits."""
         if self._daemon is not None:
             self._daemon.close()
@@ -250,7 +290,12 @@ class Relay:
             self._to_client += b"\n"
         self._from_daemon = Lines()
         if self._known_calls is not None:
-            self._to_client += self._calls.lost()
+            self._to_client += self._calls.lost(reason or self._reason())
+
+    def _reason(self) -> str:
+        from journeyman.shim.calls import LEFT, LOST  # noqa: PLC0415 - as above
+
+        return LOST if self._until is None else LEFT
 
     # From one daemon to the next
 

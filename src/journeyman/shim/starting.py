@@ -35,7 +35,10 @@ _KEPT_BEGINNINGS = (
     "COVERAGE_",
 )  # fmt: skip
 _SECRET_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_PATHS = ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA")
+_PATHS = (
+    "HOME", "TMPDIR", "JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+)  # fmt: skip
+"""By these window and daemon find the same place, the same config and the same ledger."""
 
 
 def meet(place: Place, role: str) -> Met:

@@ -125,7 +125,7 @@ class Tokens:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             opened = _wait_for_lock(f"{self.path}.lock")
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from None
+            raise self._unwritable(error) from None
         try:
             yield
         finally:
@@ -137,7 +137,7 @@ class Tokens:
         try:
             descriptor, written = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens-")
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from None
+            raise self._unwritable(error) from None
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -147,7 +147,13 @@ class Tokens:
         except OSError as error:
             with suppress(OSError):
                 Path(written).unlink()
-            raise self._unusable(error.strerror or str(error)) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"{self.path} cannot be written: {error.strerror or error}",
+            hint="free the disk or mend the folder's rights; the tokens that are there still count",
+        )
 
     def _unusable(self, reason: str) -> ConfigError:
         return ConfigError(
