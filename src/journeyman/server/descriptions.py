@@ -31,8 +31,8 @@ FILES = {
     "type": "array",
     "items": {"type": "string"},
     "description": (
-        "Paths, folders, globs or path:START-END in the project. Read here, they never enter "
-        "your context."
+        "Paths, folders, globs, path:START-END, git:diff, git:show REV or git:log -20 in the "
+        "project. Read here, they never enter your context."
     ),
 }
 MAX_TOKENS = {"type": "integer", "minimum": 1, "description": "Longest answer, in tokens."}
