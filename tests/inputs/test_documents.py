@@ -18,12 +18,8 @@ from documents_made import (
 )
 from projects import build, left_out, paths, read, refused
 
-from journeyman.inputs.documents.converter import (
-    ConversionFailed,
-    ConversionTooLong,
-    ConversionTooSlow,
-    Converter,
-)
+from journeyman.inputs.confined import Failed, TooLong, TooSlow
+from journeyman.inputs.documents.converter import Converter
 
 pytestmark = pytest.mark.slow  # each starts a process that takes a second
 
@@ -144,30 +140,30 @@ def test_the_config_says_what_is_converted(project):
 
 
 def test_a_document_that_takes_too_long_is_ended_and_the_next_one_is_read(tmp_path):
-    with Converter(60, 1_000_000) as converter:
+    with Converter.of(60, 1_000_000) as converter:
         assert converter.text_of(tmp_path / "a", pdf("text"), ".pdf").startswith("text")
-        child = converter._child
+        child = converter.process._child
         converter.seconds = converter.spent + 0.5
-        with pytest.raises(ConversionTooSlow):
+        with pytest.raises(TooSlow):
             converter.text_of(tmp_path / "b", pdf_bomb(60_000_000), ".pdf")
         assert child.returncode is not None
         converter.seconds = 120
         assert converter.text_of(tmp_path / "c", pdf("text"), ".pdf").startswith("text")
-        last = converter._child
+        last = converter.process._child
     assert last.returncode is not None
 
 
 def test_a_document_that_wants_too_much_memory_fails_alone(tmp_path):
     huge = docx(document=f'<w:document xmlns:w="{WORD}">{" " * 200_000_000}</w:document>')
     assert len(huge) < 300_000
-    with Converter(60, 1_000_000, memory=400 << 20) as converter:
-        with pytest.raises(ConversionFailed, match="emory"):
+    with Converter.of(60, 1_000_000, memory=400 << 20) as converter:
+        with pytest.raises(Failed, match="emory"):
             converter.text_of(tmp_path / "a", huge, ".docx")
         assert converter.text_of(tmp_path / "b", docx("text"), ".docx") == "text"
 
 
 def test_a_text_that_grows_over_the_limit_is_refused(tmp_path):
-    with Converter(60, 10) as converter, pytest.raises(ConversionTooLong):
+    with Converter.of(60, 10) as converter, pytest.raises(TooLong):
         converter.text_of(tmp_path / "a", docx("more than ten characters"), ".docx")
 
 

@@ -185,7 +185,7 @@ def test_what_is_put_in_a_files_place_after_the_check_is_not_read(project, secre
     file = locate("src/deep/a.txt", Roots.of(project))
     exchanges(project, secret)[way]()
     with pytest.raises(ReferenceRefused) as refusal:
-        read_file(file, ReferencesConfig(), Converter(1, 1000))
+        read_file(file, ReferencesConfig(), Converter.of(1, 1000))
     assert refusal.value.rule == "changed"
 
 

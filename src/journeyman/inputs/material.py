@@ -50,7 +50,7 @@ def read_references(
     places = [one if is_git(one) else locate(one, roots) for one in references]
     found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
     matched = sum(len(files) or 1 for files in found)
-    with Converter(limits.convert_seconds, limits.max_document_bytes) as converter:
+    with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
         gathering = _Gathering(roots, limits, _private_patterns(limits), converter, matched)
         for place, files in zip(places, found, strict=True):
             if isinstance(place, Tree):

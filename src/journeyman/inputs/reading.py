@@ -9,13 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from journeyman.inputs import refusals
+from journeyman.inputs.confined import Failed, TooLong, TooSlow
 from journeyman.inputs.credentials import holds_private_key
-from journeyman.inputs.documents.converter import (
-    ConversionFailed,
-    ConversionTooLong,
-    ConversionTooSlow,
-    Converter,
-)
 from journeyman.inputs.documents.kinds import EXTRA, GET_THE_EXTRA, Kind, is_extra_there, kind_of
 from journeyman.inputs.encodings import (
     PROBE,
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from journeyman.config.models import ReferencesConfig
+    from journeyman.inputs.documents.converter import Converter
     from journeyman.inputs.places import File
 
 ALL_LINES = LineRange(1, None)
@@ -96,12 +92,12 @@ def _read_document(
 def _converted(file: File, kind: Kind, data: bytes, converter: Converter) -> str:
     try:
         text = converter.text_of(file.real, data, kind.suffixes[0])
-    except ConversionFailed as error:
+    except Failed as error:
         raise refusals.unconvertible(file.reference, file.path, kind.name, str(error)) from error
-    except ConversionTooSlow as error:
+    except TooSlow as error:
         raise refusals.too_slow(file.reference, file.path, converter.seconds) from error
-    except ConversionTooLong as error:
-        raise refusals.text_too_long(file.reference, file.path, converter.most) from error
+    except TooLong as error:
+        raise refusals.text_too_long(file.reference, file.path, converter.process.most) from error
     text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").strip()
     return f"{text}\n" if text else ""
 
