@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := tool_list startup overhead cancelling swapping
+BENCHMARKS := tool_list startup overhead cancelling swapping splitting
 STAMP := $(VENV)/.installed
 
 .PHONY: help demo test quick lint format bench docs clean
