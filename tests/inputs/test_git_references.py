@@ -172,6 +172,26 @@ def test_git_and_files_are_read_in_their_order_and_each_once(repository):
     assert [one.path for one in material.sources] == ["a.py", "git:diff", "docs/b.md"]
 
 
+def test_variables_of_the_caller_change_nothing(repository, tmp_path, monkeypatch):
+    expected = text(repository, "git:diff")
+    git(tmp_path, "init", "-q", "other")
+    for name, value in {
+        "GIT_DIR": str(tmp_path / "other/.git"),
+        "GIT_WORK_TREE": str(tmp_path),
+        "GIT_EXTERNAL_DIFF": "false",
+        "GIT_DIFF_OPTS": "--unified=0",
+        "GIT_PAGER": "false",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "diff.external",
+        "GIT_CONFIG_VALUE_0": "false",
+        "GIT_TRACE": str(tmp_path / "trace"),
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert text(repository, "git:diff") == expected
+    assert not (tmp_path / "trace").exists()
+
+
 def test_too_much_is_refused_with_what_to_narrow(repository):
     error = refused(repository, "git:show", max_file_bytes=50)
     assert error.rule == "too-large"
