@@ -80,6 +80,7 @@ def test_a_diff_is_what_is_changed_and_not_staged(repository):
         ("git:log", ["Change a line", "Begin"], ["diff --git"]),
         ("git:log -1", ["Change a line"], ["Begin"]),
         ("git:log -20 --oneline", ["Change a line\n", "Begin\n"], ["Author"]),
+        ("git:log -n 1", ["Change a line"], ["Begin"]),
         ("git:log main..", ["Change a line"], ["Begin"]),
         ("git:log -p -- docs", ["Begin", "+text"], ["two"]),
     ],
@@ -223,7 +224,8 @@ def test_credentials_and_keys_are_taken_out_of_patches_and_named(repository):
     assert reasons[".env"] == "credential file, never read"
     assert reasons["docs/notes.md"] == "it holds a private key"
     assert "+fine" in text(repository, "git:show")
-    assert set(left_out(repository, "git:diff")) == {".env"}
+    assert set(left_out(repository, "git:diff -- .env")) == {".env"}
+    assert read(repository, "git:diff -- .env").sources[0].note == "nothing of it may be read"
     assert left_out(repository, "git:show --stat") == {}
     git(repository, "mv", "old.pem", "moved.txt")
     build(repository, {"moved.txt": "hunter2\nmore\n"})

@@ -99,7 +99,7 @@ class _Gathering:
             bytes=len(reading.text.encode(errors="surrogatepass")),
             encoding="utf-8",
             private=any(map(self._is_private, reading.paths)),
-            note="" if reading.text else "git shows nothing",
+            note=reading.note,
         )
         self._keep(key, source)
         self.left_out |= {f"{reference} {one.path}": one for one in reading.left_out}

@@ -14,7 +14,7 @@ FORMS = (
 # A branch, a tag, a hash, HEAD~2, @{upstream}; it cannot begin like an option.
 REVISION = re.compile(r"[\w@][\w./@{}^~+#=-]*")
 RANGE = re.compile(r"(?P<from>.*?)(?P<dots>\.{2,3})(?P<to>.*)")
-COUNT = re.compile(r"-(?:n ?)?[0-9]{1,6}")
+COUNT = re.compile(r"-n?[0-9]{1,6}")
 WITHOUT_PATCH = frozenset({"--stat", "--name-only", "--name-status"})
 FLAGS = {
     "diff": WITHOUT_PATCH | {"--staged", "--cached"},
@@ -69,6 +69,9 @@ def parse(reference: str) -> Request:
     if "--" in words:
         at = words.index("--")
         words, paths = words[:at], words[at + 1 :]
+    if command == "log" and "-n" in words[:-1]:
+        at = words.index("-n")
+        words[at : at + 2] = [f"-n{words[at + 1]}"]
     flags = [word for word in words if word.startswith("-")]
     named = [word for word in words if not word.startswith("-")]
     _check_flags(command, flags)

@@ -52,6 +52,13 @@ class GitReading:
     paths: tuple[Path, ...]
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def note(self) -> str:
+        """Why there is no text; empty where there is."""
+        if self.text:
+            return ""
+        return "nothing of it may be read" if self.left_out else "git shows nothing"
+
 
 def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
     """Read what a `git:` reference stands for, in the repository of the project folder.
