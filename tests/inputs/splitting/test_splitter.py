@@ -43,7 +43,7 @@ def test_few_counts_are_needed(text, size, count):
 
 def test_what_fits_is_one_part_after_one_count():
     parts, calls = parts_of("A line.\nAnother.\n", 100, first=7)
-    assert parts == (Part("A line.\nAnother.\n", "notes.md", 7, 8, kind="prose"),)
+    assert parts == (Part("A line.\nAnother.\n", 7, 8, "notes.md", kind="prose"),)
     assert parts[0].place == "notes.md:7-8"
     assert calls == 1
 

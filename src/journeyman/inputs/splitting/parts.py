@@ -19,13 +19,13 @@ class Part:
     """
 
     text: str
-    path: str
     first_line: int
     last_line: int
-    first_column: int = 1
-    last_column: int | None = None
+    path: str
     title: str = ""
     kind: Kind = "lines"
+    first_column: int = 1
+    last_column: int | None = None
 
     @property
     def place(self) -> str:
