@@ -84,7 +84,7 @@ class Journeyman:
 
         Args:
             prompt: the tool's first required argument.
-            files: references: paths, folders, globs, `path:START-END`.
+            files: references: paths, folders, globs, `path:START-END`, `git:diff`.
             texts: further material by name.
             tool: the tool's name.
             arguments: the tool's other arguments by name.

@@ -32,6 +32,27 @@ def test_what_a_caller_should_know_goes_to_standard_error(journeyman, project, o
     assert done.stderr == "note: left out: photo.bin (binary)\n"
 
 
+def test_what_git_shows_can_be_asked_about(journeyman, project, openai_double):
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    (project / ".env").write_text("hunter2")
+    subprocess.run(["git", "add", "-f", "notes.md", ".env"], cwd=project, check=True)
+    done = journeyman("ask", "What changed?", "-f", "git:diff --staged", "-f", "git:diff")
+    assert done.stdout == "Three lines.\n"
+    assert done.stderr.splitlines() == [
+        "note: empty: git:diff",
+        "note: left out: .env (credential file, never read)",
+    ]
+    assert "File git:diff --staged:\n```\n1| diff --git a/notes.md" in prompt_of(openai_double)
+    assert "hunter2" not in prompt_of(openai_double)
+
+
+def test_a_document_is_converted_and_a_note_says_so(journeyman, project, openai_double):
+    (project / "page.html").write_text("<h1>Title</h1>")
+    done = journeyman("ask", "What?", "-f", "page.html")
+    assert done.stderr == "note: converted from HTML: page.html\n"
+    assert "File page.html (converted from HTML):\n```\n1| # Title\n" in prompt_of(openai_double)
+
+
 def test_the_embedded_model_is_called_a_demo_in_every_answer(journeyman, data_with_demo, tmp_path):
     # Labels hold the toy to a short answer: left to itself it may ramble to the limit.
     config = tmp_path / "config.toml"

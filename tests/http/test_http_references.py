@@ -50,6 +50,8 @@ def test_a_reference_below_a_mapped_folder_is_what_it_is_called_here(mapped, ref
     [
         (MappedFolders({}), "a.py", "the server does not see your disk"),
         (MappedFolders({}), "/etc/hosts", "the server does not see your disk"),
+        (ONE, "git:diff", "git is not run over HTTP"),
+        (MappedFolders({}), "git:log -20", "git is not run over HTTP"),
         (ONE, "/etc/hosts", "sees only the folders that are mapped"),
         (ONE, "/home/me/srcs/a.py", "sees only the folders that are mapped"),
         (ONE, "/home/me", "sees only the folders that are mapped"),

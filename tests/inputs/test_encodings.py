@@ -154,7 +154,8 @@ import sys, types
 from journeyman.inputs.material import read_references
 from journeyman.inputs.roots import Roots
 limits = types.SimpleNamespace(
-    max_file_bytes=1000, max_total_bytes=1000, max_files=10, private=["*.txt"]
+    max_file_bytes=1000, max_total_bytes=1000, max_files=10, private=["*.txt"],
+    convert=["pdf"], convert_seconds=1, max_document_bytes=1000,
 )
 material = read_references([".", "b.txt:1"], roots=Roots.of({str(project)!r}), limits=limits)
 assert len(material.sources) == 4, material

@@ -6,7 +6,9 @@ import threading
 import pytest
 from projects import build, left_out, paths, read, refused
 
+from journeyman.config.models import ReferencesConfig
 from journeyman.errors import ArgumentError, ReferenceRefused
+from journeyman.inputs.documents.converter import Converter
 from journeyman.inputs.places import locate
 from journeyman.inputs.reading import read_file
 from journeyman.inputs.roots import Roots, missing_roots
@@ -183,7 +185,7 @@ def test_what_is_put_in_a_files_place_after_the_check_is_not_read(project, secre
     file = locate("src/deep/a.txt", Roots.of(project))
     exchanges(project, secret)[way]()
     with pytest.raises(ReferenceRefused) as refusal:
-        read_file(file, 1000)
+        read_file(file, ReferencesConfig(), Converter.of(1, 1000))
     assert refusal.value.rule == "changed"
 
 

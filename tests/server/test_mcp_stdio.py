@@ -127,6 +127,7 @@ async def test_a_hand_back_is_an_error_result_that_says_why(stdio_server, openai
         ({"prompt": "x", "files": "notes.md"}, "the argument 'files' takes a list"),
         ({"prompt": "x", "files": ["../outside"]}, "outside-roots"),
         ({"prompt": "x", "files": ["nothing.md"]}, "not-found"),
+        ({"prompt": "x", "files": ["git:push"]}, "push is not read of git"),
     ],
 )
 async def test_a_wrong_call_is_an_error_that_claude_can_read(stdio_server, mode, arguments, said):

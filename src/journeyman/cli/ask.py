@@ -43,7 +43,7 @@ def ask(
             "--file",
             "-f",
             metavar="REF",
-            help="A path, folder, glob or path:START-END. Repeatable.",
+            help="A path, folder, glob, path:START-END or git:diff. Repeatable.",
         ),
     ] = None,
     arguments: Annotated[

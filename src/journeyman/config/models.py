@@ -144,6 +144,23 @@ class ReferencesConfig(Section):
     max_files: int = Field(default=500, gt=0)
     """The most files that one call reads."""
 
+    convert: list[Literal["pdf", "docx", "pptx", "epub", "html", "ipynb"]] = [
+        "pdf",
+        "docx",
+        "pptx",
+        "epub",
+        "html",
+        "ipynb",
+    ]
+    """Documents that are converted to Markdown, with the extra `documents`. Without `html` and
+    `ipynb` in the list these are read as they are."""
+
+    max_document_bytes: int = Field(default=50_000_000, gt=0)
+    """The largest document that is converted. `max_file_bytes` holds for its text."""
+
+    convert_seconds: float = Field(default=60.0, gt=0)
+    """The time in which all documents of one call must be converted."""
+
     private: list[str] = []
     """Patterns (as in .gitignore) of files that never go to a backend with `trust = "cloud"`."""
 

@@ -74,12 +74,25 @@ def notes_on(material: Material) -> list[str]:
     notes = []
     if empty := [source.path for source in material.sources if not source.text]:
         notes.append(f"empty: {', '.join(empty)}")
+    notes += _describe_sources(material)
     if material.left_out:
         notes.append(_describe_left_out(material))
     return notes
 
 
+def _describe_sources(material: Material) -> list[str]:
+    """Say what was read in another form than it has on disk: its lines are not the file's."""
+    paths: dict[str, list[str]] = {}
+    for source in material.sources:
+        if source.note and source.text:
+            paths.setdefault(source.note, []).append(source.path)
+    return [f"{note}: {_named(found)}" for note, found in paths.items()]
+
+
+def _named(what: list[str]) -> str:
+    more = len(what) - _SHOWN_LEFT_OUT
+    return ", ".join(what[:_SHOWN_LEFT_OUT]) + (f" and {more} more" if more > 0 else "")
+
+
 def _describe_left_out(material: Material) -> str:
-    shown = ", ".join(f"{one.path} ({one.reason})" for one in material.left_out[:_SHOWN_LEFT_OUT])
-    more = len(material.left_out) - _SHOWN_LEFT_OUT
-    return f"left out: {shown}" + (f" and {more} more" if more > 0 else "")
+    return "left out: " + _named([f"{one.path} ({one.reason})" for one in material.left_out])

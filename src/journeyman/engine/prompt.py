@@ -90,7 +90,8 @@ def _file_block(source: Source) -> str:
     )
     extent = f"lines {source.first_line}-{source.last_line} of {source.total_lines}"
     whole = source.first_line == 1 and source.last_line == source.total_lines
-    return fenced(f"File {source.path}" + (":" if whole else f" ({extent}):"), numbered)
+    about = ", ".join(filter(None, [source.note, "" if whole else extent]))
+    return fenced(f"File {source.path}" + (f" ({about}):" if about else ":"), numbered)
 
 
 def fenced(title: str, text: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from journeyman.errors import ReferenceRefused
 from journeyman.inputs import refusals
+from journeyman.inputs.documents.converter import Converter
+from journeyman.inputs.git.grammar import is_git
+from journeyman.inputs.git.reading import read_git
 from journeyman.inputs.patterns import PatternList, pattern_list
 from journeyman.inputs.places import File, Tree, locate
 from journeyman.inputs.reading import Reading, read_file
@@ -17,7 +21,6 @@ from journeyman.inputs.trees import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from journeyman.config.models import ReferencesConfig
     from journeyman.inputs.references import LineRange
@@ -35,7 +38,8 @@ def read_references(
     empty file that is named itself is a source without lines; in a folder or a glob it is left out.
 
     Args:
-        references: paths, folders, globs, and `path:START-END`, `path:LINE` or `path:START-`.
+        references: paths, folders, globs, `path:START-END`, `path:LINE` or `path:START-`, and what
+            git shows: `git:diff`, `git:show REV`, `git:log -20`.
         roots: where they may lead.
         limits: how much may be read, and what is private.
 
@@ -43,15 +47,19 @@ def read_references(
         ReferenceRefused: one of them may not be read, or stands for nothing. Nothing is returned
             of the others then: there is no silent half answer.
     """
-    places = [locate(reference, roots) for reference in references]
-    found = [[one] if isinstance(one, File) else list(files_of(one, roots)) for one in places]
-    gathering = _Gathering(roots, limits, _private_patterns(limits), sum(map(len, found)))
-    for place, files in zip(places, found, strict=True):
-        if isinstance(place, File):
-            gathering.add(place)
-        else:
-            gathering.add_all(place, files)
-    return gathering.material()
+    places = [one if is_git(one) else locate(one, roots) for one in references]
+    found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
+    matched = sum(len(files) or 1 for files in found)
+    with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
+        gathering = _Gathering(roots, limits, _private_patterns(limits), converter, matched)
+        for place, files in zip(places, found, strict=True):
+            if isinstance(place, Tree):
+                gathering.add_all(place, files)
+            elif isinstance(place, File):
+                gathering.add(place)
+            else:
+                gathering.add_git(place)
+        return gathering.material()
 
 
 def _private_patterns(limits: ReferencesConfig) -> PatternList:
@@ -63,6 +71,7 @@ class _Gathering:
     roots: Roots
     limits: ReferencesConfig
     private: PatternList
+    converter: Converter
     matched: int
     sources: dict[tuple[Path, LineRange | None], Source] = field(default_factory=dict)
     left_out: dict[str, LeftOut] = field(default_factory=dict)
@@ -73,7 +82,27 @@ class _Gathering:
 
     def add(self, file: File) -> None:
         if not self._has(file):
-            self._keep(file, read_file(file, self.limits.max_file_bytes))
+            self._keep_file(file, read_file(file, self.limits, self.converter))
+
+    def add_git(self, reference: str) -> None:
+        key = (Path(reference), None)  # a relative path, so no file's
+        if key in self.sources:
+            return
+        reading = read_git(reference, self.roots, self.limits.max_file_bytes)
+        lines = reading.text.count("\n") + (reading.text[-1:] not in {"", "\n"})
+        source = Source(
+            path=reference,
+            text=reading.text,
+            first_line=1,
+            last_line=lines,
+            total_lines=lines,
+            bytes=len(reading.text.encode(errors="surrogatepass")),
+            encoding="utf-8",
+            private=any(map(self._is_private, reading.paths)),
+            note=reading.note,
+        )
+        self._keep(key, source)
+        self.left_out |= {f"{reference} {one.path}": one for one in reading.left_out}
 
     def add_all(self, tree: Tree, found: Sequence[File | LeftOut]) -> None:
         if not found:
@@ -89,25 +118,19 @@ class _Gathering:
         if self._has(found):
             return None
         try:
-            reading = read_file(found, self.limits.max_file_bytes)
+            reading = read_file(found, self.limits, self.converter)
         except ReferenceRefused as refusal:
             return refusals.leave_out(found.path, refusal)
         if not reading.excerpt.total_lines:
             return LeftOut(found.path, "empty")
-        self._keep(found, reading)
+        self._keep_file(found, reading)
         return None
 
     def _has(self, file: File) -> bool:
         return (file.real, file.lines) in self.sources
 
-    def _keep(self, file: File, reading: Reading) -> None:
-        self.bytes += reading.bytes
-        if self.bytes > self.limits.max_total_bytes:
-            raise self._too_much(file, self.limits.max_total_bytes, "bytes", "max_total_bytes")
-        if len(self.sources) == self.limits.max_files:
-            raise self._too_much(file, self.limits.max_files, "text files", "max_files")
-        self.left_out.pop(file.path, None)
-        self.sources[file.real, file.lines] = Source(
+    def _keep_file(self, file: File, reading: Reading) -> None:
+        source = Source(
             path=file.path,
             text=reading.excerpt.text,
             first_line=reading.excerpt.first_line,
@@ -115,16 +138,26 @@ class _Gathering:
             total_lines=reading.excerpt.total_lines,
             bytes=reading.bytes,
             encoding=reading.encoding,
-            private=self._is_private(file),
+            private=self._is_private(self.roots.project / file.path, file.real),
+            note=reading.note,
         )
+        self._keep((file.real, file.lines), source)
+        self.left_out.pop(file.path, None)
 
-    def _is_private(self, file: File) -> bool:
+    def _keep(self, key: tuple[Path, LineRange | None], source: Source) -> None:
+        self.bytes += source.bytes
+        if self.bytes > self.limits.max_total_bytes:
+            raise self._too_much(source, self.limits.max_total_bytes, "bytes", "max_total_bytes")
+        if len(self.sources) == self.limits.max_files:
+            raise self._too_much(source, self.limits.max_files, "text files", "max_files")
+        self.sources[key] = source
+
+    def _is_private(self, *paths: Path) -> bool:
         """By the path that leads to it or by its real one, seen from its root; any case counts."""
-        paths = {self.roots.project / file.path, file.real}
         below = [path.relative_to(root) for path in paths if (root := self.roots.root_of(path))]
         return any(self.private.covers(unicodedata.normalize("NFC", str(one))) for one in below)
 
-    def _too_much(self, file: File, limit: int, what: str, key: str) -> ReferenceRefused:
+    def _too_much(self, source: Source, limit: int, what: str, key: str) -> ReferenceRefused:
         reason = f"more than {limit:,} {what} for one call; {self.matched:,} files match in all"
         hint = f"name fewer files or narrower patterns, or raise references.{key} in the config"
-        return refusals.too_much(file.reference, reason, hint)
+        return refusals.too_much(source.path, reason, hint)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from journeyman.inputs import refusals
+from journeyman.inputs.confined import Failed, TooLong, TooSlow
 from journeyman.inputs.credentials import holds_private_key
+from journeyman.inputs.documents.kinds import EXTRA, GET_THE_EXTRA, Kind, is_extra_there, kind_of
 from journeyman.inputs.encodings import (
     PROBE,
     decode,
@@ -24,6 +26,8 @@ from journeyman.inputs.references import LineRange
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from journeyman.config.models import ReferencesConfig
+    from journeyman.inputs.documents.converter import Converter
     from journeyman.inputs.places import File
 
 ALL_LINES = LineRange(1, None)
@@ -32,26 +36,73 @@ LOOK_BACK = 200  # characters of the block before, so that no block's end hides 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read: the lines, the encoding, and the bytes that they stand for."""
+    """What was read: the lines, the encoding, the bytes that they stand for, and what to know."""
 
     excerpt: Excerpt
     encoding: str
     bytes: int
+    note: str = ""
 
 
-def read_file(file: File, limit: int) -> Reading:
+def read_file(file: File, limits: ReferencesConfig, converter: Converter) -> Reading:
     """Read a file, or the lines of it that are asked for.
 
-    A file over the limit is read if the lines asked for are under it.
+    A file over the limit is read if the lines asked for are under it. A document is converted to
+    Markdown; its lines are those of that text.
 
     Args:
         file: a file that was found inside the roots.
-        limit: the most that is read, in bytes.
+        limits: the most that is read, and which files are documents.
+        converter: what converts documents.
 
     Raises:
-        ReferenceRefused: it is binary, too large, holds a private key, cannot be read, or ends
-            before the lines asked for.
+        ReferenceRefused: it is binary, too large, holds a private key, cannot be read or
+            converted, or ends before the lines asked for.
     """
+    kind = kind_of((file.path, file.real.name), limits.convert)
+    if kind is None:
+        return _read_text(file, limits.max_file_bytes)
+    if is_extra_there():
+        return _read_document(file, kind, limits, converter)
+    if not kind.is_text:
+        raise refusals.needs_extra(file.reference, file.path, kind.name, GET_THE_EXTRA)
+    reading = _read_text(file, limits.max_file_bytes)
+    return replace(reading, note=f"raw {kind.name}; journeyman[{EXTRA}] converts it")
+
+
+def _read_document(
+    file: File, kind: Kind, limits: ReferencesConfig, converter: Converter
+) -> Reading:
+    limit = limits.max_document_bytes
+    with _opened(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        data = stream.read(limit + 1) if size <= limit else b""
+    if max(size, len(data)) > limit:
+        raise refusals.document_too_large(file.reference, file.path, size, limit)
+    if kind.is_text:
+        decoded = decode(data)
+        if decoded is None:
+            raise refusals.binary(file.reference, file.path)
+        data = decoded[0].removeprefix("\ufeff").encode(errors="replace")
+    text = _converted(file, kind, data, converter) if data.strip() else ""
+    found = _cut(file, [text], limits.max_file_bytes)
+    return Reading(found, "utf-8", len(found.text.encode()), f"converted from {kind.name}")
+
+
+def _converted(file: File, kind: Kind, data: bytes, converter: Converter) -> str:
+    try:
+        text = converter.text_of(file.real, data, kind.suffixes[0])
+    except Failed as error:
+        raise refusals.unconvertible(file.reference, file.path, kind.name, str(error)) from error
+    except TooSlow as error:
+        raise refusals.too_slow(file.reference, file.path, converter.seconds) from error
+    except TooLong as error:
+        raise refusals.text_too_long(file.reference, file.path, converter.process.most) from error
+    text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").strip()
+    return f"{text}\n" if text else ""
+
+
+def _read_text(file: File, limit: int) -> Reading:
     with _opened(file) as stream:
         head = stream.read(PROBE)
         if is_binary(head):
@@ -110,6 +161,8 @@ def _cut(file: File, blocks: Iterable[str], limit: float) -> Excerpt:
     try:
         found = cut_lines(_without_keys(file, blocks), lines, limit)
     except ExcerptTooLarge as error:
+        if file.lines is None:
+            raise refusals.text_too_long(file.reference, file.path, limit) from error
         raise refusals.range_too_large(file.reference, file.path, limit) from error
     if file.lines and lines.first > found.total_lines:
         reason = f"it ends before line {lines.first}; it has {found.total_lines} lines in all"

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from journeyman.errors import ReferenceRefused
+from journeyman.inputs.references import printable
 from journeyman.inputs.sources import LeftOut
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ MOST_NAMED = 3
 # What a folder or a glob may hold without being refused for it: rule -> why it is left out.
 LEFT_OUT = {
     "binary": "binary",
+    "broken-document": "cannot be converted",
     "changed": "changed while it was being read",
     "credential-file": "credential file, never read",
     "git-folder": "symlink into .git",
+    "needs-extra": "needs journeyman[documents]",
     "not-a-file": "symlink to a device, FIFO or socket",
     "not-found": "symlink to nothing",
     "outside-roots": "symlink out of the roots",
@@ -43,7 +46,7 @@ def leave_out(path: str, refusal: ReferenceRefused) -> LeftOut:
 
 def bad_reference(reference: str, reason: str) -> ReferenceRefused:
     """It cannot be read as a reference at all."""
-    hint = "a reference is a path, a folder, a glob, or path:START-END"
+    hint = "a reference is a path, a folder, a glob, path:START-END or git:diff"
     return ReferenceRefused(reference, reference, "bad-reference", reason, hint=hint)
 
 
@@ -147,9 +150,74 @@ def range_too_large(reference: str, path: str, limit: float) -> ReferenceRefused
     )
 
 
+def needs_extra(reference: str, path: str, kind: str, hint: str) -> ReferenceRefused:
+    """It is a document, and nothing is installed that converts it."""
+    reason = f"it is {kind}, and the extra that converts it is not installed"
+    return ReferenceRefused(reference, path, "needs-extra", reason, hint=hint)
+
+
+def unconvertible(reference: str, path: str, kind: str, said: str) -> ReferenceRefused:
+    """The converter cannot read it."""
+    reason = f"it cannot be converted from {kind}: {printable(said)}"
+    hint = "check that it opens elsewhere, is not encrypted, and is what its suffix says"
+    return ReferenceRefused(reference, path, "broken-document", reason, hint=hint)
+
+
+def too_slow(reference: str, path: str, seconds: float) -> ReferenceRefused:
+    """The time for converting documents was over while this one was converted."""
+    return ReferenceRefused(
+        reference,
+        path,
+        "too-slow",
+        f"converting documents took more than {seconds:g} s",
+        hint="name fewer documents, or raise references.convert_seconds in the config",
+    )
+
+
+def document_too_large(reference: str, path: str, size: int, limit: int) -> ReferenceRefused:
+    """It is over `references.max_document_bytes`."""
+    return ReferenceRefused(
+        reference,
+        path,
+        "too-large",
+        f"{size:,} bytes are over the limit of {limit:,} for one document",
+        hint="raise references.max_document_bytes in the config",
+    )
+
+
+def text_too_long(reference: str, path: str, limit: float) -> ReferenceRefused:
+    """The text that a document was converted to is over `references.max_file_bytes`."""
+    return ReferenceRefused(
+        reference,
+        path,
+        "too-large",
+        f"its text is over the limit of {limit:,} bytes for one file",
+        hint="name a range of its text's lines (path:START-END), or raise "
+        "references.max_file_bytes in the config",
+    )
+
+
 def too_much(reference: str, reason: str, hint: str) -> ReferenceRefused:
     """All that is asked for together is over a limit."""
     return ReferenceRefused(reference, reference, "too-much", reason, hint=hint)
+
+
+def bad_git(reference: str, reason: str, forms: str) -> ReferenceRefused:
+    """It is no `git:` reference that is allowed."""
+    hint = f"these are: {forms}; a file of that name is ./{reference}"
+    return ReferenceRefused(reference, reference, "bad-reference", reason, hint=hint)
+
+
+def git_failed(reference: str, reason: str) -> ReferenceRefused:
+    """Git does not show it."""
+    hint = "`git:` reads the repository of the project folder; see `git status` there"
+    return ReferenceRefused(reference, reference, "git", reason, hint=hint)
+
+
+def git_too_much(reference: str, reason: str) -> ReferenceRefused:
+    """Git shows too much, or takes too long."""
+    hint = "narrow it: paths behind --, --stat, fewer commits; or raise references.max_file_bytes"
+    return ReferenceRefused(reference, reference, "too-large", reason, hint=hint)
 
 
 def nothing_matched(reference: str) -> ReferenceRefused:

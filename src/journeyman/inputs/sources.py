@@ -11,8 +11,9 @@ class Source:
 
     `path` is relative to the project folder where the file is inside it, else absolute. `text` has
     its line ends as LF. Lines count from 1; an empty file has the lines 1 to 0. `bytes` is what
-    `text` stands for: the file's size, for a range its size in UTF-8. `private` says that it may
-    not go to a backend with `trust = "cloud"`.
+    `text` stands for: the file's size, for a range or a document its size in UTF-8. `private` says
+    that it may not go to a backend with `trust = "cloud"`. `note` is what a reader must know of it,
+    in a few words: "converted from PDF".
     """
 
     path: str
@@ -23,6 +24,7 @@ class Source:
     bytes: int
     encoding: str
     private: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

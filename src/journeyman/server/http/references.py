@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.errors import ReferenceRefused
+from journeyman.inputs.git.grammar import is_git
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,8 @@ class MappedFolders:
         """
         if not reference.strip():
             return reference  # it is refused where references are read
+        if is_git(reference):
+            raise _refused(reference, "git is not run over HTTP", "pass git's output as text")
         windows = bool(_WINDOWS.match(reference))
         path = reference.replace("\\", "/") if windows else reference
         if not self.folders:

@@ -1,0 +1,1 @@
+"""Documents that are no plain text: PDF, DOCX and the like, converted to Markdown by markitdown."""

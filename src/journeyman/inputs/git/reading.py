@@ -1,0 +1,178 @@
+"""A `git:` reference as text, without what may not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeyman.inputs import refusals
+from journeyman.inputs.credentials import credential_pattern, holds_private_key
+from journeyman.inputs.encodings import decode
+from journeyman.inputs.git.grammar import FORMS, Request, Revisions, parse
+from journeyman.inputs.git.patches import Section, sections_of
+from journeyman.inputs.git.repository import Repository, find_repository
+from journeyman.inputs.git.running import (
+    SECONDS,
+    GitFailed,
+    GitMissing,
+    GitTooLong,
+    GitTooSlow,
+)
+from journeyman.inputs.references import printable, unprintable
+from journeyman.inputs.sources import LeftOut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journeyman.inputs.roots import Roots
+
+COMMON = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "--ignore-submodules=dirty",  # else git runs in the submodule, with the submodule's config
+    "--submodule=short",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
+OF_COMMITS = (
+    "--no-show-signature",
+    "--no-notes",
+    "--no-decorate",
+    "--diff-merges=first-parent",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GitReading:
+    """What git showed: `paths` are the absolute paths of the files whose content is in it."""
+
+    text: str
+    paths: tuple[Path, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Why there is no text; empty where there is."""
+        if self.text:
+            return ""
+        return "nothing of it may be read" if self.left_out else "git shows nothing"
+
+
+def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
+    """Read what a `git:` reference stands for, in the repository of the project folder.
+
+    Args:
+        reference: one of `FORMS`.
+        roots: the project folder, and what may be read.
+        limit: the most that git may print, in bytes.
+
+    Raises:
+        ReferenceRefused: it is no such reference, there is no such repository, revision or file,
+            the file may not be read, or it is too much.
+    """
+    if character := unprintable(reference):
+        reason = f"it holds the character {character}"
+        raise refusals.bad_reference(printable(reference), reason)
+    try:
+        request = parse(reference)
+    except ValueError as error:
+        raise refusals.bad_git(reference, str(error), FORMS) from error
+    try:
+        repository = find_repository(roots)
+        if request.file:
+            return _read_file(reference, request, repository, limit)
+        return _read_output(request, repository, limit)
+    except GitMissing as error:
+        raise refusals.git_failed(reference, "git is not installed") from error
+    except GitFailed as error:
+        raise refusals.git_failed(reference, printable(str(error))) from error
+    except GitTooSlow as error:
+        raise refusals.git_too_much(reference, f"git took more than {SECONDS:g} s") from error
+    except GitTooLong as error:
+        reason = f"it is over the limit of {limit:,} bytes for one file"
+        raise refusals.git_too_much(reference, reason) from error
+
+
+def _read_output(request: Request, repository: Repository, limit: int) -> GitReading:
+    of_commits = () if request.command == "diff" else OF_COMMITS
+    named = request.revisions
+    if request.command == "show":
+        named = named or (Revisions("HEAD"),)
+    revisions = [_resolved(one, repository) for one in named]
+    paths = request.paths or (() if repository.is_whole else (".",))
+    output = repository.git.run(
+        request.command, *COMMON, *of_commits, *request.flags, *revisions, "--", *paths, most=limit
+    )
+    kept: list[Section] = []
+    left_out: list[LeftOut] = []
+    for section in sections_of(output, has_patch=request.has_patch):
+        if reason := _reason_against(section, repository.top):
+            path = printable(section.paths[-1]) if section.paths else "a file of an odd name"
+            left_out.append(LeftOut(path, reason))
+        else:
+            kept.append(section)
+    shown = dict.fromkeys(repository.top / path for one in kept for path in one.paths)
+    return GitReading("".join(one.text for one in kept), tuple(shown), tuple(left_out))
+
+
+def _reason_against(section: Section, top: Path) -> str:
+    """Why a file's patch is left out; empty if it is not."""
+    if section.odd:
+        return "its name cannot be told"
+    if any(credential_pattern((top / path).as_posix()) for path in section.paths):
+        return "credential file, never read"
+    if section.paths and not section.is_text:
+        return "binary"
+    return "it holds a private key" if section.paths and section.holds_key else ""
+
+
+def _read_file(reference: str, request: Request, repository: Repository, limit: int) -> GitReading:
+    path = _from_top(request.file, repository)
+    absolute = repository.top / path
+    if pattern := credential_pattern(absolute.as_posix()):
+        reason = f"it is a credential file ({pattern})"
+        raise refusals.credential_file(reference, path, reason)
+    (revision,) = request.revisions
+    named = f"{_commit(revision.first, repository)}:{path}"
+    try:
+        blob = repository.git.line("rev-parse", "--verify", "--quiet", named)
+    except GitFailed as error:
+        raise GitFailed(f"{revision.first} holds no {path}") from error
+    if repository.git.line("cat-file", "-t", blob) != "blob":
+        raise GitFailed(f"{path} is no file there")
+    data = repository.git.run("cat-file", "blob", blob, most=limit)
+    decoded = decode(data)
+    if decoded is None:
+        raise refusals.binary(reference, path)
+    text = decoded[0].replace("\r\n", "\n").replace("\r", "\n")
+    if holds_private_key(text):
+        raise refusals.credential_file(reference, path, "it holds a private key")
+    return GitReading(text, (absolute,))
+
+
+def _from_top(file: str, repository: Repository) -> str:
+    """The path of `REV:PATH` seen from the top; like git's own, `./` starts where git runs."""
+    names = [name for name in file.split("/") if name not in {"", "."}]
+    path = "/".join(names)
+    if file.startswith("./"):
+        path = repository.prefix + path
+    if not repository.is_whole and not path.startswith(repository.prefix):
+        raise GitFailed(f"{path} is outside the project folder: write REV:./PATH")
+    return path
+
+
+def _resolved(revisions: Revisions, repository: Repository) -> str:
+    first = _commit(revisions.first, repository)
+    if not revisions.dots:
+        return first
+    return f"{first}{revisions.dots}{_commit(revisions.last, repository)}"
+
+
+def _commit(revision: str, repository: Repository) -> str:
+    """The hash of a commit, so that nothing but a hash stands on git's command line."""
+    try:
+        return repository.git.line("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except GitFailed as error:
+        raise GitFailed(f"there is no commit {revision}") from error
