@@ -116,3 +116,30 @@ def test_a_wrong_config_is_told_at_once(project, tmp_path):
     (tmp_path / "config.toml").write_text("[backends.koala]\n")
     with pytest.raises(ConfigError):
         Journeyman()
+
+
+async def test_labels_and_a_schema_give_a_label_and_a_value(project, openai_double):
+    async with Journeyman() as opened:
+        openai_double.plays(reply="bug", prompt_tokens=120)
+        heard = []
+        answer = await opened.ask("Which?", labels=["wish", "bug"], on_text=heard.append)
+        assert (answer.text, answer.confidence, answer.unsure, heard) == ("bug", None, False, [])
+        openai_double.plays(reply='{"a": [1]}', prompt_tokens=120)
+        answer = await opened.ask("What?", schema={"type": "object"}, on_text=heard.append)
+        assert (answer.value, answer.text, heard) == ({"a": [1]}, '{"a":[1]}', [])
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"labels": "bug"}, "labels is a list"),
+        ({"labels": ["a", 1]}, "labels holds what is no text"),
+        ({"schema": "object"}, "schema is a mapping"),
+        ({"schema": {"type": 1}}, "the schema is wrong at type"),
+    ],
+)
+async def test_a_form_that_is_none_is_refused(project, openai_double, form, said):
+    async with Journeyman() as opened:
+        with pytest.raises(ArgumentError, match=said):
+            await opened.ask("Which?", **form)
+    assert openai_double.chats == []

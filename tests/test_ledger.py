@@ -24,6 +24,8 @@ ENTRY = Entry(
     bytes_returned=80,
     answering_seconds=2.0,
     tries=("iguana/x: it was down",),
+    confidence=0.75,
+    checks=("empty", "label"),
 )
 
 
@@ -95,7 +97,7 @@ def test_a_ledger_of_the_first_version_is_migrated_with_its_rows(tmp_path):
     old.commit()
     old.close()
     ledger = Ledger(path)
-    assert [entry.tool for entry in ledger.entries()] == ["t"]
+    assert [(one.tool, one.confidence, one.checks) for one in ledger.entries()] == [("t", None, ())]
     ledger.close()
     check = sqlite3.connect(path)
     assert check.execute("PRAGMA user_version").fetchone() == (len(_MIGRATIONS),)

@@ -74,6 +74,41 @@ def test_json_has_every_figure(journeyman):
     assert told["figures"]["prompt_tokens"] == 120
 
 
+def test_a_label_or_json_by_a_schema_is_all_that_is_printed(journeyman, project, openai_double):
+    chances = ({"bug": 0.9, "wish": 0.1},)
+    openai_double.plays(Play(pieces=("bug",), chances=chances, prompt_tokens=120))
+    done = journeyman("ask", "Which?", "--label", "wish", "-l", "bug")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "bug\n", "")
+    told = json.loads(journeyman("ask", "Which?", "-l", "wish", "-l", "bug", "--json").stdout)
+    assert (told["text"], round(told["confidence"], 2), told["unsure"]) == ("bug", 0.8, False)
+    openai_double.plays(reply='{ "lines": 3 }', prompt_tokens=300)
+    schema = '{"type": "object", "properties": {"lines": {"type": "integer"}}}'
+    (project / "schema.json").write_text(schema)
+    for given in (schema, "schema.json"):
+        done = journeyman("ask", "How many?", "--schema", given)
+        assert (done.returncode, done.stdout) == (0, '{"lines":3}\n')
+    row = json.loads(journeyman("log", "--json").stdout.splitlines()[2])
+    assert (round(row["confidence"], 2), "label" in row["checks"]) == (0.8, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--schema", "nope.json"], "--schema nope.json: cannot be read"),
+        (["--schema", "{"], "--schema is no JSON"),
+        (["--schema", "notes.md"], "--schema notes.md is no JSON"),
+        (["--schema", '{"type": "objec"}'], "the schema is wrong at type"),
+        (["--label", "one"], "nothing to choose"),
+        (["--label", "a", "--label", "b", "--schema", "{}"], "exclude each other"),
+    ],
+)
+def test_a_wrong_form_of_answer_is_one_line_and_exit_code_2(journeyman, options, said):
+    done = journeyman("ask", "What?", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_prompt_may_come_from_standard_input(journeyman, openai_double):
     assert journeyman("ask", "-", stdin="Say hi.").stdout == "Three lines.\n"
     assert prompt_of(openai_double) == "Say hi."
@@ -302,7 +337,7 @@ def test_a_terminal_sees_the_answer_grow_and_the_figures(project, openai_double)
     whole = b"".join(data for _, data in shown).decode()
     assert "One two three four." in whole
     assert "hm" not in whole
-    assert "[koala/llama3-local; 120 tokens in" in whole
+    assert "[koala/llama3-local; 7 checks passed" in whole
     moment = {word: next(at for at, data in shown if word in data) for word in (b"One", b"four")}
     assert moment[b"four"] - moment[b"One"] > 0.3
 

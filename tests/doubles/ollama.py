@@ -126,8 +126,9 @@ class OllamaDouble(ChatDouble):
 
         if play.thinking:
             yield line({"content": "", "thinking": play.thinking}, done=False)
-        for part in play.parts:
-            yield line({"content": part}, done=False)
+        for number, part in enumerate(play.parts):
+            told = play.told(number) if request.get("logprobs") else []
+            yield line({"content": part}, done=False, **({"logprobs": told} if told else {}))
         if play.finish is None:
             return
         counts = {"eval_count": play.completion, "eval_duration": 33702000}

@@ -81,8 +81,10 @@ class OpenAIDouble(ChatDouble):
         yield event({"delta": opening, "finish_reason": None})
         if play.thinking:
             yield event({"delta": {play.thinking_field: play.thinking}, "finish_reason": None})
-        for part in play.parts:
-            yield event({"delta": {"content": part}, "finish_reason": None})
+        for number, part in enumerate(play.parts):
+            told = play.told(number) if request.get("logprobs") else []
+            more = {"logprobs": {"content": told}} if told else {}
+            yield event({"delta": {"content": part}, "finish_reason": None, **more})
         if play.finish:
             yield event({"delta": {}, "finish_reason": play.finish})
         if play.prompt_tokens is not None and "stream_options" in request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,8 @@ class Play:
     pieces: tuple[str, ...] | None = None
     thinking: str = ""
     thinking_field: str = "reasoning_content"
+    chances: tuple[dict[str, float], ...] = ()
+    """The probabilities of the most probable tokens at each piece, told if they are asked for."""
     finish: str | None = "stop"
     prompt_tokens: int | None = 11
     completion_tokens: int | None = None
@@ -74,6 +77,18 @@ class Play:
         if self.pieces is not None:
             return self.pieces
         return tuple(re.findall(r"\s*\S+\s*$|\s*\S+", self.reply))
+
+    def told(self, number: int) -> list[dict[str, Any]]:
+        """The entry for a piece's probabilities, as OpenAI's API and Ollama's both write it."""
+        if number >= len(self.chances):
+            return []
+        shown = [
+            {"token": token, "logprob": math.log(chance), "bytes": list(token.encode())}
+            for token, chance in self.chances[number].items()
+        ]
+        said = self.parts[number]
+        own = next(entry for entry in shown if entry["token"] == said)
+        return [{**own, "top_logprobs": shown}]
 
     @property
     def completion(self) -> int:

@@ -44,7 +44,7 @@ async def test_a_client_lists_the_tools_and_gets_an_answer(config_file, revision
     ]
     answer, footer = texts(result)
     assert answer == "Three lines."
-    assert footer.startswith("[koala/llama3-local; 120 tokens in, 4 out; ")
+    assert footer.startswith("[koala/llama3-local; 7 checks passed")
     assert listing.startswith("koala/llama3-local; ")
 
 

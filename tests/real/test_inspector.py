@@ -88,7 +88,7 @@ def test_a_call_delegates_a_file(inspect, openai_double):
     assert status == 0
     assert result["isError"] is False
     assert result["content"][0] == {"type": "text", "text": "Three lines."}
-    assert result["content"][1]["text"].startswith("[koala/llama3-local; 120 tokens in, 4 out; ")
+    assert result["content"][1]["text"].startswith("[koala/llama3-local; 7 checks passed")
     assert "structuredContent" not in result
     assert result["_meta"][FIGURES_KEY]["bytes_read"] > 0
     [chat] = openai_double.chats

@@ -21,7 +21,12 @@ from journeyman.remote.coding import Malformed, encode
 TEXT = st.text(st.characters(exclude_categories=[]))
 COUNT = st.none() | st.integers(0, 2**60)
 SECONDS = st.none() | st.floats(0, 1e9)
-TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT), max_size=3).map(tuple)
+TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT, TEXT), max_size=3).map(tuple)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 FIGURES = st.builds(
     Figures, COUNT, COUNT, SECONDS, SECONDS, st.floats(0, 1e9), st.integers(0), st.integers(0)
@@ -35,14 +40,16 @@ JOBS = st.builds(
     COUNT,
     TEXTS,
     st.sampled_from(["interactive", "batch"]),
+    TEXTS,
+    st.none() | st.dictionaries(TEXT, VALUES, max_size=3),
 )
 FOLDERS = TEXT.map(lambda name: Path("/") / name)
 SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT)
 STAGES = st.sampled_from(["reading", "asking", "answering", "next-model"])
 STEPS = st.builds(Progress, STAGES, TEXT, st.integers(0))
-OUTCOMES = st.builds(Answer, TEXT, TEXT, FIGURES, TRIES, TEXTS) | st.builds(
-    HandBack, TEXT, TRIES, FIGURES, TEXT
-)
+OUTCOMES = st.builds(
+    Answer, TEXT, TEXT, FIGURES, TRIES, TEXTS, VALUES, SECONDS, st.booleans(), TEXTS
+) | st.builds(HandBack, TEXT, TRIES, FIGURES, TEXT)
 MODELS = st.builds(ModelInfo, TEXT, TEXT, COUNT, TEXT, st.none() | st.booleans(), TEXT)
 SURVEYS = st.builds(
     Survey,

@@ -49,7 +49,7 @@ async def test_a_client_lists_the_tools_and_delegates_a_file(stdio_server, opena
         )
     answer, footer = texts(result)
     assert answer == "Three lines."
-    assert footer.startswith("[koala/llama3-local; 120 tokens in, 4 out; ")
+    assert footer.startswith("[koala/llama3-local; 7 checks passed")
     assert result.structured_content is None
     assert not result.is_error
     assert result.meta[FIGURES_KEY]["bytes_read"] == 34
@@ -70,12 +70,16 @@ async def test_every_tool_is_read_only_and_says_when_to_use_it(stdio_server, mod
     assert set(tools["ask_local_llama"].input_schema["properties"]) == {
         "prompt",
         "files",
+        "schema",
+        "labels",
         "max_tokens",
     }
     assert set(tools["ask_coding_model"].input_schema["properties"]) == {
         "question",
         "code",
         "files",
+        "schema",
+        "labels",
         "max_tokens",
     }
     assert "Delegate bulk reading" in instructions

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MARK = "[not in the source]"
 _LEAST_WORDS = 5
+_LEAST_SIGNS = 4  # words and signs of code
 _MOST_INVENTED = 0.5
 _LONGEST_SHOWN = 60
 _CONTEXT = 70  # characters before a quotation that say what it is
@@ -156,7 +157,10 @@ def _claim(
     """Yield the claim that a quoted text is, if it is one."""
     before = re.split(r"[.!?]\s|\n\n", text[max(0, span[0] - _CONTEXT) : span[0]])[-1]
     is_code = text[span[0]] == "`"
-    if len((symbols if is_code else words)(quoted)) < _LEAST_WORDS or _OWN_WORDS.search(before):
+    too_short = (
+        len(symbols(quoted)) < _LEAST_SIGNS if is_code else len(words(quoted)) < _LEAST_WORDS
+    )
+    if too_short or _OWN_WORDS.search(before) or _CITED.fullmatch(quoted):
         return
     parts = [part for part in _LEFT_OUT.split(_LINE_NUMBER.sub(" ", quoted)) if words(part)]
     true = all(map(stands_there, parts)) or stands_there(quoted)
@@ -166,7 +170,8 @@ def _claim(
 def _unmarked(block: str) -> str:
     """A block quote without its marks and without the line that names its author."""
     lines = [line.lstrip().lstrip(">").strip() for line in block.split("\n")]
-    return "\n".join(line for line in lines if not re.match(r"[\u2014\u2013-]+\s*\w", line))
+    is_signed = len(lines) > 1 and re.match(r"[\u2014\u2013]\s*\w", lines[-1])
+    return "\n".join(lines[:-1] if is_signed else lines)
 
 
 def _is_cited(text: str, span: tuple[int, int]) -> bool:

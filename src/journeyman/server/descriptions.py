@@ -44,7 +44,7 @@ LABELS = {
 }
 MAX_TOKENS = {"type": "integer", "minimum": 1, "description": "Longest answer, in tokens."}
 
-OF_EVERY_TOOL = {"files": FILES, "schema": SCHEMA, "labels": LABELS, "max_tokens": MAX_TOKENS}
+OF_EVERY_TOOL = {"files": FILES, "max_tokens": MAX_TOKENS, "schema": SCHEMA, "labels": LABELS}
 
 # Claude Code cuts a description at 2,048 characters (4,096 in the newest).
 _LONGEST_DESCRIPTION = 2000
