@@ -17,7 +17,7 @@ async def test_what_does_not_fit_is_refused_with_count_window_and_what_would_fit
     build, job, session
 ):
     with OpenAIDouble(tokenizer="llama.cpp", window=4096) as double:
-        engine = build(koala=double.url, models=[LLAMA])
+        engine = build(koala=double.url, models=[LLAMA], tool={"max_parts": 0})
         outcome = await engine.delegate(job("What?", "long.txt"), session)
         assert isinstance(outcome, HandBack)
         assert "tokens (llama.cpp's tokenizer)" in outcome.reason
