@@ -31,6 +31,9 @@ RUN_ELSEWHERE = {
     "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
     "claude mcp add --transport http journeyman http://koala:8765/mcp "
     '--header "Authorization: Bearer TOKEN"': "tests/real/test_claude_client_http.py",
+    'journeyman ask "What is it about?" -f README.md --label software --label cooking': (
+        "tests/cli/test_ask_command.py"
+    ),
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
