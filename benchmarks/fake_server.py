@@ -7,13 +7,14 @@ parse and answer, so that what is measured is the client's side.
 
 Run as a program it prints its address and serves until its standard input ends.
 
-    python benchmarks/fake_server.py [MILLISECONDS_PER_ANSWER]
+    python benchmarks/fake_server.py [MILLISECONDS_PER_ANSWER [ANSWER]]
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 
 MODEL = "fake"
 WINDOW = 8192
-PIECES = ("A ", "short ", "and ", "fixed ", "answer ", "of ", "eight ", "pieces.")
+_ANSWER = "A short and fixed answer of eight pieces."
+_ANSWER_GIVEN = 2
+if __name__ == "__main__" and len(sys.argv) > _ANSWER_GIVEN:
+    _ANSWER = sys.argv[_ANSWER_GIVEN]
+PIECES = tuple(re.findall(r"\S+\s*", _ANSWER))
 TEXT = "".join(PIECES)
-USAGE = {"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 28}
+USAGE = {"prompt_tokens": 20, "completion_tokens": len(PIECES), "total_tokens": 20 + len(PIECES)}
 CREATED = "2026-11-23T04:05:35.0Z"
 
 
@@ -201,13 +206,14 @@ class Wire(asyncio.Protocol):
 
 
 @contextmanager
-def running(milliseconds: float = 0.0) -> Iterator[str]:
+def running(milliseconds: float = 0.0, answer: str = "") -> Iterator[str]:
     """Run the server in a process of its own; gives its address.
 
     Args:
         milliseconds: how long each answer takes.
+        answer: what it answers, where not the usual eight words.
     """
-    program = [sys.executable, __file__, str(milliseconds)]
+    program = [sys.executable, __file__, str(milliseconds), *([answer] if answer else [])]
     with subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:

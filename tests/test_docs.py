@@ -53,6 +53,9 @@ RUN_ELSEWHERE = {
     ),
     "journeyman agents lint": "tests/claude_code/agents/test_agents_lint.py",
     "journeyman agents undo": "tests/claude_code/agents/test_agents_editing.py",
+    'journeyman ask "What is it about?" -f README.md --label software --label cooking': (
+        "tests/cli/test_ask_command.py"
+    ),
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",

@@ -1,9 +1,11 @@
 """What an answer claims to stand in the source is looked up; what is no claim is left alone."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from journeyman.answers.given import Given, Passage
-from journeyman.answers.grounding import ground
+from journeyman.answers.grounding import MARK, ground
 from journeyman.errors import CheckFailed
 
 CODE = (
@@ -107,3 +109,28 @@ def test_a_struck_block_stays_a_block():
     assert ground(text, GIVEN).text.endswith(
         "> ~~Not a word of~~\n> ~~this is there~~ [not in the source]"
     )
+
+
+def test_a_place_inside_of_a_struck_quotation_is_struck_with_it():
+    true = '"the sum of two numbers" and "never more than that, return first" at add.py:1, add.py:2'
+    text = f'{true}, "as add.py:77 has it, that is not so" and on'
+    assert ground(text, GIVEN).text == (
+        f'{true}, ~~"as add.py:77 has it, that is not so"~~ [not in the source] and on'
+    )
+
+
+PIECES = st.sampled_from(
+    ['"', "`", "```", "> ", "\n", "src/add.py:2", "x.py:9", "the sum of two numbers", "…", "“", " "]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=40))
+def test_whatever_is_said_what_is_not_struck_stays_as_it_is(pieces):
+    text = "".join(pieces)
+    try:
+        found = ground(text, GIVEN)
+    except CheckFailed:
+        return
+    if not found.notes:
+        assert found.text == text
+    assert MARK in found.text or found.text == text

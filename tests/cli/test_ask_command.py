@@ -96,6 +96,7 @@ def test_a_label_or_json_by_a_schema_is_all_that_is_printed(journeyman, project,
     [
         (["--schema", "nope.json"], "--schema nope.json: cannot be read"),
         (["--schema", "{"], "--schema is no JSON"),
+        (["--schema", ""], "cannot be read"),
         (["--schema", "notes.md"], "--schema notes.md is no JSON"),
         (["--schema", '{"type": "objec"}'], "the schema is wrong at type"),
         (["--label", "one"], "nothing to choose"),

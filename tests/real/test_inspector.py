@@ -74,7 +74,8 @@ def test_the_tools_are_listed_as_their_schemas_say(inspect):
     assert not any("outputSchema" in tool for tool in tools.values())
     asking = tools["ask_local_llama"]
     assert "bulk summarization" in asking["description"]
-    assert set(asking["inputSchema"]["properties"]) == {"prompt", "files", "max_tokens"}
+    properties = asking["inputSchema"]["properties"]
+    assert set(properties) == {"prompt", "files", "max_tokens", "schema", "labels"}
     assert asking["inputSchema"]["required"] == ["prompt"]
 
 

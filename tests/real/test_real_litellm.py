@@ -56,6 +56,13 @@ async def test_a_real_model_answers(backend, model):
     assert 0 < usage.completion_tokens <= 12
 
 
+async def test_probabilities_are_passed_on(backend):
+    got = await chunks(backend, request(prompt="Say hello.", max_tokens=4, alternatives=5))
+    tokens = [token for chunk in got for token in chunk.tokens]
+    assert "".join(token.text.decode() for token in tokens) == "".join(one.text for one in got)
+    assert all(token.logprob <= 0 and len(token.others) == 5 for token in tokens)
+
+
 async def test_a_schema_holds_a_real_model(backend):
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     schema["additionalProperties"] = False

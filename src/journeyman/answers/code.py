@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeyman.answers.fences import fences_of
 from journeyman.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 _LARGEST = 200_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
-_FENCE = re.compile(
-    r"^(?P<indent>[ ]{0,3})(?P<fence>`{3,}|~{3,})[ ]*(?P<tag>[\w+#.-]*)[^\n]*\n"
-    r"(?P<code>.*?)^[ ]{0,3}(?P=fence)[`~]*[ \t]*$",
-    re.DOTALL | re.MULTILINE,
-)
 _TAGS = {
     "python": "Python",
     "py": "Python",
@@ -37,6 +33,8 @@ _TAGS = {
     "sh": "shell",
     "shell": "shell",
 }
+# `tomllib` takes time by the square of the dots in a key; nobody writes so many.
+_DOTS = re.compile(r"^(?:[^.\n]*\.){500}", re.MULTILINE)
 # A transcript or a piece with parts left out is no whole program, and does not claim to be one.
 _NO_PROGRAM = {
     "Python": re.compile(r"^\s*(?:>>>|In \[\d+\]:|\.\.\.\s*$.*^\s*\S)", re.MULTILINE),
@@ -71,15 +69,15 @@ def check_code(text: str) -> Coded:
         CheckFailed: named "code": the answer is one block and does not parse. A broken block
             beside prose is only told of.
     """
-    blocks = list(_FENCE.finditer(text))
+    blocks = [fence for fence in fences_of(text) if fence.closed]
     if not blocks:
         return Coded(text)
-    whole = len(blocks) == 1 and blocks[0][0].strip() == text.strip()
+    whole = text[blocks[0].start : blocks[0].end].strip() == text.strip()
     parsed = 0
     notes: list[str] = []
     for number, block in enumerate(blocks, 1):
-        language = _TAGS.get(block["tag"].lower(), "")
-        code = textwrap.dedent(block["code"])
+        language = _TAGS.get(block.tag.lower(), "")
+        code = textwrap.dedent(block.code)
         try:
             parsed += _parses(language, code)
         except _Broken as broken:
@@ -89,7 +87,7 @@ def check_code(text: str) -> Coded:
             notes.append(f"code block {number} is {language} that does not parse: {broken}")
         except _Unchecked as reason:
             notes.append(f"code block {number} was not checked: {reason}")
-    content = blocks[0]["code"].strip("\n") if whole else text
+    content = blocks[0].code.strip("\n") if whole else text
     return Coded(content or text, checked=bool(parsed) and not notes, notes=tuple(notes))
 
 
@@ -97,7 +95,7 @@ def _parses(language: str, code: str) -> bool:
     """Parse a block; False if it is none that can be."""
     if not language or len(code) > _LARGEST or not code.strip():
         return False
-    if _NO_PROGRAM[language].search(code):
+    if _NO_PROGRAM[language].search(code) or _DOTS.search(code):
         return False
     _PARSERS[language](code)
     return True
@@ -135,7 +133,7 @@ def _parse_yaml(code: str) -> None:
 
     try:
         # Events alone: no object is made, no alias is followed.
-        for _ in yaml.parse(code, Loader=yaml.SafeLoader):
+        for _ in yaml.parse(code, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             pass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

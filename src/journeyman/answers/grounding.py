@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeyman.answers.fences import fences_of
 from journeyman.answers.given import symbols, words
 from journeyman.errors import CheckFailed
 
@@ -27,6 +29,7 @@ _LEAST_WORDS = 5
 _LEAST_SIGNS = 4  # words and signs of code
 _MOST_INVENTED = 0.5
 _LONGEST_SHOWN = 60
+_LOOK_BACK = 400  # characters
 _CONTEXT = 70  # characters before a quotation that say what it is
 
 _QUOTED = re.compile(
@@ -35,12 +38,11 @@ _QUOTED = re.compile(
 )
 # `>>>` is Python's prompt.
 _BLOCK = re.compile(r"^[ ]{0,3}>(?!>>)[^\n]*(?:\n[ ]{0,3}>(?!>>)[^\n]*)*", re.MULTILINE)
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,}).*?(?:^[ ]{0,3}\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LEFT_OUT = re.compile(r"\[[^\]\n]*\]|\(\.\.\.\)|\.{3,}|…")
 _LINE_NUMBER = re.compile(r"^\s*>?\s*\d+\|", re.MULTILINE)
 _CITED = re.compile(
-    r"(?<![\w./\\@:-])(?P<path>(?:~|\.{1,2})?/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*)"
+    r"(?<![\w./\\@:+-])(?P<path>(?:~|\.{1,2})?/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*)"
     r":(?P<first>\d{1,7})(?:[-\u2013](?P<last>\d{1,7}))?(?![\w:/]|\.\d)"
 )
 _FILE_NAME = re.compile(
@@ -80,6 +82,19 @@ class _Claim:
     end: int
     shown: str
     true: bool
+
+
+class _Spans:
+    """Parts of a text that do not overlap."""
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        self.spans = sorted(spans)
+        self._starts = [start for start, _ in self.spans]
+
+    def hold(self, place: int) -> bool:
+        """Tell whether a place is in one of them."""
+        at = bisect_right(self._starts, place) - 1
+        return at >= 0 and place < self.spans[at][1]
 
 
 def ground(text: str, given: Given) -> Grounded:
@@ -132,19 +147,21 @@ def _counted(count: int, name: str) -> str:
 def _quotations(text: str, given: Given) -> Iterator[_Claim]:
     if _ASKS_FOR_NEW_TEXT.search(given.task):
         return
-    fences = [match.span() for match in _FENCE.finditer(text)]
-    spans = [match.span() for match in _CODE.finditer(text)]
-    taken: list[tuple[int, int]] = [*fences]
-    for block in _BLOCK.finditer(text):
-        if not _within(block.start(), taken):
-            taken.append(block.span())
-            yield from _claim(text, block.span(), _unmarked(block[0]), given.has_words)
+    taken = _Spans([(fence.start, fence.end) for fence in fences_of(text)])
+    blocks = [block for block in _BLOCK.finditer(text) if not taken.hold(block.start())]
+    for block in blocks:
+        yield from _claim(text, block.span(), _unmarked(block[0]), given.has_words)
+    taken = _Spans([*taken.spans, *(block.span() for block in blocks)])
+    codes = [code for code in _CODE.finditer(text) if not taken.hold(code.start())]
+    coded = _Spans([code.span() for code in codes])
     for quote in _QUOTED.finditer(text):
-        if not _within(quote.start(), [*taken, *spans]):
+        if not taken.hold(quote.start()) and not coded.hold(quote.start()):
             quoted = quote[1] or quote[2] or ""
             yield from _claim(text, quote.span(), quoted, given.has_words)
-    for code in _CODE.finditer(text):
-        if not _within(code.start(), taken) and _is_cited(text, code.span()):
+    cited = _cited_lines(text)
+    for code in codes:
+        line = text.rfind("\n", 0, code.start())
+        if any(not code.start() <= place < code.end() for place in cited.get(line, ())):
             yield from _claim(text, code.span(), code[1], given.has_code)
 
 
@@ -155,7 +172,9 @@ def _claim(
     stands_there: Callable[[str], bool],
 ) -> Iterator[_Claim]:
     """Yield the claim that a quoted text is, if it is one."""
-    before = re.split(r"[.!?]\s|\n\n", text[max(0, span[0] - _CONTEXT) : span[0]])[-1]
+    # What another quotation says is no word of the answer's own.
+    spoken = _QUOTED.sub('""', text[max(0, span[0] - _LOOK_BACK) : span[0]])
+    before = re.split(r"[.!?]\s|\n\n", spoken)[-1][-_CONTEXT:]
     is_code = text[span[0]] == "`"
     too_short = (
         len(symbols(quoted)) < _LEAST_SIGNS if is_code else len(words(quoted)) < _LEAST_WORDS
@@ -174,20 +193,21 @@ def _unmarked(block: str) -> str:
     return "\n".join(lines[:-1] if is_signed else lines)
 
 
-def _is_cited(text: str, span: tuple[int, int]) -> bool:
-    """Tell whether a place in a file is named in the same line."""
-    begin = text.rfind("\n", 0, span[0]) + 1
-    end = text.find("\n", span[1])
-    line = text[begin : span[0]] + text[span[1] : end if end >= 0 else None]
-    return any(_FILE_NAME.search(cited["path"]) for cited in _CITED.finditer(line))
+def _cited_lines(text: str) -> dict[int, list[int]]:
+    """Where places in files are named, by the end of the line before."""
+    found: dict[int, list[int]] = {}
+    for cited in _CITED.finditer(text):
+        if _FILE_NAME.search(cited["path"]):
+            found.setdefault(text.rfind("\n", 0, cited.start()), []).append(cited.start())
+    return found
 
 
 def _citations(text: str, given: Given) -> Iterator[_Claim]:
     if not given.passages:
         return
-    fences = [match.span() for match in _FENCE.finditer(text)]
+    fences = _Spans([(fence.start, fence.end) for fence in fences_of(text)])
     for cited in _CITED.finditer(text):
-        if _within(cited.start(), fences):
+        if fences.hold(cited.start()):
             continue
         true = _stands(cited, given)
         if true is None:
@@ -229,12 +249,12 @@ def _told_of(path: str, line: int, given: Given) -> bool:
     return path.casefold() in given.text and "\n@@ -" in given.text
 
 
-def _within(place: int, spans: list[tuple[int, int]]) -> bool:
-    return any(start <= place < end for start, end in spans)
-
-
 def _strike(text: str, claims: list[_Claim]) -> str:
-    for claim in sorted(claims, key=lambda claim: claim.start, reverse=True):
+    outermost: list[_Claim] = []
+    for claim in sorted(claims, key=lambda claim: (claim.start, -claim.end)):
+        if not outermost or claim.start >= outermost[-1].end:
+            outermost.append(claim)
+    for claim in reversed(outermost):
         quoted = text[claim.start : claim.end]
         struck = "\n".join(map(_struck, quoted.split("\n")))
         text = f"{text[: claim.start]}{struck} {MARK}{text[claim.end :]}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.cleaning import clean
+from journeyman.answers.fences import fences_of
 from journeyman.errors import ArgumentError, CheckFailed
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ _LARGEST_SCHEMA = 50_000  # characters; a model would have to read it too
 _LONGEST_MESSAGE = 200
 _MOST_PROBLEMS = 3
 _HINT = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
-_FENCED = re.compile(
-    r"^[ ]{0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)\n?[ ]{0,3}\1[ \t]*$", re.DOTALL | re.MULTILINE
-)
 
 # Where a schema holds schemas. What stands under `not` and `if` only asks, so it stays as it is.
 _ONE = ("items", "additionalItems", "additionalProperties", "contains", "then", "else")
@@ -136,8 +133,8 @@ def parsed(text: str) -> Any:
     Raises:
         CheckFailed: named "json".
     """
-    fences = _FENCED.findall(text)
-    source = (fences[0][1] if len(fences) == 1 else text).strip()
+    fences = fences_of(text)
+    source = (fences[0].code if len(fences) == 1 and fences[0].closed else text).strip()
     try:
         return json.loads(source, parse_constant=_refuse)
     except json.JSONDecodeError as error:

@@ -59,9 +59,9 @@ def ask(
         typer.Option("--label", "-l", help="The answer is one of these labels. Repeatable."),
     ] = None,
     schema: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="FILE|JSON", help="The answer is JSON that follows this JSON Schema."),
-    ] = "",
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     no_stdin: Annotated[
         bool, typer.Option("--no-stdin", help="Leave standard input alone.")
@@ -97,7 +97,7 @@ def ask(
         batch=batch,
         daemon=False if in_process else None,
         labels=tuple(labels or ()),
-        schema=_schema(schema) if schema else None,
+        schema=None if schema is None else _schema(schema),
     )
     if as_json:
         print_json(question)

@@ -36,7 +36,7 @@ def check_arguments(tool: Tool, job: Job) -> None:
         if name not in known:
             raise ArgumentError(
                 f"{tool.name}: there is no argument {name!r}",
-                hint=f"it takes {', '.join(known)}, files and max_tokens",
+                hint=f"it takes {', '.join(known)}, files, max_tokens, schema and labels",
             )
 
 
