@@ -3,7 +3,7 @@
 (a) 200 short documents are sorted into two labels by the embedded engine: by `ask_each`, through
 its queue and checks, and by a bare asyncio loop with the same number of requests at once that sends
 the very same requests straight to the same engine. Each document is another one for each way, so
-that the engine's cache of prompts helps neither. Target: at least 95% of the bare loop's throughput.
+that the engine's cache of prompts helps neither. Target: at least 95% of its throughput.
 
 (b) A daemon reads 5 MB in parts, with a fake server that answers at once: planned, read, merged as
 a tree. Target: at most 200 MB more than the idle daemon, its helper processes included.

@@ -59,8 +59,10 @@ def test_lines_of_standard_input_are_items_and_a_table_is_written(journeyman, do
         (["Ok?", "--items", "nowhere"], "No such file"),
         (["Ok?", "-f", "docs", "--out", "t.txt"], "neither .jsonl nor .csv"),
         (["Ok?", "-f", "docs", "--out", "nowhere/t.csv"], "there is no folder"),
-        (["Ok?", "-f", "docs", "--schema", "{"], "it is no JSON"),
-        (["Ok?", "-f", "docs", "--schema", "[]"], "a JSON Schema is an object"),
+        (["Ok?", "-f", "docs", "--schema", "{"], "is no JSON"),
+        (["Ok?", "-f", "docs", "--schema", "[]"], "cannot be read"),
+        (["Ok?", "-f", "docs", "--schema", '{"type": "nonsense"}'], "schema"),
+        (["Ok?", "-f", "docs", "-l", "yes"], "there is one label"),
         (["Ok?", "-f", "docs", "--tool", "nobody"], "there is no tool"),
     ],
 )

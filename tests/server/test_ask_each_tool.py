@@ -71,6 +71,36 @@ async def test_a_long_table_goes_to_a_file_and_its_result_stays_short(stdio_serv
     assert result.meta[FIGURES_KEY]["bytes_read"] > 30_000
 
 
+async def test_labels_are_counted_and_answers_by_schema_stand_in_the_table(
+    stdio_server, docs, openai_double
+):
+    openai_double.plays(reply='"bug"', prompt_tokens=400)
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    async with Client(stdio_server) as client:
+        call = {"prompt": "Which?", "files": ["docs/0*.md"], "labels": ["bug", "billing"]}
+        labelled = lines_of(await client.call_tool("ask_each", call))
+        openai_double.plays(reply='{"n": 3}', prompt_tokens=400)
+        by_schema = {"prompt": "Count.", "files": ["docs/0*.md"], "schema": schema}
+        counted = lines_of(await client.call_tool("ask_each", by_schema))
+        asked = [chat.json["response_format"]["type"] for chat in openai_double.chats]
+    assert "Counts: bug 10" in labelled
+    assert counted[-1] == 'docs/09.md\t{"n":3}'
+    assert asked == ["json_schema"] * 20
+
+
+async def test_a_label_that_is_not_sure_enough_is_marked_and_not_guessed(
+    stdio_server, docs, openai_double, config_file
+):
+    config_file.write_text(config_file.read_text() + "least_confidence = 0.5\n")
+    chances = ({"bug": 0.5, "billing": 0.45},)
+    openai_double.plays(reply="bug", pieces=("bug",), chances=chances, prompt_tokens=400)
+    async with Client(stdio_server) as client:
+        call = {"prompt": "Which?", "files": ["docs/0*.md"], "labels": ["bug", "billing"]}
+        lines = lines_of(await client.call_tool("ask_each", call))
+    assert "10 unsure" in lines[0]
+    assert lines[-1].startswith("docs/09.md\tunsure\tmost probable: bug (0.05")
+
+
 async def test_a_table_is_saved_where_it_is_asked_for(stdio_server, docs, project):
     call = {"prompt": "Ok?", "files": ["docs/00.md"], "save_to": "out/table.csv"}
     async with Client(stdio_server) as client:
@@ -104,6 +134,8 @@ async def test_progress_says_how_many_of_how_many(stdio_server, docs, openai_dou
         ({"prompt": "x", "items": ["a"], "tool": "ask_local_lama"}, "did you mean ask_local_llama"),
         ({"prompt": "x", "items": ["a"], "save_to": "../a.csv"}, "outside the project"),
         ({"prompt": "x", "itemz": ["a"]}, "did you mean 'items'"),
+        ({"prompt": "x", "items": ["a"], "labels": ["one"]}, "there is one label"),
+        ({"prompt": "x", "items": ["a"], "schema": {"type": "nonsense"}}, "schema"),
     ],
 )
 async def test_a_wrong_call_is_told_in_a_line_before_any_model_is_asked(

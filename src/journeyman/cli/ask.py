@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from journeyman.cli.answer_form import read_schema
 from journeyman.cli.asking import Question, print_json, print_text
 from journeyman.cli.completion import model_names, tool_names
 from journeyman.errors import ArgumentError
@@ -97,7 +97,7 @@ def ask(
         batch=batch,
         daemon=False if in_process else None,
         labels=tuple(labels or ()),
-        schema=None if schema is None else _schema(schema),
+        schema=None if schema is None else read_schema(schema),
     )
     if as_json:
         print_json(question)
@@ -154,26 +154,6 @@ def _read_stdin() -> bytes:
         return sys.stdin.buffer.read()
     finally:
         notice.cancel()
-
-
-def _schema(given: str) -> dict[str, Any]:
-    """Read a schema that is given itself, or the file that holds it."""
-    text, where = given, "--schema"
-    if not given.lstrip().startswith("{"):
-        where = f"--schema {given}"
-        try:
-            text = Path(given).read_text("utf-8")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-            hint = "a file, or the JSON Schema itself, which begins with {"
-            raise ArgumentError(f"{where}: cannot be read: {reason}", hint=hint) from None
-    try:
-        schema = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{where} is no JSON: {error}") from None
-    if not isinstance(schema, dict):
-        raise ArgumentError(f"{where} is no JSON Schema", hint="it is an object: {…}")
-    return schema
 
 
 def _named(arguments: list[str]) -> dict[str, str]:

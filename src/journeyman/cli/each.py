@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_FAILED
+from journeyman.cli.answer_form import read_schema
 from journeyman.cli.completion import model_names, tool_names
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
@@ -40,7 +41,11 @@ def each(
         typer.Option("--label", "-l", help="Each answer is one of these. Repeatable."),
     ] = None,
     schema: Annotated[
-        str, typer.Option(metavar="JSON", help="Each answer is JSON of this schema; or @FILE.")
+        str,
+        typer.Option(
+            metavar="FILE|JSON",
+            help="Each answer is JSON by this JSON Schema: a file, or the schema itself.",
+        ),
     ] = "",
     tool: Annotated[
         str,
@@ -81,7 +86,7 @@ def each(
         files=files or [],
         items=_lines(items),
         labels=labels or [],
-        schema=_schema(schema),
+        schema=read_schema(schema) if schema else None,
         tool=tool,
         model=model or None,
         max_tokens=max_tokens,
@@ -137,26 +142,10 @@ def _lines(file: Path | None) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _schema(given: str) -> dict[str, Any] | None:
-    """Read a JSON Schema from the option, or with @ from a file."""
-    if not given:
-        return None
-    try:
-        text = Path(given[1:]).read_text("utf-8") if given.startswith("@") else given
-        schema = json.loads(text)
-    except OSError as error:
-        raise ArgumentError(f"--schema {given}: {error.strerror}") from None
-    except ValueError as error:
-        raise ArgumentError(f"--schema: it is no JSON: {error}") from None
-    if not isinstance(schema, dict):
-        raise ArgumentError("--schema: a JSON Schema is an object")
-    return schema
-
-
 def _print(table: Table) -> None:
     from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
 
-    rows = [[row.item, _cell(row.answer), "unsure" if row.unsure else ""] for row in table.rows]
+    rows = [[row.item, _cell(row.answer), row.note] for row in table.rows]
     print_table(["item", "answer", ""], rows)
 
 

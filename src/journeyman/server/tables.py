@@ -147,11 +147,9 @@ def _as_many_as_fit(table: Table) -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    """A row in one line: the item, its answer, and how sure that is where that is known."""
-    parts = [row.item, _cell(row)]
-    if row.unsure:
-        parts.append("unsure")
-    return "\t".join(parts)
+    """A row in one line: the item, its answer, and what an unsure one might be."""
+    parts = [row.item, _cell(row), row.note]
+    return "\t".join(part for part in parts if part)
 
 
 def _short(row: Row) -> str:

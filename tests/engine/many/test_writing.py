@@ -27,6 +27,7 @@ def test_a_table_is_written_as_json_lines(tmp_path):
         "model": "",
         "confidence": None,
         "unsure": False,
+        "note": "",
     }
 
 

@@ -87,6 +87,7 @@ async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
         model=outcome.model,
         confidence=outcome.confidence,
         unsure=outcome.unsure,
+        note=outcome.notes[0] if outcome.unsure and outcome.notes else "",
         known=outcome.known,
         bytes_read=outcome.figures.bytes_read,
     )

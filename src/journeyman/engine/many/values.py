@@ -57,8 +57,9 @@ class Row:
     """What came of one item.
 
     `answer` is a text, or JSON where the job has a schema; None where there is none, and then
-    `error` says why in a line. `unsure` marks a label below the tool's threshold. `known` tells
-    that it was answered before and not asked anew.
+    `error` says why in a line. `unsure` marks a label below the tool's threshold: the answer is
+    then "unsure", and `note` says which label was the most probable. `known` tells that it was
+    answered before and not asked anew.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Row:
     model: str = ""
     confidence: float | None = None
     unsure: bool = False
+    note: str = ""
     known: bool = False
     bytes_read: int = 0
 

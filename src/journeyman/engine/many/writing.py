@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOLDER = ".journeyman"
 """In the project: where tables go that no file was named for."""
 
-_COLUMNS = ("item", "answer", "error", "model", "confidence", "unsure")
+_COLUMNS = ("item", "answer", "error", "model", "confidence", "unsure", "note")
 _SUFFIXES = (".jsonl", ".csv")
 
 
