@@ -112,6 +112,28 @@ async def test_a_file_below_a_mapped_folder_is_read_here(
 
 
 @pytest.mark.slow
+@BOTH
+async def test_each_file_of_a_mapped_folder_is_asked_about_and_nothing_is_written_here(
+    config_file, openai_double, here, revision
+):
+    for number in range(50):
+        (here / f"{number:02}.txt").write_text(f"document {number}\n")
+    map_folders(config_file, _home_me=here)
+    before = sorted(here.rglob("*"))
+    call = {"prompt": "Sum up.", "files": ["/home/me/*.txt"]}
+    async with serving() as server, client(server.url, revision) as mcp:
+        result = await mcp.call_tool("ask_each", call)
+        refused = await mcp.call_tool("ask_each", call | {"save_to": "table.csv"})
+        outside = await mcp.call_tool("ask_each", call | {"files": ["/etc/hostname"]})
+    lines = result.content[0].text.splitlines()
+    assert lines[0].startswith("50 of 50 answered")
+    assert lines[-1] == "49.txt\tThree lines."
+    assert "does not see your disk" in refused.content[0].text
+    assert "[no-shared-disk]" in outside.content[0].text
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.slow
 async def test_with_several_folders_each_is_called_by_its_whole_path(
     config_file, openai_double, here
 ):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.inputs import refusals
+from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.places import File, locate
 from journeyman.inputs.sources import LeftOut
 from journeyman.inputs.trees import files_of
@@ -28,7 +29,8 @@ def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
     """List the files; inside a folder or a glob by path.
 
     Args:
-        references: paths, folders, globs and ranges, as `read_references` takes them.
+        references: paths, folders, globs, ranges and what git shows, as `read_references` takes
+            them; what git shows is one item.
         roots: where they may lead.
         most: how many files there may be.
 
@@ -38,6 +40,9 @@ def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
     found: dict[str, None] = {}
     left_out: dict[str, LeftOut] = {}
     for reference in references:
+        if is_git(reference):
+            found[reference] = None
+            continue
         place = locate(reference, roots)
         if isinstance(place, File):
             found[_reference(place)] = None
@@ -59,7 +64,8 @@ def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
 
 def _reference(file: File) -> str:
     """Write a file as a reference that leads to it alone: what exists under a name wins."""
+    path = f"./{file.path}" if is_git(file.path) else file.path
     if file.lines is None:
-        return file.path
+        return path
     last = "" if file.lines.last is None else file.lines.last
-    return f"{file.path}:{file.lines.first}-{last}"
+    return f"{path}:{file.lines.first}-{last}"

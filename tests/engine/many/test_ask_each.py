@@ -1,6 +1,7 @@
 """One question, many items: through the engine, before doubles."""
 
 import asyncio
+import subprocess
 
 import pytest
 from engine_rows import LLAMA, rows
@@ -61,6 +62,22 @@ async def test_a_file_that_is_named_twice_is_one_item(build, session, docs, open
     table = await asked(engine, session, files=("docs/01.md", "docs/0*.md", "docs/01.md:1-1"))
     assert [row.item for row in table.rows].count("docs/01.md") == 1
     assert table.rows[-1].item == "docs/01.md:1-1"
+
+
+async def test_what_git_shows_is_one_item_and_a_file_of_such_a_name_is_a_file(
+    build, session, docs, project, openai_double
+):
+    openai_double.plays(GOOD)
+    (docs / "git:log").write_text("a file of an odd name\n")
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    subprocess.run(["git", "add", "docs/00.md"], cwd=project, check=True)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    table = await asked(engine, session, files=("git:diff --staged", "docs/git*"))
+    assert [row.item for row in table.rows] == ["git:diff --staged", "docs/git:log"]
+    assert not table.failed
+    sent = [chat.json["messages"][-1]["content"] for chat in openai_double.chats]
+    assert any("+document 0" in one for one in sent)
+    assert any("a file of an odd name" in one for one in sent)
 
 
 async def test_texts_are_items_too(build, session, openai_double):
