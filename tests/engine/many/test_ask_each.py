@@ -31,6 +31,13 @@ def docs(project):
     return folder
 
 
+@pytest.fixture
+def staged(docs, project):
+    """The project as a repository in which one file is staged."""
+    for command in (["init", "-q"], ["add", "docs/00.md"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+
+
 async def asked(engine, session, at_once=4, hear=lambda _: None, **changes):
     job = EachJob(tool="ask_local_llama", arguments={"prompt": "What is it?"}, **changes)
     listed = await items_of(job, session, engine.config)
@@ -65,12 +72,10 @@ async def test_a_file_that_is_named_twice_is_one_item(build, session, docs, open
 
 
 async def test_what_git_shows_is_one_item_and_a_file_of_such_a_name_is_a_file(
-    build, session, docs, project, openai_double
+    build, session, docs, staged, openai_double
 ):
     openai_double.plays(GOOD)
     (docs / "git:log").write_text("a file of an odd name\n")
-    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    subprocess.run(["git", "add", "docs/00.md"], cwd=project, check=True)
     engine = build(koala=openai_double.url, models=[LLAMA])
     table = await asked(engine, session, files=("git:diff --staged", "docs/git*"))
     assert [row.item for row in table.rows] == ["git:diff --staged", "docs/git:log"]
