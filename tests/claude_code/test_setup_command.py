@@ -33,7 +33,9 @@ def test_one_command_finds_registers_and_proves_and_a_second_one_changes_nothing
     assert entry(house.client_file) == ENTRY
     assert "+++ " + str(house.client_file) in out
     assert "handshake: journeyman mcp answered (MCP 2026-07-28)" in err
-    assert "its tools: ask_local_llama, ask_coding_model, list_available_local_models" in err
+    assert (
+        "its tools: ask_local_llama, ask_coding_model, ask_each, list_available_local_models" in err
+    )
     assert "delegation: openai/llama3-local answered in" in err
     assert "there is no `claude` command on PATH" in err
     assert "Have the local model summarize" in err
