@@ -137,8 +137,8 @@ def _claude_plan(scope: Scope, server: Server, places: Places, notes: list[str])
         changes += _approval(places, notes)
     rule = _change(
         allow_edit(places, scope),
-        "lets Claude call the tools without asking you each time; they read, and ask_each may write "
-        "its table into the project",
+        "lets Claude call the tools without asking you each time; they read, and ask_each may "
+        "write its table into the project",
     )
     changes.append(replace(rule, question="Allow the tools without being asked each time?"))
     notes += _shadows(places, scope)
