@@ -64,7 +64,7 @@ def test_every_way_to_start_gets_a_line_with_its_tools():
     ]
     for row in rows:
         assert float(row[1]) > 0, row
-        assert row[5] == "3", row
+        assert row[5] == "4", row
     assert "memory of the shim" in told
 
 

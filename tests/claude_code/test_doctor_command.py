@@ -303,7 +303,7 @@ def test_a_ledger_that_is_none_is_broken(house):
 
 
 def test_the_ledger_tells_its_rows_and_its_speed(house, double):
-    double.plays(reply="word " * 40, prompt_tokens=20, pause=0.002)
+    double.plays(reply=" ".join(map(str, range(40))), prompt_tokens=20, pause=0.002)
     assert house.run("ask", "Hi", "--in-process")[0] == 0
     _, found = house.told("doctor")
     assert "1 delegations, " in one(found, "ledger")[1]
