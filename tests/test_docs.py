@@ -56,6 +56,9 @@ RUN_ELSEWHERE = {
     'journeyman ask "What is it about?" -f README.md --label software --label cooking': (
         "tests/cli/test_ask_command.py"
     ),
+    'journeyman each "Is this about code or about people?" -f "*.md" -l code -l people': (
+        "tests/cli/test_each_command.py"
+    ),
     "journeyman embedded install": "tests/embedded/test_install_demo.py",
     "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
     "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
@@ -97,6 +100,9 @@ def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
     for name in ("README.md", "notes.md"):
         (project / name).write_text("A line of notes.\n" * 30)
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    author = ["-c", "user.name=Me", "-c", "user.email=me@example.com"]
+    begin = [*author, "commit", "-q", "--allow-empty", "-m", "Begin"]
+    subprocess.run(["git", *begin], cwd=project, check=True)
     config = tmp_path / "config.toml"
     config.write_text(
         f'[backends.koala]\nkind = "openai"\nurl = "{openai_double.url}"\n'

@@ -32,6 +32,14 @@ def test_a_table_is_printed_tab_separated_and_a_run_is_not_repeated(
     assert len(openai_double.chats) == 10
 
 
+def test_the_command_of_the_recipes_sorts_by_labels(journeyman, docs, project, openai_double):
+    openai_double.plays(reply='"people"', prompt_tokens=120)
+    asked = ["Is this about code or about people?", "-f", "*.md", "-l", "code", "-l", "people"]
+    done = journeyman("each", *asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "notes.md\tpeople\t\n"
+
+
 def test_a_failed_item_is_named_and_the_others_are_printed(journeyman, docs):
     (docs / "1.md").write_bytes(b"\0\1")
     done = journeyman("each", "Ok?", "-f", "docs/0.md", "-f", "docs/1.md", "--json")
