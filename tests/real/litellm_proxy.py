@@ -39,7 +39,7 @@ model_list:
     litellm_params: {{model: ollama/smollm2, api_base: "http://127.0.0.1:9"}}
   - model_name: down
     litellm_params: {{model: openai/down, api_base: "http://127.0.0.1:9/v1", api_key: none}}
-router_settings: {{allowed_fails: 0, cooldown_time: 30, num_retries: 0}}
+router_settings: {{allowed_fails: 0, cooldown_time: 5, num_retries: 0}}
 general_settings: {{master_key: {key}}}
 """
 
