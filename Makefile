@@ -30,7 +30,7 @@ test: $(STAMP)  ## Run every test, the slow ones with real servers and clients t
 	@$(BIN)/python -m pytest
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
-	@$(BIN)/python -m pytest -q -m 'not slow' --hypothesis-profile=quick
+	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick
 
 lint: $(STAMP)  ## Check style, types, floors and dependencies
 	@$(BIN)/ruff format --check .
