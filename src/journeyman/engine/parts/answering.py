@@ -245,4 +245,4 @@ def _add(handed_back: HandBack, one: Try, hint: str) -> HandBack:
 
 def _of_part(failed: HandBack) -> tuple[Try, str]:
     last = failed.tries[-1]
-    return replace(last, message=f"on one of the parts: {last}"), failed.hint
+    return replace(last, message=f"on one of the parts: {last.message}"), failed.hint
