@@ -105,10 +105,8 @@ async def measure(engine: Engine) -> None:
     struck = sum(one is not None and MARK in one.text for one in quoted)
     lost = sum(one is None for one in quoted)
     print(f"{'quotation':<26}{count - lost - struck:>7}{struck:>7}{'':>8}{lost:>13}")
-    guessed = count / len(LABELS)
-    print(
-        f"\nlabels: {rights[0] / guessed:.1f} times as many right as by guessing (1 in {len(LABELS)})"
-    )
+    share = rights[0] / (count / len(LABELS))
+    print(f"\nlabels: {share:.1f} times as many right as by guessing (1 in {len(LABELS)})")
     print("quotation: wrong means that what is not in the text was struck and marked")
 
 
