@@ -82,7 +82,7 @@ HARNESSES = (
         "serves a Claude login to other programs",
         words=("claude-max-api", "claude-max-api-proxy"),
     ),
-    # pypi.org/project/ccproxy-api: "use your existing Claude Max subscription".
+    # The page of the package ccproxy-api: "use your existing Claude Max subscription".
     Harness(
         "ccproxy-api",
         "serves a Claude login to other programs",
