@@ -104,6 +104,21 @@ def test_a_model_too_weak_for_a_short_prompt_proves_nothing(probe):
     assert (level, text.startswith("cannot tell: ")) == ("warning", True)
 
 
+def test_the_cure_for_a_model_that_loses_the_beginning_names_the_key_of_its_window(
+    tmp_path, runtime_folder, data_with_demo
+):
+    house = ClientHome(tmp_path, runtime_folder)
+    house.register(journeyman=SERVER | {"command": "/bin/false"})
+    house.config.write_text("[embedded]\ncontext = 1024\n")
+    _, found = house.told("doctor", "--probe", JOURNEYMAN_DATA=str(data_with_demo))
+    (window,) = found["window embedded/smollm2"]
+    assert "the model did not find the first line" in window["text"]
+    assert window["cure"].endswith("set a smaller `context` in [embedded] and prove that")
+    (tool,) = found["tool ask_local_llama"]
+    assert "embedded demo model" in tool["text"]
+    assert "journeyman embedded pull" in tool["cure"]
+
+
 def test_a_window_that_nobody_claims_is_not_guessed(probe):
     with OpenAIDouble() as double:
         double.plays(finds=WORD)

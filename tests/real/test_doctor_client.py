@@ -154,7 +154,17 @@ def test_doctor_and_the_client_agree_on_plugins_and_dead_entries(desk):
     assert "the client leaves the plugin's out" in plugin[1]
     assert "plugin:" not in desk.run("claude mcp list")
 
-    desk.run("claude plugin disable journeyman@market")
+    # By another command there are two; the cure that doctor names leaves one.
+    desk.run("claude mcp remove journeyman --scope user")
+    desk.run("claude mcp add --scope user journeyman -- journeyman mcp --in-process")
+    found = json.loads(desk.run("journeyman doctor --json"))["findings"]
+    (twice,) = [one for one in found if "under several names" in one["text"]]
+    plugins_way = "`claude plugin disable journeyman`"
+    assert f"`claude mcp remove journeyman --scope user` or {plugins_way}" in twice["cure"]
+    desk.run(plugins_way.strip("`"))
+    ((level, text),), _ = desk.registration()
+    assert (level, "(user scope, " in text) == ("ok", True)
+
     desk.run("claude mcp remove journeyman --scope user")
     entry = {"journeyman": {"command": "journeyman", "args": ["mcp"]}}
     desk.settle(mcpServers=entry)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.backends.http import shown_url
+from journeyman.backends.litellm import OLLAMA_NOTE
 from journeyman.claude_code.findings import Finding
 from journeyman.config.keys import key_warnings
 from journeyman.config.models import EMBEDDED
+from journeyman.embedded.model import DEMO_NOTE
 from journeyman.engine.candidates import matches, patterns_of
 from journeyman.errors import BackendError, ConfigError, LedgerError, Unreachable
 from journeyman.ledger import Ledger, ledger_path
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 
 _SECONDS = 15.0
 """For a server that takes the connection and then says nothing."""
+
+_NOTES = {
+    DEMO_NOTE: "it proves the path, not the quality: start a server and run `journeyman setup`, or "
+    "`journeyman embedded pull OWNER/REPO FILE`",
+    OLLAMA_NOTE: "`journeyman litellm check FILE` finds such routes in the proxy's config",
+}
+"""What can be done about the note that a backend puts beside a model."""
 
 Listed = dict[str, "list[ModelInfo] | None"]
 """The models of each backend by its name; None where it did not list them."""
@@ -143,7 +152,8 @@ async def _check_tool(name: str, tool: ToolConfig, house: Surroundings, listed: 
         cure = "an alias may be missing from its server's list; else correct the tool's `models`"
         return Finding("warning", subject, what, cure)
     if info.note:
-        return Finding("warning", subject, f"{text}; {info.note}")
+        cure = _NOTES.get(info.note, "name another model first in the tool's `models`")
+        return Finding("warning", subject, f"{text}; {info.note}", cure)
     if not info.window:
         cure = f'tell it: [backends.{backend}.windows] "{model}" = TOKENS'
         return Finding("warning", subject, text, cure)

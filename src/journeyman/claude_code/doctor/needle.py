@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from journeyman.backends.base import ChatRequest, Message
 from journeyman.backends.estimate import estimate_tokens
 from journeyman.claude_code.findings import Finding
+from journeyman.config.models import EMBEDDED
 from journeyman.errors import BackendError, ContextExceeded
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _TRIES = 3
 _LEAST_SHARE_READ = 0.9
 _WORDS = ("heron", "larch", "otter", "quartz", "saffron", "tundra", "walnut", "zephyr")
 _FILLER = "Line {number}: the barn was swept, the cart was mended and the gate was shut again."
-_LESS = "set a smaller window in [backends.NAME.windows] and prove that"
 _RAISE = (
     "raise the server's own window (Ollama: 0.12.4 or newer refuses instead of cutting), or set "
     "the true one in [backends.NAME.windows]"
@@ -162,7 +162,7 @@ async def _fill(
             share = room / error.tokens if error.tokens else 0.8
             lines = int(lines * min(share, 0.95))
         else:
-            return _judged(subject, window, sizing.tokens(lines), short, long)
+            return _judged(f"{backend.name}/{model}", window, sizing.tokens(lines), short, long)
     return Finding(
         "broken",
         subject,
@@ -180,8 +180,17 @@ def _smaller(subject: str, backend: str, model: str, true: int, claimed: int) ->
     )
 
 
-def _judged(subject: str, window: int, expected: int, short: Heard, long: Heard) -> Finding:
+def _less(name: str) -> str:
+    """Say where a smaller window is set; the embedded engine has a table of its own."""
+    backend, _, model = name.partition("/")
+    if backend == EMBEDDED:
+        return "set a smaller `context` in [embedded] and prove that"
+    return f'set a smaller window and prove that: [backends.{backend}.windows] "{model}" = TOKENS'
+
+
+def _judged(name: str, window: int, expected: int, short: Heard, long: Heard) -> Finding:
     """Say what the long reply proves; `expected` is how many tokens were sent, by our count."""
+    subject = f"window {name}"
     size = max(expected, long.read or 0)
     took = f" in {long.first:.1f} s" if long.first is not None else ""
     was_cut = long.read is not None and long.read < expected * _LEAST_SHARE_READ
@@ -197,11 +206,12 @@ def _judged(subject: str, window: int, expected: int, short: Heard, long: Heard)
     if not short.found:
         text = "cannot tell: the model does not find the word in a short prompt either"
         return Finding("warning", subject, text, "prove it with a larger model of that server")
+    less = _less(name)
     if long.read is None:
         text = f"the word was lost at {size} tokens: the server cuts silently, or the model is weak"
-        return Finding("broken", subject, f"{text} (the server does not say what it read)", _LESS)
+        return Finding("broken", subject, f"{text} (the server does not say what it read)", less)
     text = f"the server read all {size} tokens{took}, but the model did not find the first line"
-    return Finding("warning", subject, text, f"it is weak on long prompts: {_LESS}")
+    return Finding("warning", subject, text, f"it is weak on long prompts: {less}")
 
 
 async def _speed(backend: Backend, model: str, short: Heard) -> Finding:

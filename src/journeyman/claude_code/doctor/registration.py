@@ -73,10 +73,18 @@ def check_registration(found: Registration, *, has_client: bool) -> list[Finding
                 "warning",
                 "registration",
                 f"registered under several names ({names}): Claude sees every tool more than once",
-                "keep one: `claude mcp remove NAME`",
+                "keep one: " + " or ".join(_away(entry) for entry in found.used),
             )
         )
     return findings
+
+
+def _away(entry: Entry) -> str:
+    """Say the command that takes an entry away; a plugin's server goes with the plugin only."""
+    name = masked(entry.name)
+    if entry.origin == "plugin":
+        return f"`claude plugin disable {name.split(':')[1]}`"
+    return f"`claude mcp remove {name} --scope {entry.origin}`"
 
 
 def what(entry: Entry) -> str:
@@ -141,6 +149,5 @@ def _of(entry: Entry, has_other: bool) -> Iterator[Finding]:
                 "warning",
                 "registration",
                 f"{name} runs what the {entry.by} scope runs: the client leaves the plugin's out",
-                f"keep one: `claude mcp remove journeyman --scope {entry.by}`, or "
-                f"`claude plugin disable {name.split(':')[1]}`",
+                f"keep one: `claude mcp remove journeyman --scope {entry.by}`, or {_away(entry)}",
             )
