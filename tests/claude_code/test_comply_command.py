@@ -270,3 +270,11 @@ def test_what_cannot_be_read_is_no_clean_house(house, comply):
     code, said = comply("--profile", str(house.home / "nowhere"))
     assert code == 2
     assert said.startswith("error: there is no ")
+
+
+def test_a_config_that_is_not_there_is_no_breach_and_a_file_named_twice_is_read_once(house, comply):
+    house.config.unlink()
+    assert comply() == (0, [])
+    profile = house.write("profile", "export ANTHROPIC_AUTH_TOKEN=hunter2\n")
+    _, found = comply("--profile", str(profile), "--env-file", str(profile))
+    assert [place for place, _ in found] == [f"{profile}:1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def inspect(asked: Inspection) -> list[Finding]:
     Raises:
         ArgumentError: a file that the user named is not there, or holds the client's login.
     """
-    named = (*asked.profiles, *asked.env_files)
+    named = tuple(dict.fromkeys((*asked.profiles, *asked.env_files)))
     for path in named:
         _refuse(path)
     sources = [
@@ -90,6 +91,8 @@ def _found(source: Source) -> Iterator[tuple[int, Finding]]:
 
 def _key_files() -> Iterator[Finding]:
     """Files that Journeyman's config names for keys; they are not read."""
+    if not os.path.lexists(user_config_file()):
+        return  # that has a line already, and is no breach
     try:
         config = load_config().config
     except ConfigError as error:
