@@ -191,6 +191,17 @@ def test_what_cannot_be_done_is_refused_in_one_line(text, says):
 
 
 @pytest.mark.parametrize(
+    ("text", "cure"),
+    [("model_list: 3\n", "`model_list: []`"), ("general_settings: 5\n", "`general_settings: {}`")],
+)
+def test_the_hint_of_a_wrong_key_makes_the_merge_work(text, cure):
+    with pytest.raises(ConfigError) as refused:
+        merged(text)
+    assert cure in (refused.value.hint or "")
+    assert yaml.safe_load(merged(cure.strip("`") + "\n").text)["model_list"] == ADDED
+
+
+@pytest.mark.parametrize(
     "there",
     [
         "{model: 'ollama_chat/smollm2', api_base: 'http://KOALA:11434/', num_ctx: 4096}",

@@ -76,7 +76,10 @@ class Edits:
         wants_list = not isinstance(value, Mapping)
         if not is_null(there) and not (is_sequence if wants_list else is_mapping)(there):
             kind = "list" if wants_list else "mapping"
-            raise ConfigError(f"{self.document.name}: {key} is no {kind}, so nothing was added")
+            raise ConfigError(
+                f"{self.document.name}: {key} is no {kind}, so nothing was added",
+                hint=f"write `{key}: {'[]' if wants_list else '{}'}` there, then merge again",
+            )
         is_empty = is_null(there) or not there.value
         if is_empty and not is_flow(above):
             self._fill(above, there, value, comments)

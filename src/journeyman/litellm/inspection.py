@@ -73,6 +73,7 @@ def _list_of(root: Node | None) -> Iterator[Finding]:
     listed = child(root, "model_list")
     cure = "`journeyman litellm config --merge` adds the models of your servers"
     if listed is not None and not is_null(listed) and not is_sequence(listed):
+        cure = f"write `model_list: []` there; then {cure}"
         yield broken("model_list", f"line {line_of(listed)}: it is no list", cure)
     elif not items(listed):
         yield warning("model_list", "no model stands there", cure)
