@@ -254,6 +254,7 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
         (("--http", "koala:8765"), "is no address of a server"),
         (("--http", "http://me:hunter3@koala/mcp"), "is no address of a server"),
         (("--host", "https://koala"), "is no host"),
+        (("--remove", "--http", "http://koala:8765/mcp"), "--remove takes back what is on record"),
         (("--client", "zed", "--http", "http://koala:8765/mcp"), "takes a token only in its own"),
     ],
 )
@@ -262,6 +263,41 @@ def test_a_wrong_argument_is_one_line_and_changes_nothing(house, arguments, comp
     assert code == 2
     assert complaint in err
     assert house.files() == {}
+
+
+def test_a_server_that_does_not_answer_stays_registered_and_setup_says_how_it_goes(house):
+    code, _, err = house.setup("--http", "http://127.0.0.1:1/mcp", "--yes")
+    assert code == 1
+    assert "error: http://127.0.0.1:1/mcp: no handshake" in err
+    assert "the registration stays; `journeyman setup --remove` takes it back" in err
+    assert entry(house.client_file)["url"] == "http://127.0.0.1:1/mcp"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "the plugin journeyman runs the same command: Claude Code leaves the plugin's out"),
+        ({"JOURNEYMAN_CONFIG": "/x.toml"}, "see each twice: `claude plugin disable journeyman`"),
+    ],
+)
+def test_beside_the_plugin_it_says_what_comes_of_two(house, changed, said):
+    copy = house.home / "copy"
+    settings = house.home / ".claude" / "settings.json"
+    told = {
+        settings: {"enabledPlugins": {"journeyman@market": True}},
+        settings.parent / "plugins" / "installed_plugins.json": {
+            "plugins": {"journeyman@market": [{"installPath": str(copy)}]}
+        },
+        copy / ".claude-plugin" / "plugin.json": {
+            "mcpServers": {"journeyman": {"command": "journeyman", "args": ["mcp"]}}
+        },
+    }
+    for file, content in told.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
+    code, _, err = house.setup(*NOWHERE, "--dry-run", **changed)
+    assert code == 0
+    assert said in err
 
 
 def test_the_larger_general_model_and_the_wide_window_come_first(house):

@@ -11,6 +11,7 @@ from journeyman.claude_code.client_files import check_writable, read_content
 from journeyman.claude_code.dead_entries import dead_entries
 from journeyman.claude_code.edits import MISSING, Edit, changed, is_done, look
 from journeyman.claude_code.other_clients import CLAUDE_CODE, DESKTOP, other_edit
+from journeyman.claude_code.registered import registered
 from journeyman.claude_code.registration import (
     NAME,
     Server,
@@ -142,6 +143,7 @@ def _claude_plan(scope: Scope, server: Server, places: Places, notes: list[str])
     )
     changes.append(replace(rule, question="Allow the tools without being asked each time?"))
     notes += _shadows(places, scope)
+    notes += _beside_plugins(places, server)
     return _checked(Plan(server, tuple(changes), ()), notes)
 
 
@@ -179,6 +181,26 @@ def _shadows(places: Places, scope: Scope) -> list[str]:
                 "before this one"
             )
     return found
+
+
+def _beside_plugins(places: Places, server: Server) -> list[str]:
+    """Say what comes of a plugin that brings the server too."""
+    notes = []
+    for entry in registered(places).entries:
+        if entry.origin != "plugin" or entry.state == "disabled":
+            continue
+        plugin = entry.name.split(":")[1]
+        if (entry.command, *entry.args) == server.command:
+            notes.append(
+                f"the plugin {plugin} runs the same command: Claude Code leaves the plugin's out, "
+                "and the tools are called mcp__journeyman__…"
+            )
+        else:
+            notes.append(
+                f"the plugin {plugin} brings the tools too, by another command, so Claude would "
+                f"see each twice: `claude plugin disable {plugin}`, or leave setup away"
+            )
+    return notes
 
 
 def registered_elsewhere(places: Places) -> list[str]:

@@ -194,6 +194,7 @@ def _proven(plan: Plan, wishes: Wishes) -> dict[str, Any]:
     except JourneymanError as error:
         say(f"error: {error}")
         say(f"hint: {error.hint}")
+        say("the registration stays; `journeyman setup --remove` takes it back")
         return {"ok": False, "handshake": str(error)}
     say(f"handshake: {plan.server.described()} answered (MCP {hands.protocol})")
     say(f"    its tools: {', '.join(hands.tools)}")

@@ -102,6 +102,11 @@ def setup(
     _check_client(client)
     if as_json and not (yes or dry_run):
         raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
+    if remove and (host or port or http or allow or new_config):
+        raise ArgumentError(
+            "--remove takes back what is on record, whatever was looked for",
+            hint="only --scope and --client choose a part of it",
+        )
     places = places_here(project_folder(current_folder()), os.environ)
     record = Record()
     if remove:
