@@ -72,6 +72,16 @@ def test_a_server_that_comes_later_is_found_by_the_second_run(house, models):
     assert house.files() == {}
 
 
+def test_a_host_that_is_named_is_looked_at_and_comes_into_the_config(house, openai_double):
+    openai_double.plays(reply="ready", prompt_tokens=12, completion_tokens=1)
+    code, _, err = house.setup("--host", openai_double.url, *NOWHERE, "--yes")
+    assert code == 0, err
+    assert f"found openai at {openai_double.url}: 2 models" in err
+    (backend,) = load_config(house.config).config.backends.values()
+    assert backend.url == openai_double.url
+    assert "delegation: openai/llama3-local answered in" in err
+
+
 def test_a_dry_run_shows_everything_and_changes_nothing(house, models):
     house.client_file.write_text('{"numStartups": 3}')
     before = house.files()
