@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from journeyman.config.pipelines import ClaudeApiConfig, PipelinesConfig
 from journeyman.config.rules import (
     ConfigPath,
     http_address,
@@ -41,11 +42,13 @@ __all__ = [
     "TAKEN_TOOLS",
     "BackendConfig",
     "BackendKind",
+    "ClaudeApiConfig",
     "Config",
     "DaemonConfig",
     "EmbeddedConfig",
     "HttpConfig",
     "LedgerConfig",
+    "PipelinesConfig",
     "ProjectConfig",
     "QueueConfig",
     "ReferencesConfig",
@@ -259,6 +262,8 @@ class Config(Section):
     queue: QueueConfig = QueueConfig()
     daemon: DaemonConfig = DaemonConfig()
     http: HttpConfig = HttpConfig()
+    pipelines: PipelinesConfig = PipelinesConfig()
+    claude_api: ClaudeApiConfig = ClaudeApiConfig()
 
     @field_validator("backends")
     @classmethod

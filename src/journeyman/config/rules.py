@@ -83,6 +83,33 @@ def listening_address(text: str) -> str:
     return text
 
 
+def loopback_address(url: str) -> str:
+    """Return the address of a server on this machine, or nothing.
+
+    Raises:
+        ValueError: it is none, or it lies elsewhere.
+    """
+    if url and urlsplit(http_address(url)).hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise ValueError("is no address on this machine, such as http://127.0.0.1:8080")
+    return url.rstrip("/")
+
+
+def engine_address(url: str) -> str:
+    """Return the address of the database that keeps pipeline runs, or nothing.
+
+    Raises:
+        ValueError: it is none, or it carries a password.
+    """
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres", "sqlite"}:
+        raise ValueError("is neither postgresql://HOST/NAME nor sqlite:///FILE")
+    if parts.password:
+        raise ValueError("carries a password: put that into PGPASSWORD or ~/.pgpass")
+    return url
+
+
 def variable_name(name: str) -> str:
     """Return the name of an environment variable.
 

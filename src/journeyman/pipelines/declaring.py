@@ -1,0 +1,59 @@
+"""`@pipeline`: what makes a plain async function a pipeline, and how one is found in a file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from journeyman.errors import ArgumentError
+from journeyman.pipelines.values import Item, Row
+
+Each = Callable[[Item], Awaitable[Any]]
+Finish = Callable[[Sequence[Row]], Awaitable[Any]]
+
+
+class Pipeline:
+    """A function that is called for each item of a run, and one for the end of it.
+
+    Args:
+        each: an async function of one `Item`; what it returns is the row's value.
+
+    Raises:
+        ArgumentError: it is no async function.
+    """
+
+    def __init__(self, each: Each) -> None:
+        self.each = _checked(each)
+        self.name = each.__name__
+        self.doc = inspect.getdoc(each) or ""
+        self.end: Finish | None = None
+
+    def finish(self, function: Finish) -> Finish:
+        """Register the function that is called once with all rows, in the order of the items.
+
+        Raises:
+            ArgumentError: it is no async function.
+        """
+        self.end = _checked(function)
+        return function
+
+    async def __call__(self, item: Item) -> Any:
+        """Do one item; for tests of a pipeline."""
+        return await self.each(item)
+
+
+def pipeline(each: Each) -> Pipeline:
+    """Make an async function of one `Item` a pipeline.
+
+    Raises:
+        ArgumentError: it is no async function.
+    """
+    return Pipeline(each)
+
+
+def _checked(function: Any) -> Any:
+    if not inspect.iscoroutinefunction(function):
+        name = getattr(function, "__name__", repr(function))
+        raise ArgumentError(f"{name} is no async function", hint=f"write `async def {name}(…)`")
+    return function

@@ -1,0 +1,1 @@
+"""Pipelines that come with Journeyman, each an example to copy."""
