@@ -8,6 +8,8 @@ JourneymanError
 ├── LedgerError              the ledger cannot be opened or written
 ├── CacheError               the cache of answers cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
+├── PipelineError            a pipeline's run, or the database that keeps it, cannot go on
+│   └── BudgetReached        the next call could pass the run's budget
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
 │   ├── BackendUnavailable   what answers is broken, or falls silent
@@ -103,6 +105,14 @@ class CacheError(JourneymanError):
 
 class EmbeddedError(JourneymanError):
     """The embedded engine or its model is missing or broken."""
+
+
+class PipelineError(JourneymanError):
+    """A pipeline's run, or the database that keeps it, cannot go on."""
+
+
+class BudgetReached(PipelineError):
+    """The next call could pass the run's budget; the run stops and can be resumed."""
 
 
 class DaemonError(JourneymanError):

@@ -24,10 +24,12 @@ from journeyman.cli import (
     log,
     mcp,
     models,
+    pipeline,
     serve,
     setup,
     status,
     token,
+    worker,
 )
 from journeyman.paths import CONFIG_VARIABLE
 
@@ -71,10 +73,12 @@ app.command(name="status")(status.status)
 app.command(name="log")(log.log)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="serve")(serve.serve)
+app.command(name="worker")(worker.worker)
 app.command(name="demo")(demo.demo)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="comply")(comply.comply)
 app.add_typer(agents.app, name="agents")
+app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
 app.add_typer(embedded.app, name="embedded")

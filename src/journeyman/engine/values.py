@@ -37,6 +37,7 @@ class Session:
     ask_roots: Callable[[], Awaitable[tuple[Path, ...]]] | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     localize: Callable[[str], str] | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Job:
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     remember: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

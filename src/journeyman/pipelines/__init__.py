@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from journeyman.pipelines.calls import ask, claude, setting, step
     from journeyman.pipelines.declaring import Pipeline, pipeline
     from journeyman.pipelines.values import Item, Reply, Row
 
@@ -23,10 +24,14 @@ _HOMES = {
     "Pipeline": "journeyman.pipelines.declaring",
     "Reply": "journeyman.pipelines.values",
     "Row": "journeyman.pipelines.values",
+    "ask": "journeyman.pipelines.calls",
+    "claude": "journeyman.pipelines.calls",
     "pipeline": "journeyman.pipelines.declaring",
+    "setting": "journeyman.pipelines.calls",
+    "step": "journeyman.pipelines.calls",
 }
 
-__all__ = ["Item", "Pipeline", "Reply", "Row", "pipeline"]
+__all__ = ["Item", "Pipeline", "Reply", "Row", "ask", "claude", "pipeline", "setting", "step"]
 
 
 def __getattr__(name: str) -> object:

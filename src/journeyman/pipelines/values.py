@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,30 @@ class Reply:
     output_tokens: int = 0
     stood_in: bool = False
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is.
+
+    Args:
+        done: items that have a row, failed ones included.
+        of: all items.
+        failed: items that failed.
+        repeated: calls that were in flight when a process died, and were made again.
+        spent_usd: what the Claude API charged so far.
+        budget_usd: the most that may be spent; None: no limit.
+        per_model: answers by model since this process began.
+        seconds: since this process began.
+        seconds_left: about how long it will take; None where nothing tells.
+    """
+
+    done: int
+    of: int
+    failed: int
+    repeated: int
+    spent_usd: float
+    budget_usd: float | None
+    per_model: Mapping[str, int]
+    seconds: float
+    seconds_left: float | None

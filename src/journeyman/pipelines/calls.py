@@ -1,0 +1,190 @@
+"""What a pipeline's functions may call: `ask`, `claude`, `step` and `setting`."""
+
+from __future__ import annotations
+
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from journeyman.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from journeyman.engine.values import Answer
+    from journeyman.pipelines.values import Reply
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+
+class Calls(Protocol):
+    """Who makes the calls: a run, or a test of a pipeline."""
+
+    def setting(self, name: str, default: str) -> str:
+        """What the run was given by `--set NAME=VALUE`."""
+
+    async def ask(
+        self,
+        tool: str,
+        prompt: str,
+        *,
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        labels: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        private: bool = False,
+    ) -> Answer:
+        """Delegate one piece of work to local models."""
+
+    async def claude(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        system: str = "",
+        shared: str = "",
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        max_tokens: int | None = None,
+        instead: str | None = None,
+        private: bool = False,
+    ) -> Reply:
+        """Ask Claude with the user's own key."""
+
+    async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call a function once and keep what it returns."""
+
+
+CONTEXT: ContextVar[Calls] = ContextVar("journeyman_calls")
+"""Who makes the calls of what runs now."""
+
+
+def _calls(name: str) -> Calls:
+    calls = CONTEXT.get(None)
+    if calls is None:
+        raise ArgumentError(
+            f"{name}() works inside a pipeline's run",
+            hint="start it by `journeyman pipeline run`; in tests use journeyman.pipelines.testing",
+        )
+    return calls
+
+
+async def ask(
+    tool: str,
+    prompt: str,
+    *,
+    files: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    arguments: Mapping[str, str] | None = None,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    labels: Sequence[str] = (),
+    schema: Mapping[str, Any] | None = None,
+    private: bool = False,
+) -> Answer:
+    """Delegate one piece of work to local models and return its checked answer.
+
+    Args:
+        tool: the tool's name, such as `ask_local_llama`.
+        prompt: the tool's first required argument.
+        files: references: paths, folders, globs, `path:START-END`, `git:diff`.
+        texts: further material by name.
+        arguments: the tool's other arguments by name.
+        model: `backend/model` or a pattern, instead of the tool's own list.
+        max_tokens: the longest answer in tokens.
+        labels: the answer is one of these; `Answer.confidence` says how sure the model was.
+        schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
+        private: it never goes to a backend with `trust = "cloud"`.
+
+    Raises:
+        HandedBack: no model gave an answer that passes the checks.
+        ReferenceRefused: a reference may not be read.
+        ArgumentError: there is no such tool, or its arguments are wrong; ends the run.
+        ConfigError: a model's backend is not configured; ends the run.
+    """
+    return await _calls("ask").ask(
+        tool,
+        prompt,
+        files=files,
+        texts=texts,
+        arguments=arguments,
+        model=model,
+        max_tokens=max_tokens,
+        labels=labels,
+        schema=schema,
+        private=private,
+    )
+
+
+async def claude(
+    prompt: str,
+    *,
+    model: str | None = None,
+    system: str = "",
+    shared: str = "",
+    files: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    max_tokens: int | None = None,
+    instead: str | None = None,
+    private: bool = False,
+) -> Reply:
+    """Ask Claude by the API, with the key in `ANTHROPIC_API_KEY`.
+
+    Args:
+        prompt: the question.
+        model: the model's name as the API has it; the config's by default.
+        system: who Claude is to be.
+        shared: a long beginning that many calls have in common; the API caches it.
+        files: references that are read here and sent.
+        texts: further material by name.
+        max_tokens: the longest reply in tokens.
+        instead: the tool whose local model answers where there is no key, or by `--no-claude`;
+            `Reply.stood_in` then says so.
+        private: it never goes to Claude.
+
+    Raises:
+        PrivateRefused: something private would be sent; nothing is, and the run ends.
+        BudgetReached: the call could pass the run's budget; the run stops and can be resumed.
+        ConfigError: there is no key and nobody to stand in; ends the run.
+        BackendError: the API failed for good.
+    """
+    return await _calls("claude").claude(
+        prompt,
+        model=model,
+        system=system,
+        shared=shared,
+        files=files,
+        texts=texts,
+        max_tokens=max_tokens,
+        instead=instead,
+        private=private,
+    )
+
+
+def step(function: Callable[Params, Awaitable[Result]]) -> Callable[Params, Awaitable[Result]]:
+    """Make an async function of the pipeline's file one whose result is kept.
+
+    It is not called again for the same item and arguments after a restart. Arguments and result
+    are what JSON has.
+    """
+
+    @functools.wraps(function)
+    async def kept(*arguments: Params.args, **named: Params.kwargs) -> Result:
+        if named:
+            raise ArgumentError(
+                f"{function.__name__} is a step: give its arguments by place, not by name"
+            )
+        result: Result = await _calls(function.__name__).step(function, *arguments)
+        return result
+
+    kept.original = function  # type: ignore[attr-defined] # where a worker finds it by name
+    return kept
+
+
+def setting(name: str, default: str = "") -> str:
+    """Return what the run was given by `--set NAME=VALUE`."""
+    return _calls("setting").setting(name, default)

@@ -1,0 +1,1 @@
+"""Runs that outlive their process: everything that knows DBOS."""

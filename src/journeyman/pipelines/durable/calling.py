@@ -1,0 +1,205 @@
+"""The calls of one item, each durable: what `ask`, `claude` and `step` stand for in a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from journeyman.engine.candidates import patterns_of
+from journeyman.engine.values import Answer, HandBack, Job
+from journeyman.errors import ConfigError, HandedBack, PrivateRefused
+from journeyman.pipelines.durable.workflows import (
+    CLAUDE,
+    FREE,
+    backend_queue,
+    make_again,
+    result_of_call,
+)
+from journeyman.pipelines.values import Reply
+from journeyman.remote.coding import decode, encode
+from journeyman.remote.messages import error_of, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from journeyman.pipelines.durable.stage import Stage
+    from journeyman.pipelines.store.values import Run
+
+_DIGEST_LENGTH = 12
+
+
+class Stopped(Exception):
+    """The run stops; the item goes on when it is resumed."""
+
+
+class DurableCalls:
+    """Makes the calls of one item, or of a run's end.
+
+    Args:
+        stage: what this process works with.
+        run: the run.
+        number: the item's number; 0 for the end.
+        step: what messages call it: the name of the pipeline's function.
+        private: nothing of it goes to a cloud model.
+    """
+
+    def __init__(self, stage: Stage, run: Run, number: int, step: str, *, private: bool) -> None:
+        self._stage = stage
+        self._run = run
+        self._number = number
+        self._step = step
+        self._private = private
+        self._place = 0
+        self.models: list[str] = []
+        self.cost_usd = 0.0
+
+    def setting(self, name: str, default: str) -> str:
+        """What the run was given by `--set NAME=VALUE`."""
+        return self._run.options.settings.get(name, default)
+
+    async def ask(
+        self,
+        tool: str,
+        prompt: str,
+        *,
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        labels: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        private: bool = False,
+    ) -> Answer:
+        """Delegate one piece of work to local models."""
+        found = self._stage.find_tool(tool, self._run)
+        job = Job(
+            tool=tool,
+            arguments={found.first_argument: prompt, **(arguments or {})},
+            files=tuple(files),
+            texts=dict(texts or {}),
+            max_tokens=max_tokens,
+            kind="batch",
+            labels=tuple(labels),
+            schema=schema,
+            private=private or self._private,
+        )
+        outcome = await self._ask_in_order(job, (model,) if model else tuple(found.config.models))
+        if isinstance(outcome, Answer):
+            self.models.append(outcome.model)
+            return outcome
+        raise HandedBack(
+            f"no model of {tool} gave an answer that passes the checks",
+            tries=tuple(str(one) for one in outcome.tries),
+            hint=outcome.hint,
+        )
+
+    async def _ask_in_order(self, job: Job, wanted: Sequence[str]) -> Answer | HandBack:
+        """Ask one backend after another, each by its own queue, so that its limit holds."""
+        place = self._next_place()
+        patterns = patterns_of(wanted, self._stage.backends)
+        failed: HandBack | None = None
+        for backend in dict.fromkeys(one.partition("/")[0] for one in patterns):
+            own = tuple(one for one in patterns if one.partition("/")[0] == backend)
+            request = {"ask": encode(replace(job, models=own))}
+            result = await self._result(backend_queue(backend), f"{place}{backend}", request)
+            outcome = outcome_of(result)
+            tries = failed.tries if failed else ()
+            if isinstance(outcome, Answer):
+                return replace(outcome, tries=(*tries, *outcome.tries))
+            failed = replace(outcome, tries=(*tries, *outcome.tries))
+        if failed is None:
+            raise ConfigError(f"{job.tool}: no backend is configured", hint="`journeyman setup`")
+        return failed
+
+    async def claude(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        system: str = "",
+        shared: str = "",
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        max_tokens: int | None = None,
+        instead: str | None = None,
+        private: bool = False,
+    ) -> Reply:
+        """Ask Claude with the user's own key, or the local model that stands in."""
+        absent = self._stage.why_no_claude(self._run)
+        if absent and instead:
+            before = {"instructions": system, "shared": shared}
+            material = {name: text for name, text in before.items() if text} | dict(texts or {})
+            answer = await self.ask(
+                instead, prompt, files=files, texts=material, max_tokens=max_tokens, private=private
+            )
+            await self._stage.tell_once(
+                self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
+            )
+            return Reply(answer.text, answer.model, stood_in=True, note=absent)
+        if private or self._private:
+            raise PrivateRefused(
+                f"step {self._step!r} of the pipeline: what is private does not go to Claude",
+                hint="use a local model there, or run with --no-claude",
+            )
+        if absent:
+            raise ConfigError(
+                f"step {self._step!r} of the pipeline asks Claude: {absent}",
+                hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
+            )
+        request = {
+            "claude": {
+                "step": self._step,
+                "prompt": prompt,
+                "model": model or self._stage.config.claude_api.model,
+                "system": system,
+                "shared": shared,
+                "files": list(files),
+                "texts": dict(texts or {}),
+                "max_tokens": max_tokens or self._stage.config.claude_api.max_tokens,
+            }
+        }
+        queue = FREE if self._run.options.batch else CLAUDE
+        reply: Reply = decode(
+            Reply, await self._result(queue, self._next_place(), request), "reply"
+        )
+        self.models.append(f"claude/{reply.model}")
+        self.cost_usd += reply.cost_usd
+        return reply
+
+    async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call a function of the pipeline's file and keep what it returns."""
+        request = {"step": {"function": function.__name__, "arguments": list(arguments)}}
+        return await self._result(FREE, self._next_place(), request)
+
+    def _next_place(self) -> str:
+        self._place += 1
+        return f"c{self._place}"
+
+    async def _result(self, queue: str, place: str, request: dict[str, Any]) -> Any:
+        """Make a call, or find what it came to before.
+
+        Raises:
+            Stopped: the run stops.
+            JourneymanError: what the call came to.
+        """
+        text = json.dumps(request, sort_keys=True, separators=(",", ":"))
+        digest = sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+        call = f"{self._run.id}:{self._number}:{place}-{digest}"
+        while True:
+            said = await result_of_call(queue, call, self._run.id, self._number, text)
+            result = json.loads(said)
+            if self._is_of_an_earlier_attempt(result):
+                await make_again(queue, call)
+                continue
+            if "value" in result:
+                return result["value"]
+            if "stopped" in result:
+                raise Stopped
+            raise error_of(result["error"])
+
+    def _is_of_an_earlier_attempt(self, result: dict[str, Any]) -> bool:
+        """Whether a call that came to nothing may be made again, since the run was resumed."""
+        return result["attempt"] < self._run.attempt and not result["good"]

@@ -1,0 +1,171 @@
+"""DBOS in this process: its database, its queues, and what others left undone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from typing import TYPE_CHECKING
+
+from dbos import DBOS, DBOSPortableJSONSerializer
+
+from journeyman.errors import PipelineError
+from journeyman.pipelines.durable.workflows import CALL, CLAUDE, FREE, ITEM, backend_queue, serve
+from journeyman.pipelines.store.values import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from journeyman.pipelines.durable.workflows import Work
+    from journeyman.pipelines.store.database import Database
+    from journeyman.pipelines.store.runs import Runs
+    from journeyman.pipelines.store.workers import Workers
+
+SHARED = "shared"
+_POLL_SECONDS = 0.1
+_UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
+_CONNECTIONS = 16
+
+
+def new_worker(run: str) -> Worker:
+    """Name this process; no two have the same name, or items would be done twice."""
+    host = socket.gethostname()
+    return Worker(f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}", host, os.getpid(), run, 0.0)
+
+
+def items_queue(database: Database, run: str) -> str:
+    """The queue of a run's items: its own on SQLite, the workers' common one on Postgres."""
+    return "items" if database.is_shared else f"items:{run}"
+
+
+async def launch(
+    database: Database,
+    work: Work,
+    worker: Worker,
+    *,
+    items: str,
+    concurrency: int,
+    backends: Mapping[str, int],
+    claude_at_once: int,
+) -> None:
+    """Begin to work on what is in the queues; call it in the event loop that shall do so.
+
+    Args:
+        database: where the runs are kept.
+        work: does the work.
+        worker: this process.
+        items: the queue of items.
+        concurrency: how many items a process works on at the same time.
+        backends: how many calls each backend takes at once, over all workers.
+        claude_at_once: the same for the Claude API; 0: this process cannot ask it.
+
+    Raises:
+        PipelineError: the database cannot be used.
+    """
+    serve(work)
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    # On SQLite a process works for its own run alone: another may have other keys and models.
+    version = SHARED if database.is_shared else f"run:{worker.run}"
+    queues: dict[str, tuple[int | None, int | None]] = {
+        items: (concurrency, None),
+        FREE: (None, None),
+        **{backend_queue(name): (None, slots) for name, slots in backends.items()},
+    }
+    if claude_at_once:
+        queues[CLAUDE] = (None, claude_at_once)
+    DBOS(
+        config={
+            "name": "journeyman",
+            "system_database_url": _address(database),
+            "executor_id": worker.executor,
+            "application_version": version,
+            "log_level": "CRITICAL",
+            "enable_otlp": False,
+            "serializer": DBOSPortableJSONSerializer(),
+            "sys_db_pool_size": _CONNECTIONS,
+        }
+    )
+    DBOS.listen_queues(list(queues))
+    try:
+        DBOS.launch()
+    except Exception as error:
+        stop()
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PipelineError(f"the durable engine does not start: {why}") from error
+    for name, (by_worker, by_all) in queues.items():
+        await DBOS.register_queue_async(
+            name,
+            worker_concurrency=by_worker,
+            global_concurrency=by_all,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
+
+
+def _address(database: Database) -> str:
+    return database.url.render_as_string(hide_password=False)
+
+
+def stop() -> None:
+    """Take nothing on any more; what is under way is cancelled."""
+    serve(None)
+    DBOS.destroy()
+
+
+async def under_way(run: str) -> set[str]:
+    """The ids of a run's items that wait in a queue or are worked on."""
+    found = await DBOS.list_workflows_async(
+        workflow_id_prefix=f"{run}:",
+        name=ITEM,
+        status=_UNFINISHED,
+        load_input=False,
+        load_output=False,
+    )
+    return {one.workflow_id for one in found}
+
+
+async def forget_queue(name: str) -> None:
+    """Remove the queue of a run that is over."""
+    await DBOS.delete_queue_async(name)
+
+
+def is_busy(executor: str) -> bool:
+    """Whether a process has work under way."""
+    found = DBOS.list_workflows(
+        status="PENDING", executor_id=executor, limit=1, load_input=False, load_output=False
+    )
+    return bool(found)
+
+
+def hand_on(executor: str, runs: Runs, workers: Workers) -> int:
+    """Have others do what a process that died was about; returns how many calls it was making.
+
+    Args:
+        executor: the process that died.
+        runs: told what happened.
+        workers: where the calls are noted that will be made again.
+    """
+    left = DBOS.list_workflows(
+        status="PENDING", executor_id=executor, load_input=False, load_output=False
+    )
+    calls = [_parts(one.workflow_id) for one in left if one.name == CALL]
+    workers.note_repeats(calls)
+    by_queue: dict[str, list[str]] = {}
+    for one in left:
+        by_queue.setdefault(one.queue_name or FREE, []).append(one.workflow_id)
+    for queue, ids in by_queue.items():
+        DBOS.resume_workflows(ids, queue_name=queue)
+    _tell(runs, executor, [_parts(one.workflow_id) for one in left], len(calls))
+    return len(calls)
+
+
+def _parts(workflow: str) -> tuple[str, str, int]:
+    """An item's or a call's id, its run and its item's number; 0 for the end."""
+    run, number, *_ = workflow.split(":")
+    return workflow, run, int(number) if number.isdecimal() else 0
+
+
+def _tell(runs: Runs, executor: str, left: Iterable[tuple[str, str, int]], calls: int) -> None:
+    for run in {run for _, run, _ in left}:
+        runs.tell(run, f"the process {executor} ended; {calls} calls under way are made again")

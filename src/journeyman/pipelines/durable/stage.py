@@ -1,0 +1,294 @@
+"""What a process works with: the pipelines, the engine for local models, the gate to Claude."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import logging
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from journeyman.config.models import EMBEDDED
+from journeyman.engine.tools import find_tool
+from journeyman.engine.values import Answer, Job, Session
+from journeyman.errors import (
+    ArgumentError,
+    BudgetReached,
+    ConfigError,
+    DaemonError,
+    JourneymanError,
+    PipelineError,
+    PrivateRefused,
+)
+from journeyman.pipelines.calls import CONTEXT
+from journeyman.pipelines.durable.calling import DurableCalls, Stopped
+from journeyman.pipelines.durable.workflows import enqueue_end
+from journeyman.pipelines.finding import find_pipeline
+from journeyman.pipelines.values import Row
+from journeyman.remote.coding import decode, encode
+from journeyman.remote.engine import RemoteEngine
+from journeyman.remote.messages import error_data, outcome_data
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from journeyman.config.models import Config
+    from journeyman.engine.tools import Tool
+    from journeyman.pipelines.durable.claude_side import ClaudeSide
+    from journeyman.pipelines.store.runs import Runs
+    from journeyman.pipelines.store.values import Run, State
+
+log = logging.getLogger(__name__)
+
+# These are wrong for every item alike, or a promise would be broken: the run ends.
+_OF_ALL = (ArgumentError, ConfigError, DaemonError, PipelineError, PrivateRefused)
+SESSION = "pipeline"
+
+
+class Stage:
+    """Does items, calls and ends of runs; one for each process.
+
+    Args:
+        config: the user's config.
+        runs: where runs are kept.
+        claude: asks Claude, or says why it cannot be asked.
+    """
+
+    def __init__(self, config: Config, runs: Runs, claude: ClaudeSide) -> None:
+        self.config = config
+        self.runs = runs
+        self._claude = claude
+        self._engine = RemoteEngine(config)
+        self._told: set[tuple[str, str]] = set()
+        self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
+
+    @property
+    def backends(self) -> list[str]:
+        """The names of the backends that this process can ask."""
+        return [*self.config.backends, EMBEDDED]
+
+    async def close(self) -> None:
+        """Close the engine and the connections to Claude."""
+        await self._engine.close()
+        await self._claude.close()
+
+    def find_tool(self, name: str, run: Run) -> Tool:
+        """Find a tool by name.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        return find_tool(name, Path(run.options.project), self.config)
+
+    def why_no_claude(self, run: Run) -> str:
+        """Say why a run cannot ask Claude; empty if it can."""
+        return self._claude.absent if run.options.uses_claude else "--no-claude was given"
+
+    def spent_usd(self, run: str) -> float:
+        """What a run has spent so far."""
+        return self._claude.spent_usd(run)
+
+    async def tell_once(self, run: str, text: str) -> None:
+        """Add a line to a run's log, once in this process."""
+        if (run, text) not in self._told:
+            self._told.add((run, text))
+            await asyncio.to_thread(self.runs.tell, run, text)
+
+    def cancel(self, run: str) -> None:
+        """Stop what this process does for a run."""
+        for task in tuple(self._tasks.get(run, ())):
+            task.cancel()
+
+    def cancel_all(self) -> None:
+        """Stop whatever this process does."""
+        for run in self.active:
+            self.cancel(run)
+
+    @property
+    def active(self) -> list[str]:
+        """The runs that this process does something for."""
+        return [run for run, tasks in self._tasks.items() if tasks]
+
+    async def do_item(self, run_id: str, number: int) -> None:
+        """Do an item, unless it has its row or the run does not go on."""
+        run = await asyncio.to_thread(self.runs.find, run_id)
+        item, has_row = await asyncio.to_thread(self.runs.item, run_id, number)
+        if run.state != "running" or has_row:
+            return
+        row = Row(number, item.name, private=item.private)
+
+        async def each() -> Any:
+            pipeline = find_pipeline(run.pipeline)
+            calls = DurableCalls(self, run, number, pipeline.name, private=item.private)
+            try:
+                return _plain(await _alone(calls, lambda: pipeline.each(item)))
+            finally:
+                made.append(calls)
+
+        made: list[DurableCalls] = []
+        try:
+            value, error = await self._tracked(run_id, each()), ""
+        except _OF_ALL as reason:
+            await self._end_run(run, reason)
+            return
+        except Stopped:
+            return
+        except JourneymanError as reason:
+            value, error = None, str(reason)
+        except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
+            value, error = None, f"{type(reason).__name__}: {reason}"
+            lines = "".join(traceback.format_exception(reason)).strip()
+            await asyncio.to_thread(self.runs.tell, run_id, f"item {number} failed:\n{lines}")
+        calls = made[0]
+        row = Row(
+            number,
+            item.name,
+            value=value,
+            error=error,
+            models=tuple(dict.fromkeys(calls.models)),
+            cost_usd=calls.cost_usd,
+            private=item.private,
+            repeated=await asyncio.to_thread(self.runs.repeated, run_id, number),
+        )
+        if await asyncio.to_thread(self.runs.finish_item, run_id, row):
+            await self.all_done(run)
+
+    async def all_done(self, run: Run) -> None:
+        """Every item has its row: the end is done, or there is none."""
+        if find_pipeline(run.pipeline).end is None:
+            await asyncio.to_thread(self.runs.change, run.id, state="done")
+        else:
+            await enqueue_end(run.id, run.attempt)
+
+    async def do_end(self, run_id: str) -> None:
+        """Call the pipeline's `finish` with every row."""
+        run = await asyncio.to_thread(self.runs.find, run_id)
+        pipeline = find_pipeline(run.pipeline)
+        finish = pipeline.end
+        if run.state != "running" or finish is None:
+            return
+        rows = await asyncio.to_thread(lambda: list(self.runs.rows(run_id)))
+        private = any(row.private for row in rows)
+        calls = DurableCalls(self, run, 0, finish.__name__, private=private)
+        try:
+            doing = _alone(calls, lambda: finish(rows))
+            value = _plain(await self._tracked(run_id, doing))
+        except Stopped:
+            return
+        except JourneymanError as reason:
+            await self._end_run(run, reason)
+        except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
+            lines = "".join(traceback.format_exception(reason)).strip()
+            await asyncio.to_thread(self.runs.tell, run_id, f"{finish.__name__} failed:\n{lines}")
+            error = PipelineError(f"{finish.__name__}: {type(reason).__name__}: {reason}")
+            await self._end_run(run, error)
+        else:
+            await asyncio.to_thread(self.runs.change, run_id, state="done", value=value)
+
+    async def _end_run(self, run: Run, reason: JourneymanError) -> None:
+        """Stop a run; it can be resumed once the reason is gone."""
+        state: State = "budget" if isinstance(reason, BudgetReached) else "failed"
+        hint = f" ({reason.hint})" if reason.hint else ""
+        await asyncio.to_thread(self.runs.change, run.id, state=state, error=f"{reason}{hint}")
+        await self.tell_once(run.id, f"stopped: {reason}")
+        self.cancel(run.id)
+
+    async def do_call(self, call: str, run_id: str, number: int, request: str) -> str:
+        """Make one call; what it came to is JSON with "value", "error" or "stopped"."""
+        run = await asyncio.to_thread(self.runs.find, run_id)
+        said: dict[str, Any] = {"attempt": run.attempt, "good": False}
+        if run.state != "running" or await asyncio.to_thread(self.runs.has_row, run_id, number):
+            return json.dumps(said | {"stopped": True})
+        try:
+            match json.loads(request):
+                case {"ask": data}:
+                    value, good = await self._ask(run, data)
+                case {"claude": data}:
+                    value, good = await self._claude.ask(self, run, call, data), True
+                case {"step": data}:
+                    value, good = await self._step(run, number, data), True
+                case _:
+                    raise PipelineError(f"{call} is no call that this version knows")
+            said |= {"value": value, "good": good}
+        except Stopped:
+            said["stopped"] = True
+        except JourneymanError as error:
+            said["error"] = error_data(error)
+        return json.dumps(said)
+
+    async def _ask(self, run: Run, data: object) -> tuple[Any, bool]:
+        job: Job = decode(Job, data, "job")
+        try:
+            outcome = await self._engine.delegate(job, self.session_of(run))
+        except DaemonError as reason:  # it ended in mid-call: by another one, or in this process
+            await self.tell_once(run.id, f"a call is made again: {reason}")
+            outcome = await self._engine.delegate(job, self.session_of(run))
+        return outcome_data(outcome), isinstance(outcome, Answer)
+
+    async def _step(self, run: Run, number: int, data: dict[str, Any]) -> Any:
+        pipeline = find_pipeline(run.pipeline)
+        function = pipeline.each.__globals__.get(data["function"])
+        original = getattr(function, "original", None)
+        if original is None:
+            raise PipelineError(f"the pipeline has no step {data['function']!r} any more")
+        private = (
+            bool(number) and (await asyncio.to_thread(self.runs.item, run.id, number))[0].private
+        )
+        calls = DurableCalls(self, run, number, data["function"], private=private)
+        return _plain(await _alone(calls, lambda: original(*data["arguments"])))
+
+    def session_of(self, run: Run) -> Session:
+        """Who a run's delegations are made for."""
+        options = run.options
+        roots = tuple(Path(root) for root in options.roots)
+        return Session(Path(options.project), roots, SESSION, run=run.id)
+
+    async def _tracked(self, run: str, doing: Awaitable[Any]) -> Any:
+        """Do something that `cancel` stops; the workflow itself then ends as if stopped."""
+        task = asyncio.ensure_future(doing)
+        tasks = self._tasks.setdefault(run, set())
+        tasks.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                raise Stopped from None
+            raise
+        finally:
+            tasks.discard(task)
+
+
+def _is_cancelled() -> bool:
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+async def _alone(calls: DurableCalls, function: Callable[[], Awaitable[Any]]) -> Any:
+    """Call the user's code outside of DBOS's own context, so that it may call in any order."""
+
+    async def inside() -> Any:
+        CONTEXT.set(calls)
+        return await function()
+
+    task = asyncio.get_running_loop().create_task(inside(), context=contextvars.Context())
+    try:
+        return await task
+    finally:
+        task.cancel()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it.
+
+    Raises:
+        JourneymanError: JSON has no such value.
+    """
+    try:
+        return json.loads(json.dumps(encode(value), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise JourneymanError(
+            f"a pipeline's function returned what JSON has not: {error}",
+            hint="return texts, numbers, lists and dicts with text keys",
+        ) from None

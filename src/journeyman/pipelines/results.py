@@ -1,0 +1,180 @@
+"""The results of a run: one JSON object a line, written whole as each comes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Any
+
+from journeyman.errors import ArgumentError, PipelineError
+from journeyman.files import replace_file
+from journeyman.remote.coding import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journeyman.pipelines.values import Row
+
+_BLOCK = 1 << 16
+
+
+class Results:
+    """Writes rows to a file, or to standard output.
+
+    Args:
+        path: the file; None for standard output.
+        ordered: whether a row waits until all before it are written.
+    """
+
+    def __init__(self, path: Path | None, *, ordered: bool) -> None:
+        self._path = path
+        self._ordered = ordered
+        self._handle: int | None = None
+        self._written: set[int] = set()
+        self._waiting: dict[int, Row] = {}
+        self._next = 1
+
+    def open(self) -> set[int]:
+        """Open the file, cut off a line that a process that died left torn, and keep others out.
+
+        Returns:
+            The numbers of the items whose rows are in the file already.
+
+        Raises:
+            ArgumentError: the file holds something else, or another process writes it.
+            PipelineError: it cannot be opened.
+        """
+        if self._path is None:
+            sys.stdout.flush()
+            self._handle = sys.stdout.fileno()
+            return set()
+        try:
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
+        try:
+            if self._is_a_file():
+                self._lock(self._handle)
+                self._written = self._read(self._handle)
+        except BaseException:
+            self.close()
+            raise
+        return set(self._written)
+
+    def write(self, row: Row) -> None:
+        """Write a row, once; in order, what comes too early waits in memory.
+
+        Raises:
+            PipelineError: it cannot be written; the row is then not in the file.
+        """
+        if row.number in self._written:
+            return
+        if not self._ordered:
+            self._put(row)
+            return
+        self._waiting[row.number] = row
+        while True:
+            while self._next in self._written:
+                self._next += 1
+            following = self._waiting.pop(self._next, None)
+            if following is None:
+                return
+            self._put(following)
+
+    def finish(self, value: Any) -> None:
+        """Put what came of the whole run beside the rows, whole or not at all.
+
+        A text goes to `OUT.report.md`, anything else to `OUT.report.json`; on standard output it
+        follows the rows as `{"report": …}`.
+
+        Raises:
+            PipelineError: it cannot be written.
+        """
+        if self._path is None or not self._is_a_file():
+            self._append(json.dumps({"report": value}, ensure_ascii=False))
+            return
+        place = report_place(self._path, value)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        try:
+            replace_file(place, (text.rstrip("\n") + "\n").encode(errors="replace"))
+        except OSError as error:
+            raise _unwritable(place, error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handle is not None and self._path is not None:
+            os.close(self._handle)
+        self._handle = None
+
+    def _put(self, row: Row) -> None:
+        self._append(json.dumps(encode(row), ensure_ascii=False))
+        self._written.add(row.number)
+
+    def _append(self, line: str) -> None:
+        """Write a line; if the disk is full, what was written of it is taken back."""
+        if self._handle is None:
+            raise RuntimeError("the results are not open")
+        data = (line + "\n").encode(errors="replace")
+        begun = 0
+        try:
+            while begun < len(data):
+                begun += os.write(self._handle, data[begun:])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if begun and self._is_a_file():
+                os.ftruncate(self._handle, os.fstat(self._handle).st_size - begun)
+            raise _unwritable(self._path, error) from None
+
+    def _is_a_file(self) -> bool:
+        return self._handle is not None and stat.S_ISREG(os.fstat(self._handle).st_mode)
+
+    def _lock(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArgumentError(
+                f"--out {self._path}: another process writes to it",
+                hint="choose another file, or wait for that run to end",
+            ) from None
+
+    def _read(self, handle: int) -> set[int]:
+        """Read which rows are there, and cut off a torn last line."""
+        text = b""
+        while block := os.pread(handle, _BLOCK, len(text)):
+            text += block
+        whole, torn = text[: text.rfind(b"\n") + 1], text[text.rfind(b"\n") + 1 :]
+        found = [self._number(place, line) for place, line in enumerate(whole.splitlines(), 1)]
+        if torn:
+            if not whole and not torn.startswith(b'{"number": '[: len(torn)]):
+                self._number(1, torn)
+            os.ftruncate(handle, len(whole))
+        return set(found)
+
+    def _number(self, place: int, line: bytes) -> int:
+        try:
+            row = json.loads(line)
+            number = row["number"]
+            if isinstance(number, int) and {"name", "value", "error"} <= row.keys():
+                return number
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise ArgumentError(
+            f"--out {self._path}: line {place} is no result of a run",
+            hint="choose a file that is not there yet",
+        )
+
+
+def report_place(out: Path, value: Any) -> Path:
+    """Where what came of the whole run goes: beside the rows."""
+    return out.with_suffix(".report.md" if isinstance(value, str) else ".report.json")
+
+
+def _unwritable(path: Path | None, error: OSError) -> PipelineError:
+    where = f"--out {path}" if path else "standard output"
+    return PipelineError(
+        f"{where}: {error.strerror}", hint="what is done is kept: mend it, then resume the run"
+    )
