@@ -99,7 +99,7 @@ class _Listing:
         self._add(reference, path=full, private=private, **fields)
 
     def _is_private(self, path: Path) -> bool:
-        """By the path that leads to it or by its real one, seen from its root, as references are."""
+        """By the path that leads to it or by its real one, as for references."""
         below = [
             one.relative_to(root)
             for one in (path, path.resolve())
