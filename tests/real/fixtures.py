@@ -10,6 +10,8 @@ from real.litellm_proxy import Proxy
 from real.litellm_proxy import litellm_proxy as running_litellm_proxy
 from real.llama_server import WINDOW
 from real.llama_server import llama_server as running_llama_server
+from real.postgres import Postgres
+from real.postgres import postgres_server as running_postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,3 +30,17 @@ def litellm_proxy(llama_server: str, tmp_path_factory: pytest.TempPathFactory) -
     """A real LiteLLM proxy with `llama3-local` and `codellama-local` before that server."""
     with running_litellm_proxy(llama_server, WINDOW, tmp_path_factory.mktemp("litellm")) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A real Postgres, one for each worker of pytest-xdist."""
+    with running_postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of a fresh database, as `postgresql://…`; mark the test as slow."""
+    with postgres_server.fresh_database() as url:
+        yield url

@@ -129,10 +129,10 @@ def logs(
 
 def _described(database: Database, runs: Runs, run: Run) -> dict[str, object]:
     from journeyman.pipelines.durable.working import is_dead  # noqa: PLC0415 - heavy
-    from journeyman.pipelines.spending import spent_usd  # noqa: PLC0415 - as above
+    from journeyman.pipelines.spending import spend_of  # noqa: PLC0415 - as above
     from journeyman.pipelines.store.workers import Workers  # noqa: PLC0415 - as above
 
-    counts = runs.counts(run.id)
+    counts, spend = runs.counts(run.id), spend_of(database, run.id)
     living = [one for one in Workers(database).all() if not is_dead(one)]
     mine = [f"{one.host} (process {one.pid})" for one in living if one.run in {run.id, ""}]
     state: str = run.state
@@ -147,7 +147,8 @@ def _described(database: Database, runs: Runs, run: Run) -> dict[str, object]:
         "done": counts.done,
         "failed": counts.failed,
         "repeated": counts.repeated,
-        "spent_usd": spent_usd(database, run.id),
+        "spent_usd": spend.spent_usd,
+        "lost_usd": spend.lost_usd,
         "workers": mine if run.state == "running" else [],
     }
 

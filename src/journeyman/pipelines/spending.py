@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from journeyman.pipelines.claude.budget import Purse
+
 if TYPE_CHECKING:
+    from journeyman.pipelines.claude.budget import Spend
     from journeyman.pipelines.store.database import Database
 
 
-def spent_usd(database: Database, run: str) -> float:
-    """What a run has spent so far, in US dollars."""
-    return 0.0
+def spend_of(database: Database, run: str) -> Spend:
+    """What a run has spent so far, in US dollars, and what may be lost."""
+    return Purse(database.engine).spent(run)

@@ -24,6 +24,7 @@ from journeyman.remote.messages import error_of, outcome_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from journeyman.config.pipelines import ClaudeApiConfig
     from journeyman.pipelines.durable.stage import Stage
     from journeyman.pipelines.store.values import Run
 
@@ -149,22 +150,20 @@ class DurableCalls:
                 f"step {self._step!r} of the pipeline asks Claude: {absent}",
                 hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
             )
-        request = {
-            "claude": {
-                "step": self._step,
-                "prompt": prompt,
-                "model": model or self._stage.config.claude_api.model,
-                "system": system,
-                "shared": shared,
-                "files": list(files),
-                "texts": dict(texts or {}),
-                "max_tokens": max_tokens or self._stage.config.claude_api.max_tokens,
-            }
-        }
-        queue = FREE if self._run.options.batch else CLAUDE
-        reply: Reply = decode(
-            Reply, await self._result(queue, self._next_place(), request), "reply"
+        data = claude_data(
+            self._stage.config.claude_api,
+            step=self._step,
+            prompt=prompt,
+            model=model,
+            system=system,
+            shared=shared,
+            files=files,
+            texts=texts,
+            max_tokens=max_tokens,
         )
+        queue = FREE if self._run.options.batch else CLAUDE
+        result = await self._result(queue, self._next_place(), {"claude": data})
+        reply: Reply = decode(Reply, result, "reply")
         self.models.append(f"claude/{reply.model}")
         self.cost_usd += reply.cost_usd
         return reply
@@ -203,3 +202,28 @@ class DurableCalls:
     def _is_of_an_earlier_attempt(self, result: dict[str, Any]) -> bool:
         """Whether a call that came to nothing may be made again, since the run was resumed."""
         return result["attempt"] < self._run.attempt and not result["good"]
+
+
+def claude_data(
+    config: ClaudeApiConfig,
+    *,
+    step: str,
+    prompt: str,
+    model: str | None,
+    system: str,
+    shared: str,
+    files: Sequence[str],
+    texts: Mapping[str, str] | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    """Write a question to Claude as a call keeps it; references are read when it is made."""
+    return {
+        "step": step,
+        "prompt": prompt,
+        "model": model or config.model,
+        "system": system,
+        "shared": shared,
+        "files": list(files),
+        "texts": dict(texts or {}),
+        "max_tokens": max_tokens or config.max_tokens,
+    }

@@ -1,17 +1,27 @@
-"""Claude's side of a process: the gate to the API, or why there is none."""
+"""Claude's side of a process: the gate to the API, or why it is shut."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from journeyman.engine.intake import read_material
+from journeyman.engine.values import Job
+from journeyman.errors import ConfigError, PrivateRefused
+from journeyman.ledger import Ledger, ledger_path
+from journeyman.pipelines.claude.budget import Purse
+from journeyman.pipelines.claude.gate import ClaudeGate
+from journeyman.pipelines.claude.keys import has_key
+from journeyman.pipelines.claude.request import ClaudeRequest
 from journeyman.pipelines.values import Reply
 from journeyman.remote.coding import encode
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
-    from journeyman.pipelines.durable.stage import Stage
+    from journeyman.engine.values import Session
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import Run
+
+NO_KEY = "there is no ANTHROPIC_API_KEY"
 
 
 class ClaudeSide:
@@ -19,20 +29,114 @@ class ClaudeSide:
 
     Args:
         config: the user's config.
-        database: where spending is kept.
+        database: where calls and spending are kept.
     """
 
     def __init__(self, config: Config, database: Database) -> None:
-        self.absent = "not built yet"
+        self._config = config
+        self._database = database
+        self._purse = Purse(database.engine)
+        self._ledger: Ledger | None = None
+        self._gate: ClaudeGate | None = None
 
-    async def close(self) -> None:
-        """Close the connections."""
+    @property
+    def is_open(self) -> bool:
+        """Whether this process can ask Claude."""
+        try:
+            return not self.why_shut()
+        except ConfigError:
+            return False
+
+    def why_shut(self) -> str:
+        """Say why Claude cannot be asked; empty if it can.
+
+        Raises:
+            ConfigError: what stands in the key's place must not be used; no local model hides it.
+        """
+        return "" if has_key(self._config.claude_api) else NO_KEY
 
     def spent_usd(self, run: str) -> float:
-        """What a run has spent so far."""
-        return 0.0
+        """What a run has spent so far, in US dollars."""
+        return self._purse.spent(run).spent_usd
 
-    async def ask(self, stage: Stage, run: Run, call: str, data: dict[str, Any]) -> Any:
-        """Ask; returns a `Reply` as JSON."""
-        del stage, run, call, data
-        return encode(Reply("", ""))
+    async def ask(self, run: Run, session: Session, call: str, data: dict[str, Any]) -> Any:
+        """Ask; the call is recorded, and one that was answered before is not sent again.
+
+        Args:
+            run: the run, whose budget holds.
+            session: where references start from.
+            call: the call's id.
+            data: what `DurableCalls.claude` made of it.
+
+        Returns:
+            A `Reply` as JSON has it.
+
+        Raises:
+            BudgetReached: it could pass the budget; nothing was sent.
+            PrivateRefused: a file is private; nothing was sent.
+            ConfigError: there is no key, or no price for the model.
+            BackendError: the API failed for good.
+        """
+        request = await request_of(data, session, self._config)
+        answer = await self.gate.ask(
+            run.id,
+            call,
+            data["step"],
+            request,
+            budget_usd=run.options.budget_usd,
+            batch=run.options.batch,
+        )
+        return encode(
+            Reply(
+                answer.text,
+                answer.model,
+                cost_usd=answer.cost_usd,
+                input_tokens=answer.input_tokens,
+                output_tokens=answer.output_tokens,
+            )
+        )
+
+    @property
+    def gate(self) -> ClaudeGate:
+        """The gate to the API.
+
+        Raises:
+            ConfigError: there is no key, or what stands in its place must not be used.
+        """
+        if self._gate is None:
+            self._ledger = self._ledger or Ledger(ledger_path(self._config))
+            engine = self._database.engine
+            self._gate = ClaudeGate(self._config.claude_api, engine, self._ledger)
+        return self._gate
+
+    async def close(self) -> None:
+        """Close the connections and the ledger."""
+        if self._gate:
+            await self._gate.close()
+        if self._ledger:
+            self._ledger.close()
+
+
+async def request_of(data: dict[str, Any], session: Session, config: Config) -> ClaudeRequest:
+    """Read what a request's references stand for.
+
+    Raises:
+        PrivateRefused: one of them is private.
+        ReferenceRefused: one of them may not be read.
+    """
+    material = await read_material(Job("", {}, files=tuple(data["files"])), session, config)
+    if private := [source.path for source in material.sources if source.private]:
+        raise PrivateRefused(
+            f"step {data['step']!r} of the pipeline: {private[0]} is private and does not go to "
+            "Claude",
+            hint="ask a local model there, or change references.private in the config",
+        )
+    read = tuple((source.path, source.text) for source in material.sources)
+    return ClaudeRequest(
+        model=data["model"],
+        prompt=data["prompt"],
+        system=data["system"],
+        shared=data["shared"],
+        material=(*read, *data["texts"].items()),
+        max_tokens=data["max_tokens"],
+    )

@@ -84,7 +84,7 @@ class Stage:
 
     def why_no_claude(self, run: Run) -> str:
         """Say why a run cannot ask Claude; empty if it can."""
-        return self._claude.absent if run.options.uses_claude else "--no-claude was given"
+        return self._claude.why_shut() if run.options.uses_claude else "--no-claude was given"
 
     def spent_usd(self, run: str) -> float:
         """What a run has spent so far."""
@@ -206,7 +206,8 @@ class Stage:
                 case {"ask": data}:
                     value, good = await self._ask(run, data)
                 case {"claude": data}:
-                    value, good = await self._claude.ask(self, run, call, data), True
+                    value = await self._claude.ask(run, self.session_of(run), call, data)
+                    good = True
                 case {"step": data}:
                     value, good = await self._step(run, number, data), True
                 case _:

@@ -147,7 +147,7 @@ async def working(
             items=here.items_queue,
             concurrency=concurrency,
             backends=await slots_of_backends(config),
-            claude_at_once=0 if claude.absent else config.claude_api.at_once,
+            claude_at_once=config.claude_api.at_once if claude.is_open else 0,
         )
         beating = threading.Thread(target=here.beat, args=(over,), daemon=True)
         beating.start()
