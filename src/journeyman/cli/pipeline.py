@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from journeyman.cli import pipeline_run, pipeline_runs
+from journeyman.cli import pipeline_new, pipeline_run, pipeline_runs
 
 app = typer.Typer(
     help="Batch work outside a session: local models do the bulk, Claude by your key the rest.",
@@ -12,6 +12,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command(name="new")(pipeline_new.new)
 app.command(name="run")(pipeline_run.run)
 app.command(name="resume")(pipeline_run.resume)
 app.command(name="list")(pipeline_runs.list_runs)

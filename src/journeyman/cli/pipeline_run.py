@@ -45,6 +45,9 @@ Engine = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Say how the run ended as JSON.")]
 
 
+_MOST_LEFT_OUT = 10
+
+
 def run(
     pipeline: Annotated[
         str, typer.Argument(metavar="FILE[:NAME]", help="A pipeline's file, or a ready one's name.")
@@ -94,6 +97,7 @@ def run(
         Wishes,
         checked_id,
         checked_pipeline,
+        default_inputs,
         new_id,
         new_run,
         settings_of,
@@ -116,7 +120,7 @@ def run(
         _go_on(config, database, known, wishes, as_json=as_json)
     if resume_it and not dry_run:
         typer.echo("note: there is nothing to resume; this is a new run", err=True)
-    items = _items(inputs or [], config, private=private)
+    items = _items(inputs or default_inputs(name), config, private=private)
     planned = new_run(chosen or new_id(name), name, len(items), wishes, Path.cwd(), config)
     if dry_run:
         _estimate(config, database, planned, items, as_json=as_json)
@@ -169,11 +173,16 @@ def _positive(budget_usd: float | None) -> float | None:
 def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, ...]:
     from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.engine.values import Session  # noqa: PLC0415 - as above
-    from journeyman.pipelines.inputs import items_of  # noqa: PLC0415 - as above
+    from journeyman.pipelines.inputs import find_items  # noqa: PLC0415 - as above
 
     session = Session(current_folder(), name="pipeline")
-    listing = items_of(inputs, session, config, stdin=sys.stdin, private=private)
-    return run_until_ended(listing)
+    listing = find_items(inputs, session, config, stdin=sys.stdin, private=private)
+    found = run_until_ended(listing)
+    for one in found.left_out[:_MOST_LEFT_OUT]:
+        typer.echo(f"never read: {one.path}: {one.reason}", err=True)
+    if len(found.left_out) > _MOST_LEFT_OUT:
+        typer.echo(f"never read: {len(found.left_out) - _MOST_LEFT_OUT} more", err=True)
+    return found.items
 
 
 def _estimate(

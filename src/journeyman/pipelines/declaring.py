@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from journeyman.errors import ArgumentError
 from journeyman.pipelines.values import Item, Row
@@ -18,13 +18,15 @@ class Pipeline:
 
     Args:
         each: an async function of one `Item`; what it returns is the row's value.
+        inputs: what a run works on that is given no inputs.
 
     Raises:
         ArgumentError: it is no async function.
     """
 
-    def __init__(self, each: Each) -> None:
+    def __init__(self, each: Each, inputs: Sequence[str] = ()) -> None:
         self.each = _checked(each)
+        self.inputs = tuple(inputs)
         self.name = each.__name__
         self.doc = inspect.getdoc(each) or ""
         self.end: Finish | None = None
@@ -43,13 +45,35 @@ class Pipeline:
         return await self.each(item)
 
 
-def pipeline(each: Each) -> Pipeline:
+@overload
+def pipeline(each: Each, /) -> Pipeline: ...
+
+
+@overload
+def pipeline(*, inputs: Sequence[str]) -> Callable[[Each], Pipeline]: ...
+
+
+def pipeline(
+    each: Each | None = None, /, *, inputs: Sequence[str] = ()
+) -> Pipeline | Callable[[Each], Pipeline]:
     """Make an async function of one `Item` a pipeline.
+
+        @pipeline
+        async def describe(item: Item) -> str: ...
+
+        @pipeline(inputs=["git:HEAD"])
+        async def review(item: Item) -> str: ...
+
+    Args:
+        each: the function.
+        inputs: what a run works on that is given no inputs.
 
     Raises:
         ArgumentError: it is no async function.
     """
-    return Pipeline(each)
+    if each is not None:
+        return Pipeline(each, inputs)
+    return lambda function: Pipeline(function, inputs)
 
 
 def _checked(function: Any) -> Any:

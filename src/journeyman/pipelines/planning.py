@@ -132,6 +132,11 @@ def checked_pipeline(name: str) -> str:
     return full_name(name)
 
 
+def default_inputs(name: str) -> list[str]:
+    """What a pipeline works on that is given no inputs; mostly nothing."""
+    return list(find_pipeline(name).inputs)
+
+
 def settings_of(given: Sequence[str]) -> dict[str, str]:
     """Read `NAME=VALUE` pairs.
 
