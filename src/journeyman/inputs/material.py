@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +11,8 @@ from journeyman.inputs import refusals
 from journeyman.inputs.documents.converter import Converter
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
-from journeyman.inputs.patterns import PatternList, pattern_list
 from journeyman.inputs.places import File, Tree, locate
+from journeyman.inputs.privacy import is_private, private_patterns
 from journeyman.inputs.reading import Reading, read_file
 from journeyman.inputs.sources import LeftOut, Material, Source
 from journeyman.inputs.trees import files_of
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from journeyman.config.models import ReferencesConfig
+    from journeyman.inputs.patterns import PatternList
     from journeyman.inputs.references import LineRange
     from journeyman.inputs.roots import Roots
 
@@ -51,7 +50,7 @@ def read_references(
     found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
     matched = sum(len(files) or 1 for files in found)
     with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
-        gathering = _Gathering(roots, limits, _private_patterns(limits), converter, matched)
+        gathering = _Gathering(roots, limits, private_patterns(limits), converter, matched)
         for place, files in zip(places, found, strict=True):
             if isinstance(place, Tree):
                 gathering.add_all(place, files)
@@ -60,10 +59,6 @@ def read_references(
             else:
                 gathering.add_git(place)
         return gathering.material()
-
-
-def _private_patterns(limits: ReferencesConfig) -> PatternList:
-    return pattern_list(unicodedata.normalize("NFC", "\n".join(limits.private)), re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -153,9 +148,8 @@ class _Gathering:
         self.sources[key] = source
 
     def _is_private(self, *paths: Path) -> bool:
-        """By the path that leads to it or by its real one, seen from its root; any case counts."""
-        below = [path.relative_to(root) for path in paths if (root := self.roots.root_of(path))]
-        return any(self.private.covers(unicodedata.normalize("NFC", str(one))) for one in below)
+        """By the path that leads to it or by its real one."""
+        return is_private(self.private, self.roots, *paths)
 
     def _too_much(self, source: Source, limit: int, what: str, key: str) -> ReferenceRefused:
         reason = f"more than {limit:,} {what} for one call; {self.matched:,} files match in all"

@@ -1,35 +1,46 @@
-"""From a run's inputs to its items: paths, folders, globs, JSON lines, standard input, git."""
+"""From the INPUTS of the command line to a run's items."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-import shlex
-import unicodedata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from journeyman.engine.reading import roots_of
 from journeyman.errors import ArgumentError, ReferenceRefused
-from journeyman.inputs.git.grammar import FLAGS, PREFIX, is_git
+from journeyman.inputs import refusals
+from journeyman.inputs.git.changed import changed_files, is_range
+from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
-from journeyman.inputs.listing import list_files
-from journeyman.inputs.patterns import pattern_list
+from journeyman.inputs.places import File, Tree, locate
+from journeyman.inputs.privacy import is_private, private_patterns
+from journeyman.inputs.sources import LeftOut
+from journeyman.inputs.trees import files_of
+from journeyman.pipelines.lines import is_jsonl, json_items, lines_of, text_items
+from journeyman.pipelines.raw import text_of, text_of_stdin
 from journeyman.pipelines.values import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
     from typing import TextIO
 
     from journeyman.config.models import Config
     from journeyman.engine.values import Session
+    from journeyman.inputs.patterns import PatternList
+    from journeyman.inputs.roots import Roots
 
 STDIN = "-"
-_JSON_LINES = (".jsonl", ".ndjson")
-_NAME_LENGTH = 60
-_MOST_FILES = 1_000_000
-_NO_RANGE = re.compile(r"[\w@][\w./@{}^~+#=-]*")
+_JSONL = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run's items, and the files in its folders and globs that are never read."""
+
+    items: tuple[Item, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 async def items_of(
@@ -40,167 +51,161 @@ async def items_of(
     stdin: TextIO | None = None,
     private: bool = False,
 ) -> tuple[Item, ...]:
-    """List a run's items, each file once.
+    """List a run's items; as `find_items`, without what is never read."""
+    return (await find_items(inputs, session, config, stdin=stdin, private=private)).items
+
+
+async def find_items(
+    inputs: Sequence[str],
+    session: Session,
+    config: Config,
+    *,
+    stdin: TextIO | None = None,
+    private: bool = False,
+) -> Found:
+    """List a run's items in the order of its inputs; a file that is named twice counts once.
 
     Args:
-        inputs: paths, folders and globs, whose files are the items; a `.jsonl` file, whose lines
-            are; `git:RANGE`, whose changed files are; `-` for the lines of standard input.
-        session: the folder that paths start from.
+        inputs: paths, folders, globs and `path:START-END`: each file is an item. A `.jsonl` file
+            that is named, or that a glob ending so finds: each line is one. `git:REV..REV`, or
+            `git:REV` for one commit: each changed file is one. `-`: each line of standard input.
+        session: whose project folder and roots it is.
         config: what may be read, and what is private.
-        stdin: standard input.
-        private: every item is private.
+        stdin: what `-` stands for.
+        private: mark all items so.
 
     Raises:
-        ArgumentError: there is no item, or a line of JSON is wrong.
-        ReferenceRefused: a path may not be read or stands for nothing.
+        ArgumentError: there is no item, a line of JSONL is wrong, or standard input is no text.
+        ReferenceRefused: an input may not be read or stands for nothing.
     """
     if not inputs:
-        raise ArgumentError("there is nothing to work on", hint="name paths, or - for stdin")
-    return await asyncio.to_thread(_Listing(session, config, private=private).of, inputs, stdin)
+        raise ArgumentError("there is no input", hint="name files, folders, a .jsonl file, or -")
+    if list(inputs).count(STDIN) > 1:
+        raise ArgumentError("`-` is given twice, and standard input can be read once")
+    given = await text_of_stdin(stdin) if STDIN in inputs else ""
+    limits = config.references
+    roots = roots_of(session, config)
+    gathering = _Gathering(roots, private_patterns(limits), limits.max_file_bytes, private)
+    await asyncio.to_thread(gathering.add_all, inputs, given)
+    if not gathering.items:
+        raise ArgumentError(f"there is no item in {', '.join(inputs)}")
+    numbered = enumerate(gathering.items, 1)
+    items = tuple(dataclasses.replace(item, number=number) for number, item in numbered)
+    return Found(items, tuple(gathering.left_out.values()))
 
 
-class _Listing:
-    def __init__(self, session: Session, config: Config, *, private: bool) -> None:
-        self._roots = roots_of(session, config)
-        self._limits = config.references
-        self._private = private
-        patterns = unicodedata.normalize("NFC", "\n".join(config.references.private))
-        self._patterns = pattern_list(patterns, re.IGNORECASE)
-        self._items: list[Item] = []
-        self._seen: set[str] = set()
+@dataclass(slots=True)
+class _Gathering:
+    roots: Roots
+    patterns: PatternList
+    most_bytes: int
+    private: bool
+    items: list[Item] = field(default_factory=list)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
-    def of(self, inputs: Sequence[str], stdin: TextIO | None) -> tuple[Item, ...]:
-        if inputs.count(STDIN) > 1:
-            raise ArgumentError("standard input can be read once: - stands twice")
+    def add_all(self, inputs: Iterable[str], given: str) -> None:
         for one in inputs:
             if one == STDIN:
-                self._add_stdin(stdin)
+                self._add_lines(given)
             elif is_git(one):
-                self._add_changes(one)
-            elif one.lower().endswith(_JSON_LINES):
-                self._add_file_of_lines(one)
+                self._add_git(one)
             else:
-                for reference in list_files([one], self._roots, _MOST_FILES).references:
-                    self._add_path(reference)
-        if not self._items:
-            raise ArgumentError("there is no item in what was given", hint="is the file empty?")
-        return tuple(self._items)
+                self._add_place(one)
 
-    def _add(self, name: str, **fields: Any) -> None:
-        private = self._private or fields.pop("private", False)
-        self._items.append(Item(len(self._items) + 1, name, private=private, **fields))
+    def _add_lines(self, given: str) -> None:
+        lines = lines_of(given)
+        if is_jsonl(lines):
+            self._add_json(json_items(lines, "standard input", private=self.private))
+        else:
+            self.items += text_items(lines, private=self.private)
 
-    def _add_path(self, reference: str, **fields: Any) -> None:
-        full = str(self._roots.project / reference)
-        if full in self._seen:
+    def _add_git(self, reference: str) -> None:
+        if not is_range(reference):
+            reading = read_git(reference, self.roots, self.most_bytes)
+            self._add(reference, reference, reading.paths)
             return
-        self._seen.add(full)
-        private = fields.pop("private", False) or self._is_private(Path(full))
-        self._add(reference, path=full, private=private, **fields)
+        changed = changed_files(reference, self.roots)
+        for file in changed.files:
+            self._add(file.name, file.reference, file.paths)
+        self.left_out |= {one.path: one for one in changed.left_out}
 
-    def _is_private(self, path: Path) -> bool:
-        """By the path that leads to it or by its real one, as for references."""
-        below = [
-            one.relative_to(root)
-            for one in (path, path.resolve())
-            if (root := self._roots.root_of(one))
-        ]
-        return any(self._patterns.covers(unicodedata.normalize("NFC", str(one))) for one in below)
-
-    def _add_changes(self, reference: str) -> None:
-        """Add each file that a git range changes."""
-        asked = git_diff(reference)
-        listing = read_git(f"{asked} --name-only", self._roots, self._limits.max_file_bytes)
-        for name in listing.text.splitlines():
-            path = f"{asked} -- {shlex.quote(name)}"
-            private = self._is_private(self._roots.project / name)
-            self._add(name, path=path, private=private)
-
-    def _add_file_of_lines(self, reference: str) -> None:
-        (listed,) = list_files([reference], self._roots, _MOST_FILES).references or ("",)
-        file = self._roots.project / listed
-        try:
-            text = file.read_text("utf-8-sig")
-        except UnicodeDecodeError:
-            raise ArgumentError(f"{reference} is no UTF-8") from None
-        except OSError as error:
-            raise ArgumentError(f"{reference}: {error.strerror}") from None
-        for place, line in _lines(text):
-            self._add_value(
-                _value(line, f"{reference}, line {place}"), f"{reference}, line {place}"
-            )
-
-    def _add_stdin(self, stdin: TextIO | None) -> None:
-        """Add the lines of standard input: JSON if every one is an object, else as they are."""
-        try:
-            text = stdin.read() if stdin else ""
-        except UnicodeDecodeError:
-            raise ArgumentError("standard input is no UTF-8") from None
-        lines = list(_lines(text))
-        are_objects = bool(lines) and all(line.lstrip().startswith("{") for _, line in lines)
-        for place, line in lines:
-            where = f"standard input, line {place}"
-            self._add_value(_value(line, where) if are_objects else line, where)
-
-    def _add_value(self, value: Any, where: str) -> None:
-        if isinstance(value, str):
-            self._add(_short(value), text=value)
+    def _add_place(self, reference: str) -> None:
+        place = locate(reference, self.roots)
+        if isinstance(place, File):
+            self._add_file(place, opens=True)
             return
-        if not isinstance(value, dict):
-            raise ArgumentError(f"{where}: an item is a text or an object, not {value!r:.60}")
-        private = value.get("private", False)
-        if not isinstance(private, bool):
-            raise ArgumentError(f"{where}: `private` is true or false, not {private!r:.60}")
-        for name in ("path", "text", "name"):
-            if not isinstance(value.get(name, ""), str):
-                raise ArgumentError(f"{where}: `{name}` is a text, not {value[name]!r:.60}")
-        if path := value.get("path"):
-            self._add_named_path(path, value, where, private=private)
+        files = list(files_of(place, self.roots))
+        if not files:
+            raise refusals.nothing_matched(reference)
+        kept = [one for one in files if isinstance(one, File)]
+        left_out = [one for one in files if isinstance(one, LeftOut)]
+        if not kept:
+            raise refusals.nothing_readable(reference, place.path, left_out)
+        self.left_out |= {one.path: one for one in left_out}
+        opens = place.pattern.lower().endswith(_JSONL)
+        for file in kept:
+            self._add_file(file, opens=opens)
+
+    def _add_file(self, file: File, *, opens: bool) -> None:
+        if opens and file.real.suffix.lower() in _JSONL:
+            self._add_json_file(file)
+        else:
+            self._add(_name(file), _reference(file), (self.roots.project / file.path, file.real))
+
+    def _add(self, name: str, reference: str, paths: tuple[Path, ...]) -> None:
+        if reference not in self.seen:
+            self.seen.add(reference)
+            self.items.append(Item(0, name, reference, private=self._is_private(*paths)))
+
+    def _add_json_file(self, file: File) -> None:
+        key = f"lines of {_reference(file)}"
+        if key in self.seen:
             return
-        text = value.get("text") or json.dumps(value, ensure_ascii=False)
-        self._add(value.get("name") or _short(text), text=text, data=value, private=private)
+        self.seen.add(key)
+        lines = lines_of(text_of(file))
+        if file.lines is not None:
+            last = file.lines.last
+            lines = [
+                one for one in lines if file.lines.first <= one[0] and (not last or one[0] <= last)
+            ]
+        private = self._is_private(self.roots.project / file.path, file.real)
+        self._add_json(json_items(lines, file.path, private=private), file.path)
 
-    def _add_named_path(self, path: str, value: Any, where: str, *, private: bool) -> None:
-        try:
-            listed = list_files([path], self._roots, _MOST_FILES).references
-        except ReferenceRefused as refused:
-            raise ArgumentError(f"{where}: {refused}", hint=refused.hint) from None
-        for reference in listed:
-            self._add_path(reference, data=value, private=private)
+    def _add_json(self, items: Iterable[Item], where: str = "standard input") -> None:
+        """Add items of JSONL; the paths among them are looked up as any other input is."""
+        for item in items:
+            if item.path is None:
+                self.items.append(item)
+                continue
+            at = f"{where}, line {item.number}"
+            try:
+                place = locate(item.path, self.roots)
+            except ReferenceRefused as error:
+                reason = str(error).removeprefix(f"reference {error.reference!r} refused: ")
+                raise ArgumentError(f"{at}: {reason}", hint=error.hint) from error
+            if isinstance(place, Tree):
+                raise ArgumentError(
+                    f"{at}: its path {item.path!r} is no single file",
+                    hint="name folders and globs on the command line",
+                )
+            private = item.private or self._is_private(self.roots.project / place.path, place.real)
+            self.items.append(dataclasses.replace(item, path=_reference(place), private=private))
 
-
-def git_diff(reference: str) -> str:
-    """Write `git:RANGE` as the reference that the engine reads: `git:diff RANGE`.
-
-    Raises:
-        ArgumentError: it asks git for something else than a difference.
-    """
-    said = reference.removeprefix(PREFIX).strip()
-    command = said.partition(" ")[0]
-    if command == "diff":
-        return reference
-    if command in FLAGS or not said:
-        raise ArgumentError(f"{reference} is no range", hint="such as git:main.. or git:HEAD~1..")
-    if _NO_RANGE.fullmatch(said) and ".." not in said:
-        said = f"{said}~1..{said}"  # one commit: what it changed
-    return f"{PREFIX}diff {said}"
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that hold something, with their numbers; a line ends where JSON lines do."""
-    lines: Iterable[str] = (line.removesuffix("\r") for line in text.split("\n"))
-    return ((place, line) for place, line in enumerate(lines, 1) if line.strip())
-
-
-def _value(line: str, where: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        why = getattr(error, "msg", "it is nested too deeply")
-        raise ArgumentError(f"{where} is no JSON: {why}", hint="one value on each line") from None
+    def _is_private(self, *paths: Path) -> bool:
+        return self.private or is_private(self.patterns, self.roots, *paths)
 
 
-def _short(text: str) -> str:
-    """The beginning of a text, in one line."""
-    line = " ".join(text[: _NAME_LENGTH * 4].split())
-    return line if len(line) <= _NAME_LENGTH else line[: _NAME_LENGTH - 1] + "…"
+def _name(file: File) -> str:
+    return file.path + _range(file)
+
+
+def _reference(file: File) -> str:
+    """Write a file as a reference that leads to it alone from any folder."""
+    return f"{file.real}{_range(file)}"
+
+
+def _range(file: File) -> str:
+    if file.lines is None:
+        return ""
+    return f":{file.lines.first}-{'' if file.lines.last is None else file.lines.last}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from journeyman.pipelines.values import Row
 
-_BLOCK = 1 << 16
-
 
 class Results:
     """Writes rows to a file, or to standard output.
@@ -27,10 +24,12 @@ class Results:
     Args:
         path: the file; None for standard output.
         ordered: whether a row waits until all before it are written.
+        run: the run's id, which each line names, so that a file holds one run's rows alone.
     """
 
-    def __init__(self, path: Path | None, *, ordered: bool) -> None:
+    def __init__(self, path: Path | None, *, ordered: bool, run: str = "") -> None:
         self._path = path
+        self._run = run
         self._ordered = ordered
         self._handle: int | None = None
         self._written: set[int] = set()
@@ -44,7 +43,8 @@ class Results:
             The numbers of the items whose rows are in the file already.
 
         Raises:
-            ArgumentError: the file holds something else, or another process writes it.
+            ArgumentError: the file holds something else or another run's rows, or another process
+                writes it.
             PipelineError: it cannot be opened.
         """
         if self._path is None:
@@ -52,7 +52,7 @@ class Results:
             self._handle = sys.stdout.fileno()
             return set()
         try:
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._handle = os.open(self._path, _flags(self._path), 0o600)
         except OSError as error:
             raise _unwritable(self._path, error) from None
         try:
@@ -110,7 +110,8 @@ class Results:
         self._handle = None
 
     def _put(self, row: Row) -> None:
-        self._append(json.dumps(encode(row), ensure_ascii=False))
+        data = {"run": self._run, **encode(row)} if self._run else encode(row)
+        self._append(json.dumps(data, ensure_ascii=False))
         self._written.add(row.number)
 
     def _append(self, line: str) -> None:
@@ -133,6 +134,8 @@ class Results:
         return self._handle is not None and stat.S_ISREG(os.fstat(self._handle).st_mode)
 
     def _lock(self, handle: int) -> None:
+        import fcntl  # noqa: PLC0415 - not on every system
+
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -143,29 +146,55 @@ class Results:
 
     def _read(self, handle: int) -> set[int]:
         """Read which rows are there, and cut off a torn last line."""
-        text = b""
-        while block := os.pread(handle, _BLOCK, len(text)):
-            text += block
-        whole, torn = text[: text.rfind(b"\n") + 1], text[text.rfind(b"\n") + 1 :]
-        found = [self._number(place, line) for place, line in enumerate(whole.splitlines(), 1)]
-        if torn:
-            if not whole and not torn.startswith(b'{"number": '[: len(torn)]):
-                self._number(1, torn)
-            os.ftruncate(handle, len(whole))
-        return set(found)
+        with open(handle, "rb", closefd=False) as file:
+            found: set[int] = set()
+            whole = 0
+            for place, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    found.add(self._number(place, line))
+                    whole += len(line)
+                elif not found and not self._is_torn_row(line):
+                    raise self._foreign(place)
+        os.ftruncate(handle, whole)
+        return found
+
+    def _is_torn_row(self, line: bytes) -> bool:
+        """Whether a file's only line is the beginning of one of ours."""
+        begins = b'{"run": ' if self._run else b'{"number": '
+        return line.startswith(begins[: len(line)])
 
     def _number(self, place: int, line: bytes) -> int:
         try:
             row = json.loads(line)
-            number = row["number"]
-            if isinstance(number, int) and {"name", "value", "error"} <= row.keys():
-                return number
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise ArgumentError(
+            number: int = row["number"]
+            ours = isinstance(number, int) and {"name", "value", "error"} <= row.keys()
+            run = row.get("run", self._run)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise self._foreign(place) from None
+        if not ours:
+            raise self._foreign(place)
+        if self._run and run != self._run:
+            raise ArgumentError(
+                f"--out {self._path} holds the results of the run {run}",
+                hint="choose another file, remove that one, or go on with that run: "
+                f"journeyman pipeline resume {run}",
+            )
+        return number
+
+    def _foreign(self, place: int) -> ArgumentError:
+        return ArgumentError(
             f"--out {self._path}: line {place} is no result of a run",
             hint="choose a file that is not there yet",
         )
+
+
+def _flags(path: Path) -> int:
+    """How to open it: a pipe is never opened for reading too, else its reader's end goes unseen."""
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        is_file = True
+    return os.O_CREAT | os.O_APPEND | (os.O_RDWR if is_file else os.O_WRONLY)
 
 
 def report_place(out: Path, value: Any) -> Path:

@@ -69,9 +69,8 @@ async def drive(
         ArgumentError: the file of results holds something else.
         PipelineError: the database cannot be used, or another process is about this run.
     """
-    results = Results(
-        Path(run.options.out) if run.options.out else None, ordered=run.options.ordered
-    )
+    out = Path(run.options.out) if run.options.out else None
+    results = Results(out, ordered=run.options.ordered, run=run.id)
     written = await asyncio.to_thread(results.open)
     try:
         concurrency = run.options.concurrency

@@ -100,7 +100,7 @@ def _read_output(request: Request, repository: Repository, limit: int) -> GitRea
     named = request.revisions
     if request.command == "show":
         named = named or (Revisions("HEAD"),)
-    revisions = [_resolved(one, repository) for one in named]
+    revisions = [resolved(one, repository) for one in named]
     paths = request.paths or (() if repository.is_whole else (".",))
     output = repository.git.run(
         request.command, *COMMON, *of_commits, *request.flags, *revisions, "--", *paths, most=limit
@@ -163,7 +163,12 @@ def _from_top(file: str, repository: Repository) -> str:
     return path
 
 
-def _resolved(revisions: Revisions, repository: Repository) -> str:
+def resolved(revisions: Revisions, repository: Repository) -> str:
+    """Write revisions by the hashes of their commits.
+
+    Raises:
+        GitFailed: there is no such commit; other errors as in `Git.run`.
+    """
     first = _commit(revisions.first, repository)
     if not revisions.dots:
         return first
