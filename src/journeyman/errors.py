@@ -24,8 +24,6 @@ JourneymanError
 │   ├── RequestRejected      the backend does not accept this request as it is
 │   ├── BadReply             the reply is not what the protocol says
 │   └── CutStream            the stream ended before the reply did
-├── PipelineError            a run of a pipeline cannot begin or go on
-│   └── BudgetReached        the next call to Claude could pass the run's budget
 ├── CheckFailed              a reply came, but it is no answer
 └── HandedBack               every model of a tool's list failed: do it yourself
 
@@ -216,14 +214,6 @@ class BadReply(BackendError):
 
 class CutStream(BackendError):
     """The stream ended before the reply did."""
-
-
-class PipelineError(JourneymanError):
-    """A run of a pipeline cannot begin or go on."""
-
-
-class BudgetReached(PipelineError):
-    """The next call to Claude could pass the run's budget; it was not made."""
 
 
 class CheckFailed(JourneymanError):
