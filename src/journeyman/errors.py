@@ -9,7 +9,8 @@ JourneymanError
 ├── CacheError               the cache of answers cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
 ├── PipelineError            a pipeline's run, or the database that keeps it, cannot go on
-│   └── BudgetReached        the next call could pass the run's budget
+│   ├── BudgetReached        the next call could pass the run's budget
+│   └── RunsUnavailable      the database that keeps the runs cannot be used now
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
 │   ├── BackendUnavailable   what answers is broken, or falls silent
@@ -113,6 +114,10 @@ class PipelineError(JourneymanError):
 
 class BudgetReached(PipelineError):
     """The next call could pass the run's budget; the run stops and can be resumed."""
+
+
+class RunsUnavailable(PipelineError):
+    """The database that keeps the runs cannot be used now."""
 
 
 class DaemonError(JourneymanError):

@@ -61,6 +61,11 @@ _MIGRATIONS = (
     ALTER TABLE delegations ADD COLUMN confidence REAL;
     ALTER TABLE delegations ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    ALTER TABLE delegations ADD COLUMN run TEXT NOT NULL DEFAULT '';
+    ALTER TABLE delegations ADD COLUMN cost_usd REAL;
+    CREATE INDEX delegations_by_run ON delegations (run);
+    """,
 )
 
 
@@ -72,7 +77,8 @@ class Entry:
     `answering_seconds` are those from the answering model's first token to its last;
     `bytes_read` went to the model by reference, `bytes_returned` came back to the caller; `tries`
     holds one line for each model that failed, the check that it failed in brackets; `confidence` is
-    that of a label, `checks` are those that the answer passed.
+    that of a label, `checks` are those that the answer passed; `run` is the pipeline's run that it
+    was made for; `cost_usd` is what it was charged with, None for a model that charges nothing.
     """
 
     at: float
@@ -91,6 +97,8 @@ class Entry:
     error: str = ""
     confidence: float | None = None
     checks: tuple[str, ...] = ()
+    run: str = ""
+    cost_usd: float | None = None
 
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
@@ -114,6 +122,7 @@ class Filter:
     session: str = ""
     since: float = 0.0
     limit: int = 20
+    run: str = ""
 
 
 class Ledger:
@@ -201,7 +210,7 @@ class Ledger:
         chosen = chosen or Filter()
         conditions = ["at >= ?"]
         arguments: list[Any] = [chosen.since]
-        for column in ("tool", "outcome", "session"):
+        for column in ("tool", "outcome", "session", "run"):
             if value := getattr(chosen, column):
                 conditions.append(f"{column} = ?")
                 arguments.append(value)

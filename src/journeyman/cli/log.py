@@ -30,6 +30,7 @@ def log(
         ),
     ] = "",
     session: Annotated[str, typer.Option(help="Only this session.")] = "",
+    run: Annotated[str, typer.Option("--run", help="Only this run of a pipeline.")] = "",
     since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
@@ -37,11 +38,11 @@ def log(
 
     A narrow terminal leaves out columns and cuts long cells (…). In a pipe: tab-separated, no
     header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
-    seconds, bytes read, why.
+    seconds, bytes read, why, run, cost in USD.
     """
     from journeyman.ledger import Filter  # noqa: PLC0415 - sqlite3
 
-    entries = _read(Filter(tool, model, outcome, session, _moment(since), limit))
+    entries = _read(Filter(tool, model, outcome, session, _moment(since), limit, run))
     if as_json:
         for entry in entries:
             print(json.dumps(asdict(entry), ensure_ascii=False))
@@ -49,9 +50,12 @@ def log(
     from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
 
     header = ["when", "tool", "model", "outcome", "in", "out", "first", "seconds", "read", "why"]
+    header += ["run", "usd"]
     when = "%m-%d %H:%M" if sys.stdout.isatty() else "%Y-%m-%d %H:%M:%S"
     rows = [_row(entry, when) for entry in entries]
-    print_table(header, rows, spare=["first", "read", "in", "out", "seconds"])
+    if sys.stdout.isatty():
+        header, rows = _without_empty(header, rows, ("run", "usd"))
+    print_table(header, rows, spare=["run", "first", "read", "in", "out", "seconds"])
 
 
 def _read(chosen: Filter) -> list[Entry]:
@@ -85,7 +89,21 @@ def _row(entry: Entry, when: str) -> list[str]:
         f"{entry.seconds:.2f}",
         _number(entry.bytes_read),
         entry.error or " | ".join(entry.tries),
+        entry.run,
+        "" if entry.cost_usd is None else f"{entry.cost_usd:.6f}",
     ]
+
+
+def _without_empty(
+    header: list[str], rows: list[list[str]], names: tuple[str, ...]
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out these columns where they say nothing: who uses no pipeline sees none of it."""
+    kept = [
+        place
+        for place, name in enumerate(header)
+        if name not in names or any(row[place] for row in rows)
+    ]
+    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def _number(value: int | None) -> str:

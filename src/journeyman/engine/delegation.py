@@ -168,7 +168,8 @@ class Delegation:
 
     def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
         """Leave out the cloud where something is private; the refusal counts as a try."""
-        private = [source.path for source in material.sources if source.private]
+        private = ["this job"] if self.job.private else []
+        private += [source.path for source in material.sources if source.private]
         left = []
         for name in names:
             backend, _ = self.catalog.find(name)

@@ -310,6 +310,7 @@ class Engine:
             error=error,
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
+            run=delegation.session.run,
         )
         try:
             self._open_ledger().record(entry)

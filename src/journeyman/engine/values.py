@@ -28,7 +28,8 @@ class Session:
     may be read; `name` is what the ledger calls it. `ask_roots` asks the client for its folders;
     it is called only when a reference is not found in those that are known. `keys` are the keys
     of its own environment, by the variable's name. `localize` rewrites a reference of a client that
-    shares no disk with us, or refuses it; such a session sees no roots but its own.
+    shares no disk with us, or refuses it; such a session sees no roots but its own. `run` is the
+    pipeline's run that it works for, for the ledger.
     """
 
     project: Path
@@ -55,6 +56,7 @@ class Job:
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
         remember: whether an answer that was given before will do, and this one is kept.
+        private: no cloud model may see any of it, texts and arguments included.
     """
 
     tool: str

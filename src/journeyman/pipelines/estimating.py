@@ -116,7 +116,7 @@ async def _walk(calls: _Calls, function: Callable[[Any], Awaitable[Any]], given:
     except JourneymanError as error:
         calls.noted.problems[str(error)] = None
     except Exception as error:  # noqa: BLE001 - it may not like what stands for an answer
-        calls.noted.problems[f"{calls.step}: {type(error).__name__}: {error}"] = None
+        calls.noted.problems[f"{calls.name}: {type(error).__name__}: {error}"] = None
     finally:
         CONTEXT.reset(token)
     return None
@@ -179,7 +179,7 @@ class _Calls:
 
     config: Config
     run: Run
-    step: str
+    name: str
     noted: _Noted
     shut: str
     private: bool
@@ -222,10 +222,10 @@ class _Calls:
             self.noted.local[instead] += 1
             return Reply("word " * _WORDS, instead, stood_in=True, note=self.shut)
         if private or self.private:
-            raise JourneymanError(f"step {self.step!r} would be refused: it is private")
+            raise JourneymanError(f"step {self.name!r} would be refused: it is private")
         data = claude_data(
             self.config.claude_api,
-            step=self.step,
+            step=self.name,
             prompt=prompt,
             model=model,
             system=system,

@@ -7,6 +7,7 @@ import importlib.util
 import pkgutil
 import sys
 from difflib import get_close_matches
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def ready_names() -> list[str]:
+@cache
+def ready_names() -> tuple[str, ...]:
     """The names of the pipelines that come with Journeyman."""
-    return sorted(one.name.replace("_", "-") for one in pkgutil.iter_modules(ready.__path__))
+    found = (one.name.replace("_", "-") for one in pkgutil.iter_modules(ready.__path__))
+    return tuple(sorted(found))
 
 
 def full_name(name: str) -> str:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journeyman.errors import PipelineError
+from journeyman.errors import PipelineError, RunsUnavailable
 from journeyman.pipelines.durable.engine import forget_queue, under_way
 from journeyman.pipelines.durable.workflows import enqueue_item
 from journeyman.pipelines.durable.working import is_dead, working
 from journeyman.pipelines.results import Results
+from journeyman.pipelines.spending import spend_of
+from journeyman.pipelines.store.runs import Runs, prepare
 from journeyman.pipelines.values import Standing
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from journeyman.pipelines.values import Item
 
 _LOOK_SECONDS = 0.2
+_STILL_SECONDS = 10.0
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -35,6 +39,9 @@ class _Watch:
     run: Run
     results: Results
     started: float = field(default_factory=time.monotonic)
+    seen: float = field(default_factory=time.monotonic)
+    moved: float = field(default_factory=time.monotonic)
+    done: int = 0
     done_before: int = 0
     per_model: Counter[str] = field(default_factory=Counter)
 
@@ -80,6 +87,44 @@ async def drive(
         results.close()
 
 
+def _done(database: Database, run: Run) -> Run | None:
+    """The run as it is kept, if it is done; with what was said of its results now."""
+    prepare(database)
+    known = Runs(database).find(run.id)
+    return replace(known, options=run.options) if known.state == "done" else None
+
+
+def _write_again(database: Database, run: Run, hear: Callable[[Standing], None]) -> Run:
+    """Write the results of a run that is done; nothing is asked."""
+    runs = Runs(database)
+    out = Path(run.options.out) if run.options.out else None
+    results = Results(out, ordered=run.options.ordered)
+    results.open()
+    try:
+        for row in runs.rows(run.id):
+            results.write(row)
+        if run.value is not None:
+            results.finish(run.value)
+    finally:
+        results.close()
+    counts, spend = runs.counts(run.id), spend_of(database, run.id)
+    hear(
+        Standing(
+            done=counts.done,
+            of=run.items,
+            failed=counts.failed,
+            repeated=counts.repeated,
+            spent_usd=spend.spent_usd,
+            budget_usd=run.options.budget_usd,
+            per_model={},
+            seconds=0.0,
+            seconds_left=None,
+        )
+    )
+    database.close()
+    return run
+
+
 def _begin(here: Working, run: Run, items: Sequence[Item] | None) -> int:
     """Make the run, or set it going again; returns the number of the attempt."""
     for one in here.workers.all():
@@ -103,31 +148,66 @@ def _compare(here: Working, run: str, written: set[int]) -> None:
         here.runs.mark_written(run, sorted(written))
 
 
-async def _enqueue(here: Working, run: Run) -> None:
-    """Put every item without a row into the queue that is not there already."""
+async def _enqueue(here: Working, run: Run) -> int:
+    """Put whatever is neither done nor in a queue into one; returns how much that was."""
     waiting = await asyncio.to_thread(here.runs.waiting, run.id)
+    there = await under_way(run.id)
     if not waiting:
-        await here.stage.all_done(run)
-        return
-    there = {int(one.split(":")[1]) for one in await under_way(run.id)}
-    for number in waiting:
-        if number not in there:
-            await enqueue_item(here.items_queue, run.id, number, run.attempt)
+        if 0 not in there:
+            await here.stage.all_done(run)
+        return int(0 not in there)
+    missing = [number for number in waiting if number not in there]
+    for number in missing:
+        await enqueue_item(here.items_queue, run.id, number, run.attempt)
+    return len(missing)
 
 
 async def _watch(here: Working, watch: _Watch, hear: Callable[[Standing], None]) -> Run:
     """Write the results as they come until the run is over."""
     watch.done_before = (await asyncio.to_thread(here.runs.counts, watch.run.id)).done
     while True:
-        run = await asyncio.to_thread(here.runs.find, watch.run.id)
-        await asyncio.to_thread(_collect, here, watch)
-        hear(await asyncio.to_thread(_standing, here, watch))
-        if run.state != "running":
-            here.stage.cancel(run.id)
-            if run.value is not None:
-                await asyncio.to_thread(watch.results.finish, run.value)
-            return run
+        try:
+            run = await asyncio.to_thread(here.runs.find, watch.run.id)
+            await asyncio.to_thread(_collect, here, watch)
+            standing = await asyncio.to_thread(_standing, here, watch)
+            await _mend(here, watch, standing)
+        except RunsUnavailable:
+            if time.monotonic() - watch.seen > _PATIENCE_SECONDS:
+                raise
+        else:
+            watch.seen = time.monotonic()
+            hear(standing)
+            # At the budget what is under way is paid for: it comes to its end, but for batches,
+            # which take hours; those are waited for when the run is resumed.
+            if run.state == "cancelled" or (run.state != "running" and run.options.batch):
+                here.stage.cancel(run.id)
+            if run.state != "running" and run.id not in here.stage.active:
+                await asyncio.to_thread(_finish, here, watch, run)
+                hear(await asyncio.to_thread(_standing, here, watch))
+                return run
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _mend(here: Working, watch: _Watch, standing: Standing) -> None:
+    """If nothing was done for a while, see whether something fell out of the queues.
+
+    That is so where the database went away in the middle of an item.
+    """
+    if standing.done != watch.done:
+        watch.done, watch.moved = standing.done, time.monotonic()
+    if time.monotonic() - watch.moved < _STILL_SECONDS:
+        return
+    watch.moved = time.monotonic()
+    following = replace(watch.run, attempt=watch.run.attempt + 1)
+    if await _enqueue(here, following):
+        watch.run = following
+        await asyncio.to_thread(here.runs.note_attempt, following.id, following.attempt)
+
+
+def _finish(here: Working, watch: _Watch, run: Run) -> None:
+    _collect(here, watch)
+    if run.value is not None:
+        watch.results.finish(run.value)
 
 
 def _collect(here: Working, watch: _Watch) -> None:

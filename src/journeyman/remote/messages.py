@@ -64,7 +64,8 @@ def job_of(data: object) -> Job:
 def session_data(session: Session) -> dict[str, Any]:
     """Write a session's folders and name; its keys went along with the hello."""
     folders = [str(root.absolute()) for root in session.roots]
-    return {"project": str(session.project.absolute()), "roots": folders, "name": session.name}
+    project = str(session.project.absolute())
+    return {"project": project, "roots": folders, "name": session.name, "run": session.run}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class _SessionRecord:
     project: Path
     roots: tuple[Path, ...] = ()
     name: str = ""
+    run: str = ""
 
 
 def session_of(data: object, keys: Mapping[str, str]) -> Session:
@@ -80,7 +82,7 @@ def session_of(data: object, keys: Mapping[str, str]) -> Session:
     for folder in (record.project, *record.roots):
         if not folder.is_absolute():
             raise Malformed(f"session: the folder {str(folder)!r} is not absolute")
-    return Session(record.project, record.roots, record.name, keys=keys)
+    return Session(record.project, record.roots, record.name, keys=keys, run=record.run)
 
 
 def progress_data(progress: Progress) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from dbos import DBOS, DBOSPortableJSONSerializer
 
 from journeyman.errors import PipelineError
-from journeyman.pipelines.durable.workflows import CALL, CLAUDE, FREE, ITEM, backend_queue, serve
+from journeyman.pipelines.durable.workflows import (
+    CALL,
+    CLAUDE,
+    END,
+    FREE,
+    ITEM,
+    backend_queue,
+    serve,
+)
 from journeyman.pipelines.store.values import Worker
 
 if TYPE_CHECKING:
@@ -63,7 +71,7 @@ async def launch(
     Raises:
         PipelineError: the database cannot be used.
     """
-    serve(work)
+    serve(work, alone=not database.is_shared)
     logging.getLogger("dbos").setLevel(logging.CRITICAL)
     # On SQLite a process works for its own run alone: another may have other keys and models.
     version = SHARED if database.is_shared else f"run:{worker.run}"
@@ -113,16 +121,16 @@ def stop() -> None:
     DBOS.destroy()
 
 
-async def under_way(run: str) -> set[str]:
-    """The ids of a run's items that wait in a queue or are worked on."""
+async def under_way(run: str) -> set[int]:
+    """The numbers of a run's items that wait in a queue or are worked on; 0 for its end."""
     found = await DBOS.list_workflows_async(
         workflow_id_prefix=f"{run}:",
-        name=ITEM,
+        name=[ITEM, END],
         status=_UNFINISHED,
         load_input=False,
         load_output=False,
     )
-    return {one.workflow_id for one in found}
+    return {_parts(one.workflow_id)[2] for one in found}
 
 
 async def forget_queue(name: str) -> None:

@@ -21,6 +21,7 @@ from journeyman.errors import (
     JourneymanError,
     PipelineError,
     PrivateRefused,
+    RunsUnavailable,
 )
 from journeyman.pipelines.calls import CONTEXT
 from journeyman.pipelines.durable.calling import DurableCalls, Stopped
@@ -117,7 +118,6 @@ class Stage:
         item, has_row = await asyncio.to_thread(self.runs.item, run_id, number)
         if run.state != "running" or has_row:
             return
-        row = Row(number, item.name, private=item.private)
 
         async def each() -> Any:
             pipeline = find_pipeline(run.pipeline)
@@ -130,6 +130,8 @@ class Stage:
         made: list[DurableCalls] = []
         try:
             value, error = await self._tracked(run_id, each()), ""
+        except RunsUnavailable:
+            raise  # nothing is lost: whoever watches the run has the item done again
         except _OF_ALL as reason:
             await self._end_run(run, reason)
             return
@@ -141,14 +143,13 @@ class Stage:
             value, error = None, f"{type(reason).__name__}: {reason}"
             lines = "".join(traceback.format_exception(reason)).strip()
             await asyncio.to_thread(self.runs.tell, run_id, f"item {number} failed:\n{lines}")
-        calls = made[0]
         row = Row(
             number,
             item.name,
             value=value,
             error=error,
-            models=tuple(dict.fromkeys(calls.models)),
-            cost_usd=calls.cost_usd,
+            models=tuple(dict.fromkeys(model for calls in made for model in calls.models)),
+            cost_usd=sum(calls.cost_usd for calls in made),
             private=item.private,
             repeated=await asyncio.to_thread(self.runs.repeated, run_id, number),
         )
@@ -165,9 +166,15 @@ class Stage:
     async def do_end(self, run_id: str) -> None:
         """Call the pipeline's `finish` with every row."""
         run = await asyncio.to_thread(self.runs.find, run_id)
-        pipeline = find_pipeline(run.pipeline)
-        finish = pipeline.end
-        if run.state != "running" or finish is None:
+        if run.state != "running":
+            return
+        try:
+            finish = find_pipeline(run.pipeline).end
+        except JourneymanError as reason:
+            await self._end_run(run, reason)
+            return
+        if finish is None:
+            await asyncio.to_thread(self.runs.change, run_id, state="done")
             return
         rows = await asyncio.to_thread(lambda: list(self.runs.rows(run_id)))
         private = any(row.private for row in rows)
@@ -177,6 +184,8 @@ class Stage:
             value = _plain(await self._tracked(run_id, doing))
         except Stopped:
             return
+        except RunsUnavailable:
+            raise
         except JourneymanError as reason:
             await self._end_run(run, reason)
         except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
@@ -193,7 +202,6 @@ class Stage:
         hint = f" ({reason.hint})" if reason.hint else ""
         await asyncio.to_thread(self.runs.change, run.id, state=state, error=f"{reason}{hint}")
         await self.tell_once(run.id, f"stopped: {reason}")
-        self.cancel(run.id)
 
     async def do_call(self, call: str, run_id: str, number: int, request: str) -> str:
         """Make one call; what it came to is JSON with "value", "error" or "stopped"."""

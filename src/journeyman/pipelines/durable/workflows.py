@@ -9,7 +9,7 @@ is what that promises: a call that was under way when its process died is made a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dbos import DBOS, SetWorkflowID
@@ -24,6 +24,8 @@ FREE = "free"
 CLAUDE = "claude"
 
 _POLL_SECONDS = 0.5
+_POLL_FREE_SECONDS = 5.0
+_POLL_OWN_SECONDS = 60.0
 _NO_LIMIT = 2**31
 
 
@@ -45,16 +47,23 @@ class _Here:
     """What this process works with; DBOS has one registry for each process."""
 
     work: Work | None = None
-    results: dict[str, asyncio.Future[str]] | None = None
+    results: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+    alone: bool = False
 
 
 _here = _Here()
 
 
-def serve(work: Work | None) -> None:
-    """Say who does the work of this process; None: nobody any more."""
+def serve(work: Work | None, *, alone: bool = False) -> None:
+    """Say who does the work of this process.
+
+    Args:
+        work: does it; None: nobody any more.
+        alone: no other process takes calls, so nobody need look whether one did.
+    """
     _here.work = work
     _here.results = {}
+    _here.alone = alone
 
 
 def _work() -> Work:
@@ -72,7 +81,7 @@ async def _item(run: str, number: int) -> None:
 async def _call(run: str, number: int, request: str) -> str:
     call = DBOS.workflow_id or ""
     result = await _work().do_call(call, run, number, request)
-    future = (_here.results or {}).get(call)
+    future = _here.results.get(call)
     if future is not None and not future.done():
         future.set_result(result)
     return result
@@ -102,12 +111,12 @@ async def enqueue_end(run: str, attempt: int) -> None:
 
 async def result_of_call(queue: str, call: str, run: str, number: int, request: str) -> str:
     """Have a call made and wait for its result; one that was made before is not made again."""
-    results = _here.results if _here.results is not None else {}
+    results = _here.results
     future = results.setdefault(call, asyncio.get_running_loop().create_future())
     try:
         with SetWorkflowID(call):
             handle = await DBOS.enqueue_workflow_async(queue, _call, run, number, request)
-        polled = asyncio.ensure_future(handle.get_result(polling_interval_sec=_POLL_SECONDS))
+        polled = asyncio.ensure_future(handle.get_result(polling_interval_sec=_poll(queue)))
         try:
             await asyncio.wait({future, polled}, return_when=asyncio.FIRST_COMPLETED)
             return future.result() if future.done() else polled.result()
@@ -118,6 +127,13 @@ async def result_of_call(queue: str, call: str, run: str, number: int, request: 
             polled.cancel()
     finally:
         results.pop(call, None)
+
+
+def _poll(queue: str) -> float:
+    """How often to look whether another process has made a call; ours tell at once."""
+    if _here.alone:
+        return _POLL_OWN_SECONDS
+    return _POLL_FREE_SECONDS if queue == FREE else _POLL_SECONDS
 
 
 async def make_again(queue: str, call: str) -> None:

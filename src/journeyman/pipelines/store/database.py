@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from journeyman.errors import ArgumentError, PipelineError
+from journeyman.errors import ArgumentError, RunsUnavailable
 from journeyman.paths import data_folder
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Database:
         url: as `engine_url` gives it.
 
     Raises:
-        PipelineError: it cannot be opened.
+        RunsUnavailable: it cannot be opened.
     """
 
     def __init__(self, url: sa.URL) -> None:
@@ -96,7 +96,7 @@ class Database:
             if not file.exists():  # it tells what was read and answered: for its owner alone
                 file.touch(mode=0o600, exist_ok=True)
         except OSError as error:
-            raise PipelineError(
+            raise RunsUnavailable(
                 f"the runs cannot be kept in {file}: {error.strerror}",
                 hint="free the disk or mend the folder's rights, or choose another by --engine",
             ) from None
@@ -106,7 +106,7 @@ class Database:
         """Lend a connection to read by.
 
         Raises:
-            PipelineError: the database cannot be reached or used.
+            RunsUnavailable: the database cannot be reached or used.
         """
         with self._told(), self.engine.connect() as connection:
             yield connection
@@ -116,7 +116,7 @@ class Database:
         """Lend a connection whose changes are made all or not at all.
 
         Raises:
-            PipelineError: the database cannot be reached or used.
+            RunsUnavailable: the database cannot be reached or used.
         """
         with self._told():
             if self.is_shared:
@@ -145,12 +145,12 @@ class Database:
         self.engine.dispose()
 
 
-def unusable(url: sa.URL, error: Exception) -> PipelineError:
+def unusable(url: sa.URL, error: Exception) -> RunsUnavailable:
     """Say in one line what is wrong with the database."""
     why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     where = url.database if not is_shared(url) else f"{url.host or 'the local'}/{url.database}"
     hint = "is the server up, and may this user in?" if is_shared(url) else "is the disk full?"
-    return PipelineError(f"the runs' database {where} cannot be used: {why}", hint=hint)
+    return RunsUnavailable(f"the runs' database {where} cannot be used: {why}", hint=hint)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

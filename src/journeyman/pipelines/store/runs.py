@@ -36,7 +36,7 @@ def prepare(database: Database) -> None:
     """Make what tables are missing.
 
     Raises:
-        PipelineError: the database cannot be used.
+        RunsUnavailable: the database cannot be used.
     """
     with database.writing() as connection:
         if database.is_shared:
@@ -45,7 +45,7 @@ def prepare(database: Database) -> None:
 
 
 class Runs:
-    """The runs of a database; every method raises PipelineError if that cannot be used."""
+    """The runs of a database; every method raises RunsUnavailable if that cannot be used."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -110,6 +110,11 @@ class Runs:
             )
             found = _one(connection, run)
         return found.attempt if found else 0
+
+    def note_attempt(self, run: str, attempt: int) -> None:
+        """Keep the number of the attempt that goes on."""
+        with self._database.writing() as connection:
+            connection.execute(RUNS.update().where(RUNS.c.id == run).values(attempt=attempt))
 
     def state(self, run: str) -> State | None:
         """Where a run stands; None if there is none."""

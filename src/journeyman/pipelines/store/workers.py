@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """The workers of a database; every method raises PipelineError if that cannot be used."""
+    """The workers of a database; every method raises RunsUnavailable if that cannot be used."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
