@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,5 +171,7 @@ async def _end(here: Working, *, launched: bool) -> None:
         here.stage.cancel_all()
         if launched:
             await asyncio.to_thread(stop)
+            # DBOS took its threads along, and they were the loop's.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         await here.stage.close()
         here.database.close()

@@ -8,6 +8,7 @@ The rows hold what was found in each document, `results.report.md` the report.
 
 from collections.abc import Sequence
 
+from journeyman.errors import HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline, setting
 from journeyman.pipelines.reporting import material_of, report_of
 
@@ -39,16 +40,25 @@ async def analyze_documents(item: Item) -> object:
 
 @analyze_documents.finish
 async def report(rows: Sequence[Row]) -> str:
-    """Answer the question from what was found."""
+    """Answer the question from what was found, and list it."""
     title = "Analysis of the documents"
-    found = material_of(rows)
-    if not found:
+    good = [row for row in rows if not row.failed]
+    if not good:
         return report_of(title, "No document could be read.", rows)
-    question = setting("question", "What do these documents say? Where do they agree or differ?")
-    reply = await claude(
-        f"{question}\n\nEach line holds what was found in one document. Answer from these lines "
-        "alone, in Markdown without a title, and name the documents that you speak of.",
-        texts={"documents": found},
-        instead=LOCAL,
-    )
-    return report_of(title, reply.text, rows, reply)
+    question = setting("question", "What do these documents say? Answer in a few sentences.")
+    try:
+        reply = await claude(
+            f"{question} Each line holds what was found in one document: answer from these alone.",
+            texts={"documents": material_of(good)},
+            instead=LOCAL,
+        )
+    except HandedBack as error:  # the local model that stood in for Claude
+        text, reply = f"No synthesis: {error}.", None
+    else:
+        text = reply.text
+    return report_of(title, f"{text}\n\n## Documents\n\n{_listed(good)}", rows, reply)
+
+
+def _listed(rows: Sequence[Row]) -> str:
+    found = ((row.name, row.value["title"], ", ".join(row.value["topics"])) for row in rows)
+    return "\n".join(f"- {name}: {title} ({topics})" for name, title, topics in found)
