@@ -248,7 +248,7 @@ HINTS = [
         (
             "the top of the file takes: roots, backends, tools, embedded, references, ledger, "
             "cache, each, "
-            "queue, daemon, http"
+            "queue, daemon, http, pipelines, claude_api"
         ),
     ),
     ("[ledger]\nzzz = 1", "[ledger] takes: path"),

@@ -18,6 +18,7 @@ from journeyman.errors import (
     BudgetReached,
     ConfigError,
     DaemonError,
+    HandedBack,
     JourneymanError,
     PipelineError,
     PrivateRefused,
@@ -138,7 +139,7 @@ class Stage:
         except Stopped:
             return
         except JourneymanError as reason:
-            value, error = None, str(reason)
+            value, error = None, why(reason)
         except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
             value, error = None, f"{type(reason).__name__}: {reason}"
             lines = "".join(traceback.format_exception(reason)).strip()
@@ -200,8 +201,8 @@ class Stage:
         """Stop a run; it can be resumed once the reason is gone."""
         state: State = "budget" if isinstance(reason, BudgetReached) else "failed"
         hint = f" ({reason.hint})" if reason.hint else ""
-        await asyncio.to_thread(self.runs.change, run.id, state=state, error=f"{reason}{hint}")
-        await self.tell_once(run.id, f"stopped: {reason}")
+        await asyncio.to_thread(self.runs.change, run.id, state=state, error=why(reason) + hint)
+        await self.tell_once(run.id, f"stopped: {why(reason)}")
 
     async def do_call(self, call: str, run_id: str, number: int, request: str) -> str:
         """Make one call; what it came to is JSON with "value", "error" or "stopped"."""
@@ -272,6 +273,13 @@ class Stage:
 def _is_cancelled() -> bool:
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
+
+
+def why(error: JourneymanError) -> str:
+    """An error in one line; of a hand-back also what the last model came to."""
+    if isinstance(error, HandedBack) and error.tries:
+        return f"{error}: {error.tries[-1]}"
+    return str(error)
 
 
 async def _alone(calls: DurableCalls, function: Callable[[], Awaitable[Any]]) -> Any:
