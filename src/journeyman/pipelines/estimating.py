@@ -16,7 +16,7 @@ from journeyman.engine.tools import find_tool
 from journeyman.engine.values import UNSURE, Answer, Figures, Session
 from journeyman.errors import JourneymanError
 from journeyman.pipelines.calls import CONTEXT
-from journeyman.pipelines.claude.prices import Tokens, cost_of, worst_case
+from journeyman.pipelines.claude_api.prices import Tokens, cost_of, worst_case
 from journeyman.pipelines.durable.calling import claude_data
 from journeyman.pipelines.durable.claude_side import ClaudeSide, request_of
 from journeyman.pipelines.finding import find_pipeline
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from journeyman.config.models import Config
-    from journeyman.pipelines.claude.request import ClaudeRequest
+    from journeyman.pipelines.claude_api.request import ClaudeRequest
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import Run
     from journeyman.pipelines.values import Item

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from journeyman.pipelines.claude.budget import Purse
+from journeyman.pipelines.claude_api.budget import Purse
 
 if TYPE_CHECKING:
-    from journeyman.pipelines.claude.budget import Spend
+    from journeyman.pipelines.claude_api.budget import Spend
     from journeyman.pipelines.store.database import Database
 
 

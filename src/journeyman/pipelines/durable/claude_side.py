@@ -8,10 +8,10 @@ from journeyman.engine.intake import read_material
 from journeyman.engine.values import Job
 from journeyman.errors import ConfigError, PrivateRefused
 from journeyman.ledger import Ledger, ledger_path
-from journeyman.pipelines.claude.budget import Purse
-from journeyman.pipelines.claude.gate import ClaudeGate
-from journeyman.pipelines.claude.keys import has_key
-from journeyman.pipelines.claude.request import ClaudeRequest
+from journeyman.pipelines.claude_api.budget import Purse
+from journeyman.pipelines.claude_api.gate import ClaudeGate
+from journeyman.pipelines.claude_api.keys import has_key
+from journeyman.pipelines.claude_api.request import ClaudeRequest
 from journeyman.pipelines.values import Reply
 from journeyman.remote.coding import encode
 

@@ -53,12 +53,11 @@ async def report(rows: Sequence[Row]) -> str:
             instead=LOCAL,
         )
     except HandedBack as error:  # the local model that stood in for Claude
-        text, reply = f"No synthesis: {error}.", None
-    else:
-        text = reply.text
-    return report_of(title, f"{text}\n\n## Documents\n\n{_listed(good)}", rows, reply)
+        return report_of(title, f"No synthesis: {error}.\n\n{_listed(good)}", rows)
+    return report_of(title, f"{reply.text}\n\n{_listed(good)}", rows, reply)
 
 
 def _listed(rows: Sequence[Row]) -> str:
     found = ((row.name, row.value["title"], ", ".join(row.value["topics"])) for row in rows)
-    return "\n".join(f"- {name}: {title} ({topics})" for name, title, topics in found)
+    lines = [f"- {name}: {title} ({topics})" for name, title, topics in found]
+    return "\n".join(["## Documents", "", *lines])

@@ -21,9 +21,9 @@ from journeyman.errors import (
     ModelUnknown,
 )
 from journeyman.ledger import Entry
-from journeyman.pipelines.claude.batches import Batches, NotSent, Timing
-from journeyman.pipelines.claude.budget import Call, Purse, Spend
-from journeyman.pipelines.claude.client import (
+from journeyman.pipelines.claude_api.batches import Batches, NotSent, Timing
+from journeyman.pipelines.claude_api.budget import Call, Purse, Spend
+from journeyman.pipelines.claude_api.client import (
     ClaudeClient,
     Sending,
     byte_bound,
@@ -31,9 +31,9 @@ from journeyman.pipelines.claude.client import (
     tokens_of,
     watched,
 )
-from journeyman.pipelines.claude.faults import BACKEND
-from journeyman.pipelines.claude.keys import access
-from journeyman.pipelines.claude.prices import (
+from journeyman.pipelines.claude_api.faults import BACKEND
+from journeyman.pipelines.claude_api.keys import access
+from journeyman.pipelines.claude_api.prices import (
     Tokens,
     budget_in_nanos,
     cost_of,
@@ -41,7 +41,7 @@ from journeyman.pipelines.claude.prices import (
     in_nanos,
     worst_case,
 )
-from journeyman.pipelines.claude.request import ClaudeAnswer
+from journeyman.pipelines.claude_api.request import ClaudeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from journeyman.config.pipelines import ClaudeApiConfig
     from journeyman.ledger import Ledger, Outcome
-    from journeyman.pipelines.claude.request import ClaudeRequest
+    from journeyman.pipelines.claude_api.request import ClaudeRequest
 
 SESSION = "pipeline"
 """What the ledger calls the session of a pipeline's call to Claude."""

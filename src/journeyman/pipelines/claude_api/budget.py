@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from journeyman.errors import BudgetReached
-from journeyman.pipelines.claude import calls_table
-from journeyman.pipelines.claude.calls_table import (
+from journeyman.pipelines.claude_api import calls_table
+from journeyman.pipelines.claude_api.calls_table import (
     FAILED,
     IN_FLIGHT,
     OPEN,
@@ -26,8 +26,8 @@ from journeyman.pipelines.claude.calls_table import (
     WAITING,
     calls,
 )
-from journeyman.pipelines.claude.prices import in_dollars
-from journeyman.pipelines.claude.request import ClaudeAnswer
+from journeyman.pipelines.claude_api.prices import in_dollars
+from journeyman.pipelines.claude_api.request import ClaudeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

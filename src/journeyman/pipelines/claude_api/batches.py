@@ -16,16 +16,16 @@ import anthropic
 import httpx2
 
 from journeyman.errors import BackendUnavailable, BadReply, DeadlinePassed, JourneymanError
-from journeyman.pipelines.claude.client import Sending, parameters, watched
-from journeyman.pipelines.claude.faults import BACKEND, of_type, translated
+from journeyman.pipelines.claude_api.client import Sending, parameters, watched
+from journeyman.pipelines.claude_api.faults import BACKEND, of_type, translated
 
 if TYPE_CHECKING:
     from anthropic.types import Message
     from anthropic.types.messages import MessageBatchIndividualResponse
 
-    from journeyman.pipelines.claude.budget import Purse
-    from journeyman.pipelines.claude.client import ClaudeClient
-    from journeyman.pipelines.claude.request import ClaudeRequest
+    from journeyman.pipelines.claude_api.budget import Purse
+    from journeyman.pipelines.claude_api.client import ClaudeClient
+    from journeyman.pipelines.claude_api.request import ClaudeRequest
 
 _GROWTH = 1.5
 _CANNOT = "the batch {batch} was {what} before this request was done; it cost nothing"

@@ -12,16 +12,16 @@ import httpx2
 
 from journeyman.engine.prompt import DATA_NOTICE, material_blocks
 from journeyman.errors import BadReply, CheckFailed, JourneymanError
-from journeyman.pipelines.claude.faults import BACKEND, translated
-from journeyman.pipelines.claude.prices import Tokens
+from journeyman.pipelines.claude_api.faults import BACKEND, translated
+from journeyman.pipelines.claude_api.prices import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from anthropic.types import Message
 
-    from journeyman.pipelines.claude.keys import Access
-    from journeyman.pipelines.claude.request import ClaudeRequest
+    from journeyman.pipelines.claude_api.keys import Access
+    from journeyman.pipelines.claude_api.request import ClaudeRequest
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
