@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, overload
 
 from journeyman.errors import ArgumentError
 from journeyman.pipelines.values import Item, Row
 
-Each = Callable[[Item], Awaitable[Any]]
-Finish = Callable[[Sequence[Row]], Awaitable[Any]]
+Each = Callable[[Item], Coroutine[Any, Any, Any]]
+Finish = Callable[[Sequence[Row]], Coroutine[Any, Any, Any]]
+End = TypeVar("End", bound=Finish)
 
 
 class Pipeline:
@@ -31,7 +32,7 @@ class Pipeline:
         self.doc = inspect.getdoc(each) or ""
         self.end: Finish | None = None
 
-    def finish(self, function: Finish) -> Finish:
+    def finish(self, function: End) -> End:
         """Register the function that is called once with all rows, in the order of the items.
 
         Raises:

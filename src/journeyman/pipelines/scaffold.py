@@ -12,6 +12,9 @@ from pathlib import Path
 from journeyman.errors import ArgumentError
 
 _TEMPLATES = ("pipeline.py.txt", "test_pipeline.py.txt")
+_LONGEST_NAME = 32
+# What the script itself imports and defines, and what tests import.
+_TAKEN = frozenset({"ask", "claude", "journeyman", "pipeline", "pytest", "report", "report_of"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def scaffold(name: str) -> Scaffold:
     """
     place = Path(name.removesuffix(".py"))
     module = place.name.replace("-", "_")
-    if not _is_name(module):
+    if reason := _reason_against(module):
         raise ArgumentError(
-            f"{name!r} is no name for a pipeline", hint="letters, digits and -, such as sort-mail"
+            f"{name!r} is no name for a pipeline: {reason}", hint="such as sort-mail"
         )
     script = place.with_name(f"{module}.py")
     test = place.with_name(f"test_{module}.py")
@@ -77,25 +80,28 @@ def scaffold(name: str) -> Scaffold:
         "MODULE": module,
         "SUMMARY": module.replace("_", " ").strip().capitalize(),
         "FILE": f"{module}.py",
+        "NAMES": ", ".join(sorted([module, "report"])),
     }
     texts = (files("journeyman.pipelines").joinpath("templates", one) for one in _TEMPLATES)
     script_text, test_text = (_filled(one.read_text("utf-8"), words) for one in texts)
     return Scaffold(script, test, (script_text, test_text))
 
 
-def _is_name(module: str) -> bool:
-    """Whether a module of that name can be imported, hides no other, and is no name used in it."""
-    return (
-        re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", module) is not None
-        and not keyword.iskeyword(module)
-        and module not in sys.stdlib_module_names
-        and module not in {"journeyman", "report", "ask", "claude", "pipeline"}
-        and not module.startswith("test_")
-    )
+def _reason_against(module: str) -> str:
+    """Why no pipeline's module may be called so; empty if it may."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", module):
+        return "it is made of letters, digits and -, a letter first"
+    if len(module) > _LONGEST_NAME:
+        return f"it is longer than {_LONGEST_NAME} characters"
+    if keyword.iskeyword(module) or module.startswith("test_"):
+        return "it means something else to Python or pytest"
+    if module in sys.stdlib_module_names or module in _TAKEN:
+        return f"it would hide another {module}"
+    return ""
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    return re.sub(r"FUNCTION|MODULE|SUMMARY|FILE", lambda match: words[match[0]], template)
+    return re.sub(r"FUNCTION|MODULE|SUMMARY|FILE|NAMES", lambda match: words[match[0]], template)
 
 
 def _there(path: Path) -> ArgumentError:

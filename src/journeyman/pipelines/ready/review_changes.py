@@ -8,6 +8,7 @@ Without inputs it is the last commit. `review.report.md` is the review.
 
 from collections.abc import Sequence
 
+from journeyman.errors import HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline
 from journeyman.pipelines.reporting import material_of, report_of
 
@@ -51,12 +52,23 @@ async def judge(rows: Sequence[Row]) -> str:
     found = [row for row in rows if not row.failed and row.value["findings"]]
     if not found:
         return report_of(title, "Nothing was found.", rows)
-    reply = await claude(
-        "A small model reviewed the changes, file by file; each line holds its findings for one "
-        "file. It is often wrong. Keep the findings that are likely to be true and matter, the "
-        "gravest first, as a Markdown list: the file, the code, the problem, what to do. Say in a "
-        "last sentence how many you left out.",
-        texts={"findings": material_of(found)},
-        instead=LOCAL,
-    )
+    try:
+        reply = await claude(
+            "A small model reviewed changes, file by file; each line holds its findings for one "
+            "file. It is often wrong. Keep the findings that are likely to be true and matter, the "
+            "gravest first, as a Markdown list: the file, the code, the problem, what to do. Say "
+            "in a last sentence how many you left out.",
+            texts={"findings": material_of(found)},
+            instead=LOCAL,
+        )
+    except HandedBack as error:  # the local model that stood in for Claude
+        return report_of(title, f"Nobody judged these: {error}.\n\n{_listed(found)}", rows)
     return report_of(title, reply.text, rows, reply)
+
+
+def _listed(rows: Sequence[Row]) -> str:
+    return "\n".join(
+        f"- {row.name}: {one['severity']}: {one['problem']} (`{one['code']}`)"
+        for row in rows
+        for one in row.value["findings"]
+    )
