@@ -90,11 +90,9 @@ class Purse:
             row = _row(connection, call.call_id)
             if row is not None and _needs_no_send(row):
                 return _standing(row)
-            lost = row.worst if row is not None and row.state == IN_FLIGHT else 0
-            if lost:  # it stays lost even if the new send is refused
+            if row is not None:  # what is lost stays lost even if the new send is refused
+                lost = row.worst if row.state == IN_FLIGHT else 0
                 _change(connection, call.call_id, state=FAILED, worst=0, lost=row.lost + lost)
-            elif row is not None:
-                _change(connection, call.call_id, state=FAILED, worst=0)
         with self._writing(call.run_id) as connection:
             _check(connection, call.run_id, worst, budget)
             row = _row(connection, call.call_id)

@@ -1,6 +1,7 @@
-"""The one way from a pipeline to Claude: what was settled is not asked again, the budget holds,
-and every call is in the ledger.
-"""  # noqa: D205, D400 - one sentence over two lines
+"""The one way from a pipeline to Claude.
+
+What was settled is not asked again, the budget holds, and every call is in the ledger.
+"""
 
 from __future__ import annotations
 

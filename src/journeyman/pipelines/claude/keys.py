@@ -9,9 +9,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from journeyman.claude_code.documents import is_credential_file
 from journeyman.config.secrets import SUBSCRIPTION_PREFIX
 from journeyman.errors import ConfigError
-from journeyman.claude_code.documents import is_credential_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def _check_address(environment: Mapping[str, str]) -> None:
         raise ConfigError(
             f"{ADDRESS_VARIABLE} points elsewhere than at {ADDRESS}: your key is sent to "
             "nobody else, so nothing was sent",
-            hint=f"unset {ADDRESS_VARIABLE}; for a stand-in on this machine set claude_api.test_url",
+            hint=f"unset {ADDRESS_VARIABLE}; for a stand-in here set claude_api.test_url",
         )
 
 
