@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from doubles.http_server import WAIT, HttpDouble
 from doubles.plays import compact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from doubles.http_server import Request, Wire
 
 MESSAGES = "/v1/messages"
@@ -113,7 +114,9 @@ class MessagesApi(HttpDouble):
             await _fail(Fault(404, "not_found_error", f"no batch {batch_id}"), wire)
         elif verb == "results":
             lines = [compact(self._result(one)) for one in reversed(self.batches[batch_id])]
-            await wire.send("".join(f"{one}\n" for one in lines), content_type="application/x-jsonl")
+            await wire.send(
+                "".join(f"{one}\n" for one in lines), content_type="application/x-jsonl"
+            )
         elif verb == "cancel":
             self.canceled.append(batch_id)
             await wire.send(compact(self._state(batch_id)))
