@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import time
 from collections import Counter
 
@@ -28,12 +29,12 @@ def until(process, condition):
 def kill_at_random_moments(place, arguments, seed):
     """Kill the run ten times, each time when so many requests have reached the server."""
     moments = sorted(random.Random(seed).sample(range(1, ITEMS), KILLS))
-    print(f"seed {seed}: killed at {moments}")
+    sys.stdout.write(f"seed {seed}: killed at {moments}\n")
     for moment in moments:
         process = place.start(*arguments)
         with process:
             try:
-                until(process, lambda moment=moment: len(place.asked()) >= moment)
+                until(process, lambda moment=moment: len(place.double.requests) >= moment)
             finally:
                 process.kill()
 
@@ -60,7 +61,7 @@ def test_a_run_that_is_killed_ten_times_has_each_result_once(place, engine, requ
     asked = Counter(place.asked())
     assert set(asked) == set(range(1, ITEMS + 1))
     repeats = asked.total() - ITEMS
-    print(f"{repeats} calls were repeated, {told['repeated']} told")
+    sys.stdout.write(f"{repeats} calls were repeated, {told['repeated']} told\n")
     # Each kill repeats at most what was in flight, and the run says of each that it was.
     assert repeats <= told["repeated"] <= KILLS * SLOTS
     assert sum(row["repeated"] for row in rows) == told["repeated"]

@@ -8,7 +8,7 @@ import socket
 import uuid
 from typing import TYPE_CHECKING
 
-from dbos import DBOS, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from journeyman.errors import PipelineError
 from journeyman.pipelines.durable.workflows import (
@@ -82,18 +82,19 @@ async def launch(
     }
     if claude_at_once:
         queues[CLAUDE] = (None, claude_at_once)
-    DBOS(
-        config={
-            "name": "journeyman",
-            "system_database_url": _address(database),
-            "executor_id": worker.executor,
-            "application_version": version,
-            "log_level": "CRITICAL",
-            "enable_otlp": False,
-            "serializer": DBOSPortableJSONSerializer(),
-            "sys_db_pool_size": _CONNECTIONS,
-        }
+    config = DBOSConfig(
+        name="journeyman",
+        system_database_url=database.url.render_as_string(hide_password=False),
+        executor_id=worker.executor,
+        application_version=version,
+        log_level="CRITICAL",
+        enable_otlp=False,
+        serializer=DBOSPortableJSONSerializer(),
+        sys_db_pool_size=_CONNECTIONS,
     )
+    if not database.is_shared:  # by connections like ours, which wait less for the disk
+        config["system_database_engine"] = database.lend()
+    DBOS(config=config)
     DBOS.listen_queues(list(queues))
     try:
         DBOS.launch()
@@ -109,10 +110,6 @@ async def launch(
             polling_interval_sec=_POLL_SECONDS,
             on_conflict="always_update",
         )
-
-
-def _address(database: Database) -> str:
-    return database.url.render_as_string(hide_password=False)
 
 
 def stop() -> None:

@@ -72,8 +72,18 @@ class Database:
     def __init__(self, url: sa.URL) -> None:
         self.url = url
         self.is_shared = is_shared(url)
-        self.engine = self._open()
+        self._opened: list[sa.Engine] = []
+        self.engine = self.lend()
         self._writing = threading.Lock()
+
+    def lend(self) -> sa.Engine:
+        """Open a set of connections; `close` closes them all.
+
+        Raises:
+            RunsUnavailable: the file cannot be made.
+        """
+        self._opened.append(self._open())
+        return self._opened[-1]
 
     def _open(self) -> sa.Engine:
         if self.is_shared:
@@ -142,7 +152,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        for engine in self._opened:
+            engine.dispose()
 
 
 def unusable(url: sa.URL, error: Exception) -> RunsUnavailable:
@@ -157,4 +168,5 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last rows: repeats
+    connection.execute("PRAGMA foreign_keys = ON")

@@ -177,7 +177,7 @@ class Runs:
         with self._database.writing() as connection:
             connection.execute(
                 ITEMS.update()
-                .where(ITEMS.c.run == run, ITEMS.c.number.in_(numbers))
+                .where(ITEMS.c.run == run, ITEMS.c.number.in_(numbers), ITEMS.c.state == DONE)
                 .values(state=WRITTEN)
             )
 
