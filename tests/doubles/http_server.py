@@ -100,7 +100,7 @@ class Wire:
 
     def _head(self, status: int, headers: dict[str, str], length: int | None) -> None:
         size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", size]
+        lines = [f"HTTP/1.1 {status} {_phrase(status)}", size]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
 
@@ -213,6 +213,12 @@ class HttpDouble:
             watch.cancel()
             (ahead,) = await asyncio.gather(watch, return_exceptions=True)
         return ahead if isinstance(ahead, bytes) else b""
+
+
+def _phrase(status: int) -> str:
+    """Name a status; some servers use one that the standard does not have."""
+    known = status in HTTPStatus.__members__.values()
+    return HTTPStatus(status).phrase if known else "Unknown"
 
 
 async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> bytes:

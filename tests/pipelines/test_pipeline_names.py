@@ -7,7 +7,7 @@ from journeyman import pipelines
 
 
 def test_no_module_of_the_package_hides_a_public_name():
-    """`journeyman.pipelines.claude` was once a package, and hid the function of that name."""
+    """`journeyman.pipelines.claude_api` was once a package, and hid the function of that name."""
     modules = {one.name for one in pkgutil.iter_modules(pipelines.__path__)}
     assert not modules & set(pipelines.__all__)
 

@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from doubles.messages_api import events
+
 GO = "Start the agents."
 
 
@@ -89,24 +91,8 @@ class AgentTurn:
 
 
 def _stream(model, blocks):
-    usage = {"input_tokens": 1, "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
-    message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
-    events = [{"type": "message_start", "message": message}]
-    for index, block in enumerate(blocks):
-        if block["type"] == "text":
-            start = {"type": "text", "text": ""}
-            delta = {"type": "text_delta", "text": block["text"]}
-        else:
-            start = block | {"input": {}}
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
-        events += [
-            {"type": "content_block_start", "index": index, "content_block": start},
-            {"type": "content_block_delta", "index": index, "delta": delta},
-            {"type": "content_block_stop", "index": index},
-        ]
-    reason = "end_turn" if blocks[0]["type"] == "text" else "tool_use"
-    stop = {"stop_reason": reason, "stop_sequence": None}
-    events += [{"type": "message_delta", "delta": stop, "usage": {"output_tokens": 1}}]
-    events += [{"type": "message_stop"}]
-    return "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events).encode()
+    message |= {"content": blocks, "stop_sequence": None}
+    message |= {"stop_reason": "end_turn" if blocks[0]["type"] == "text" else "tool_use"}
+    message |= {"usage": {"input_tokens": 1, "output_tokens": 1}}
+    return b"".join(events(message))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from doubles.http_server import HttpDouble
+from doubles.messages_api import COUNT, MESSAGES, events
 from doubles.plays import compact
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from doubles.http_server import Request, Wire
 
-MESSAGES = "/v1/messages"
-COUNT = "/v1/messages/count_tokens"
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 NOT_FOUND = {"type": "error", "error": {"type": "not_found_error", "message": "not in the script"}}
 
@@ -101,36 +100,23 @@ def _events(said: Turn, number: int, asked: dict[str, Any]) -> Iterator[bytes]:
         "type": "message",
         "role": "assistant",
         "model": asked["model"],
-        "content": [],
-        "stop_reason": None,
+        "content": _content(said, number),
+        "stop_reason": "end_turn" if isinstance(said, str) else "tool_use",
         "stop_sequence": None,
         "usage": USAGE,
     }
-    yield _event("message_start", message=message)
-    for index, (block, delta) in enumerate(_parts(said, number)):
-        yield _event("content_block_start", index=index, content_block=block)
-        yield _event("content_block_delta", index=index, delta=delta)
-        yield _event("content_block_stop", index=index)
-    reason = "end_turn" if isinstance(said, str) else "tool_use"
-    delta = {"stop_reason": reason, "stop_sequence": None}
-    yield _event("message_delta", delta=delta, usage=USAGE)
-    yield _event("message_stop")
+    return events(message)
 
 
-def _parts(said: Turn, number: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each block as it starts, and what it becomes."""
+def _content(said: Turn, number: int) -> list[dict[str, Any]]:
     if isinstance(said, str):
-        yield {"type": "text", "text": ""}, {"type": "text_delta", "text": said}
-        return
-    for index, call in enumerate(said):
-        block = {
+        return [{"type": "text", "text": said}]
+    return [
+        {
             "type": "tool_use",
             "id": f"toolu_{number}_{index}",
             "name": call.tool,
-            "input": {},
+            "input": call.arguments,
         }
-        yield block, {"type": "input_json_delta", "partial_json": compact(call.arguments)}
-
-
-def _event(name: str, **data: Any) -> bytes:
-    return f"event: {name}\ndata: {compact({'type': name, **data})}\n\n".encode()
+        for index, call in enumerate(said)
+    ]
