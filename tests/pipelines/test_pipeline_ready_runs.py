@@ -84,6 +84,15 @@ def rows(file):
     return sorted(lines, key=lambda row: row["number"])
 
 
+def test_a_dry_run_says_what_would_be_asked_and_asks_nobody(project, api, monkeypatch):
+    with_claude(project, api, monkeypatch)
+    told = run("journeyman pipeline run analyze-documents docs/ --dry-run").stdout
+    assert "1 items; no model was asked" in told
+    assert "ask_local_llama: about 1 calls" in told
+    assert "Claude: about 1 calls, 10 tokens to read (counted by the API)" in told
+    assert api.bodies() == []
+
+
 def test_documents_are_analyzed_without_a_key_and_the_report_says_who_wrote_it(project):
     run("journeyman pipeline run analyze-documents docs/ --out results.jsonl")
     (row,) = rows("results.jsonl")
@@ -128,7 +137,7 @@ def test_only_the_tickets_that_are_unsure_go_to_claude(project, api, monkeypatch
     with_claude(project, api, monkeypatch)
     api.says = lambda _: Says("billing")
     command = "journeyman pipeline run triage tickets.jsonl --set labels=bug,billing,other"
-    run(f"{command} --set confidence=0 --out sorted.jsonl")
+    run(f"{command} --out sorted.jsonl --set confidence=0")
     assert {row["value"]["by"] for row in rows("sorted.jsonl")} == {"embedded/smollm2"}
     assert api.requests == []
     run(f"{command} --set confidence=1 --out unsure.jsonl")
