@@ -26,6 +26,8 @@ ENTRY = Entry(
     tries=("iguana/x: it was down",),
     confidence=0.75,
     checks=("empty", "label"),
+    run="",
+    cost_usd=0.25,
 )
 
 
@@ -67,6 +69,7 @@ def test_half_characters_in_an_error_are_stored_as_question_marks(ledger):
         (Filter(model="koala/llama3-local"), 2),
         (Filter(outcome="cancelled"), 1),
         (Filter(session="s2"), 1),
+        (Filter(run="run-1"), 1),
         (Filter(since=1_900_000_000), 1),
         (Filter(), 3),
     ],
@@ -74,7 +77,7 @@ def test_half_characters_in_an_error_are_stored_as_question_marks(ledger):
 def test_entries_are_filtered(ledger, chosen, count):
     ledger.record(ENTRY)
     ledger.record(replace(ENTRY, tool="ask_coding_model", outcome="cancelled"))
-    ledger.record(replace(ENTRY, session="s2", model="iguana/x", at=2_000_000_000))
+    ledger.record(replace(ENTRY, session="s2", model="iguana/x", at=2_000_000_000, run="run-1"))
     assert len(list(ledger.entries(chosen))) == count
 
 

@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from journeyman import __version__
 from journeyman.cli.reference import page
+from journeyman.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +54,23 @@ def test_the_log_shows_the_newest_first_and_filters(journeyman, openai_double):
     assert len(only) == 1
     assert "koala/llama3-local\tanswered\t120\t4" in only[0]
     assert journeyman("log", "--since", "2030-01-01").stdout == ""
+
+
+def test_the_log_shows_what_a_run_cost(journeyman, config_file):
+    journeyman("ask", "Hi")
+    with closing(Ledger(config_file.parent / "data" / "ledger.db")) as ledger:
+        (local,) = ledger.entries()
+        ledger.record(replace(local, run="run-1"))
+        ledger.record(replace(local, run="run-1", model="claude/x", cost_usd=0.0015))
+    rows = journeyman("log", "--run", "run-1").stdout.splitlines()
+    assert [row.split("\t")[-2:] for row in rows] == [["run-1", "0.001500"], ["run-1", ""]]
+    told = [json.loads(line) for line in journeyman("log", "--json").stdout.splitlines()]
+    assert [(one["run"], one["cost_usd"]) for one in told] == [
+        ("run-1", 0.0015),
+        ("run-1", None),
+        ("", None),
+    ]
+    assert journeyman("log", "--run", "run-2").stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,34 @@ async def test_private_files_do_not_go_to_the_cloud(build, job, session):
         )
 
 
+async def test_nothing_of_a_private_job_goes_to_the_cloud_and_no_cloud_judges_it(build, session):
+    with OpenAIDouble() as cloud, OpenAIDouble() as local:
+        local.plays(prompt_tokens=90)
+        engine = build(
+            cloud=cloud.url,
+            local=local.url,
+            models=["cloud/llama3-local", "local/llama3-local"],
+            trusts={"cloud": "cloud"},
+            tool={"verify": "second-model"},
+        )
+        private = Job("ask_local_llama", {"prompt": "My secret?"}, texts={"a": "b"}, private=True)
+        answer = await engine.delegate(private, session)
+        assert answer.model == "local/llama3-local"
+        assert "no second model judged this" in answer.notes[0]
+        only = replace(private, models=("cloud/llama3-local",))
+        refused = await engine.delegate(only, session)
+        assert [one.kind for one in refused.tries] == ["PrivateRefused"]
+        assert cloud.requests == []
+
+
+async def test_the_ledger_names_the_run_that_a_job_was_done_for(
+    build, job, session, openai_double, tmp_path
+):
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    await engine.delegate(job(), replace(session, run="run-1"))
+    assert [row.run for row in rows(tmp_path)] == ["run-1"]
+
+
 async def test_cancelling_stops_the_model_and_is_recorded(
     build, job, session, openai_double, tmp_path
 ):

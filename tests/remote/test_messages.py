@@ -42,9 +42,11 @@ JOBS = st.builds(
     st.sampled_from(["interactive", "batch"]),
     TEXTS,
     st.none() | st.dictionaries(TEXT, VALUES, max_size=3),
+    st.booleans(),
+    st.booleans(),
 )
 FOLDERS = TEXT.map(lambda name: Path("/") / name)
-SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT)
+SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT, run=TEXT)
 STAGES = st.sampled_from(["reading", "asking", "answering", "next-model"])
 STEPS = st.builds(Progress, STAGES, TEXT, st.integers(0))
 OUTCOMES = st.builds(
@@ -76,6 +78,12 @@ def test_a_session_arrives_as_it_was_but_its_keys_go_another_way(session, keys):
     data = messages.session_data(replace(session, keys={"KEY": "it-is-secret"}))
     assert "it-is-secret" not in json.dumps(data)
     assert messages.session_of(over_the_wire(data), keys) == replace(session, keys=keys)
+
+
+def test_a_session_of_an_older_version_has_no_run():
+    data = messages.session_data(Session(Path("/p"), run="run-1"))
+    del data["run"]
+    assert messages.session_of(data, {}).run == ""
 
 
 @given(STEPS)

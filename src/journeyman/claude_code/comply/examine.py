@@ -99,16 +99,17 @@ def _key_files() -> Iterator[Finding]:
         text = "is not valid, so the key files that it names were not checked"
         yield Finding("broken", str(user_config_file()), text, error.hint)
         return
-    for name, backend in config.backends.items():
-        file = backend.api_key_file
+    files = {f"backend {name}": one.api_key_file for name, one in config.backends.items()}
+    files["claude_api"] = config.claude_api.api_key_file
+    for place, file in files.items():
         if file is None:
             continue
         if is_credential_file(file):
             text = "api_key_file names the client's login, which is for Claude Code alone"
-            yield Finding("broken", f"backend {name}", text, "name a key of that server")
+            yield Finding("broken", place, text, "name a file with a key for that server")
         elif exposed(file):
             text = f"others can read the key file {file}"
-            yield Finding("broken", f"backend {name}", text, f"`chmod 600 {file}`")
+            yield Finding("broken", place, text, f"`chmod 600 {file}`")
 
 
 def _harnesses(environ: Mapping[str, str]) -> Iterator[Finding]:
