@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality
 STAMP := $(VENV)/.installed
+PIPELINE_DEMO := .cache/demo-pipeline
 # Hundreds of tests start Python; without bytecode each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick lint format bench docs clean
+.PHONY: help demo demo-pipeline test quick lint format bench docs clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 15
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -24,6 +25,17 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Delegate three real jobs to a real local model, through a real MCP client
 	@$(BIN)/journeyman embedded install --quiet
 	@$(BIN)/journeyman demo
+
+demo-pipeline: export JOURNEYMAN_CONFIG := $(PIPELINE_DEMO)/config.toml
+demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real local model and no key; about a minute
+	@mkdir -p $(PIPELINE_DEMO)
+	@rm -f $(PIPELINE_DEMO)/results.*
+	@printf '[tools.ask_local_llama]\nuse_for = "the demonstration"\ntemperature = 0.0\n' > $(PIPELINE_DEMO)/config.toml
+	@$(BIN)/journeyman embedded install --quiet
+	@env -u ANTHROPIC_API_KEY $(BIN)/journeyman pipeline run analyze-documents 'docs/decisions/000[12379]*.md' \
+	  --engine "sqlite:///$(CURDIR)/$(PIPELINE_DEMO)/runs.db" --out $(PIPELINE_DEMO)/results.jsonl \
+	  || { test $$? -eq 4 && echo "The demonstration model is a very small one: not every answer passes the checks."; }
+	@cat $(PIPELINE_DEMO)/results.report.md
 
 test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
 	@$(BIN)/journeyman embedded install --quiet

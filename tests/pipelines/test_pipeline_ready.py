@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +137,15 @@ def test_where_nothing_was_found_claude_is_not_asked():
     with answering() as asked:
         assert "Nothing was found." in run(judge([Row(1, "b.py", {"findings": []})]))
     assert asked == []
+
+
+def test_the_pipeline_of_the_docs_works(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/pipelines.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "describe.py"
+    file.write_text(block)
+    pipeline = find_pipeline(str(file))
+    with answering(ask="They want an invoice.", claude="One page.") as asked:
+        row = Row(1, "a", run(pipeline(text_item())))
+        assert run(pipeline.end([row, Row(2, "b", error="broken")])) == "One page."
+    assert asked[1].texts == {"found": "a: They want an invoice."}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from journeyman.errors import HandedBack
     from journeyman.pipelines.values import Reply, Row
 
 _MOST_NAMED = 20
@@ -21,6 +22,11 @@ def material_of(rows: Sequence[Row]) -> str:
         if not row.failed
     )
     return "\n".join(lines)
+
+
+def why(error: HandedBack) -> str:
+    """Say in a line why no model gave an answer: what the last one came to."""
+    return error.tries[-1] if error.tries else str(error)
 
 
 def report_of(title: str, text: str, rows: Sequence[Row], reply: Reply | None = None) -> str:

@@ -14,7 +14,9 @@ from journeyman.errors import ArgumentError
 _TEMPLATES = ("pipeline.py.txt", "test_pipeline.py.txt")
 _LONGEST_NAME = 32
 # What the script itself imports and defines, and what tests import.
-_TAKEN = frozenset({"ask", "claude", "journeyman", "pipeline", "pytest", "report", "report_of"})
+_TAKEN = frozenset(
+    {"ask", "claude", "journeyman", "pipeline", "pytest", "report", "report_of", "why"}
+)
 
 
 @dataclass(frozen=True, slots=True)

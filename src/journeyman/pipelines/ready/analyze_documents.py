@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from journeyman.errors import HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline, setting
-from journeyman.pipelines.reporting import material_of, report_of
+from journeyman.pipelines.reporting import material_of, report_of, why
 
 LOCAL = "ask_local_llama"
 SCHEMA = {
@@ -53,7 +53,7 @@ async def report(rows: Sequence[Row]) -> str:
             instead=LOCAL,
         )
     except HandedBack as error:  # the local model that stood in for Claude
-        return report_of(title, f"No synthesis: {error}.\n\n{_listed(good)}", rows)
+        return report_of(title, f"No synthesis: {why(error)}.\n\n{_listed(good)}", rows)
     return report_of(title, f"{reply.text}\n\n{_listed(good)}", rows, reply)
 
 

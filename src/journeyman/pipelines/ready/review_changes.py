@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from journeyman.errors import HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline
-from journeyman.pipelines.reporting import material_of, report_of
+from journeyman.pipelines.reporting import material_of, report_of, why
 
 LOCAL = "ask_coding_model"
 FINDING = {
@@ -62,7 +62,7 @@ async def judge(rows: Sequence[Row]) -> str:
             instead=LOCAL,
         )
     except HandedBack as error:  # the local model that stood in for Claude
-        return report_of(title, f"Nobody judged these: {error}.\n\n{_listed(found)}", rows)
+        return report_of(title, f"Nobody judged these: {why(error)}.\n\n{_listed(found)}", rows)
     return report_of(title, reply.text, rows, reply)
 
 
