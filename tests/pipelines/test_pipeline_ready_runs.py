@@ -162,3 +162,15 @@ def test_a_new_script_works_at_once(project):
     run("journeyman pipeline run sort_mail.py docs/ --out results.jsonl")
     assert set(rows("results.jsonl")[0]["value"]) == {"title", "points"}
     assert "not by Claude" in Path("results.report.md").read_text("utf-8")
+
+
+def test_what_failed_and_what_is_never_read_is_told(project):
+    Path("fails.py").write_text(
+        "from journeyman.pipelines import Item, pipeline\n\n\n"
+        "@pipeline\nasync def fails(item: Item) -> object:\n    raise ValueError(item.name)\n"
+    )
+    Path("docs/.env").write_text("KEY=1\n")
+    said = run("journeyman pipeline run fails.py docs --out failed.jsonl", ends=(1,)).stderr
+    assert "never read: docs/.env: credential file, never read\n" in said
+    assert "note: 1 failed; the `error` of each row says why" in said
+    assert rows("failed.jsonl")[0]["error"] == "ValueError: docs/decision.md"

@@ -256,6 +256,12 @@ def _tell(ended: Run, standing: Standing | None, good: int) -> None:
     spent = f", {standing.spent_usd:.4f} USD spent" if standing and standing.spent_usd else ""
     where = f"; written to {ended.options.out}" if ended.options.out else ""
     typer.echo(f"note: {good} of {ended.items} items have a value{spent}{where}", err=True)
+    if standing and standing.failed:
+        typer.echo(
+            f"note: {standing.failed} failed; the `error` of each row says why, "
+            f"`journeyman pipeline logs {ended.id}` more",
+            err=True,
+        )
     if standing and standing.repeated:
         typer.echo(
             f"note: {standing.repeated} calls were under way when a process ended, "

@@ -23,7 +23,7 @@ FREE = "free"
 """The queue of what needs no slot: steps, the end of a run, requests that wait in a batch."""
 CLAUDE = "claude"
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.2
 _POLL_FREE_SECONDS = 5.0
 _POLL_OWN_SECONDS = 60.0
 _NO_LIMIT = 2**31
