@@ -2,6 +2,7 @@
 
 JourneymanError
 ├── ConfigError              the config file, or a key in it, is wrong
+│   └── ClaudeAbsent         a pipeline asks Claude, and there is no key or it was told not to
 ├── ArgumentError            a tool or a command was called with wrong arguments
 ├── ReferenceRefused         a reference may not be read, or matches nothing
 ├── PrivateRefused           a private reference does not go to a cloud backend
@@ -64,6 +65,10 @@ class ConfigError(JourneymanError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.problems = problems or (self,)
+
+
+class ClaudeAbsent(ConfigError):
+    """A pipeline asks Claude, but there is no key, or the run was told not to ask."""
 
 
 class ArgumentError(JourneymanError):

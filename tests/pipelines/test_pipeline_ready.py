@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.errors import ArgumentError, HandedBack, PrivateRefused
-from journeyman.pipelines import Item, Row
+from journeyman.errors import ArgumentError, ClaudeAbsent, HandedBack, PrivateRefused
+from journeyman.pipelines import Item, Reply, Row
 from journeyman.pipelines.finding import find_pipeline, ready_names
 from journeyman.pipelines.ready.analyze_documents import analyze_documents, report
 from journeyman.pipelines.ready.review_changes import judge, review_changes
@@ -95,6 +95,21 @@ def test_a_private_item_that_is_unsure_stays_so():
     with answering(ask="bug", confidence=0.0, settings=LABELS) as asked:
         assert run(triage(text_item(private=True)))["label"] == "unsure"
     assert len(asked) == 1
+
+
+def test_what_is_unsure_stays_so_where_claude_is_not_asked():
+    absent = ClaudeAbsent("there is no key")
+    with answering(ask="bug", claude=absent, confidence=0.2, settings=LABELS) as asked:
+        value = run(triage(text_item()))
+    assert (value["label"], value["note"]) == ("unsure", "there is no key")
+    assert [call.tool for call in asked] == ["ask_local_llama", ""]
+
+
+def test_a_report_says_which_model_stood_in_for_claude():
+    stood_in = Reply("Fine.", "koala/x", stood_in=True, note="there is no key")
+    with answering(claude=stood_in):
+        text = run(report([Row(1, "a.md", FOUND)]))
+    assert "Written by the local model koala/x, not by Claude: there is no key." in text
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ async def claude(
     Raises:
         PrivateRefused: something private would be sent; nothing is, and the run ends.
         BudgetReached: the call could pass the run's budget; the run stops and can be resumed.
-        ConfigError: there is no key and nobody to stand in; ends the run.
+        ClaudeAbsent: there is no key and nobody to stand in; ends the run unless it is caught.
+        ConfigError: what stands in the key's place must not be used; ends the run.
         BackendError: the API failed for good.
     """
     return await _calls("claude").claude(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.tools import find_tool
 from journeyman.engine.values import UNSURE, Answer, Figures, Session
-from journeyman.errors import JourneymanError
+from journeyman.errors import ClaudeAbsent, JourneymanError
 from journeyman.pipelines.calls import CONTEXT
 from journeyman.pipelines.claude_api.prices import Tokens, cost_of, worst_case
 from journeyman.pipelines.durable.calling import claude_data
@@ -223,6 +223,8 @@ class _Calls:
             return Reply("word " * _WORDS, instead, stood_in=True, note=self.shut)
         if private or self.private:
             raise JourneymanError(f"step {self.name!r} would be refused: it is private")
+        if not self.run.options.uses_claude:
+            raise ClaudeAbsent(f"step {self.name!r} would not be answered: {self.shut}")
         data = claude_data(
             self.config.claude_api,
             step=self.name,

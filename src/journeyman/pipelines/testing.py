@@ -53,7 +53,7 @@ def answering(
     Args:
         ask: what a local model answers: a text, a label, or what an answer by schema holds; a
             function of an `Asked` that returns that; an error that is raised.
-        claude: the same for Claude; a text.
+        claude: the same for Claude: a text, or a whole `Reply`, such as one that stood in.
         confidence: how sure a label is.
         settings: what `--set` gives.
         private: whether the item is private.
@@ -110,7 +110,8 @@ class _Made:
         if private or self.private:
             raise PrivateRefused("what is private does not go to Claude")
         call = Asked(prompt, files=tuple(files), texts=dict(texts or {}))
-        return Reply(str(self._said(call, self.remote)), MODEL)
+        said = self._said(call, self.remote)
+        return said if isinstance(said, Reply) else Reply(str(said), MODEL)
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         given = json.loads(json.dumps(arguments))

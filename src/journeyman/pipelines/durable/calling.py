@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.candidates import patterns_of
 from journeyman.engine.values import Answer, HandBack, Job
-from journeyman.errors import ConfigError, HandedBack, PrivateRefused
+from journeyman.errors import ClaudeAbsent, ConfigError, HandedBack, PrivateRefused
 from journeyman.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
@@ -146,7 +146,7 @@ class DurableCalls:
                 hint="use a local model there, or run with --no-claude",
             )
         if absent:
-            raise ConfigError(
+            raise ClaudeAbsent(
                 f"step {self._step!r} of the pipeline asks Claude: {absent}",
                 hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
             )

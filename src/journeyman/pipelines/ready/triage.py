@@ -3,13 +3,14 @@
     journeyman pipeline run triage tickets.jsonl --set labels=bug,billing,other --out sorted.jsonl
     journeyman pipeline run triage inbox/ --set confidence=0.8
 
-A private item that is unsure stays so. `sorted.report.json` counts the labels.
+An item that is unsure stays so where Claude is not asked: it is private, or there is no key.
+`sorted.report.json` counts the labels.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
-from journeyman.errors import ArgumentError, HandedBack
+from journeyman.errors import ArgumentError, ClaudeAbsent, HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline, setting
 
 LOCAL = "ask_local_llama"
@@ -31,16 +32,20 @@ async def triage(item: Item) -> object:
         if not answer.unsure and (answer.confidence is None or answer.confidence >= enough):
             return {"label": answer.text, "by": answer.model, "confidence": answer.confidence}
     if item.private:
-        return {"label": UNSURE, "by": "", "note": "private: Claude was not asked"}
-    reply = await claude(
-        f"{question} Answer with the label alone, one of: {', '.join(labels)}.",
-        files=item.files,
-        texts=item.texts,
-        max_tokens=64,
-        instead=LOCAL,
-    )
-    label = next((one for one in labels if one.casefold() == _bare(reply.text)), UNSURE)
-    return {"label": label, "by": reply.model, "note": reply.note}
+        return unsure("private: Claude was not asked")
+    try:
+        reply = await claude(
+            f"{question} Answer with the label alone, one of: {', '.join(labels)}.",
+            files=item.files,
+            texts=item.texts,
+            max_tokens=64,
+        )
+    except ClaudeAbsent as absent:  # no local model stands in: it would be as unsure as before
+        return unsure(str(absent))
+    label = next((one for one in labels if one.casefold() == _bare(reply.text)), "")
+    if not label:
+        return unsure(f"{reply.model} said none of the labels")
+    return {"label": label, "by": reply.model, "confidence": None}
 
 
 @triage.finish
@@ -52,6 +57,11 @@ async def count(rows: Sequence[Row]) -> object:
         "unsure": [name for name, label in labels if label == UNSURE],
         "failed": [row.name for row in rows if row.failed],
     }
+
+
+def unsure(note: str) -> object:
+    """Make the value of an item that nobody could tell."""
+    return {"label": UNSURE, "by": "", "confidence": None, "note": note}
 
 
 def labels_of(text: str) -> list[str]:
