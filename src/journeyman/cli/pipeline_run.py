@@ -135,6 +135,9 @@ def resume(
     budget_usd: Budget = None,
     concurrency: Concurrency = None,
     no_claude: Annotated[bool, typer.Option("--no-claude", help="Do not ask Claude.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do the items again that failed.")
+    ] = False,
     engine: Engine = "",
     as_json: AsJson = False,
 ) -> None:
@@ -150,18 +153,25 @@ def resume(
         concurrency=concurrency,
         uses_claude=False if no_claude else None,
     )
-    _go_on(config, database, Runs(database).find(run_id), wishes, as_json=as_json)
+    known = Runs(database).find(run_id)
+    _go_on(config, database, known, wishes, as_json=as_json, retry_failed=retry_failed)
 
 
 def _go_on(
-    config: Config, database: Database, known: Run, wishes: Wishes, *, as_json: bool
+    config: Config,
+    database: Database,
+    known: Run,
+    wishes: Wishes,
+    *,
+    as_json: bool,
+    retry_failed: bool = False,
 ) -> NoReturn:
     from dataclasses import replace  # noqa: PLC0415 - beside its use
 
     from journeyman.pipelines.planning import with_wishes  # noqa: PLC0415 - heavy
 
     planned = replace(known, options=with_wishes(known.options, wishes))
-    _drive(config, database, planned, None, as_json=as_json)
+    _drive(config, database, planned, None, as_json=as_json, retry_failed=retry_failed)
 
 
 def _positive(budget_usd: float | None) -> float | None:
@@ -200,6 +210,7 @@ def _drive(
     items: tuple[Item, ...] | None,
     *,
     as_json: bool,
+    retry_failed: bool = False,
 ) -> NoReturn:
     from journeyman.cli.pipeline_progress import Display  # noqa: PLC0415 - heavy
     from journeyman.pipelines.running import drive  # noqa: PLC0415 - as above
@@ -213,7 +224,9 @@ def _drive(
         display.show(standing)
 
     try:
-        ended = run_until_ended(drive(config, database, planned, items, hear))
+        ended = run_until_ended(
+            drive(config, database, planned, items, hear, retry_failed=retry_failed)
+        )
     except (KeyboardInterrupt, typer.Exit):
         display.leave()
         typer.echo(f"to go on: journeyman pipeline resume {planned.id}", err=True)

@@ -36,8 +36,11 @@ class Results:
         self._waiting: dict[int, Row] = {}
         self._next = 1
 
-    def open(self) -> set[int]:
+    def open(self, *, without_failed: bool = False) -> set[int]:
         """Open the file, cut off a line that a process that died left torn, and keep others out.
+
+        Args:
+            without_failed: the rows of items that failed are taken out of the file.
 
         Returns:
             The numbers of the items whose rows are in the file already.
@@ -52,17 +55,35 @@ class Results:
             self._handle = sys.stdout.fileno()
             return set()
         try:
-            self._handle = os.open(self._path, _flags(self._path), 0o600)
-        except OSError as error:
-            raise _unwritable(self._path, error) from None
-        try:
-            if self._is_a_file():
-                self._lock(self._handle)
-                self._written = self._read(self._handle)
+            self._take(self._path)
+            if without_failed and self._is_a_file() and self._drop_failed(self._path):
+                self.close()
+                self._take(self._path)
         except BaseException:
             self.close()
             raise
         return set(self._written)
+
+    def _take(self, path: Path) -> None:
+        """Open the file, lock it and read which rows are there."""
+        try:
+            self._handle = os.open(path, _flags(path), 0o600)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        if self._is_a_file():
+            self._lock(self._handle)
+            self._written = self._read(self._handle)
+
+    def _drop_failed(self, path: Path) -> bool:
+        """Put a file without the failed rows in place; tell whether there were any."""
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not json.loads(line)["error"]]
+        if len(kept) == len(lines):
+            return False
+        try:
+            return replace_file(path, b"".join(kept))
+        except OSError as error:
+            raise _unwritable(path, error) from None
 
     def write(self, row: Row) -> None:
         """Write a row, once; in order, what comes too early waits in memory.

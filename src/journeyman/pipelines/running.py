@@ -52,6 +52,8 @@ async def drive(
     run: Run,
     items: Sequence[Item] | None,
     hear: Callable[[Standing], None],
+    *,
+    retry_failed: bool = False,
 ) -> Run:
     """Do a run, or go on with it; results are written as they come.
 
@@ -61,6 +63,7 @@ async def drive(
         run: the run as it shall be.
         items: its items, if it is new; None: it is resumed.
         hear: is told how far it is, several times a second.
+        retry_failed: items that failed are done again, and their rows are replaced.
 
     Returns:
         The run as it ended: done, failed, cancelled, or stopped at its budget.
@@ -69,13 +72,20 @@ async def drive(
         ArgumentError: the file of results holds something else.
         PipelineError: the database cannot be used, or another process is about this run.
     """
-    out = Path(run.options.out) if run.options.out else None
-    results = Results(out, ordered=run.options.ordered, run=run.id)
-    written = await asyncio.to_thread(results.open)
+    if (
+        items is None
+        and not retry_failed
+        and (known := await asyncio.to_thread(_done, database, run))
+    ):
+        return await asyncio.to_thread(_write_again, database, known, hear)
+    results = _results_of(run)
+    written = await asyncio.to_thread(results.open, without_failed=retry_failed)
     try:
         concurrency = run.options.concurrency
         async with working(config, database, run.id, concurrency=concurrency) as here:
             attempt = await asyncio.to_thread(_begin, here, run, items)
+            if retry_failed:
+                await asyncio.to_thread(_forget_failed, here, run.id)
             watch = _Watch(replace(run, attempt=attempt), results)
             await asyncio.to_thread(_compare, here, run.id, written)
             await _enqueue(here, watch.run)
@@ -85,6 +95,17 @@ async def drive(
             return ended
     finally:
         results.close()
+
+
+def _results_of(run: Run) -> Results:
+    out = Path(run.options.out) if run.options.out else None
+    return Results(out, ordered=run.options.ordered, run=run.id)
+
+
+def _forget_failed(here: Working, run: str) -> None:
+    """Have the items done again that failed; their rows are out of the file already."""
+    count = here.runs.forget_failed(run)
+    here.runs.tell(run, f"{count} failed items are done again")
 
 
 def _done(database: Database, run: Run) -> Run | None:
@@ -97,8 +118,7 @@ def _done(database: Database, run: Run) -> Run | None:
 def _write_again(database: Database, run: Run, hear: Callable[[Standing], None]) -> Run:
     """Write the results of a run that is done; nothing is asked."""
     runs = Runs(database)
-    out = Path(run.options.out) if run.options.out else None
-    results = Results(out, ordered=run.options.ordered)
+    results = _results_of(run)
     results.open()
     try:
         for row in runs.rows(run.id):

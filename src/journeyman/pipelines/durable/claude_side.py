@@ -9,7 +9,6 @@ from journeyman.engine.values import Job
 from journeyman.errors import ConfigError, PrivateRefused
 from journeyman.ledger import Ledger, ledger_path
 from journeyman.pipelines.claude_api.budget import Purse
-from journeyman.pipelines.claude_api.gate import ClaudeGate
 from journeyman.pipelines.claude_api.keys import has_key
 from journeyman.pipelines.claude_api.request import ClaudeRequest
 from journeyman.pipelines.values import Reply
@@ -18,6 +17,7 @@ from journeyman.remote.coding import encode
 if TYPE_CHECKING:
     from journeyman.config.models import Config
     from journeyman.engine.values import Session
+    from journeyman.pipelines.claude_api.gate import ClaudeGate
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import Run
 
@@ -104,6 +104,10 @@ class ClaudeSide:
             ConfigError: there is no key, or what stands in its place must not be used.
         """
         if self._gate is None:
+            from journeyman.pipelines.claude_api.gate import (  # noqa: PLC0415 - the SDK is heavy
+                ClaudeGate,
+            )
+
             self._ledger = self._ledger or Ledger(ledger_path(self._config))
             engine = self._database.engine
             self._gate = ClaudeGate(self._config.claude_api, engine, self._ledger)

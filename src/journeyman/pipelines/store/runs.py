@@ -190,6 +190,16 @@ class Runs:
                 .values(state=DONE)
             )
 
+    def forget_failed(self, run: str) -> int:
+        """Take the rows of items that failed away, so that these wait again; returns how many."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                ITEMS.update()
+                .where(ITEMS.c.run == run, ITEMS.c.failed == 1)
+                .values(state=WAITING, failed=0, row=None)
+            )
+            return changed.rowcount
+
     def counts(self, run: str) -> Counts:
         """Count the items that have a row."""
         query = sa.select(
