@@ -30,7 +30,7 @@ demo-pipeline: export JOURNEYMAN_CONFIG := $(PIPELINE_DEMO)/config.toml
 demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real local model and no key; about a minute
 	@mkdir -p $(PIPELINE_DEMO)
 	@rm -f $(PIPELINE_DEMO)/results.*
-	@printf '[tools.ask_local_llama]\nuse_for = "the demonstration"\ntemperature = 0.0\n' > $(PIPELINE_DEMO)/config.toml
+	@printf '[tools.ask_local_llama]\nuse_for = "the demonstration"\ntemperature = 0.0\n[ledger]\npath = "ledger.db"\n' > $(PIPELINE_DEMO)/config.toml
 	@$(BIN)/journeyman embedded install --quiet
 	@env -u ANTHROPIC_API_KEY $(BIN)/journeyman pipeline run analyze-documents 'docs/decisions/000[12379]*.md' \
 	  --engine "sqlite:///$(CURDIR)/$(PIPELINE_DEMO)/runs.db" --out $(PIPELINE_DEMO)/results.jsonl \

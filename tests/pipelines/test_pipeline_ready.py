@@ -101,7 +101,7 @@ def test_what_is_unsure_stays_so_where_claude_is_not_asked():
     absent = ClaudeAbsent("there is no key")
     with answering(ask="bug", claude=absent, confidence=0.2, settings=LABELS) as asked:
         value = run(triage(text_item()))
-    assert (value["label"], value["note"]) == ("unsure", "there is no key")
+    assert (value["label"], value["note"]) == ("unsure", "test/model was not sure; there is no key")
     assert [call.tool for call in asked] == ["ask_local_llama", ""]
 
 

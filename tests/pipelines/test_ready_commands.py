@@ -1,8 +1,10 @@
 """The ready pipelines and a new script, by the command before doubles of both kinds of server."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ CODING = '[tools.ask_coding_model]\nmodels = ["koala/codellama-local"]\n'
 LABELS = ("--set", "labels=bug,billing")
 ONE_BY_ONE = ("--concurrency", "1", "--ordered", "--out", "out.jsonl")
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-api03-test"}
+
+PAGE = Path(__file__).parents[2] / "docs" / "pipelines.md"
 
 
 @pytest.fixture
@@ -97,7 +101,9 @@ def test_claude_gets_what_was_found_once_and_not_the_documents(
 def tickets(place, openai_double):
     """A ticket that is sure, one that is not, and one that no local model can sort."""
     place.write("tickets.jsonl", '"It crashes."\n"Hm."\n"???"\n')
-    openai_double.plays(label("bug", 0.98), label("billing", 0.55), Play(reply="I like both."))
+    openai_double.plays(
+        label("bug", 0.98), label("billing", 0.55), Play(reply="I like both.", prompt_tokens=120)
+    )
 
 
 def test_without_a_key_what_is_unsure_stays_so_and_says_why(place, tickets, openai_double):
@@ -108,6 +114,8 @@ def test_without_a_key_what_is_unsure_stays_so_and_says_why(place, tickets, open
     for value in others:
         assert (value["label"], value["by"]) == ("unsure", "")
         assert "there is no ANTHROPIC_API_KEY" in value["note"]
+    assert "koala/llama3-local was not sure" in others[0]["note"]
+    assert "[label]" in others[1]["note"]
     told = json.loads((place.folder / "out.report.json").read_text())
     assert told == {"labels": {"unsure": 2, "bug": 1}, "unsure": ["Hm.", "???"], "failed": []}
     assert not [one for one in openai_double.chats if b"Answer with the label alone" in one.body]
@@ -200,3 +208,12 @@ def test_a_new_script_runs_at_once_without_a_key(place, openai_double):
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sort_mail.py"]
     done = subprocess.run(tests, cwd=place.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_pipeline_of_the_docs_runs_as_it_stands(place):
+    (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    place.write("describe.py", script)
+    place.write("x.md", "Dear reader\n")
+    run(place, "describe.py", "x.md", *ONE_BY_ONE)
+    assert values(place) == ["A thing."]
+    assert report(place) == "A thing.\n"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from journeyman.errors import ArgumentError, ClaudeAbsent, HandedBack
 from journeyman.pipelines import Item, Row, ask, claude, pipeline, setting
+from journeyman.pipelines.reporting import why
 
 LOCAL = "ask_local_llama"
 UNSURE = "unsure"
@@ -25,14 +26,15 @@ async def triage(item: Item) -> object:
     question = "Which label fits best?"
     try:
         answer = await ask(LOCAL, question, files=item.files, texts=item.texts, labels=labels)
-    except HandedBack:
-        pass  # no local model could say: as good as unsure
+    except HandedBack as error:  # no local model could say: as good as unsure
+        reason = why(error)
     else:
+        reason = f"{answer.model} was not sure"
         # Not every server tells how sure its model was.
         if not answer.unsure and (answer.confidence is None or answer.confidence >= enough):
             return {"label": answer.text, "by": answer.model, "confidence": answer.confidence}
     if item.private:
-        return unsure("private: Claude was not asked")
+        return unsure(f"{reason}; private: Claude was not asked")
     try:
         reply = await claude(
             f"{question} Answer with the label alone, one of: {', '.join(labels)}.",
@@ -41,7 +43,7 @@ async def triage(item: Item) -> object:
             max_tokens=64,
         )
     except ClaudeAbsent as absent:  # no local model stands in: it would be as unsure as before
-        return unsure(str(absent))
+        return unsure(f"{reason}; {absent}")
     label = next((one for one in labels if one.casefold() == _bare(reply.text)), "")
     if not label:
         return unsure(f"{reply.model} said none of the labels")
