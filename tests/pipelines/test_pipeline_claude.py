@@ -64,7 +64,8 @@ def sent(api):
 
 
 def shown(place):
-    return json.loads(place.run("pipeline", "show", "j", "--json").stdout)
+    """What is told of the run; nothing before it has begun."""
+    return json.loads(place.run("pipeline", "show", "j", "--json").stdout or '{"state": ""}')
 
 
 def until(condition):
@@ -146,7 +147,8 @@ def test_what_was_paid_for_at_the_budget_comes_to_its_end(judged, api):
     held = threading.Event()
     api.says = lambda _: Says("Fine.", input_tokens=1000, output_tokens=100, held=held)
     with judged.start(*WANTED, "--budget-usd", "0.009") as process:
-        until(lambda: shown(judged)["state"] == "budget")
+        until(api.bodies)
+        until(lambda: shown(judged)["state"] == "running")
         assert process.poll() is None, "it waits for what is under way"
         held.set()
         assert process.wait(WAIT) == 5

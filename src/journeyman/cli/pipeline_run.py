@@ -135,6 +135,10 @@ def resume(
     budget_usd: Budget = None,
     concurrency: Concurrency = None,
     no_claude: Annotated[bool, typer.Option("--no-claude", help="Do not ask Claude.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Other settings than before. Repeatable."),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do the items again that failed.")
     ] = False,
@@ -143,7 +147,7 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, died, or reached its budget; finished items stay."""
     config, database = open_database(engine)
-    from journeyman.pipelines.planning import Wishes  # noqa: PLC0415 - heavy
+    from journeyman.pipelines.planning import Wishes, settings_of  # noqa: PLC0415 - heavy
     from journeyman.pipelines.store.runs import Runs  # noqa: PLC0415 - as above
 
     wishes = Wishes(
@@ -152,6 +156,7 @@ def resume(
         budget_usd=_positive(budget_usd),
         concurrency=concurrency,
         uses_claude=False if no_claude else None,
+        settings=settings_of(settings or []) or None,
     )
     known = Runs(database).find(run_id)
     _go_on(config, database, known, wishes, as_json=as_json, retry_failed=retry_failed)

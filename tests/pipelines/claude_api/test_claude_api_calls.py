@@ -161,16 +161,30 @@ async def test_a_call_that_could_pass_the_budget_is_not_sent(gate, api, ledger):
     assert list(ledger.entries()) == []
 
 
-async def test_the_worst_case_of_what_is_in_flight_counts(gate, api):
+async def test_a_call_waits_for_what_is_in_flight_where_both_could_pass_the_budget(gate, api):
     held = threading.Event()
     api.says = lambda _: Says(held=held)
     first = asyncio.ensure_future(ask(gate, budget_usd=0.015))
     await asyncio.to_thread(api.wait_for, 1)
+    second = asyncio.ensure_future(ask(gate, "c2", budget_usd=0.015))
+    while not (await gate.spent("run-1")).in_flight_usd:
+        await asyncio.sleep(0)
+    done, _ = await asyncio.wait({second}, timeout=0.2)
+    assert not done
+    assert len(api.bodies()) == 1, "it is not sent"
+    held.set()
+    await asyncio.gather(first, second)  # the first was far cheaper than it might have been
+
+
+async def test_the_worst_case_of_what_another_process_has_in_flight_counts(make_gate, api):
+    held = threading.Event()
+    api.says = lambda _: Says(held=held)
+    first = asyncio.ensure_future(ask(make_gate(), budget_usd=0.015))
+    await asyncio.to_thread(api.wait_for, 1)
     with pytest.raises(BudgetReached, match="in flight"):
-        await ask(gate, "c2", budget_usd=0.015)
+        await ask(make_gate(), "c2", budget_usd=0.015)
     held.set()
     await first
-    await ask(gate, "c2", budget_usd=0.015)  # it was far cheaper than it might have been
 
 
 async def test_a_call_that_is_cancelled_in_flight_is_lost_at_its_worst(gate, api):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from journeyman.errors import (
 )
 from journeyman.ledger import Entry
 from journeyman.pipelines.claude_api.batches import Batches, NotSent, Timing
-from journeyman.pipelines.claude_api.budget import Call, Purse, Spend
+from journeyman.pipelines.claude_api.budget import Call, Purse, Spend, Standing
 from journeyman.pipelines.claude_api.client import (
     ClaudeClient,
     Sending,
@@ -111,6 +112,8 @@ class ClaudeGate:
         self._purse = Purse(engine)
         self._batches = Batches(self._client, self._purse, timing or Timing())
         self._at_once = asyncio.Semaphore(config.at_once)
+        self._under_way: Counter[str] = Counter()
+        self._ended = asyncio.Event()
 
     async def ask(
         self,
@@ -140,20 +143,40 @@ class ClaudeGate:
         if known is None:
             async with self._at_once:  # counting is a request too
                 worst = await self._worst(request, counted=budget is not None, batch=batch)
-            known = await asyncio.to_thread(
-                self._purse.reserve, call, in_nanos(worst), budget, sent=not batch
-            )
+            known = await self._reserved(asking, in_nanos(worst))
         if known.answer:
             return known.answer
         asking.send = known.send
         asking.batch = batch or bool(known.batch_id)
+        self._under_way[run_id] += 1
         try:
             answer = await self._asked(asking, known.batch_id)
         except BaseException as error:
             self._record(asking, _outcome_of(error), 0, error)
             raise
+        finally:
+            self._under_way[run_id] -= 1
+            self._ended.set()
         self._record(asking, "answered", len(answer.text.encode()))
         return answer
+
+    async def _reserved(self, asking: _Asking, worst: int) -> Standing:
+        """Set the worst case aside; what is under way mostly ends cheaper, so that is waited for.
+
+        Raises:
+            BudgetReached: it could pass the budget, and nothing of this run ends here any more.
+        """
+        reserve = self._purse.reserve
+        while True:
+            self._ended.clear()
+            try:
+                return await asyncio.to_thread(
+                    reserve, asking.call, worst, asking.budget, sent=not asking.batch
+                )
+            except BudgetReached:
+                if asking.batch or not self._under_way[asking.call.run_id]:
+                    raise
+            await self._ended.wait()
 
     async def spent(self, run_id: str) -> Spend:
         """Tell what a run has cost so far."""
