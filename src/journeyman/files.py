@@ -48,6 +48,21 @@ def replace_file(path: Path, content: bytes, *, only_if: Callable[[], bool] = la
     return True
 
 
+def replace_keeping(path: Path, content: bytes) -> Path | None:
+    """Put a file in place; one of another content, which a user may have edited, is kept beside it.
+
+    Returns:
+        Where the one before is kept, if it was another.
+
+    Raises:
+        OSError: it cannot be written; then nothing has changed.
+    """
+    is_other = path.exists() and path.read_bytes() != content
+    kept = keep_copy(path) if is_other else None
+    replace_file(path, content)
+    return kept
+
+
 def keep_copy(path: Path) -> Path | None:
     """Keep a copy beside a file as `.bak`, `.bak.1`, …: no copy of another content is overwritten.
 

@@ -238,7 +238,14 @@ def test_the_same_id_is_no_run_of_another_pipeline(place):
     assert "describe.py" in done.stderr
 
 
-def test_a_pipe_that_closes_and_a_pipe_that_feeds(place):
+def test_a_file_of_results_is_named_after_its_run(place):
+    wanted = ("pipeline", "run", "describe.py", "items.jsonl", "--out", "r-{run}.jsonl")
+    for run in ("one", "two"):
+        assert place.run(*wanted, "--run", run).returncode == 0
+        assert len((place.folder / f"r-{run}.jsonl").read_text().splitlines()) == 4
+
+
+def test_standard_input_feeds_a_run(place):
     fed = place.run("pipeline", "run", "describe.py", "-", stdin="one\ntwo\n")
     assert fed.returncode == 0, fed.stderr
     assert [json.loads(line)["name"] for line in fed.stdout.splitlines()[:-1]] == ["one", "two"]

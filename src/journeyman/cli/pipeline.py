@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from journeyman.cli import pipeline_new, pipeline_run, pipeline_runs
+from journeyman.cli import pipeline_new, pipeline_run, pipeline_runs, pipeline_schedule
 
 app = typer.Typer(
     help="Batch work outside a session: local models do the bulk, Claude by your key the rest.",
@@ -19,3 +19,4 @@ app.command(name="list")(pipeline_runs.list_runs)
 app.command(name="show")(pipeline_runs.show)
 app.command(name="cancel")(pipeline_runs.cancel)
 app.command(name="logs")(pipeline_runs.logs)
+app.command(name="schedule")(pipeline_schedule.schedule)

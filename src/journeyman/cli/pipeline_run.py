@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FILE", help="Write the results here: JSON lines."),
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Write the results here: JSON lines. {run} in it is the id.",
+    ),
 ]
 Ordered = Annotated[
     bool | None, typer.Option("--ordered", help="Write the results in the order of the items.")
@@ -175,7 +180,7 @@ def _go_on(
 
     from journeyman.pipelines.planning import with_wishes  # noqa: PLC0415 - heavy
 
-    planned = replace(known, options=with_wishes(known.options, wishes))
+    planned = replace(known, options=with_wishes(known.options, wishes, known.id))
     _drive(config, database, planned, None, as_json=as_json, retry_failed=retry_failed)
 
 

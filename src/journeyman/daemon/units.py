@@ -7,14 +7,18 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from journeyman.errors import DaemonError
-from journeyman.files import keep_copy, replace_file
+from journeyman.files import replace_keeping
 from journeyman.paths import CONFIG_VARIABLE, DATA_VARIABLE
 from journeyman.shim.meeting import TRANSPORT_VARIABLE
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 _LABEL = "journeyman.daemon"
-_KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """What decides which daemon a window finds must be the same for the service."""
 
 _SYSTEMD = """\
@@ -49,7 +53,7 @@ def unit_here() -> Unit:
         DaemonError: this system has neither systemd nor launchd.
     """
     command = [sys.executable, "-P", "-m", "journeyman", "daemon", "run", "--stay"]
-    environment = {name: _absolute(name) for name in _KEPT if os.environ.get(name)}
+    environment = kept_environment(KEPT)
     if sys.platform == "darwin":
         return _launchd(command, environment)
     if sys.platform == "linux":
@@ -69,14 +73,10 @@ def write_unit(unit: Unit) -> Path | None:
     Raises:
         DaemonError: it cannot be written.
     """
-    content = unit.text.encode()
     try:
-        is_other = unit.path.exists() and unit.path.read_bytes() != content
-        kept = keep_copy(unit.path) if is_other else None
-        replace_file(unit.path, content)
+        return replace_keeping(unit.path, unit.text.encode())
     except OSError as error:
         raise _unwritable(unit, error) from None
-    return kept
 
 
 def remove_unit(unit: Unit) -> None:
@@ -101,30 +101,51 @@ def _unwritable(unit: Unit, error: OSError) -> DaemonError:
     )
 
 
+def kept_environment(names: Iterable[str]) -> dict[str, str]:
+    """What is set of these variables, with paths made absolute; a service starts elsewhere."""
+    return {name: _absolute(name) for name in names if os.environ.get(name)}
+
+
+def user_units() -> Path:
+    """The folder of the user's own units for systemd."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "systemd" / "user"
+
+
+def environment_lines(environment: Mapping[str, str]) -> str:
+    """A unit's lines that set these variables."""
+    return "".join(
+        f"Environment={quoted(f'{name}={value}')}\n" for name, value in environment.items()
+    )
+
+
+def command_line(words: Iterable[str]) -> str:
+    """A command as a unit's `ExecStart=` has it, where a dollar sign too would be read."""
+    return " ".join(quoted(word).replace("$", "$$") for word in words)
+
+
 def _absolute(name: str) -> str:
     value = os.environ[name]
     return value if name == TRANSPORT_VARIABLE else str(Path(value).expanduser().absolute())
 
 
 def _systemd(command: list[str], environment: dict[str, str]) -> Unit:
-    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    path = folder / "systemd" / "user" / "journeyman.service"
-    lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
+    path = user_units() / "journeyman.service"
     return Unit(
         path=path,
         text=_SYSTEMD.format(
-            command=" ".join(_quoted(word).replace("$", "$$") for word in command),
-            environment="".join(lines),
+            command=command_line(command), environment=environment_lines(environment)
         ),
         start=f"systemctl --user daemon-reload && systemctl --user enable --now {path.name}",
         stop=f"systemctl --user disable --now {path.name}",
     )
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """Quote for systemd, to which a per cent sign is the beginning of a name of its own."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"' if set(escaped) & set(" \t'\"\\;") else escaped
+    needs_quotes = not escaped or set(escaped) & set(" \t'\"\\;")
+    return f'"{escaped}"' if needs_quotes else escaped
 
 
 def _launchd(command: list[str], environment: dict[str, str]) -> Unit:

@@ -67,17 +67,17 @@ def new_run(
         concurrency=_concurrency(wishes, config),
         budget_usd=config.pipelines.budget_usd,
     )
-    return Run(run, pipeline, "running", time.time(), items, with_wishes(first, wishes))
+    return Run(run, pipeline, "running", time.time(), items, with_wishes(first, wishes, run))
 
 
 def _concurrency(wishes: Wishes, config: Config) -> int:
     return max(config.pipelines.at_once, _IN_A_BATCH if wishes.batch else 0)
 
 
-def with_wishes(options: Options, wishes: Wishes) -> Options:
-    """Change a run's options where something else was said."""
+def with_wishes(options: Options, wishes: Wishes, run: str) -> Options:
+    """Change a run's options where something else was said; `{run}` in a file's name is its id."""
     said: dict[str, Any] = {
-        "out": None if wishes.out is None else _place(wishes.out),
+        "out": None if wishes.out is None else _place(wishes.out, run),
         "ordered": wishes.ordered,
         "budget_usd": wishes.budget_usd,
         "concurrency": wishes.concurrency,
@@ -88,7 +88,8 @@ def with_wishes(options: Options, wishes: Wishes) -> Options:
     return replace(options, **{name: value for name, value in said.items() if value is not None})
 
 
-def _place(out: Path) -> str:
+def _place(wished: Path, run: str) -> str:
+    out = Path(str(wished).replace("{run}", run))
     folder = out.absolute().parent
     if not folder.is_dir():
         raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")

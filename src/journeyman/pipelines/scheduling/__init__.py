@@ -1,0 +1,1 @@
+"""A pipeline at set times, by the machine's own systemd or cron."""
