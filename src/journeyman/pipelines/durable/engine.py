@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from journeyman.errors import PipelineError
 from journeyman.pipelines.durable.workflows import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from journeyman.pipelines.store.workers import Workers
 
 SHARED = "shared"
+_NAME = "journeyman"
 _POLL_SECONDS = 0.1
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _CONNECTIONS = 16
@@ -45,6 +48,14 @@ def new_worker(run: str) -> Worker:
 def items_queue(database: Database, run: str) -> str:
     """The queue of a run's items: its own on SQLite, the workers' common one on Postgres."""
     return "items" if database.is_shared else f"items:{run}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much of a queue is worked on at once: by one process, and by all."""
+
+    by_worker: int | None = None
+    by_all: int | None = None
 
 
 async def launch(
@@ -75,16 +86,17 @@ async def launch(
     logging.getLogger("dbos").setLevel(logging.CRITICAL)
     # On SQLite a process works for its own run alone: another may have other keys and models.
     version = SHARED if database.is_shared else f"run:{worker.run}"
-    queues: dict[str, tuple[int | None, int | None]] = {
-        items: (concurrency, None),
-        FREE: (None, None),
-        **{backend_queue(name): (None, slots) for name, slots in backends.items()},
+    queues = {
+        items: _Limits(by_worker=concurrency),
+        FREE: _Limits(),
+        **{backend_queue(name): _Limits(by_all=slots) for name, slots in backends.items()},
     }
     if claude_at_once:
-        queues[CLAUDE] = (None, claude_at_once)
+        queues[CLAUDE] = _Limits(by_all=claude_at_once)
+    url = database.url.render_as_string(hide_password=False)
     config = DBOSConfig(
-        name="journeyman",
-        system_database_url=database.url.render_as_string(hide_password=False),
+        name=_NAME,
+        system_database_url=url,
         executor_id=worker.executor,
         application_version=version,
         log_level="CRITICAL",
@@ -94,22 +106,36 @@ async def launch(
     )
     if not database.is_shared:  # by connections like ours, which wait less for the disk
         config["system_database_engine"] = database.lend()
-    DBOS(config=config)
-    DBOS.listen_queues(list(queues))
     try:
+        # Queues that are there before the launch are served at once, others a second later.
+        await asyncio.to_thread(_register, database, url, queues)
+        DBOS(config=config)
+        DBOS.listen_queues(list(queues))
         DBOS.launch()
     except Exception as error:
         stop()
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PipelineError(f"the durable engine does not start: {why}") from error
-    for name, (by_worker, by_all) in queues.items():
-        await DBOS.register_queue_async(
-            name,
-            worker_concurrency=by_worker,
-            global_concurrency=by_all,
-            polling_interval_sec=_POLL_SECONDS,
-            on_conflict="always_update",
-        )
+
+
+def _register(database: Database, url: str, queues: Mapping[str, _Limits]) -> None:
+    DBOS.migrate(url)
+    client = DBOSClient(
+        system_database_url=url,
+        system_database_engine=None if database.is_shared else database.lend(),
+    )
+    try:
+        for name, limits in queues.items():
+            client.register_queue(
+                name,
+                worker_concurrency=limits.by_worker,
+                global_concurrency=limits.by_all,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+                application_name=_NAME,
+            )
+    finally:
+        client.destroy()
 
 
 def stop() -> None:
