@@ -46,7 +46,7 @@ def verified(folder):
 
 
 def test_it_is_shown_and_nothing_is_written(place, units):
-    done = place.run(*SCHEDULE, "--", "docs/", "--out", "a b.jsonl")
+    done = place.run(*SCHEDULE, "--", "docs/", "--out", "a b {run}.jsonl")
     assert done.returncode == 0, done.stderr
     assert "OnCalendar=Mon..Fri *-*-* 06:30:00" in done.stdout
     assert "systemctl --user" in done.stdout
@@ -60,14 +60,14 @@ def test_it_is_shown_and_nothing_is_written(place, units):
 
 
 def test_the_units_start_the_run_from_this_folder_with_this_config(place, units):
-    done = place.run(*SCHEDULE, "--install", "--", "items.jsonl", "--out", "100% $HOME.jsonl")
+    done = place.run(*SCHEDULE, "--install", "--", "items.jsonl", "--out", "100% $HOME {run}.jsonl")
     assert done.returncode == 0, done.stderr
     assert verified(units) == []
     service = (units / "journeyman-pipeline-describe.service").read_text()
     assert f"WorkingDirectory={place.folder}" in service
     assert f"JOURNEYMAN_CONFIG={place.folder}/config.toml" in service
     assert str(place.folder / "describe.py") in service
-    assert '"100%% $$HOME.jsonl"' in service
+    assert '"100%% $$HOME {run}.jsonl"' in service
     assert "ANTHROPIC" not in service
     again = place.run(*SCHEDULE, "--install", "--", "items.jsonl")
     assert "is kept as" in again.stderr
@@ -83,15 +83,16 @@ def test_the_units_start_the_run_from_this_folder_with_this_config(place, units)
 def test_the_line_for_cron_runs_the_pipeline(place, with_cron):
     """The shell that cron uses runs the line; an older line of the same schedule makes way."""
     table = place.folder / "crontab"
-    table.write_text("MAILTO=me\n* * * * * true # mine")
+    table.write_bytes(b"MAILTO=m\xe9\r\n* * * * * true # mine")
     place.items(2)
-    wanted = (*SCHEDULE, "--crontab", "--install", "--", "items.jsonl", "--out", "o%1.jsonl")
+    wanted = (*SCHEDULE, "--crontab", "--install", "--", "items.jsonl", "--out", "o%1-{run}.jsonl")
     for _ in range(2):
         done = place.run(*wanted, environment=with_cron)
         assert done.returncode == 0, done.stderr
-    first, second, line = table.read_text().splitlines()
-    assert (first, second) == ("MAILTO=me", "* * * * * true # mine")
-    command = line.split(" ", 5)[5].replace(r"\%", "%")
+    first, second, line, end = table.read_bytes().split(b"\n")
+    assert (first, second, end) == (b"MAILTO=m\xe9\r", b"* * * * * true # mine", b"")
+    assert (place.folder / "data" / "crontab").read_bytes().startswith(b"MAILTO=m\xe9\r\n")
+    command = line.decode().split(" ", 5)[5].replace(r"\%", "%")
     assert shlex.split(command)[0] == "cd"
     done = subprocess.run(
         ["/bin/sh", "-c", command],
@@ -102,10 +103,74 @@ def test_the_line_for_cron_runs_the_pipeline(place, with_cron):
         cwd="/",
     )
     assert done.returncode == 0, done.stderr
-    assert len((place.folder / "o%1.jsonl").read_text().splitlines()) == 2
+    [out] = place.folder.glob("o%1-describe-*.jsonl")
+    assert len(out.read_text().splitlines()) == 2
     done = place.run("pipeline", "schedule", "describe.py", "--remove", environment=with_cron)
     assert "a line of your crontab" in done.stderr
-    assert table.read_text() == "MAILTO=me\n* * * * * true # mine\n"
+    assert table.read_bytes() == b"MAILTO=m\xe9\r\n* * * * * true # mine\n"
+
+
+def test_a_crontab_that_cannot_be_read_is_not_taken_for_empty(place, with_cron):
+    """It was, and the line that was written was then all that it held."""
+    table = place.folder / "crontab"
+    table.write_text("* * * * * true # mine\n")
+    program = place.folder / "programs" / "crontab"
+    text = program.read_text()
+    program.write_text(text.replace('test -f "$table"', "echo 'not allowed' >&2; exit 1"))
+    for wanted in ((*SCHEDULE, "--crontab", "--install"), (*SCHEDULE[:3], "--remove")):
+        done = place.run(*wanted, environment=with_cron)
+        assert done.returncode == 1
+        assert "crontab refuses: not allowed" in done.stderr
+    assert table.read_text() == "* * * * * true # mine\n"
+
+
+def test_two_pipelines_of_one_file_have_a_schedule_each(place, units):
+    second = "\n\n@pipeline\nasync def count(item: Item) -> int:\n    return 1\n"
+    place.write("both.py", (place.folder / "describe.py").read_text() + second)
+    for name in ("describe", "count"):
+        done = place.run("pipeline", "schedule", f"both.py:{name}", "@daily", "--install")
+        assert done.returncode == 0, done.stderr
+    assert {one.name for one in units.glob("*.timer")} == {
+        "journeyman-pipeline-both-describe.timer",
+        "journeyman-pipeline-both-count.timer",
+    }
+    place.run("pipeline", "schedule", "both.py:count", "--remove")
+    assert [one.name for one in units.glob("*.timer")] == [
+        "journeyman-pipeline-both-describe.timer"
+    ]
+
+
+def test_the_chosen_engine_is_kept_but_never_its_password(place):
+    chosen = {"JOURNEYMAN_ENGINE": "postgresql://me@iguana/runs"}
+    done = place.run(*SCHEDULE, environment=chosen)
+    assert "Environment=JOURNEYMAN_ENGINE=postgresql://me@iguana/runs\n" in done.stdout
+    chosen = {"JOURNEYMAN_ENGINE": "postgresql://me:secret@iguana/runs"}
+    done = place.run(*SCHEDULE, environment=chosen)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds a password" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a b", 'quo"te', "back\\slash", "100%", "$HOME"])
+def test_the_folder_may_be_called_anything(place, units, name):
+    """A quotation mark or a backslash in it was escaped: systemd takes them as they are there."""
+    folder = place.folder / name
+    folder.mkdir()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "journeyman", "pipeline", "schedule", "triage", "@daily"),
+            *("--install", "--", "--set", "labels=a,b"),
+        ],
+        cwd=folder,
+        env=place.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert verified(units) == []
+    service = (units / "journeyman-pipeline-triage.service").read_text()
+    assert f"WorkingDirectory={place.folder}/{name.replace('%', '%%')}\n" in service
 
 
 @pytest.mark.parametrize(
@@ -115,6 +180,12 @@ def test_the_line_for_cron_runs_the_pipeline(place, with_cron):
         (("describe.py", "soon"), "is no time for cron"),
         (("nothing.py", "@daily"), "there is no pipeline file"),
         (("describe.py", "@daily", "--", "-"), "no standard input"),
+        (("describe.py", "@daily", "--", "a\nb"), "has a line break"),
+        (("describe.py", "@daily", "--", "--bugdet-usd", "2"), "No such option: --bugdet-usd"),
+        (("describe.py", "@daily", "--", "--concurrency", "many"), "valid integer"),
+        (("describe.py", "@daily", "--", "--out", "o.jsonl"), "--out 'o-{run}.jsonl'"),
+        (("describe.py", "@daily", "--", "--set", "x=sk-abcdefgh12345secret"), "is a key"),
+        (("describe.py", "@daily", "--", "--engine", "postgresql://u:secret@h/n"), "a password"),
         (("describe.py", "@daily", "--", "--engine=postgresql://u:secret@h/n"), "holds a password"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,7 +48,10 @@ def schedule(
     from journeyman.pipelines.scheduling.cron import read_cron  # noqa: PLC0415 - heavy
     from journeyman.pipelines.scheduling.values import schedule_of  # noqa: PLC0415 - as above
 
-    planned = schedule_of(pipeline, read_cron(cron), arguments or [])
+    given = _read_as_run(pipeline, arguments or [])
+    planned = schedule_of(
+        pipeline, read_cron(cron), arguments or [], out=given["out"], run=given["run_id"]
+    )
     if as_json:
         print(json.dumps(_as_json(planned)))
     elif not install:
@@ -57,6 +60,18 @@ def schedule(
         _install(planned, crontab=crontab)
     if not as_json:
         typer.echo(f"next: {', '.join(_next(planned))}", err=True)
+
+
+def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
+    """Read the arguments as `pipeline run` will: what it refuses is said now, not at night."""
+    from typer.main import get_command  # noqa: PLC0415 - beside its use
+
+    from journeyman.cli.pipeline_run import run  # noqa: PLC0415 - as above
+
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command()(run)
+    words = [pipeline, *arguments]
+    return get_command(alone).make_context("journeyman pipeline run", words).params
 
 
 def _next(planned: Schedule) -> list[str]:
@@ -100,8 +115,10 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
     )
 
     if crontab:
-        install_line(planned)
+        before = install_line(planned)
         typer.echo(f"installed a line for {planned.name} in your crontab", err=True)
+        if before:
+            typer.echo(f"note: the crontab as it was is kept as {before}", err=True)
         return
     for kept in write_units(planned):
         typer.echo(f"note: what stood there is kept as {kept}", err=True)

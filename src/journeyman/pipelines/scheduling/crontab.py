@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 from journeyman.errors import PipelineError
+from journeyman.files import replace_keeping
+from journeyman.paths import data_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from journeyman.pipelines.scheduling.values import Schedule
 
 _SECONDS = 30
+# Debian's, Fedora's and macOS's word for it, and busybox's.
+_THERE_IS_NONE = (b"no crontab", b"No such file or directory")
 
 
 def mark(name: str) -> str:
@@ -29,13 +36,17 @@ def line_of(schedule: Schedule) -> str:
     return f"{schedule.cron.text} {command} {mark(schedule.name)}"
 
 
-def install_line(schedule: Schedule) -> None:
+def install_line(schedule: Schedule) -> Path | None:
     """Put the line into the crontab, in place of an older one of the same schedule.
+
+    Returns:
+        Where the crontab as it was is kept; None if there was none.
 
     Raises:
         PipelineError: there is no crontab here, or it refuses.
     """
-    _write(_without(_read(), schedule.name) + line_of(schedule) + "\n")
+    before = _read()
+    return _change(before, _without(before, schedule.name) + line_of(schedule).encode() + b"\n")
 
 
 def remove_line(name: str) -> bool:
@@ -48,32 +59,48 @@ def remove_line(name: str) -> bool:
         return False
     before = _read()
     after = _without(before, name)
-    if after == before:
+    if len(after) >= len(before):
         return False
-    _write(after)
+    _change(before, after)
     return True
 
 
-def _without(text: str, name: str) -> str:
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    return "".join(line for line in lines if not line.rstrip("\n").endswith(mark(name)))
+def _without(table: bytes, name: str) -> bytes:
+    lines = table.split(b"\n")
+    if lines[-1]:
+        lines.append(b"")
+    end = mark(name).encode()
+    return b"\n".join(line for line in lines if not line.rstrip().endswith(end))
 
 
-def _read() -> str:
+def _read() -> bytes:
+    """The crontab as it is; it is never taken for empty unless that is what was said."""
     done = _crontab("-l")
-    return done.stdout if done.returncode == 0 else ""  # it says "no crontab for …"
+    if done.returncode and not any(said in done.stderr for said in _THERE_IS_NONE):
+        raise _refusal(done)
+    return b"" if done.returncode else done.stdout
 
 
-def _write(text: str) -> None:
-    done = _crontab("-", text)
+def _change(before: bytes, after: bytes) -> Path | None:
+    """Put another crontab in place; the one before is kept in the data folder."""
+    kept = data_folder() / "crontab" if before else None
+    try:
+        if kept:
+            replace_keeping(kept, before)
+    except OSError as error:
+        raise PipelineError(f"{kept}: the crontab cannot be kept: {error.strerror}") from None
+    done = _crontab("-", after)
     if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it says nothing"])[0]
-        raise PipelineError(f"crontab refuses: {why}")
+        raise _refusal(done)
+    return kept
 
 
-def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+def _refusal(done: subprocess.CompletedProcess[bytes]) -> PipelineError:
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return PipelineError(f"crontab refuses: {said[0] if said else 'it says nothing'}")
+
+
+def _crontab(argument: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     program = shutil.which("crontab")
     if program is None:
         raise PipelineError(
@@ -81,10 +108,9 @@ def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProc
         )
     return subprocess.run(  # noqa: S603 - the user's own crontab
         [program, argument],
-        input=text,
+        input=table,
         capture_output=True,
-        text=True,
-        errors="surrogateescape",
+        env=os.environ | {"LC_ALL": "C"},
         timeout=_SECONDS,
         check=False,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from journeyman.daemon.units import command_line, environment_lines, quoted, user_units
+from journeyman.daemon.units import command_line, environment_lines, user_units
 from journeyman.errors import PipelineError
 from journeyman.files import replace_keeping
 
@@ -47,7 +47,8 @@ def units_of(schedule: Schedule) -> dict[Path, str]:
     times = "".join(f"OnCalendar={line}\n" for line in schedule.cron.on_calendar())
     service = _SERVICE.format(
         name=schedule.name,
-        folder=quoted(str(schedule.folder)).strip('"'),
+        # The one setting here that is taken as it stands, but for the per cent sign.
+        folder=str(schedule.folder).replace("%", "%%"),
         environment=environment_lines(schedule.environment),
         command=command_line(schedule.command),
     )
