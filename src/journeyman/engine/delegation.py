@@ -91,13 +91,20 @@ class Delegation:
         names = self._without_untrusted(await self._candidates(), material)
         question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
         if self.job.remember and (known := await self.memory.find(names, question)):
-            return self._known(known)
+            return self._marked(self._known(known), material)
         outcome = await self.answered(names, work)
         if isinstance(outcome, HandBack) and self.too_small and self.tool.config.max_parts:
             outcome = await answer_in_parts(self, work, self.too_small, outcome)
         if self.job.remember and isinstance(outcome, Answer):
             await self.memory.keep(question, outcome)
-        return outcome
+        return self._marked(outcome, material)
+
+    def _marked(self, outcome: Outcome, material: Material) -> Outcome:
+        """Say of an answer that it was made of something private."""
+        private = self.job.private or any(source.private for source in material.sources)
+        return (
+            replace(outcome, private=True) if private and isinstance(outcome, Answer) else outcome
+        )
 
     async def answered(self, names: list[str], work: Work) -> Outcome:
         """Ask the models in order until one gives an answer that passes the checks."""

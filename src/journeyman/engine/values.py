@@ -156,6 +156,7 @@ class Answer:
         unsure: the label was less sure than the tool wants; `text` is then "unsure".
         checks: the names of the checks that were made and passed.
         known: it was given before, and nobody was asked anew.
+        private: it was made of something private, and is as private.
     """
 
     text: str
@@ -168,6 +169,7 @@ class Answer:
     unsure: bool = False
     checks: tuple[str, ...] = ()
     known: bool = False
+    private: bool = False
 
     @property
     def is_prose(self) -> bool:

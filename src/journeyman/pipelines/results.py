@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from journeyman.errors import ArgumentError, PipelineError
-from journeyman.files import replace_file
+from journeyman.files import replace_file, replace_keeping
 from journeyman.remote.coding import encode
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Results:
         """Put what came of the whole run beside the rows, whole or not at all.
 
         A text goes to `OUT.report.md`, anything else to `OUT.report.json`; on standard output it
-        follows the rows as `{"report": …}`.
+        follows the rows as `{"report": …}`. What stood there before is kept as `.bak`.
 
         Raises:
             PipelineError: it cannot be written.
@@ -120,7 +120,7 @@ class Results:
         place = report_place(self._path, value)
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
         try:
-            replace_file(place, (text.rstrip("\n") + "\n").encode(errors="replace"))
+            replace_keeping(place, (text.rstrip("\n") + "\n").encode(errors="replace"))
         except OSError as error:
             raise _unwritable(place, error) from None
 
@@ -220,7 +220,8 @@ def _flags(path: Path) -> int:
 
 def report_place(out: Path, value: Any) -> Path:
     """Where what came of the whole run goes: beside the rows."""
-    return out.with_suffix(".report.md" if isinstance(value, str) else ".report.json")
+    base = out.name.removesuffix(".jsonl")
+    return out.with_name(f"{base}.report.{'md' if isinstance(value, str) else 'json'}")
 
 
 def _unwritable(path: Path | None, error: OSError) -> PipelineError:

@@ -51,7 +51,9 @@ async def judge(rows: Sequence[Row]) -> str:
     title = "Review of the changes"
     found = [row for row in rows if not row.failed and row.value["findings"]]
     if not found:
-        return report_of(title, "Nothing was found.", rows)
+        looked = any(not row.failed for row in rows)
+        said = "Nothing was found." if looked else "No file could be reviewed."
+        return report_of(title, said, rows)
     try:
         reply = await claude(
             "A small model reviewed changes, file by file; each line holds its findings for one "

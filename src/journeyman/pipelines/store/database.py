@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,24 +35,25 @@ def engine_url(chosen: str, configured: str) -> sa.URL:
         return sa.URL.create(_SQLITE, database=str(data_folder() / "pipelines.db"))
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         url = None
     kind = url.drivername.partition("+")[0] if url else ""
+    # What was given is not shown: a password may stand anywhere in it.
     if url is None or kind not in {_SQLITE, "postgresql", "postgres"}:
         raise ArgumentError(
-            f"--engine {_shown(text)} is neither postgresql://HOST/NAME nor sqlite:///FILE",
+            "--engine is neither postgresql://HOST/NAME nor sqlite:///FILE",
             hint="leave it out to use SQLite in the data folder",
+        )
+    if "@" in (url.host or ""):
+        raise ArgumentError(
+            "--engine: there is an @ too many in the address",
+            hint="a password belongs into PGPASSWORD or ~/.pgpass; in an address its @ is %40",
         )
     if kind == _SQLITE:
         if not url.database or url.database == ":memory:":
-            raise ArgumentError(f"--engine {text} names no file", hint="sqlite:///FILE")
+            raise ArgumentError("--engine sqlite://… names no file", hint="sqlite:///FILE")
         return url.set(drivername=_SQLITE, database=str(Path(url.database).absolute()))
     return url.set(drivername=_DRIVER)
-
-
-def _shown(text: str) -> str:
-    """An address without what may be a password."""
-    return text if "@" not in text else text.partition("://")[0] + "://…"
 
 
 def is_shared(url: sa.URL) -> bool:
@@ -158,9 +160,15 @@ class Database:
 
 def unusable(url: sa.URL, error: Exception) -> RunsUnavailable:
     """Say in one line what is wrong with the database."""
-    why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    why = lines[0] if lines else type(error).__name__
     where = url.database if not is_shared(url) else f"{url.host or 'the local'}/{url.database}"
-    hint = "is the server up, and may this user in?" if is_shared(url) else "is the disk full?"
+    if is_shared(url):
+        hint = "is the server up, and may this user in?"
+    elif re.search("full|disk", why):
+        hint = "free the disk; what is done is kept"
+    else:
+        hint = "is it one of ours, and whole? move it away, or choose another by --engine"
     return RunsUnavailable(f"the runs' database {where} cannot be used: {why}", hint=hint)
 
 

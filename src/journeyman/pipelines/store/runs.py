@@ -41,6 +41,8 @@ def prepare(database: Database) -> None:
     with database.writing() as connection:
         if database.is_shared:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        else:  # Python begins no transaction for a CREATE by itself
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         METADATA.create_all(connection)
 
 
