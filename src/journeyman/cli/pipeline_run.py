@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,7 +13,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.pipeline_opening import EXIT_SOME, EXIT_STOPPED, open_database
 from journeyman.cli.running import run as run_until_ended
-from journeyman.errors import ArgumentError
+from journeyman.errors import ArgumentError, PipelineError
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -121,8 +122,16 @@ def run(
         settings=settings_of(settings or []) or None,
     )
     chosen = checked_id(run_id) if run_id else ""
-    if not dry_run and (known := to_go_on_with(Runs(database), chosen, name, resume=resume_it)):
-        _go_on(config, database, known, wishes, as_json=as_json)
+    runs = Runs(database)
+    if not dry_run and (known := to_go_on_with(runs, chosen, name, resume=resume_it)):
+        if private and not runs.is_private(known.id):
+            raise ArgumentError(
+                f"--private: the run {known.id} was begun with items that are not",
+                hint="begin another one: --run with a new id, without --resume",
+            )
+        if inputs:
+            typer.echo(f"note: the run {known.id} has its own items; inputs are not read", err=True)
+        _go_on(config, database, known, wishes, engine, as_json=as_json)
     if resume_it and not dry_run:
         typer.echo("note: there is nothing to resume; this is a new run", err=True)
     items = _items(inputs or default_inputs(name), config, private=private)
@@ -130,7 +139,7 @@ def run(
     if dry_run:
         _estimate(config, database, planned, items, as_json=as_json)
     else:
-        _drive(config, database, planned, items, as_json=as_json)
+        _drive(config, database, planned, items, engine, as_json=as_json)
 
 
 def resume(
@@ -164,7 +173,7 @@ def resume(
         settings=settings_of(settings or []) or None,
     )
     known = Runs(database).find(run_id)
-    _go_on(config, database, known, wishes, as_json=as_json, retry_failed=retry_failed)
+    _go_on(config, database, known, wishes, engine, as_json=as_json, retry_failed=retry_failed)
 
 
 def _go_on(
@@ -172,6 +181,7 @@ def _go_on(
     database: Database,
     known: Run,
     wishes: Wishes,
+    engine: str,
     *,
     as_json: bool,
     retry_failed: bool = False,
@@ -181,11 +191,11 @@ def _go_on(
     from journeyman.pipelines.planning import with_wishes  # noqa: PLC0415 - heavy
 
     planned = replace(known, options=with_wishes(known.options, wishes, known.id))
-    _drive(config, database, planned, None, as_json=as_json, retry_failed=retry_failed)
+    _drive(config, database, planned, None, engine, as_json=as_json, retry_failed=retry_failed)
 
 
 def _positive(budget_usd: float | None) -> float | None:
-    if budget_usd is not None and not budget_usd > 0:
+    if budget_usd is not None and not 0 < budget_usd < inf:
         raise ArgumentError(f"--budget-usd {budget_usd} is no amount", hint="such as 2 or 0.50")
     return budget_usd
 
@@ -218,6 +228,7 @@ def _drive(
     database: Database,
     planned: Run,
     items: tuple[Item, ...] | None,
+    engine: str,
     *,
     as_json: bool,
     retry_failed: bool = False,
@@ -237,23 +248,25 @@ def _drive(
         ended = run_until_ended(
             drive(config, database, planned, items, hear, retry_failed=retry_failed)
         )
-    except (KeyboardInterrupt, typer.Exit):
+    except (KeyboardInterrupt, typer.Exit, PipelineError):
         display.leave()
-        typer.echo(f"to go on: journeyman pipeline resume {planned.id}", err=True)
+        _tell_how_to_go_on(planned, engine)
         raise
     finally:
         display.leave()
-    _say_how_it_ended(ended, last[0] if last else None, as_json=as_json)
+    _say_how_it_ended(ended, last[0] if last else None, engine, as_json=as_json)
 
 
-def _say_how_it_ended(ended: Run, standing: Standing | None, *, as_json: bool) -> NoReturn:
+def _say_how_it_ended(
+    ended: Run, standing: Standing | None, engine: str, *, as_json: bool
+) -> NoReturn:
     """Say how a run ended, and exit by it."""
     done, failed = (standing.done, standing.failed) if standing else (0, 0)
     good = done - failed
     if as_json:
         print(json.dumps(_as_json(ended, standing), ensure_ascii=False))
     else:
-        _tell(ended, standing, good)
+        _tell(ended, standing, good, engine)
     if ended.state in {"budget", "cancelled"}:
         raise typer.Exit(EXIT_STOPPED)
     if ended.state == "failed" or not good:
@@ -275,7 +288,7 @@ def _as_json(ended: Run, standing: Standing | None) -> dict[str, object]:
     }
 
 
-def _tell(ended: Run, standing: Standing | None, good: int) -> None:
+def _tell(ended: Run, standing: Standing | None, good: int, engine: str) -> None:
     spent = f", {standing.spent_usd:.4f} USD spent" if standing and standing.spent_usd else ""
     where = f"; written to {ended.options.out}" if ended.options.out else ""
     typer.echo(f"note: {good} of {ended.items} items have a value{spent}{where}", err=True)
@@ -294,4 +307,15 @@ def _tell(ended: Run, standing: Standing | None, good: int) -> None:
     if ended.state == "done":
         return
     typer.echo(f"{ended.state}: {ended.error or 'stopped before its end'}", err=True)
-    typer.echo(f"to go on: journeyman pipeline resume {ended.id}", err=True)
+    _tell_how_to_go_on(ended, engine)
+
+
+def _tell_how_to_go_on(run: Run, engine: str) -> None:
+    """Say which command goes on with a run, in the same database; never a password."""
+    from shlex import quote  # noqa: PLC0415 - beside its use
+
+    from sqlalchemy import make_url  # noqa: PLC0415 - heavy
+
+    where = make_url(engine).render_as_string(hide_password=True) if engine else ""
+    more = f" --engine {quote(where)}" if where else ""
+    typer.echo(f"to go on: journeyman pipeline resume {run.id}{more}", err=True)

@@ -170,7 +170,7 @@ def step(function: Callable[Params, Awaitable[Result]]) -> Callable[Params, Awai
     """Make an async function of the pipeline's file one whose result is kept.
 
     It is not called again for the same item and arguments after a restart. Arguments and result
-    are what JSON has.
+    are what JSON has. Whatever it raises, its caller gets a JourneymanError that tells of it.
     """
 
     @functools.wraps(function)

@@ -190,7 +190,8 @@ async def _watch(here: Working, watch: _Watch, hear: Callable[[Standing], None])
             run = await asyncio.to_thread(here.runs.find, watch.run.id)
             await asyncio.to_thread(_collect, here, watch)
             standing = await asyncio.to_thread(_standing, here, watch)
-            await _mend(here, watch, standing)
+            if run.state == "running":
+                await _mend(here, watch, standing)
         except RunsUnavailable:
             if time.monotonic() - watch.seen > _PATIENCE_SECONDS:
                 raise

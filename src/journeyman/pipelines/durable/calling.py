@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.candidates import patterns_of
 from journeyman.engine.values import Answer, HandBack, Job
-from journeyman.errors import ClaudeAbsent, ConfigError, HandedBack, PrivateRefused
+from journeyman.errors import BudgetReached, ClaudeAbsent, ConfigError, HandedBack, PrivateRefused
 from journeyman.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from journeyman.pipelines.durable.stage import Stage
     from journeyman.pipelines.store.values import Run
 
-_DIGEST_LENGTH = 12
+_DIGEST_LENGTH = 16
 
 
-class Stopped(Exception):
-    """The run stops; the item goes on when it is resumed."""
+class Stopped(BaseException):
+    """The run stops; the item goes on when it is resumed.
+
+    No `Exception`: a pipeline's `except Exception` would make a result of it.
+    """
 
 
 class DurableCalls:
@@ -44,17 +48,23 @@ class DurableCalls:
         number: the item's number; 0 for the end.
         step: what messages call it: the name of the pipeline's function.
         private: nothing of it goes to a cloud model.
+        within: the kept step that makes the calls; its calls are told from others like them.
     """
 
-    def __init__(self, stage: Stage, run: Run, number: int, step: str, *, private: bool) -> None:
+    def __init__(
+        self, stage: Stage, run: Run, number: int, step: str, *, private: bool, within: str = ""
+    ) -> None:
         self._stage = stage
         self._run = run
         self._number = number
         self._step = step
         self._private = private
-        self._place = 0
+        self._within = within
+        self._made: Counter[str] = Counter()
         self.models: list[str] = []
         self.cost_usd = 0.0
+        self.ended: BaseException | None = None
+        """Why the run ends here, whatever the pipeline's function makes of it."""
 
     def setting(self, name: str, default: str) -> str:
         """What the run was given by `--set NAME=VALUE`."""
@@ -99,13 +109,12 @@ class DurableCalls:
 
     async def _ask_in_order(self, job: Job, wanted: Sequence[str]) -> Answer | HandBack:
         """Ask one backend after another, each by its own queue, so that its limit holds."""
-        place = self._next_place()
         patterns = patterns_of(wanted, self._stage.backends)
         failed: HandBack | None = None
         for backend in dict.fromkeys(one.partition("/")[0] for one in patterns):
             own = tuple(one for one in patterns if one.partition("/")[0] == backend)
             request = {"ask": encode(replace(job, models=own))}
-            result = await self._result(backend_queue(backend), f"{place}{backend}", request)
+            result = await self._result(backend_queue(backend), request)
             outcome = outcome_of(result)
             tries = failed.tries if failed else ()
             if isinstance(outcome, Answer):
@@ -141,10 +150,11 @@ class DurableCalls:
             )
             return Reply(answer.text, answer.model, stood_in=True, note=absent)
         if private or self._private:
-            raise PrivateRefused(
+            self.ended = PrivateRefused(
                 f"step {self._step!r} of the pipeline: what is private does not go to Claude",
                 hint="use a local model there, or run with --no-claude",
             )
+            raise self.ended
         if absent:
             raise ClaudeAbsent(
                 f"step {self._step!r} of the pipeline asks Claude: {absent}",
@@ -162,7 +172,7 @@ class DurableCalls:
             max_tokens=max_tokens,
         )
         queue = FREE if self._run.options.batch else CLAUDE
-        result = await self._result(queue, self._next_place(), {"claude": data})
+        result = await self._result(queue, {"claude": data})
         reply: Reply = decode(Reply, result, "reply")
         self.models.append(f"claude/{reply.model}")
         self.cost_usd += reply.cost_usd
@@ -170,14 +180,19 @@ class DurableCalls:
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Call a function of the pipeline's file and keep what it returns."""
-        request = {"step": {"function": function.__name__, "arguments": list(arguments)}}
-        return await self._result(FREE, self._next_place(), request)
+        data = {"function": function.__name__, "arguments": list(arguments)}
+        return await self._result(FREE, {"step": data | {"private": self._private}})
 
-    def _next_place(self) -> str:
-        self._place += 1
-        return f"c{self._place}"
+    def _id_of(self, request: str) -> str:
+        """A call's id: by what it asks and how often that was asked, whatever came between.
 
-    async def _result(self, queue: str, place: str, request: dict[str, Any]) -> Any:
+        Calls that wait for each other side by side are made in another order after a restart.
+        """
+        digest = sha256(f"{self._within}{request}".encode()).hexdigest()[:_DIGEST_LENGTH]
+        self._made[digest] += 1
+        return f"{self._run.id}:{self._number}:{digest}-{self._made[digest]}"
+
+    async def _result(self, queue: str, request: dict[str, Any]) -> Any:
         """Make a call, or find what it came to before.
 
         Raises:
@@ -185,8 +200,7 @@ class DurableCalls:
             JourneymanError: what the call came to.
         """
         text = json.dumps(request, sort_keys=True, separators=(",", ":"))
-        digest = sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
-        call = f"{self._run.id}:{self._number}:{place}-{digest}"
+        call = self._id_of(text)
         while True:
             said = await result_of_call(queue, call, self._run.id, self._number, text)
             result = json.loads(said)
@@ -194,10 +208,13 @@ class DurableCalls:
                 await make_again(queue, call)
                 continue
             if "value" in result:
+                self.models += result.get("models", ())
+                self.cost_usd += result.get("cost_usd", 0.0)
                 return result["value"]
-            if "stopped" in result:
-                raise Stopped
-            raise error_of(result["error"])
+            error = Stopped() if "stopped" in result else error_of(result["error"])
+            if isinstance(error, Stopped | BudgetReached | PrivateRefused):
+                self.ended = error
+            raise error
 
     def _is_of_an_earlier_attempt(self, result: dict[str, Any]) -> bool:
         """Whether a call that came to nothing may be made again, since the run was resumed."""

@@ -7,7 +7,11 @@ import logging
 import os
 import socket
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
@@ -41,8 +45,21 @@ _CONNECTIONS = 16
 
 def new_worker(run: str) -> Worker:
     """Name this process; no two have the same name, or items would be done twice."""
-    host = socket.gethostname()
-    return Worker(f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}", host, os.getpid(), run, 0.0)
+    host, pid = socket.gethostname(), os.getpid()
+    return Worker(f"{host}-{pid}-{here_mark()}{uuid.uuid4().hex[:8]}", host, pid, run, 0.0)
+
+
+@cache
+def here_mark() -> str:
+    """A few signs that tell where a process id means the same process: this machine as it runs.
+
+    A host's name does not: machines have the same one, and so do containers in the host's network.
+    """
+    parts = [socket.gethostname()]
+    with suppress(OSError):  # only Linux tells more
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def items_queue(database: Database, run: str) -> str:
@@ -153,7 +170,9 @@ async def under_way(run: str) -> set[int]:
         load_input=False,
         load_output=False,
     )
-    return {_parts(one.workflow_id)[2] for one in found}
+    # SQLite looks for a prefix without regard to case.
+    mine = (one.workflow_id for one in found if one.workflow_id.startswith(f"{run}:"))
+    return {_parts(one)[2] for one in mine}
 
 
 async def forget_queue(name: str) -> None:

@@ -142,8 +142,7 @@ class Stage:
             value, error = None, why(reason)
         except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
             value, error = None, f"{type(reason).__name__}: {reason}"
-            lines = "".join(traceback.format_exception(reason)).strip()
-            await asyncio.to_thread(self.runs.tell, run_id, f"item {number} failed:\n{lines}")
+            await self._tell_where(run_id, f"item {number}", reason)
         row = Row(
             number,
             item.name,
@@ -190,8 +189,7 @@ class Stage:
         except JourneymanError as reason:
             await self._end_run(run, reason)
         except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
-            lines = "".join(traceback.format_exception(reason)).strip()
-            await asyncio.to_thread(self.runs.tell, run_id, f"{finish.__name__} failed:\n{lines}")
+            await self._tell_where(run_id, finish.__name__, reason)
             error = PipelineError(f"{finish.__name__}: {type(reason).__name__}: {reason}")
             await self._end_run(run, error)
         else:
@@ -218,7 +216,8 @@ class Stage:
                     value = await self._claude.ask(run, self.session_of(run), call, data)
                     good = True
                 case {"step": data}:
-                    value, good = await self._step(run, number, data), True
+                    (value, more), good = await self._step(run, number, call, data), True
+                    said |= more
                 case _:
                     raise PipelineError(f"{call} is no call that this version knows")
             said |= {"value": value, "good": good}
@@ -237,17 +236,32 @@ class Stage:
             outcome = await self._engine.delegate(job, self.session_of(run))
         return outcome_data(outcome), isinstance(outcome, Answer)
 
-    async def _step(self, run: Run, number: int, data: dict[str, Any]) -> Any:
+    async def _step(
+        self, run: Run, number: int, call: str, data: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Do a step; gives its value, and which models it asked at what cost."""
         pipeline = find_pipeline(run.pipeline)
         function = pipeline.each.__globals__.get(data["function"])
         original = getattr(function, "original", None)
         if original is None:
             raise PipelineError(f"the pipeline has no step {data['function']!r} any more")
-        private = (
-            bool(number) and (await asyncio.to_thread(self.runs.item, run.id, number))[0].private
-        )
-        calls = DurableCalls(self, run, number, data["function"], private=private)
-        return _plain(await _alone(calls, lambda: original(*data["arguments"])))
+        name, private = data["function"], data["private"]
+        calls = DurableCalls(self, run, number, name, private=private, within=call)
+        try:
+            value = _plain(await _alone(calls, lambda: original(*data["arguments"])))
+        except JourneymanError:
+            raise
+        except Exception as reason:
+            await self._tell_where(
+                run.id, f"step {name}" + (f" of item {number}" if number else ""), reason
+            )
+            raise JourneymanError(f"{type(reason).__name__}: {reason}") from reason
+        return value, {"models": calls.models, "cost_usd": calls.cost_usd}
+
+    async def _tell_where(self, run: str, what: str, reason: Exception) -> None:
+        """Add what the user's own code raised to a run's log, with its lines."""
+        lines = "".join(traceback.format_exception(reason)).strip()
+        await asyncio.to_thread(self.runs.tell, run, f"{what} failed:\n{lines}")
 
     def session_of(self, run: Run) -> Session:
         """Who a run's delegations are made for."""
@@ -287,13 +301,28 @@ async def _alone(calls: DurableCalls, function: Callable[[], Awaitable[Any]]) ->
 
     async def inside() -> Any:
         CONTEXT.set(calls)
-        return await function()
+        try:
+            return await function()
+        except (SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            # Of its own accord: it would else end the process, or pass for a run that stops.
+            raise JourneymanError(f"{type(error).__name__}: {error}") from error
 
     task = asyncio.get_running_loop().create_task(inside(), context=contextvars.Context())
     try:
-        return await task
+        value = await task
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        if calls.ended is not None:
+            raise calls.ended from None
+        raise
     finally:
         task.cancel()
+    if calls.ended is not None:  # the function caught it, but a run's end is not for it to stop
+        raise calls.ended
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The durable workflows: an item, one call of it, and the end of a run.
 
 A workflow's id says what it is, and the same id is done once: `RUN:NUMBER:ATTEMPT` is an item,
-`RUN:NUMBER:cPLACE-DIGEST` a call of one, `RUN:end:ATTEMPT` the end. An item has no steps of its
+`RUN:NUMBER:DIGEST-COUNT` a call of one, `RUN:end:ATTEMPT` the end. An item has no steps of its
 own: when it is done again, each of its calls finds its answer by its id and content. At least once
 is what that promises: a call that was under way when its process died is made again.
 """
@@ -80,11 +80,28 @@ async def _item(run: str, number: int) -> None:
 @DBOS.workflow(name=CALL, max_recovery_attempts=_NO_LIMIT)
 async def _call(run: str, number: int, request: str) -> str:
     call = DBOS.workflow_id or ""
-    result = await _work().do_call(call, run, number, request)
-    future = _here.results.get(call)
-    if future is not None and not future.done():
-        future.set_result(result)
+    try:
+        result = await _work().do_call(call, run, number, request)
+    except Exception as error:
+        waiting = _here.results.get(call)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+        raise
+    _tell(call, result)
     return result
+
+
+def _tell(call: str, result: str) -> None:
+    """Hand what a call came to on to whoever waits for it here.
+
+    If nobody waits yet, since a process before had it made, it is kept for who will: DBOS writes
+    it down a moment later, and who looks in between would next look in a minute.
+    """
+    if _here.alone:
+        _here.results.setdefault(call, asyncio.get_running_loop().create_future())
+    waiting = _here.results.get(call)
+    if waiting is not None and not waiting.done():
+        waiting.set_result(result)
 
 
 @DBOS.workflow(name=END, max_recovery_attempts=_NO_LIMIT)

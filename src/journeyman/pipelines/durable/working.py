@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from journeyman.errors import PipelineError
 from journeyman.pipelines.durable.claude_side import ClaudeSide
 from journeyman.pipelines.durable.engine import (
     hand_on,
+    here_mark,
     is_busy,
     items_queue,
     launch,
@@ -95,7 +95,8 @@ class Working:
 
 def is_dead(worker: Worker) -> bool:
     """Whether a worker is taken for dead: silent for too long, or gone from this machine."""
-    gone = worker.host == socket.gethostname() and not _lives(worker.pid)
+    is_here = worker.executor.rpartition("-")[2].startswith(here_mark())
+    gone = is_here and not _lives(worker.pid)
     return gone or worker.silent > SILENT_SECONDS
 
 

@@ -133,6 +133,12 @@ class Runs:
         item: Item = decode(Item, json.loads(text), "item")
         return item, state != WAITING
 
+    def is_private(self, run: str) -> bool:
+        """Whether every item of a run is private."""
+        query = sa.select(ITEMS.c.item).where(ITEMS.c.run == run)
+        with self._database.reading() as connection:
+            return all(json.loads(text)["private"] for text in connection.execute(query).scalars())
+
     def has_row(self, run: str, number: int) -> bool:
         """Whether an item has its row; the end of a run, number 0, has none."""
         query = sa.select(ITEMS.c.state).where(_is(run, number))
@@ -177,11 +183,13 @@ class Runs:
     def mark_written(self, run: str, numbers: Sequence[int]) -> None:
         """Say that rows are in the results."""
         with self._database.writing() as connection:
-            connection.execute(
-                ITEMS.update()
-                .where(ITEMS.c.run == run, ITEMS.c.number.in_(numbers), ITEMS.c.state == DONE)
-                .values(state=WRITTEN)
-            )
+            for start in range(0, len(numbers), _SOME):  # a statement takes so many values at most
+                some = ITEMS.c.number.in_(numbers[start : start + _SOME])
+                connection.execute(
+                    ITEMS.update()
+                    .where(ITEMS.c.run == run, some, ITEMS.c.state == DONE)
+                    .values(state=WRITTEN)
+                )
 
     def forget_written(self, run: str) -> None:
         """Say that no row is in the results: they are compared with the file anew."""
