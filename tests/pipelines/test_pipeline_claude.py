@@ -205,6 +205,20 @@ def test_a_private_file_by_the_config_is_not_sent(judged, api):
     assert not api.bodies(COUNT)
 
 
+def test_what_was_made_of_a_private_file_is_as_private(judged, api):
+    judged.configure(
+        more=f'\n[claude_api]\ntest_url = "{api.url}"\n[references]\nprivate = ["*.secret"]\n'
+    )
+    judged.write("a.secret", "my salary")
+    local = LOCAL.replace("texts=item.texts", "files=['a.secret']")
+    judged.write("judge.py", local + REPORTING)
+    done = judged.run(*WANTED)
+    assert done.returncode == 1, done.stderr
+    assert "step 'report' of the pipeline" in done.stderr
+    assert all(row["private"] for row in judged.rows())
+    assert not api.requests
+
+
 def test_a_private_run_goes_on_with_a_local_model_for_claude(judged, api):
     judged.write("judge.py", LOCAL + REPORTING)
     assert judged.run(*WANTED, "--private").returncode == 1

@@ -218,6 +218,11 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
         (("logs", "nobody"), 1, "there is no run"),
         (("cancel", "nobody"), 1, "there is no run"),
         (("list", "--engine", "mysql://u:secret@h/n"), 2, "is neither postgresql"),
+        (("list", "--engine", "host=h password=secret dbname=n"), 2, "is neither postgresql"),
+        (("list", "--engine", "sqlite://u:secret@h"), 2, "names no file"),
+        (("list", "--engine", "postgresql://u:p@secret@h/n"), 2, "an @ too many"),
+        (("list", "--engine", "postgresql://u:secret@h:port/n"), 2, "is neither postgresql"),
+        (("run", "describe.py", "items.jsonl", "--budget-usd", "inf"), 2, "is no amount"),
         (("list", "--engine", "postgresql://u:secret@127.0.0.1:9/n"), 1, "cannot be used"),
     ],
 )
@@ -228,6 +233,31 @@ def test_what_cannot_be_done_is_said_in_one_line(place, wanted, code, said):
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stderr
     assert not place.double.chats
+
+
+def test_two_that_begin_on_a_new_database_at_the_same_moment_both_run(place):
+    wanted = ("pipeline", "run", "describe.py", "items.jsonl", "--run")
+    both = [place.start(*wanted, run) for run in ("a", "b")]
+    for process in both:
+        _, said = process.communicate(timeout=WAIT)
+        assert process.returncode == 0, said
+
+
+def test_an_error_in_odd_characters_fails_its_row(place):
+    body = "async def go(item: Item):\n    raise ValueError('x\\ud800\\0y')\n"
+    place.write("odd.py", HEAD + body)
+    done = place.run("pipeline", "run", "odd.py", "items.jsonl", "--run", "odd")
+    assert done.returncode == 1, done.stderr
+    assert "ValueError: x" in done.stdout
+    assert "ValueError: x" in place.run("pipeline", "logs", "odd").stdout
+
+
+def test_a_report_that_stood_there_is_kept(place):
+    place.write("out.report.md", "mine\n")
+    wanted = ("pipeline", "run", "describe.py", "items.jsonl", "--out", "out.jsonl")
+    assert place.run(*wanted).returncode == 0
+    assert (place.folder / "out.report.md").read_text() == "4 rows: A thing.\n"
+    assert (place.folder / "out.report.md.bak").read_text() == "mine\n"
 
 
 def test_the_same_id_is_no_run_of_another_pipeline(place):

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from journeyman.errors import PipelineError, RunsUnavailable
-from journeyman.pipelines.durable.engine import forget_queue, under_way
-from journeyman.pipelines.durable.workflows import enqueue_item
+from journeyman.pipelines.durable.engine import forget_queue
 from journeyman.pipelines.durable.working import is_dead, working
 from journeyman.pipelines.results import Results
 from journeyman.pipelines.spending import spend_of
+from journeyman.pipelines.store.database import unusable
 from journeyman.pipelines.store.runs import Runs, prepare
 from journeyman.pipelines.values import Standing
 
@@ -88,11 +90,13 @@ async def drive(
                 await asyncio.to_thread(_forget_failed, here, run.id)
             watch = _Watch(replace(run, attempt=attempt), results)
             await asyncio.to_thread(_compare, here, run.id, written)
-            await _enqueue(here, watch.run)
+            await here.stage.put_in_queues(watch.run, here.items_queue)
             ended = await _watch(here, watch, hear)
             if not database.is_shared and ended.state == "done":
                 await forget_queue(here.items_queue)
             return ended
+    except SQLAlchemyError as error:
+        raise unusable(database.url, error) from error
     finally:
         results.close()
 
@@ -168,20 +172,6 @@ def _compare(here: Working, run: str, written: set[int]) -> None:
         here.runs.mark_written(run, sorted(written))
 
 
-async def _enqueue(here: Working, run: Run) -> int:
-    """Put whatever is neither done nor in a queue into one; returns how much that was."""
-    waiting = await asyncio.to_thread(here.runs.waiting, run.id)
-    there = await under_way(run.id)
-    if not waiting:
-        if 0 not in there:
-            await here.stage.all_done(run)
-        return int(0 not in there)
-    missing = [number for number in waiting if number not in there]
-    for number in missing:
-        await enqueue_item(here.items_queue, run.id, number, run.attempt)
-    return len(missing)
-
-
 async def _watch(here: Working, watch: _Watch, hear: Callable[[Standing], None]) -> Run:
     """Write the results as they come until the run is over."""
     watch.done_before = (await asyncio.to_thread(here.runs.counts, watch.run.id)).done
@@ -192,7 +182,7 @@ async def _watch(here: Working, watch: _Watch, hear: Callable[[Standing], None])
             standing = await asyncio.to_thread(_standing, here, watch)
             if run.state == "running":
                 await _mend(here, watch, standing)
-        except RunsUnavailable:
+        except (RunsUnavailable, SQLAlchemyError):
             if time.monotonic() - watch.seen > _PATIENCE_SECONDS:
                 raise
         else:
@@ -220,7 +210,7 @@ async def _mend(here: Working, watch: _Watch, standing: Standing) -> None:
         return
     watch.moved = time.monotonic()
     following = replace(watch.run, attempt=watch.run.attempt + 1)
-    if await _enqueue(here, following):
+    if await here.stage.put_in_queues(following, here.items_queue):
         watch.run = following
         await asyncio.to_thread(here.runs.note_attempt, following.id, following.attempt)
 

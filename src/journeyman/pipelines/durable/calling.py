@@ -8,6 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from journeyman.engine.candidates import patterns_of
 from journeyman.engine.values import Answer, HandBack, Job
 from journeyman.errors import BudgetReached, ClaudeAbsent, ConfigError, HandedBack, PrivateRefused
@@ -47,7 +49,8 @@ class DurableCalls:
         run: the run.
         number: the item's number; 0 for the end.
         step: what messages call it: the name of the pipeline's function.
-        private: nothing of it goes to a cloud model.
+        private: nothing of it goes to a cloud model; so it is once an answer was made of
+            something private.
         within: the kept step that makes the calls; its calls are told from others like them.
     """
 
@@ -58,7 +61,7 @@ class DurableCalls:
         self._run = run
         self._number = number
         self._step = step
-        self._private = private
+        self.private = private
         self._within = within
         self._made: Counter[str] = Counter()
         self.models: list[str] = []
@@ -95,11 +98,12 @@ class DurableCalls:
             kind="batch",
             labels=tuple(labels),
             schema=schema,
-            private=private or self._private,
+            private=private or self.private,
         )
         outcome = await self._ask_in_order(job, (model,) if model else tuple(found.config.models))
         if isinstance(outcome, Answer):
             self.models.append(outcome.model)
+            self.private = self.private or outcome.private
             return outcome
         raise HandedBack(
             f"no model of {tool} gave an answer that passes the checks",
@@ -149,7 +153,7 @@ class DurableCalls:
                 self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
             )
             return Reply(answer.text, answer.model, stood_in=True, note=absent)
-        if private or self._private:
+        if private or self.private:
             self.ended = PrivateRefused(
                 f"step {self._step!r} of the pipeline: what is private does not go to Claude",
                 hint="use a local model there, or run with --no-claude",
@@ -181,7 +185,7 @@ class DurableCalls:
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Call a function of the pipeline's file and keep what it returns."""
         data = {"function": function.__name__, "arguments": list(arguments)}
-        return await self._result(FREE, {"step": data | {"private": self._private}})
+        return await self._result(FREE, {"step": data | {"private": self.private}})
 
     def _id_of(self, request: str) -> str:
         """A call's id: by what it asks and how often that was asked, whatever came between.
@@ -202,13 +206,18 @@ class DurableCalls:
         text = json.dumps(request, sort_keys=True, separators=(",", ":"))
         call = self._id_of(text)
         while True:
-            said = await result_of_call(queue, call, self._run.id, self._number, text)
-            result = json.loads(said)
-            if self._is_of_an_earlier_attempt(result):
-                await make_again(queue, call)
-                continue
+            try:
+                said = await result_of_call(queue, call, self._run.id, self._number, text)
+                result = json.loads(said)
+                if self._is_of_an_earlier_attempt(result):
+                    await make_again(queue, call)
+                    continue
+            except SQLAlchemyError as lost:
+                self.ended = self._stage.runs.unusable(lost)
+                raise self.ended from lost
             if "value" in result:
                 self.models += result.get("models", ())
+                self.private = self.private or result.get("private", False)
                 self.cost_usd += result.get("cost_usd", 0.0)
                 return result["value"]
             error = Stopped() if "stopped" in result else error_of(result["error"])

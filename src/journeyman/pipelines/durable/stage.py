@@ -26,7 +26,8 @@ from journeyman.errors import (
 )
 from journeyman.pipelines.calls import CONTEXT
 from journeyman.pipelines.durable.calling import DurableCalls, Stopped
-from journeyman.pipelines.durable.workflows import enqueue_end
+from journeyman.pipelines.durable.engine import under_way
+from journeyman.pipelines.durable.workflows import enqueue_end, enqueue_item
 from journeyman.pipelines.finding import find_pipeline
 from journeyman.pipelines.values import Row
 from journeyman.remote.coding import decode, encode
@@ -150,11 +151,29 @@ class Stage:
             error=error,
             models=tuple(dict.fromkeys(model for calls in made for model in calls.models)),
             cost_usd=sum(calls.cost_usd for calls in made),
-            private=item.private,
+            private=item.private or any(calls.private for calls in made),
             repeated=await asyncio.to_thread(self.runs.repeated, run_id, number),
         )
         if await asyncio.to_thread(self.runs.finish_item, run_id, row):
             await self.all_done(run)
+
+    async def put_in_queues(self, run: Run, items: str) -> int:
+        """Put whatever is neither done nor in a queue into one; returns how much that was.
+
+        Args:
+            run: the run.
+            items: the queue of its items.
+        """
+        waiting = await asyncio.to_thread(self.runs.waiting, run.id)
+        there = await under_way(run.id)
+        if not waiting:
+            if 0 not in there:
+                await self.all_done(run)
+            return int(0 not in there)
+        missing = [number for number in waiting if number not in there]
+        for number in missing:
+            await enqueue_item(items, run.id, number, run.attempt)
+        return len(missing)
 
     async def all_done(self, run: Run) -> None:
         """Every item has its row: the end is done, or there is none."""
@@ -256,7 +275,8 @@ class Stage:
                 run.id, f"step {name}" + (f" of item {number}" if number else ""), reason
             )
             raise JourneymanError(f"{type(reason).__name__}: {reason}") from reason
-        return value, {"models": calls.models, "cost_usd": calls.cost_usd}
+        more = {"models": calls.models, "cost_usd": calls.cost_usd, "private": calls.private}
+        return value, more
 
     async def _tell_where(self, run: str, what: str, reason: Exception) -> None:
         """Add what the user's own code raised to a run's log, with its lines."""

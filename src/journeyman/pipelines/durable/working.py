@@ -8,6 +8,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 4.0
 SILENT_SECONDS = 16.0
 """A worker that gave no sign of life for so long is taken for dead: its items go on elsewhere."""
+_PUTTING_SECONDS = 300.0
 
 
 class Working:
@@ -57,6 +59,7 @@ class Working:
         self.stage = stage
         self.worker = worker
         self.workers = Workers(database)
+        self._loop = asyncio.get_running_loop()
 
     @property
     def items_queue(self) -> str:
@@ -83,7 +86,20 @@ class Working:
             if one.executor != self.worker.executor and is_dead(one):
                 # Handed on before it is struck off: if we die between, the next does it again.
                 hand_on(one.executor, self.runs, self.workers)
+                if one.run and self.database.is_shared:
+                    self._complete(one.run)
                 self.workers.strike(one.executor)
+
+    def _complete(self, run: str) -> None:
+        """Put into the queues what the run's own process had not put there when it died."""
+        if not self.runs.exists(run):
+            return
+        found = self.runs.find(run)
+        if found.state == "running":
+            following = replace(found, attempt=found.attempt + 1)
+            putting = self.stage.put_in_queues(following, self.items_queue)
+            if asyncio.run_coroutine_threadsafe(putting, self._loop).result(_PUTTING_SECONDS):
+                self.runs.note_attempt(run, following.attempt)
 
     def leave(self) -> None:
         """Strike this process off; whoever lives takes over what is under way here."""

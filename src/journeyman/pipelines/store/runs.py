@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from journeyman.errors import PipelineError
+from journeyman.pipelines.store.database import unusable
 from journeyman.pipelines.store.tables import (
     DONE,
     EVENTS,
@@ -25,6 +26,7 @@ from journeyman.remote.coding import decode, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from journeyman.errors import RunsUnavailable
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import State
 
@@ -51,6 +53,10 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def unusable(self, error: Exception) -> RunsUnavailable:
+        """Say in one line what is wrong with the database."""
+        return unusable(self._database.url, error)
 
     def create(self, run: Run, items: Sequence[Item]) -> bool:
         """Make a run and its items, all or nothing; False if the id is taken."""
@@ -93,7 +99,7 @@ class Runs:
             connection.execute(
                 RUNS.update()
                 .where(RUNS.c.id == run)
-                .values(state=state, error=error, value=_json(value), ended=ended)
+                .values(state=state, error=_plain(error), value=_json(value), ended=ended)
             )
 
     def resume(self, run: str, options: Options) -> int:
@@ -243,7 +249,9 @@ class Runs:
     def tell(self, run: str, text: str) -> None:
         """Add a line to a run's log."""
         with self._database.writing() as connection:
-            connection.execute(EVENTS.insert().values(run=run, at=self._database.now(), text=text))
+            connection.execute(
+                EVENTS.insert().values(run=run, at=self._database.now(), text=_plain(text))
+            )
 
     def log(self, run: str) -> list[tuple[float, str]]:
         """Read a run's log: seconds since the epoch, and a text."""
@@ -281,6 +289,11 @@ def _item_columns(run: str, item: Item) -> dict[str, Any]:
 def _row(text: str) -> Row:
     row: Row = decode(Row, json.loads(text), "row")
     return row
+
+
+def _plain(text: str) -> str:
+    """A text that any database takes: without NULs and half characters."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def _json(value: Any) -> str | None:
