@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from journeyman.config.load import load_config
 from journeyman.engine.values import Answer, Job, Listener, Session
-from journeyman.errors import ArgumentError, HandedBack
+from journeyman.errors import ArgumentError
 from journeyman.remote.engine import RemoteEngine
 
 if TYPE_CHECKING:
@@ -123,11 +123,7 @@ class Journeyman:
         outcome = await self._engine.delegate(job, self._session, listener)
         if isinstance(outcome, Answer):
             return outcome
-        raise HandedBack(
-            f"no model of {tool} gave an answer that passes the checks",
-            tries=tuple(str(one) for one in outcome.tries),
-            hint=outcome.hint,
-        )
+        raise outcome.error
 
     async def ask_each(
         self,

@@ -28,7 +28,8 @@ def check_extra() -> None:
     """
     if not all(map(find_spec, _NEEDED)):
         raise ArgumentError(
-            "pipelines need the extra `pipelines`", hint="pip install 'journeyman[pipelines]'"
+            "pipelines need the extra `pipelines`",
+            hint="put it into the brackets when you install: 'journeyman[embedded,pipelines]'",
         )
 
 

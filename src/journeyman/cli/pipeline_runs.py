@@ -13,9 +13,12 @@ from journeyman.cli.pipeline_opening import opened_runs
 from journeyman.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journeyman.pipelines.claude_api.budget import Spend
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.runs import Runs
-    from journeyman.pipelines.store.values import Run
+    from journeyman.pipelines.store.values import Run, Worker
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
@@ -35,7 +38,7 @@ def list_runs(
         _list_ready(as_json=as_json)
         return
     with opened_runs(engine) as (_, database, runs):
-        found = [_described(database, runs, one) for one in runs.newest(number)]
+        found = _described(database, runs, runs.newest(number))
     if as_json:
         for one in found:
             print(json.dumps(one, ensure_ascii=False))
@@ -75,7 +78,7 @@ def show(run_id: RunId, engine: Engine = "", as_json: AsJson = False) -> None:
     """Show one run: where it stands, who works on it, what it spent, and what came of it."""
     with opened_runs(engine) as (_, database, runs):
         run = runs.find(run_id)
-        told = _described(database, runs, run)
+        (told,) = _described(database, runs, [run])
         told |= {"options": asdict(run.options), "error": run.error, "value": run.value}
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
@@ -127,13 +130,18 @@ def logs(
                 print(f"{_moment(at)}  {text}")
 
 
-def _described(database: Database, runs: Runs, run: Run) -> dict[str, object]:
-    from journeyman.pipelines.durable.working import is_dead  # noqa: PLC0415 - heavy
-    from journeyman.pipelines.spending import spend_of  # noqa: PLC0415 - as above
+def _described(database: Database, runs: Runs, chosen: Sequence[Run]) -> list[dict[str, object]]:
+    from journeyman.pipelines.claude_api.budget import Purse  # noqa: PLC0415 - heavy
+    from journeyman.pipelines.durable.working import is_dead  # noqa: PLC0415 - as above
     from journeyman.pipelines.store.workers import Workers  # noqa: PLC0415 - as above
 
-    counts, spend = runs.counts(run.id), spend_of(database, run.id)
     living = [one for one in Workers(database).all() if not is_dead(one)]
+    purse = Purse(database.engine)
+    return [_description(runs, run, living, purse.spent(run.id)) for run in chosen]
+
+
+def _description(runs: Runs, run: Run, living: Sequence[Worker], spend: Spend) -> dict[str, object]:
+    counts = runs.counts(run.id)
     mine = [f"{one.host} (process {one.pid})" for one in living if one.run in {run.id, ""}]
     state: str = run.state
     if state == "running" and not mine:

@@ -96,7 +96,10 @@ def _as_json(planned: Schedule) -> dict[str, object]:
 
 def _show(planned: Schedule, *, crontab: bool) -> None:
     from journeyman.pipelines.scheduling.crontab import line_of  # noqa: PLC0415 - heavy
-    from journeyman.pipelines.scheduling.timers import start_command, units_of  # noqa: PLC0415
+    from journeyman.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+        start_command,
+        units_of,
+    )
 
     if crontab:
         print(line_of(planned))

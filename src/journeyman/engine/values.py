@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from journeyman.errors import HandedBack
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
@@ -195,6 +197,15 @@ class HandBack:
             lines.append(f"What may help: {self.hint}.")
         lines.append("Do this piece of work yourself.")
         return "\n".join(lines)
+
+    @property
+    def error(self) -> HandedBack:
+        """The same as an error, for callers in Python."""
+        return HandedBack(
+            f"no model of {self.tool} gave an answer that passes the checks",
+            tries=tuple(str(one) for one in self.tries),
+            hint=self.hint,
+        )
 
 
 Outcome = Answer | HandBack

@@ -87,7 +87,7 @@ async def estimate(config: Config, database: Database, run: Run, items: Sequence
     """
     claude = ClaudeSide(config, database)
     try:
-        shut = claude.why_shut() if run.options.uses_claude else "--no-claude was given"
+        shut = claude.why_shut(run)
         pipeline = find_pipeline(run.pipeline)
         sample = items[:SAMPLE]
         each, end = _Noted(), _Noted()
@@ -160,17 +160,12 @@ async def _cost(
         return found.input_tokens, found.input_usd, found.most_usd
     tokens, usd, most = 0, 0.0, 0.0
     for one in requests:
-        guess = _bytes_of(one) // _BYTES_PER_TOKEN
+        guess = one.bytes // _BYTES_PER_TOKEN
         tokens += guess
         usd += float(cost_of(one.model, Tokens(guess, 0), batch=batch))
         cached = bool(one.shared)
         most += float(worst_case(one.model, guess, one.max_tokens, cached=cached, batch=batch))
     return tokens, usd, most
-
-
-def _bytes_of(request: ClaudeRequest) -> int:
-    texts = [request.prompt, request.system, request.shared, *(t for _, t in request.material)]
-    return sum(len(text.encode(errors="replace")) for text in texts)
 
 
 @dataclass(slots=True)

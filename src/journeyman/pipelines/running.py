@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from journeyman.errors import PipelineError, RunsUnavailable
+from journeyman.pipelines.claude_api.budget import Purse
 from journeyman.pipelines.durable.engine import forget_queue
 from journeyman.pipelines.durable.working import is_dead, working
 from journeyman.pipelines.results import Results
-from journeyman.pipelines.spending import spend_of
 from journeyman.pipelines.store.database import unusable
-from journeyman.pipelines.store.runs import Runs, prepare
+from journeyman.pipelines.store.runs import Runs
 from journeyman.pipelines.values import Standing
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from journeyman.config.models import Config
     from journeyman.pipelines.durable.working import Working
     from journeyman.pipelines.store.database import Database
-    from journeyman.pipelines.store.values import Run
+    from journeyman.pipelines.store.values import Counts, Run
     from journeyman.pipelines.values import Item
 
 _LOOK_SECONDS = 0.2
@@ -114,7 +114,6 @@ def _forget_failed(here: Working, run: str) -> None:
 
 def _done(database: Database, run: Run) -> Run | None:
     """The run as it is kept, if it is done; with what was said of its results now."""
-    prepare(database)
     known = Runs(database).find(run.id)
     return replace(known, options=run.options) if known.state == "done" else None
 
@@ -131,20 +130,8 @@ def _write_again(database: Database, run: Run, hear: Callable[[Standing], None])
             results.finish(run.value)
     finally:
         results.close()
-    counts, spend = runs.counts(run.id), spend_of(database, run.id)
-    hear(
-        Standing(
-            done=counts.done,
-            of=run.items,
-            failed=counts.failed,
-            repeated=counts.repeated,
-            spent_usd=spend.spent_usd,
-            budget_usd=run.options.budget_usd,
-            per_model={},
-            seconds=0.0,
-            seconds_left=None,
-        )
-    )
+    spent = Purse(database.engine).spent(run.id).spent_usd
+    hear(_standing_of(run, runs.counts(run.id), spent))
     database.close()
     return run
 
@@ -235,14 +222,20 @@ def _standing(here: Working, watch: _Watch) -> Standing:
     seconds = time.monotonic() - watch.started
     fresh = counts.done - watch.done_before
     left = seconds / fresh * (run.items - counts.done) if fresh else None
+    now = _standing_of(run, counts, here.stage.spent_usd(run.id))
+    return replace(now, per_model=dict(watch.per_model), seconds=seconds, seconds_left=left)
+
+
+def _standing_of(run: Run, counts: Counts, spent_usd: float) -> Standing:
+    """How far a run is, as it is kept; its pace is seen by its own process alone."""
     return Standing(
         done=counts.done,
         of=run.items,
         failed=counts.failed,
         repeated=counts.repeated,
-        spent_usd=here.stage.spent_usd(run.id),
+        spent_usd=spent_usd,
         budget_usd=run.options.budget_usd,
-        per_model=dict(watch.per_model),
-        seconds=seconds,
-        seconds_left=left,
+        per_model={},
+        seconds=0.0,
+        seconds_left=None,
     )

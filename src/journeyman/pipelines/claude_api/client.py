@@ -117,10 +117,8 @@ def parameters(request: ClaudeRequest) -> dict[str, Any]:
 
 def byte_bound(request: ClaudeRequest) -> int:
     """Return more tokens than the question can have: one for each byte, and the frame's."""
-    texts = [request.system, request.shared, request.prompt]
-    texts += [text for pair in request.material for text in pair]
     frame = 1000 + 100 * len(request.material)
-    return frame + sum(len(text.encode(errors="replace")) for text in texts)
+    return frame + request.bytes + request.bytes_of_names
 
 
 def tokens_of(message: Message) -> Tokens:

@@ -308,7 +308,6 @@ class ClaudeGate:
         if self._ledger is None:
             return
         request, tokens = asking.request, asking.tokens
-        parts = [request.prompt, request.system, request.shared, *(t for _, t in request.material)]
         entry = Entry(
             at=time.time(),
             session=SESSION,
@@ -321,7 +320,7 @@ class ClaudeGate:
             completion_tokens=tokens.written if tokens else None,
             first_token_seconds=None,
             seconds=time.monotonic() - asking.started,
-            bytes_read=sum(len(part.encode(errors="replace")) for part in parts),
+            bytes_read=request.bytes,
             bytes_returned=returned,
             error="" if error is None else str(error) or type(error).__name__,
             run=asking.call.run_id,

@@ -25,6 +25,16 @@ class ClaudeRequest:
     material: tuple[tuple[str, str], ...] = ()
     max_tokens: int = 4096
 
+    @property
+    def bytes(self) -> int:
+        """How long its texts are in UTF-8, without the names of the material."""
+        return _bytes(self.prompt, self.system, self.shared, *(text for _, text in self.material))
+
+    @property
+    def bytes_of_names(self) -> int:
+        """How long the names of the material are in UTF-8."""
+        return _bytes(*(name for name, _ in self.material))
+
 
 @dataclass(frozen=True, slots=True)
 class ClaudeAnswer:
@@ -37,3 +47,7 @@ class ClaudeAnswer:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float = 0.0
+
+
+def _bytes(*texts: str) -> int:
+    return sum(len(text.encode(errors="replace")) for text in texts)

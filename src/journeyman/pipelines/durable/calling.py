@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from journeyman.engine.candidates import patterns_of
 from journeyman.engine.values import Answer, HandBack, Job
-from journeyman.errors import BudgetReached, ClaudeAbsent, ConfigError, HandedBack, PrivateRefused
+from journeyman.errors import BudgetReached, ClaudeAbsent, ConfigError, PrivateRefused
 from journeyman.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
@@ -105,11 +105,7 @@ class DurableCalls:
             self.models.append(outcome.model)
             self.private = self.private or outcome.private
             return outcome
-        raise HandedBack(
-            f"no model of {tool} gave an answer that passes the checks",
-            tries=tuple(str(one) for one in outcome.tries),
-            hint=outcome.hint,
-        )
+        raise outcome.error
 
     async def _ask_in_order(self, job: Job, wanted: Sequence[str]) -> Answer | HandBack:
         """Ask one backend after another, each by its own queue, so that its limit holds."""

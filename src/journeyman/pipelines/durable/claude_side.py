@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from journeyman.pipelines.store.values import Run
 
 NO_KEY = "there is no ANTHROPIC_API_KEY"
+NOT_WANTED = "--no-claude was given"
 
 
 class ClaudeSide:
@@ -43,16 +44,18 @@ class ClaudeSide:
     def is_open(self) -> bool:
         """Whether this process can ask Claude."""
         try:
-            return not self.why_shut()
+            return has_key(self._config.claude_api)
         except ConfigError:
             return False
 
-    def why_shut(self) -> str:
-        """Say why Claude cannot be asked; empty if it can.
+    def why_shut(self, run: Run) -> str:
+        """Say why a run cannot ask Claude; empty if it can.
 
         Raises:
             ConfigError: what stands in the key's place must not be used; no local model hides it.
         """
+        if not run.options.uses_claude:
+            return NOT_WANTED
         return "" if has_key(self._config.claude_api) else NO_KEY
 
     def spent_usd(self, run: str) -> float:

@@ -87,7 +87,7 @@ class Stage:
 
     def why_no_claude(self, run: Run) -> str:
         """Say why a run cannot ask Claude; empty if it can."""
-        return self._claude.why_shut() if run.options.uses_claude else "--no-claude was given"
+        return self._claude.why_shut(run)
 
     def spent_usd(self, run: str) -> float:
         """What a run has spent so far."""

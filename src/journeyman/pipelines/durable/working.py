@@ -25,7 +25,7 @@ from journeyman.pipelines.durable.engine import (
 )
 from journeyman.pipelines.durable.limits import slots_of_backends
 from journeyman.pipelines.durable.stage import Stage
-from journeyman.pipelines.store.runs import Runs, prepare
+from journeyman.pipelines.store.runs import Runs
 from journeyman.pipelines.store.workers import Workers
 
 if TYPE_CHECKING:
@@ -142,14 +142,13 @@ async def working(
 
     Args:
         config: the user's config.
-        database: where the runs are kept.
+        database: where the runs are kept; its tables are there.
         run: the run that this process was started for; empty for a worker of all.
         concurrency: how many items a process works on at the same time.
 
     Raises:
         PipelineError: the database cannot be used.
     """
-    await asyncio.to_thread(prepare, database)
     runs = Runs(database)
     claude = ClaudeSide(config, database)
     stage = Stage(config, runs, claude)
