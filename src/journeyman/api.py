@@ -77,6 +77,7 @@ class Journeyman:
         batch: bool = False,
         labels: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
+        private: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
@@ -93,6 +94,7 @@ class Journeyman:
             batch: one of many that nobody waits for: it stands back behind questions.
             labels: the answer is one of these; `Answer.confidence` says how sure the model was.
             schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
+            private: only local models may see any of it.
             on_progress: told of each step; must not block.
             on_text: given the raw pieces of the reply as they come, thinking included; not with
                 labels or a schema, whose reply is neither before it is checked.
@@ -115,6 +117,7 @@ class Journeyman:
             kind="batch" if batch else "interactive",
             labels=tuple(_texts("labels", labels)),
             schema=_checked_schema(schema),
+            private=private,
         )
         quiet = Listener()
         is_prose = not (labels or schema is not None or found.config.labels)
@@ -138,6 +141,7 @@ class Journeyman:
         model: str | None = None,
         max_tokens: int | None = None,
         fresh: bool = False,
+        private: bool = False,
         on_step: Callable[[Step], None] | None = None,
     ) -> Table:
         """Ask the same question about each of many files or texts.
@@ -156,6 +160,7 @@ class Journeyman:
             model: `backend/model` or a pattern, instead of the tool's own list.
             max_tokens: the longest answer in tokens.
             fresh: ask anew what was answered before.
+            private: only local models may see any of it.
             on_step: told after each item; must not block.
 
         Raises:
@@ -179,6 +184,7 @@ class Journeyman:
             max_tokens=_checked_limit(max_tokens),
             models=(model,) if model else (),
             fresh=fresh,
+            private=private,
         )
         config = self._engine.config
         listed = await items_of(job, self._session, config)

@@ -5,7 +5,8 @@ JourneymanError
 │   └── ClaudeAbsent         a pipeline asks Claude, and there is no key or it was told not to
 ├── ArgumentError            a tool or a command was called with wrong arguments
 ├── ReferenceRefused         a reference may not be read, or matches nothing
-├── PrivateRefused           a private reference does not go to a cloud backend
+├── PrivateRefused           what is private goes to local models only
+├── TrustRefused             a model that is not local answers only where the config lists it
 ├── LedgerError              the ledger cannot be opened or written
 ├── CacheError               the cache of answers cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
@@ -21,6 +22,7 @@ JourneymanError
 │   ├── Overloaded           too many requests; may say when to come back
 │   ├── CoolingDown          the proxy has set the model aside for a while
 │   ├── DeadlinePassed       the call's own time was over before the answer was whole
+│   ├── SentToCloud          a server passed what was meant for a local model on to another one
 │   ├── AuthFailed           the key is missing or wrong
 │   ├── RequestRejected      the backend does not accept this request as it is
 │   ├── BadReply             the reply is not what the protocol says
@@ -96,7 +98,13 @@ class ReferenceRefused(JourneymanError):
 
 
 class PrivateRefused(JourneymanError):
-    """A private reference does not go to a cloud backend; a local one may still have it."""
+    """Private material does not go to a model that is not local; a local one may have it."""
+
+    another_model_may_cure = True
+
+
+class TrustRefused(JourneymanError):
+    """A model that is not local is not listed for the tool; a local one may still answer."""
 
     another_model_may_cure = True
 
@@ -203,6 +211,10 @@ class CoolingDown(Overloaded):
 
 class DeadlinePassed(BackendError):
     """The call's own time was over before the answer was whole; no fault of the model's."""
+
+
+class SentToCloud(BackendError):
+    """A server passed on what was meant for a local model; the text has left the machines."""
 
 
 class AuthFailed(BackendError):

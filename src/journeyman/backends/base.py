@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from journeyman.backends.trust import TrustRules
 from journeyman.config.keys import window_keys
+from journeyman.config.local_hosts import host_of, is_local_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from journeyman.backends.trust import Trust
+
 Role = Literal["system", "user", "assistant"]
-Trust = Literal["local", "cloud"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class ModelInfo:
 
     `window` is the context window in tokens that a request has for prompt and reply together,
     None where the backend does not tell it; `window_source` says where it was learnt.
-    `loaded` is None where the backend does not tell it.
+    `loaded` is None where the backend does not tell it. `trust` says whether it runs on the
+    user's own machines, `trust_source` where that was learned; the config has had its word.
     """
 
     backend: str
@@ -37,6 +41,8 @@ class ModelInfo:
     window_source: str = ""
     loaded: bool | None = None
     note: str = ""
+    trust: Trust = "unknown"
+    trust_source: str = ""
 
     @property
     def id(self) -> str:
@@ -60,7 +66,8 @@ class ChatRequest:
     `max_tokens` limits the reply, thinking included. `schema` is a JSON Schema that the reply
     shall follow; backends constrain the decoding where they can, the caller validates always.
     `alternatives` is how many of the most probable tokens shall be told at each place; servers that
-    know no such thing tell none.
+    know no such thing tell none. With `local_only` an answer of a model that is not local is an
+    error: a proxy may pass a request on.
     """
 
     model: str
@@ -69,6 +76,7 @@ class ChatRequest:
     temperature: float | None = None
     schema: Mapping[str, Any] | None = None
     alternatives: int = 0
+    local_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,6 @@ class Backend(Protocol):
 
     name: str
     kind: str
-    trust: Trust
     first_token_timeout: float
     """Seconds to wait for the first token."""
     idle_timeout: float
@@ -139,7 +146,7 @@ class Backend(Protocol):
         ...
 
     async def describe(self, model: str) -> ModelInfo:
-        """Describe one model, its true window above all. Never loads a model."""
+        """Describe one model, its true window and its trust above all. Never loads a model."""
         ...
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
@@ -205,7 +212,7 @@ class BackendSettings:
     own_key: str | None = field(default=None, repr=False)
     key_env: str | None = None
     key_hint: str = ""
-    trust: Trust = "local"
+    rules: TrustRules = field(default_factory=TrustRules)
     connect_timeout: float = 3.0
     first_token_timeout: float = 300.0
     idle_timeout: float = 300.0
@@ -216,3 +223,8 @@ class BackendSettings:
         """The key for the work of this task: the window's, else our own. Ask anew for each use."""
         given = window_keys.get().get(self.key_env) if self.key_env else None
         return given or self.own_key
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the server is one of the user's machines: no proxy of the environment is used."""
+        return is_local_host(host_of(self.url), self.rules.local_hosts)

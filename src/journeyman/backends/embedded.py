@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import openai
 
-    from journeyman.backends.base import Backend, ChatRequest, Chunk, Message, TokenCount, Trust
+    from journeyman.backends.base import Backend, ChatRequest, Chunk, Message, TokenCount
     from journeyman.backends.faults import Asked
     from journeyman.config.models import EmbeddedConfig
 
@@ -30,7 +30,6 @@ class EmbeddedBackend:
 
     name = EMBEDDED
     kind = "embedded"
-    trust: Trust = "local"
     first_token_timeout = _SETTINGS.first_token_timeout
     idle_timeout = _SETTINGS.idle_timeout
 
@@ -65,6 +64,8 @@ class EmbeddedBackend:
             window_source=source,
             loaded=self._engine.running,
             note=self._engine.model.note,
+            trust="local",
+            trust_source="runs in this process's child",
         )
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:

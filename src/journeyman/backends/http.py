@@ -75,7 +75,7 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
     if socket:
         logging.getLogger("asyncio").addFilter(_is_no_lost_race)
     # A transport of our own takes no proxy from the environment: local data stays local.
-    local = socket or settings.trust == "local"
+    local = socket or settings.is_near
     return httpx2.AsyncClient(
         auth=_sends_only_ours(settings),
         timeout=_timeout(httpx2, settings),
@@ -114,7 +114,7 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
         timeout=_timeout(httpx, settings),
         limits=limits,
         transport=httpx.AsyncHTTPTransport(verify=_certificates(settings.url), limits=limits)
-        if settings.trust == "local"
+        if settings.is_near
         else None,
         follow_redirects=False,  # a redirect could lead local data elsewhere
         event_hooks=_bounded(httpx),

@@ -7,16 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.base import Learnt
 from journeyman.backends.estimate import estimate
+from journeyman.backends.litellm_routes import (
+    DEPLOYMENT_HEADER,
+    origin_of,
+    route_evidence,
+    went_elsewhere,
+)
 from journeyman.backends.openai import OpenAIBackend
+from journeyman.backends.trust import Evidence, of_address, worst
 from journeyman.errors import AuthFailed, BadReply, RequestRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from journeyman.backends.base import Message, ModelInfo, TokenCount
+    from journeyman.backends.base import (
+        BackendSettings,
+        ChatRequest,
+        Message,
+        ModelInfo,
+        TokenCount,
+    )
 
 OLLAMA_ROUTE = "ollama/"
 OLLAMA_NOTE = "ollama/ route: cut-offs are reported as complete; use ollama_chat/"
+_UNTOLD = Evidence("unknown", "LiteLLM does not tell this key its route")
 
 
 class LiteLLMBackend(OpenAIBackend):
@@ -25,8 +39,15 @@ class LiteLLMBackend(OpenAIBackend):
     kind = "litellm"
     life_path = "/health/liveliness"
 
+    def __init__(self, settings: BackendSettings) -> None:
+        super().__init__(settings)
+        self._routes: dict[str, Evidence] = {}
+        """What is known of each deployment, by the id that the proxy gives it."""
+        self._own: dict[str, set[str]] = {}
+        """The ids of the deployments of each model."""
+
     async def models(self) -> list[ModelInfo]:
-        """List the models with their windows from `/v1/model/info`.
+        """List the models with their windows and routes from `/v1/model/info`.
 
         Raises:
             BackendError: the proxy does not answer, or refuses the key.
@@ -82,7 +103,36 @@ class LiteLLMBackend(OpenAIBackend):
         routes = [str(_field(one, "litellm_params", "model")) for one in own]
         if any(route.startswith(OLLAMA_ROUTE) for route in routes):
             info = replace(info, note=OLLAMA_NOTE)
-        return info
+        return self._judged(info, self._evidence_of(info.name, own))
+
+    def _evidence_of(self, model: str, deployments: Iterable[dict[str, Any]]) -> Evidence:
+        """Judge by the proxy's own address and by every route that a request may take."""
+        near = of_address(self._settings.url, self._settings.rules)
+        routes = list(map(self._route_of, deployments))
+        self._routes |= dict(routes)
+        if routes:
+            self._own[model] = {number for number, _ in routes}
+        found = worst(one for _, one in routes) if routes else _UNTOLD
+        return found if near.trust == "local" else worst([found, near])
+
+    def _route_of(self, deployment: dict[str, Any]) -> tuple[str, Evidence]:
+        """Judge one deployment; with the id that the proxy gives it."""
+        params, info = (deployment.get(key) for key in ("litellm_params", "model_info"))
+        rules = replace(self._settings.rules, backend=None)
+        info = info if isinstance(info, dict) else {}
+        found = route_evidence(params if isinstance(params, dict) else {}, info, rules)
+        return str(info.get("id", "")), found
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        """Forbid the proxy to pass a request on: which model is next is the engine's decision."""
+        return super()._body(request) | {"disable_fallbacks": True}
+
+    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
+        number = headers.get(DEPLOYMENT_HEADER, "")
+        if not went_elsewhere(headers) and number in self._own.get(model, {number}):
+            return None
+        rules = replace(self._settings.rules, backend=None)
+        return self._routes.get(number) or origin_of(headers, rules)
 
 
 def _field(entry: dict[str, Any], table: str, key: str) -> object:

@@ -8,17 +8,21 @@ entry only the model and its state are read.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from journeyman.backends.base import Learnt
 from journeyman.backends.estimate import estimate
 from journeyman.backends.http import root_url
+from journeyman.backends.llama_swap_routes import active_pins, route_evidence
 from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
 from journeyman.errors import BackendError, BadReply
 
 if TYPE_CHECKING:
-    from journeyman.backends.base import Message, ModelInfo, TokenCount
+    from collections.abc import Mapping
+
+    from journeyman.backends.base import BackendSettings, Message, ModelInfo, TokenCount
+    from journeyman.backends.trust import Evidence
 
 # What users call the window in a model's `metadata` in llama-swap's config.
 METADATA_FIELDS = tuple(
@@ -33,12 +37,18 @@ class LlamaSwapBackend(OpenAIBackend):
     life_path = "/health"
     window_fields = METADATA_FIELDS + WINDOW_FIELDS
 
+    def __init__(self, settings: BackendSettings) -> None:
+        super().__init__(settings)
+        self._listed: dict[str, dict[str, Any]] = {}
+        self._pins: dict[str, str] = {}
+
     async def models(self) -> list[ModelInfo]:
         """List the models, with the windows that llama-swap's config tells in their metadata.
 
         Raises:
             BackendError: llama-swap does not answer.
         """
+        await self._look_at_profiles()
         listed = await super().models()
         ready = await self._ready()
         return [replace(info, loaded=info.name in ready) for info in listed]
@@ -49,6 +59,7 @@ class LlamaSwapBackend(OpenAIBackend):
         Raises:
             BackendError: llama-swap does not answer.
         """
+        await self._look_at_profiles()
         info = await super().describe(model)
         if model not in await self._ready():
             # What is not listed may be an alias of a model that runs under its own name.
@@ -82,6 +93,23 @@ class LlamaSwapBackend(OpenAIBackend):
     async def learn_capacity(self) -> Learnt:
         """Not told: which models may run together is the business of llama-swap's config."""
         return Learnt()
+
+    async def _entries(self) -> list[dict[str, Any]]:
+        entries = await super()._entries()
+        self._listed = {entry["id"]: entry for entry in entries}
+        return entries
+
+    def _evidence(self, model: str, entry: Mapping[str, Any]) -> Evidence:
+        own = super()._evidence(model, entry)
+        return route_evidence(model, self._listed, self._pins, own)
+
+    async def _look_at_profiles(self) -> None:
+        """Learn which names the active profile replaces; older versions have no profiles."""
+        try:
+            told = await self._get(root_url(self._settings.url) + "/api/profiles")
+        except BackendError:
+            told = None
+        self._pins = active_pins(told)
 
     async def _ready(self) -> set[str]:
         return await self._in_state("ready")

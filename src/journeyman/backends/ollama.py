@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import aclosing
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, told
 from journeyman.backends.http import ollama_client
+from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, worst
 from journeyman.backends.wire import (
     as_count,
     as_json,
@@ -20,6 +22,7 @@ from journeyman.backends.wire import (
     relay,
     sign_of_life,
 )
+from journeyman.errors import SentToCloud
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -44,13 +47,14 @@ class OllamaBackend:
 
     def __init__(self, settings: BackendSettings) -> None:
         self.name = settings.name
-        self.trust = settings.trust
         self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._configured = {full_name(name): size for name, size in settings.windows.items()}
         self._sized: dict[str, tuple[int, str]] = {}
         self._sizing = asyncio.Lock()
+        self._leaked: dict[str, Evidence] = {}
+        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the models that can chat; a window is told where it is known without more asking.
@@ -58,11 +62,13 @@ class OllamaBackend:
         Raises:
             BackendError: Ollama does not answer, or not as it should.
         """
-        async with question(self._asked()):
-            tags = await self._client.list()
+        tags = await self._tags()
         loaded = await self._loaded()
-        names = [one.model for one in tags.models if one.model and not _only_embeds(one)]
-        return [self._listed(name, loaded) for name in names]
+        return [
+            self._judged(self._listed(name, loaded), tag)
+            for name, tag in tags.items()
+            if not _only_embeds(tag)
+        ]
 
     async def describe(self, model: str) -> ModelInfo:
         """Describe a model; its window is the `num_ctx` that `chat` asks for.
@@ -73,7 +79,8 @@ class OllamaBackend:
         """
         window, source = await self._num_ctx(model)
         loaded = full_name(model) in await self._loaded()
-        return ModelInfo(self.name, model, window, source, loaded)
+        tag = (await self._tags()).get(full_name(model))
+        return self._judged(ModelInfo(self.name, model, window, source, loaded), tag)
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Estimate: Ollama's API has no tokenizer."""
@@ -91,9 +98,23 @@ class OllamaBackend:
         window, _ = await self._num_ctx(request.model)
         with told(asked):
             lines = await self._post_chat(request_body(request, window))
-        async with aclosing(lines), aclosing(relay(asked, lines, read_line)) as chunks:
+        read = partial(self._read_local, request.model) if request.local_only else read_line
+        async with aclosing(lines), aclosing(relay(asked, lines, read)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _read_local(self, model: str, line: Mapping[str, Any]) -> Chunk | None:
+        """Make a chunk of a line, which says where it comes from if that is another server.
+
+        Raises:
+            SentToCloud: it comes from a server that is not local.
+        """
+        if isinstance(line, dict) and (found := self._remote(line)) and found.trust != "local":
+            self._leaked[full_name(model)] = found
+            raise SentToCloud(
+                f"Ollama passed the request on: {found.source}", backend=self.name, model=model
+            )
+        return read_line(line)
 
     async def probe(self) -> None:
         """Ask for the version; any answer is a sign of life.
@@ -136,6 +157,45 @@ class OllamaBackend:
     @cached_property
     def _client(self) -> ollama.AsyncClient:
         return ollama_client(self._settings)
+
+    async def _tags(self) -> dict[str, dict[str, Any]]:
+        """List what `/api/tags` says of each model, by its full name.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        # The client's own type drops the fields that tell of cloud models.
+        ask: Any = self._client._request_raw  # noqa: SLF001 - see above
+        async with question(self._asked()):
+            told = (await ask("GET", "/api/tags")).json()
+            listed = told.get("models") if isinstance(told, dict) else None
+            if not isinstance(listed, list):
+                raise OddReply(f"no list of models: {told!r}")
+        entries = (one for one in listed if isinstance(one, dict))
+        return {
+            full_name(name): one
+            for one in entries
+            if isinstance(name := one.get("model") or one.get("name"), str)
+        }
+
+    def _judged(self, info: ModelInfo, tag: Mapping[str, Any] | None) -> ModelInfo:
+        """Add the trust that follows from the address, the model's tag and the config."""
+        near = of_address(self._settings.url, self._settings.rules)
+        name = full_name(info.name)
+        clues = [self._leaked.get(name), of_cloud_tag(name), self._remote(tag or {})]
+        if tag is None:
+            clues.append(Evidence("unknown", "Ollama does not list it"))
+        found = worst([near, *(clue for clue in clues if clue)])
+        found = decide(info.id, found, self._settings.rules)
+        return replace(info, trust=found.trust, trust_source=found.source)
+
+    def _remote(self, told: Mapping[str, Any]) -> Evidence | None:
+        """Judge the server that Ollama itself asks for a model, if there is one."""
+        host, model = (_text(told.get(key)) for key in ("remote_host", "remote_model"))
+        if not host and not model:
+            return None
+        found = of_address(host, replace(self._settings.rules, backend=None))
+        return Evidence(found.trust, f"Ollama's remote_host {host or 'of ' + model}", firm=True)
 
     def _asked(self, model: str = "") -> Asked:
         return Asked(self.kind, self._settings, model)
@@ -243,10 +303,11 @@ def _trained_window(info: Mapping[str, Any]) -> int | None:
     return as_count(info.get(f"{architecture}.context_length")) or None
 
 
-def _only_embeds(tag: ollama.ListResponse.Model) -> bool:
+def _only_embeds(tag: Mapping[str, Any]) -> bool:
     """Tell by the architecture, since `/api/tags` does not tell what a model can do."""
-    family = tag.details.family if tag.details else None
-    return "bert" in (family or "").lower()
+    details = tag.get("details")
+    family = details.get("family") if isinstance(details, dict) else None
+    return "bert" in _text(family).lower()
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,9 @@ from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import api_url, http_client, openai_client, root_url
+from journeyman.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from journeyman.backends.tokenizers import TOKENIZERS
+from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, worst
 from journeyman.backends.wire import (
     as_count,
     as_json,
@@ -27,6 +30,7 @@ from journeyman.errors import (
     ContextExceeded,
     ModelUnknown,
     RequestRejected,
+    SentToCloud,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +57,13 @@ USAGE_TOO = {"stream_options": {"include_usage": True}}
 NO_STREAMS = {"application/json", "text/html"}
 # The states of llama-server's router; a "sleeping" model has freed its memory.
 IN_MEMORY = {"loading", "loaded"}
+SELF_HOSTED_OWNERS = {"llamacpp", "llama-swap", "vllm", "library", "organization_owner", "sglang"}
+"""What servers that run their models themselves write as a model's owner."""
+CLOUD_NAMES = re.compile(
+    r"^((openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai|openrouter)/)?"
+    r"(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini-|grok)",
+    re.IGNORECASE,
+)
 OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
 
 
@@ -71,7 +82,6 @@ class OpenAIBackend:
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
         self.name = settings.name
-        self.trust = settings.trust
         self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
@@ -79,6 +89,10 @@ class OpenAIBackend:
         self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
         self._refused: set[tuple[str, str]] = set()
         """Fields beyond the usual that a model was asked with and that were refused, by name."""
+        self._is_litellm = False
+        """Whether a proxy answered that does not say to this kind of backend where it leads."""
+        self._leaked: dict[str, Evidence] = {}
+        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the chat models of `/v1/models`; entries that say they do other work are left out.
@@ -104,7 +118,8 @@ class OpenAIBackend:
         for entry in entries:
             if model == entry["id"] or model in (entry.get("aliases") or ()):
                 return replace(self._described(entry), name=model)
-        return self._configured(ModelInfo(self.name, model, note=UNLISTED))
+        info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
+        return self._judged(info, self._evidence(model, {}))
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
@@ -124,6 +139,7 @@ class OpenAIBackend:
         stream = await self._open_stream(asked, request)
         async with stream, aclosing(relay(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
+            self._check_origin(asked, request, stream.response.headers)
             if media in NO_STREAMS:
                 raise bad_reply(asked, f"{media} where a stream of events was asked for")
             async for chunk in chunks:
@@ -208,6 +224,7 @@ class OpenAIBackend:
             whole = api_url(self._settings.url) + url if url.startswith("/") else url
             response = await self._wire.get(whole, headers=self._headers)
             response.raise_for_status()
+            self._is_litellm = self._is_litellm or VERSION_HEADER in response.headers
             try:
                 return response.json()
             except ValueError:
@@ -230,9 +247,57 @@ class OpenAIBackend:
         window, field = self._window_of(entry)
         source = f"{field} in /v1/models" if field else ""
         note = "by its name an embedding model" if "embed" in entry["id"].lower() else ""
-        return self._configured(
+        info = self._configured(
             ModelInfo(self.name, entry["id"], window=window, window_source=source, note=note)
         )
+        return self._judged(info, self._evidence(entry["id"], entry))
+
+    def _evidence(self, model: str, entry: Mapping[str, Any]) -> Evidence:
+        """Judge a model by the server's address, and by what the server says of it.
+
+        Args:
+            model: its name.
+            entry: its entry in the list; empty where it has none.
+        """
+        found = of_address(self._settings.url, self._settings.rules)
+        if found.trust == "local" and self._is_litellm:
+            what = 'a LiteLLM proxy: with kind = "litellm" its routes are read'
+            found = Evidence("unknown", what)
+        elif found.trust == "local" and not entry.get("meta") and _sounds_like_a_cloud(entry):
+            found = Evidence("unknown", "named like a cloud model; list it in local_models")
+        tagged = of_cloud_tag(model)
+        return worst([found, tagged]) if tagged else found
+
+    def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
+        """Add the trust that follows from the evidence and the config."""
+        evidence = self._leaked.get(info.name, evidence)
+        found = decide(info.id, evidence, self._settings.rules)
+        return replace(info, trust=found.trust, trust_source=found.source)
+
+    def _check_origin(self, asked: Asked, request: ChatRequest, headers: Mapping[str, str]) -> None:
+        """Refuse an answer that came from elsewhere than from the local model that was asked.
+
+        Raises:
+            SentToCloud: the server says that a model answered which is not local.
+        """
+        if not request.local_only or (origin := self._origin(request.model, headers)) is None:
+            return
+        if origin.trust == "local":
+            return
+        source = f"it passed a request on ({origin.source})"
+        self._leaked[request.model] = Evidence(origin.trust, source, firm=True)
+        raise SentToCloud(
+            f"the server passed the request on to a model that is not local: {origin.source}",
+            backend=self.name,
+            model=asked.model,
+            hint="remove the fallback from the proxy's config, or list the model in cloud_models",
+        )
+
+    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
+        """Read off the headers of an answer where it came from; None where that is no news."""
+        del model
+        rules = replace(self._settings.rules, backend=None)
+        return origin_of(headers, rules) if went_elsewhere(headers) else None
 
     def _window_of(self, entry: Mapping[str, Any]) -> tuple[int | None, str]:
         """Find the window in a model's entry, and the name of the field that had it."""
@@ -268,7 +333,7 @@ class OpenAIBackend:
         return estimate(messages)
 
     async def _open_stream(self, asked: Asked, request: ChatRequest) -> openai.AsyncStream[object]:
-        body = request_body(request)
+        body = self._body(request)
         extras = _extras(request)
         while True:
             wanted = [name for name in extras if (request.model, name) not in self._refused]
@@ -280,6 +345,9 @@ class OpenAIBackend:
                 if not refused:
                     raise
                 self._refused.update((request.model, name) for name in refused)
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        return request_body(request)
 
     async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
         import openai  # noqa: PLC0415 - importing it is slow
@@ -339,6 +407,13 @@ def read_event(event: object) -> Chunk | None:
         usage=_usage(event.get("usage")),
     )
     return None if chunk == Chunk() else chunk
+
+
+def _sounds_like_a_cloud(entry: Mapping[str, Any]) -> bool:
+    """Tell a gateway's cloud models by their names, unless a known server says it runs them."""
+    if _text(entry, "owned_by") in SELF_HOSTED_OWNERS:
+        return False
+    return bool(CLOUD_NAMES.search(_text(entry, "id")))
 
 
 def _state(entry: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from journeyman.backends.litellm import LiteLLMBackend
 from journeyman.backends.llama_swap import LlamaSwapBackend
 from journeyman.backends.ollama import OllamaBackend
 from journeyman.backends.openai import OpenAIBackend
+from journeyman.backends.trust import TrustRules
 from journeyman.config.keys import key_hint, resolve_key
 from journeyman.config.models import EMBEDDED
 
@@ -42,15 +43,23 @@ def open_backends(
     """
     backends: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
     for name, backend in config.backends.items():
-        backends[name] = open_backend(name, backend, environ)
+        backends[name] = open_backend(name, backend, environ, config)
     for name, old in (already or {}).items():
         if name in backends and backends[name].is_like(old):
             backends[name] = old
     return {name: backends[name] for name in (*config.backends, EMBEDDED)}
 
 
-def open_backend(name: str, config: BackendConfig, environ: Mapping[str, str]) -> Backend:
+def open_backend(
+    name: str, config: BackendConfig, environ: Mapping[str, str], whole: Config | None = None
+) -> Backend:
     """Open one backend: its class by `kind`, its key from `environ` or its file.
+
+    Args:
+        name: its name.
+        config: its own section of the config.
+        environ: holds its key.
+        whole: the config, for what it says of local and cloud models; None: it says nothing.
 
     Raises:
         ConfigError: the key's file cannot be read, or holds no key.
@@ -61,10 +70,22 @@ def open_backend(name: str, config: BackendConfig, environ: Mapping[str, str]) -
         own_key=resolve_key(config, environ),
         key_env=config.api_key_env,
         key_hint=key_hint(name, config),
-        trust=config.trust,
+        rules=trust_rules(config, whole),
         connect_timeout=config.connect_timeout,
         first_token_timeout=config.first_token_timeout,
         idle_timeout=config.idle_timeout,
         windows=dict(config.windows),
     )
     return KINDS[config.kind](settings)
+
+
+def trust_rules(config: BackendConfig, whole: Config | None) -> TrustRules:
+    """Gather what the config says of the trust of a backend's models."""
+    if whole is None:
+        return TrustRules(config.trust)
+    return TrustRules(
+        config.trust,
+        tuple(whole.local_hosts),
+        tuple(whole.local_models),
+        tuple(whole.cloud_models),
+    )

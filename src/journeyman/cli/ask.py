@@ -69,6 +69,9 @@ def ask(
     batch: Annotated[
         bool, typer.Option("--batch", help="One of many: stand back behind questions.")
     ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Only local models may see any of it.")
+    ] = False,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
     ] = False,
@@ -95,6 +98,7 @@ def ask(
         roots=tuple(roots or ()),
         max_tokens=max_tokens,
         batch=batch,
+        private=private,
         daemon=False if in_process else None,
         labels=tuple(labels or ()),
         schema=None if schema is None else read_schema(schema),

@@ -33,6 +33,7 @@ class Question:
     roots: tuple[Path, ...]
     max_tokens: int | None
     batch: bool = False
+    private: bool = False
     daemon: bool | None = None
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
@@ -99,6 +100,7 @@ async def _ask(
             model=question.model,
             max_tokens=question.max_tokens,
             batch=question.batch,
+            private=question.private,
             labels=question.labels,
             schema=question.schema,
             on_progress=on_progress,

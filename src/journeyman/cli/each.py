@@ -68,6 +68,9 @@ def each(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ask anew what was answered before.")
     ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Only local models may see any of it.")
+    ] = False,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
     ] = False,
@@ -91,6 +94,7 @@ def each(
         model=model or None,
         max_tokens=max_tokens,
         fresh=fresh,
+        private=private,
         daemon=False if in_process else None,
     )
     if place is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from journeyman.backends.windows import with_windows
+from journeyman.backends.found_models import with_facts
 from journeyman.cli.telling import count, say
 from journeyman.config.discovery import LOOPBACK, USUAL_PORTS, addresses, discover, with_models
 from journeyman.config.keys import checked_key
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from journeyman.config.proposals import Server
+
+
+_MOST_PASSED_OVER = 20
 
 
 def find_servers(
@@ -47,7 +50,18 @@ def find_servers(
     servers = _with_their_models(named(asyncio.run(discover(looked))), ask=ask)
     for server in servers:
         say(f"found {described(server)}")
-    return _with_windows(servers), looked
+    servers = _with_facts(servers)
+    for server in servers:
+        _say_passed_over(server)
+    return servers, looked
+
+
+def _say_passed_over(server: Server) -> None:
+    passed_over = server.passed_over
+    for one in passed_over[:_MOST_PASSED_OVER]:
+        say(f"passed over {server.name}/{one.name}: {one.trust} ({one.source})")
+    if (more := len(passed_over) - _MOST_PASSED_OVER) > 0:
+        say(f"passed over {count(more, 'more model')} of {server.name}: not known to be local")
 
 
 def described(server: Server) -> str:
@@ -85,10 +99,10 @@ def _with_their_models(servers: list[Server], *, ask: bool) -> list[Server]:
     return told
 
 
-def _with_windows(servers: list[Server]) -> list[Server]:
-    """Ask for the windows too; a key goes only where it has been sent with leave already."""
+def _with_facts(servers: list[Server]) -> list[Server]:
+    """Ask for windows and trust too; a key goes only where it was sent with consent already."""
     keys = {one.name: _key(one) for one in servers if one.found.needs_key and one.found.models}
-    return asyncio.run(with_windows(servers, keys))
+    return asyncio.run(with_facts(servers, keys))
 
 
 def _key(server: Server) -> str:

@@ -261,7 +261,7 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
         _say(f"Looking for model servers at {', '.join(looked)} …")
         found = run(discover(looked))
     servers = servers_of(settings, found, os.environ)
-    offered = run(offer(servers, settings.embedded, os.environ))
+    offered = run(offer(servers, settings, os.environ))
     for line in offered.failed:
         _say(f"not available: {line}")
     for line in offered.notes:

@@ -56,7 +56,7 @@ def load_config(path: Path | None = None) -> LoadedConfig:
 def load_project_tools(project: Path, config: Config) -> dict[str, ToolConfig]:
     """Load the tools that a project's `.journeyman.toml` adds; empty where there is none.
 
-    A tool without models gets the local ones only: the engine sees to that.
+    Its tools get local models only: the engine sees to that.
 
     Args:
         project: the project's folder.
@@ -77,7 +77,7 @@ def load_project_tools(project: Path, config: Config) -> dict[str, ToolConfig]:
     rules.refuse_endless_keys(text, file)
     document = parse(text, file)
     beyond = rules.beyond_tools(document)
-    allowed = {key: rules.cleaned(value) for key, value in document.items() if key == "tools"}
+    allowed = {key: rules.cleaned(value) for key, value in document.items() if key in rules.KEYS}
     tools = _validated(ProjectConfig, allowed, text, file, beyond).tools
     if refused := list(rules.refused_tools(tools, config)):
         raise report(refused, text, file)

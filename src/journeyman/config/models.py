@@ -50,6 +50,7 @@ __all__ = [
     "LedgerConfig",
     "PipelinesConfig",
     "ProjectConfig",
+    "ProjectRule",
     "QueueConfig",
     "ReferencesConfig",
     "Section",
@@ -81,9 +82,10 @@ class BackendConfig(Section):
     api_key_file: ConfigPath | None = None
     """A file whose first line is the key. Used where `api_key_env` is not set or is empty."""
 
-    trust: Literal["local", "cloud"] = "local"
-    """`cloud` if what is sent there leaves your machines: references marked private are then
-    refused, and the tools of a project's own file may not use it."""
+    trust: Literal["local", "cloud"] | None = None
+    """`cloud` if whatever is sent there leaves your machines. `local` if the server is yours though
+    its address looks public; the routes of a proxy are judged all the same. Empty: judged for each
+    model (docs/trust.md)."""
 
     connect_timeout: float = Field(default=3.0, gt=0)
     """Seconds to wait for the connection."""
@@ -165,7 +167,19 @@ class ReferencesConfig(Section):
     """The time in which all documents of one call must be converted."""
 
     private: list[str] = []
-    """Patterns (as in .gitignore) of files that never go to a backend with `trust = "cloud"`."""
+    """Patterns (as in .gitignore) of files that go to local models only."""
+
+
+class ProjectRule(Section):
+    """A folder, or several, whose material goes to local models only."""
+
+    path: ConfigPath
+    """The folder, such as `~/clients/acme`; `*` stands for any name, as in `~/clients/*`. It holds
+    for everything below."""
+
+    confidential: bool = True
+    """Whether it goes to local models only. A project's own file can say so too, and cannot take
+    it back."""
 
 
 class LedgerConfig(Section):
@@ -247,12 +261,28 @@ class Config(Section):
     roots: list[ConfigPath] = []
     """Folders that may be read by reference, besides the project folder of the client."""
 
+    local_models: list[str] = []
+    """Models that run on your own machines where nothing else tells that: `backend/model`, or a
+    pattern such as `koala/*`. A pattern does not overrule a route that is known to lead to a cloud;
+    the full name of a model does."""
+
+    cloud_models: list[str] = []
+    """Models that do not run on your own machines: `backend/model`, a model's own name, or a
+    pattern such as `berget/*`. This takes precedence over everything else."""
+
+    local_hosts: list[str] = []
+    """Hosts that are yours though they do not look like it: `llm.example.com`, `*.example.com`, or
+    a network such as `203.0.113.0/24`."""
+
     backends: dict[str, BackendConfig] = {}
     """The servers, by a name of your choice: `[backends.koala]`."""
 
     tools: dict[str, ToolConfig] = {}
     """The tools, by name: `[tools.ask_local_llama]`. The two default tools are always there;
     what you do not set of them stays as it is."""
+
+    projects: list[ProjectRule] = []
+    """Folders with rules of their own: `[[projects]]`."""
 
     embedded: EmbeddedConfig = EmbeddedConfig()
     references: ReferencesConfig = ReferencesConfig()
@@ -316,7 +346,11 @@ class Config(Section):
 
 
 class ProjectConfig(Section):
-    """A project's `.journeyman.toml`: it may add tools and nothing else."""
+    """A project's `.journeyman.toml`: it may add tools, and say that it is confidential."""
+
+    confidential: bool = False
+    """Whether the project's material goes to local models only. What your own config says is
+    confidential stays so."""
 
     tools: dict[str, ToolConfig] = {}
     """Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_':

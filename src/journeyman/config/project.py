@@ -20,6 +20,8 @@ MAX_BYTES = 64_000
 MAX_DOTS_IN_LINE = 200
 MAX_TOOLS = 16
 MAX_TEXT = 500
+KEYS = frozenset({"tools", "confidential"})
+"""What a project may set."""
 
 _HIDDEN = re.compile(  # letters and marks that show nothing; the rest is not printable anyway
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -83,13 +85,14 @@ def beyond_tools(document: Mapping[str, Any]) -> list[Problem]:
     return [
         Problem(
             (key,),
-            "a project's file may add tools only, for a cloned repository is not trusted",
+            "a project's file may add tools and say `confidential = true`, no more: a cloned "
+            "repository is not trusted",
             f"if you want it, put {key} into your own config: `journeyman config path`"
             if key in {"backends", "roots", "embedded", "references", "ledger"}
             else "write [tools.NAME]",
         )
         for key in document
-        if key != "tools"
+        if key not in KEYS
     ]
 
 
@@ -140,7 +143,7 @@ def _refused_backend(name: str, config: Config) -> tuple[str, str] | None:
     if name == EMBEDDED:
         return None
     if backend is None:
-        local = [known for known, other in config.backends.items() if other.trust == "local"]
+        local = [known for known, other in config.backends.items() if other.trust != "cloud"]
         return no_such("backend", name, [*local, EMBEDDED]), "the backends stand in your own config"
     if backend.trust == "cloud":
         return (

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from journeyman.config.local_hosts import host_of, is_local_host
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -27,7 +29,6 @@ _NO_CHAT = re.compile(
 _CLOUD = re.compile(
     r"^(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini|grok)|[:-]cloud$", re.IGNORECASE
 )
-_LITELLM_CLOUD = re.compile(r"^(openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai)/")
 _SIZE = re.compile(
     r"(?<![\w.])(?:(?P<experts>\d{1,2})x)?(?P<number>\d{1,4}(?:\.\d{1,3})?)(?P<unit>[bm])(?![a-z0-9])",
     re.IGNORECASE,
@@ -39,35 +40,70 @@ _SMALL_WINDOW = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What a server says of a model: its window in tokens, its trust and where that was learned."""
+
+    window: int | None = None
+    trust: str = "unknown"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A model that is not proposed since it is not known to be local."""
+
+    name: str
+    trust: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A server that was found, under the name that it gets in the config.
 
-    `windows` holds the context windows in tokens that it told, by model.
+    `facts` holds what it says of its models, by name.
     """
 
     name: str
     found: Found
-    windows: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def chat_models(self) -> list[str]:
-        """Its models without those for embeddings, speech and pictures, and without clouds."""
-        cloud = self.cloud_models
+        """Its local models without those for embeddings, speech and pictures."""
         return [
             model
             for model in self.found.models
-            if model not in cloud and not _NO_CHAT.search(model)
+            if self._fact(model).trust == "local" and not _NO_CHAT.search(model)
         ]
 
     @property
-    def cloud_models(self) -> list[str]:
-        """The models whose names say that they run on somebody else's machine."""
+    def passed_over(self) -> list[PassedOver]:
+        """The models that are not known to run on the user's machines."""
+        facts = ((model, self._fact(model)) for model in self.found.models)
         return [
-            model
-            for model in self.found.models
-            if _CLOUD.search(model)
-            or (self.found.kind == "litellm" and _LITELLM_CLOUD.search(model))
+            PassedOver(model, fact.trust, fact.source)
+            for model, fact in facts
+            if fact.trust != "local"
         ]
+
+    def window_of(self, model: str) -> int | None:
+        """The context window of a model, if the server told it."""
+        fact = self.facts.get(model)
+        return fact.window if fact else None
+
+    def _fact(self, model: str) -> Fact:
+        """Return what is known of a model; by address and name where the server was not asked."""
+        if fact := self.facts.get(model):
+            return fact
+        host = host_of(self.found.url)
+        if not is_local_host(host):
+            return Fact(None, "cloud", f"public host {host}")
+        if _CLOUD.search(model):
+            return Fact(None, "unknown", "named like a cloud model")
+        if self.found.kind == "litellm":
+            return Fact(None, "unknown", "the proxy did not tell its route")
+        return Fact(None, "local", f"local host {host}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +144,13 @@ def billions(model: str) -> float | None:
 
 
 def _rank(server: Server, model: str) -> tuple[bool, float]:
-    window = server.windows.get(model)
+    window = server.window_of(model)
     narrow = window is not None and window < _SMALL_WINDOW
     return narrow, -(billions(model) or _USUAL_SIZE)
 
 
 def _why(server: Server, model: str) -> str:
-    size, window = billions(model), server.windows.get(model)
+    size, window = billions(model), server.window_of(model)
     reasons = ["made for code, by its name"] if _CODING.search(model) else ["a general model"]
     if size is not None:
         shown = f"{size:g} billion" if size >= 1 else f"{size * 1000:g} million"

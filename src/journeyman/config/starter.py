@@ -99,10 +99,27 @@ def _backend(server: Server, environ: Mapping[str, str]) -> str:
         state = "" if environ.get(variable) else " (it is not set now)"
         lines += [f"# The variable that holds the key, never the key itself{state}."]
         lines += [f"api_key_env = {as_toml(variable)}"]
-    if cloud := server.cloud_models:
-        lines += [f"# These look like cloud models, and are not proposed below: {_listed(cloud)}."]
-    lines += ['# "cloud" if what is sent there leaves your machines.', 'trust = "local"', ""]
-    return "\n".join(lines)
+    lines += _about_passed_over(server)
+    return "\n".join([*lines, ""])
+
+
+def _about_passed_over(server: Server) -> list[str]:
+    """Say which models are not proposed and why, and how to allow them."""
+    passed_over = server.passed_over
+    lines = [
+        f"# Not proposed below: {one.name}: {one.trust} ({one.source})."
+        for one in passed_over[:_MOST_NAMES]
+    ]
+    if len(passed_over) > _MOST_NAMES:
+        lines.append(
+            f"# … and {len(passed_over) - _MOST_NAMES} more that are not known to be local."
+        )
+    if any(one.trust == "unknown" for one in passed_over):
+        lines.append(
+            "# What runs on your own machines can be said at the top of this file: "
+            f'local_models = ["{server.name}/NAME"]'
+        )
+    return lines
 
 
 def _models_in_words(found: Found) -> str:

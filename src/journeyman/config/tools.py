@@ -28,8 +28,9 @@ class ToolConfig(Section):
 
     models: list[str] = []
     """The models that may answer, in order: `backend/model`, or a pattern such as `koala/*`.
-    The next is tried when one fails. Empty: every model of the configured backends; the
-    embedded model where no backend is configured."""
+    The next is tried when one fails. Only a model that is listed here may be a cloud's. Empty:
+    every local model of the configured backends; the embedded model where no backend is
+    configured."""
 
     system: str = (
         "You are a careful assistant. Answer only from what you are given, briefly and "

@@ -153,6 +153,7 @@ async def _delegate(
 async def _survey(daemon: Daemon, request: Mapping[str, Any]) -> object:
     """List what there is; the tools are the caller's, by the models that they ask for."""
     given = request.get("tools", {})
+    closed: tuple[str, ...] = decode(tuple[str, ...], request.get("local_only", []), "local_only")
     tools = {
         name: decode(tuple[str, ...], models, f"tools[{name!r}]")
         for name, models in (given.items() if isinstance(given, dict) else ())
@@ -162,7 +163,7 @@ async def _survey(daemon: Daemon, request: Mapping[str, Any]) -> object:
     found = await engine.survey({})
     backends = engine.catalog.backends
     patterns = {name: patterns_of(models, backends) for name, models in tools.items()}
-    return survey_data(replace(found, patterns=patterns))
+    return survey_data(replace(found, patterns=patterns, local_only=closed))
 
 
 async def _serve(

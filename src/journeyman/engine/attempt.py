@@ -180,6 +180,7 @@ async def _reply(
             temperature=asking.temperature,
             schema=form.constraint,
             alternatives=ALTERNATIVES if form.labels else 0,
+            local_only=info.trust == "local",
         )
         await _stream_constrained(backend, request, streamed, listener)
     except ContextExceeded as error:

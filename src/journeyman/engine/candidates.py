@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
+from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
-from journeyman.errors import BackendError
+from journeyman.errors import BackendError, JourneymanError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from journeyman.backends.base import ModelInfo
+    from journeyman.engine.catalog import Catalog
+    from journeyman.engine.clearance import Clearance
 
     ListOf = Callable[[str], Awaitable[list[ModelInfo]]]
+
+_MOST_NAMED = 3
+"""Refused models of one backend that are named one by one; more become one line."""
 
 
 def patterns_of(wanted: Sequence[str], backends: Collection[str]) -> tuple[str, ...]:
     """Return what to ask for: the tool's own list, or else everything that is configured.
 
-    The embedded model stands in only where no backend is configured: it is a demonstration.
+    The embedded model is used only where no backend is configured: it is a demonstration.
     """
     if wanted:
         return tuple(wanted)
@@ -29,18 +34,9 @@ def patterns_of(wanted: Sequence[str], backends: Collection[str]) -> tuple[str, 
     return tuple(f"{name}/*" for name in configured or [EMBEDDED])
 
 
-def matches(model_id: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a tool's list means this model; * stands for anything, nothing else does."""
-    return any(re.fullmatch(_as_regex(pattern), model_id) for pattern in patterns)
-
-
-def _as_regex(pattern: str) -> str:
-    return ".*".join(map(re.escape, pattern.split("*")))
-
-
 async def candidates(
     patterns: Sequence[str], names: Collection[str], list_of: ListOf
-) -> tuple[list[str], list[Try]]:
+) -> tuple[dict[str, ModelInfo | None], list[Try]]:
     """Expand patterns to `backend/model` names, in order, each once.
 
     A plain name is taken as it is: asking the backend for its list would cost a round trip.
@@ -51,17 +47,73 @@ async def candidates(
         list_of: lists the models of a backend.
 
     Returns:
-        The names, and a try for each backend that could not list its models.
+        The models by name, None for a plain name, and a try for each backend that could not list
+        its models.
     """
     wanted = {one.partition("/")[0] for one in patterns if "*" in one}
     listed, failed = await list_models([name for name in names if name in wanted], list_of)
-    found: dict[str, None] = {}
+    found: dict[str, ModelInfo | None] = {}
     for pattern in patterns:
         if "*" not in pattern:
-            found[pattern] = None
+            found.setdefault(pattern, None)
             continue
-        found.update(dict.fromkeys(model.id for model in listed if matches(model.id, [pattern])))
-    return list(found), failed
+        for model in listed:
+            if matches(model.id, [pattern]) and found.get(model.id) is None:
+                found[model.id] = model
+    return found, failed
+
+
+async def cleared(
+    found: Mapping[str, ModelInfo | None], clearance: Clearance, catalog: Catalog
+) -> tuple[list[str], list[tuple[str, JourneymanError]]]:
+    """Split models into those that may have a job, in order, and those that may not.
+
+    Args:
+        found: the models by name; one without a description is described if that matters.
+        clearance: decides.
+        catalog: describes.
+
+    Returns:
+        The names of the former; of the latter, for each name or for each backend with many of
+        them, the reason: a refusal, or why the model could not be described.
+
+    Raises:
+        ConfigError: a model's backend is not configured.
+    """
+    described: dict[str, ModelInfo | JourneymanError | None] = dict(found)
+    asked = [
+        name for name, info in found.items() if not info and not clearance.needs_no_trust(name)
+    ]
+    for name in found:
+        catalog.find(name)
+    answers = await asyncio.gather(*map(catalog.describe, asked), return_exceptions=True)
+    for name, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, BaseException) and not isinstance(answer, BackendError):
+            raise answer
+        described[name] = answer
+    allowed, errors = [], []
+    refused: dict[str, list[ModelInfo]] = {}
+    for name, info in described.items():
+        if isinstance(info, JourneymanError):
+            errors.append((name, info))
+        elif info is None or not clearance.refusal(info):
+            allowed.append(name)
+        else:
+            refused.setdefault(info.backend, []).append(info)
+    return allowed, [*errors, *_refusals(refused, clearance)]
+
+
+def _refusals(
+    refused: Mapping[str, list[ModelInfo]], clearance: Clearance
+) -> list[tuple[str, JourneymanError]]:
+    reasons: list[tuple[str, JourneymanError]] = []
+    for backend, infos in refused.items():
+        if len(infos) > _MOST_NAMED:
+            together = clearance.passed_over(infos)
+            reasons += [(backend, together)] if together else []
+            continue
+        reasons += [(info.id, why) for info in infos if (why := clearance.refusal(info))]
+    return reasons
 
 
 async def list_models(names: Collection[str], list_of: ListOf) -> tuple[list[ModelInfo], list[Try]]:

@@ -6,13 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from journeyman.backends.base import ModelInfo
 from journeyman.config.keys import window_keys
 from journeyman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from journeyman.backends.base import Backend, ModelInfo
+    from journeyman.backends.base import Backend
+    from journeyman.backends.trust import Trust
 
     Key = tuple[str, frozenset[tuple[str, str]]]
     Ask = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
@@ -44,6 +46,7 @@ class Catalog:
         self._clock = clock
         self._known: dict[Key, tuple[float, object]] = {}
         self._asking: dict[Key, asyncio.Future[object]] = {}
+        self._trust: dict[str, Trust] = {}
 
     def find(self, model_id: str) -> tuple[Backend, str]:
         """Split `backend/model` into the backend and the model's own name.
@@ -70,6 +73,10 @@ class Catalog:
         """
         backend, model = self.find(model_id)
         return await self._remembered(model_id, backend.name, lambda: backend.describe(model))
+
+    def last_trust(self, model_id: str) -> Trust:
+        """What was last learned of a model's trust, however long ago; "unknown" before that."""
+        return self._trust.get(model_id, "unknown")
 
     async def models(self, backend: str) -> list[ModelInfo]:
         """List a backend's models, from memory if that is fresh.
@@ -117,12 +124,19 @@ class Catalog:
     ) -> object:
         try:
             found = await self._ask(backend, question)
+            self._note_trust(found)
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[key] = (self._clock(), found)
             return found
         finally:
             del self._asking[key]
+
+    def _note_trust(self, found: object) -> None:
+        infos = found if isinstance(found, list) else [found]
+        if len(self._trust) >= _MOST_REMEMBERED:
+            self._trust.clear()
+        self._trust |= {one.id: one.trust for one in infos if isinstance(one, ModelInfo)}
 
     def forget(self, model_id: str) -> None:
         """Forget what a failure has cast doubt on: the model, and its backend's list."""

@@ -9,9 +9,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
-from journeyman.engine.candidates import candidates, patterns_of
+from journeyman.engine.candidates import candidates, cleared, patterns_of
+from journeyman.engine.clearance import Clearance
 from journeyman.engine.form import form_of
-from journeyman.engine.intake import check_arguments, digest, notes_on, read_material
+from journeyman.engine.intake import (
+    check_arguments,
+    confidential_reason,
+    digest,
+    notes_on,
+    private_reason,
+    read_material,
+)
 from journeyman.engine.judging import DEMAND as JUDGING
 from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
 from journeyman.engine.memory import question_of
@@ -26,7 +34,6 @@ from journeyman.errors import (
     DeadlinePassed,
     JourneymanError,
     Overloaded,
-    PrivateRefused,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +72,7 @@ class Delegation:
     pace: Callable[[str], Pace | None]
     listener: Listener
     on_failure: Callable[[str, JourneymanError], None]
+    on_confidential_failure: Callable[[str, JourneymanError], None]
     started: float = field(default_factory=time.monotonic)
     tries: list[Try] = field(default_factory=list)
     hint: str = ""
@@ -73,6 +81,8 @@ class Delegation:
     prefix: str = ""
     too_small: dict[str, int] = field(default_factory=dict)
     """The windows, in tokens, of models that the material did not fit into."""
+    clearance: Clearance = field(default_factory=lambda: Clearance("", ()))
+    """What the job may be sent to; nothing but local models until its material is known."""
     _unsure: Answer | None = None
 
     async def run(self) -> Outcome:
@@ -85,26 +95,32 @@ class Delegation:
         """
         check_arguments(self.tool, self.job)
         form = form_of(self.tool.config, self.job)
+        confidential = await confidential_reason(self.session, self.config)
+        self.clearance = Clearance.of(self.tool, confidential, confidential=bool(confidential))
         material = await self._read()
+        private = private_reason(self.job, material, confidential)
+        self.clearance = replace(self.clearance, private=private)
         work = work_of(self.tool.config, self.job, form, material)
         self.prefix = digest(material)
-        names = self._without_untrusted(await self._candidates(), material)
+        names = await self._candidates()
         question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
         if self.job.remember and (known := await self.memory.find(names, question)):
-            return self._marked(self._known(known), material)
+            return self._marked(self._known(known))
         outcome = await self.answered(names, work)
         if isinstance(outcome, HandBack) and self.too_small and self.tool.config.max_parts:
             outcome = await answer_in_parts(self, work, self.too_small, outcome)
         if self.job.remember and isinstance(outcome, Answer):
             await self.memory.keep(question, outcome)
-        return self._marked(outcome, material)
+        return self._marked(outcome)
 
-    def _marked(self, outcome: Outcome, material: Material) -> Outcome:
-        """Say of an answer that it was made of something private."""
-        private = self.job.private or any(source.private for source in material.sources)
-        return (
-            replace(outcome, private=True) if private and isinstance(outcome, Answer) else outcome
-        )
+    def _marked(self, outcome: Outcome) -> Outcome:
+        """Say of an answer that it was made of something private, and where it was processed."""
+        if not self.clearance.private or not isinstance(outcome, Answer):
+            return outcome
+        notes = outcome.notes
+        if self.clearance.confidential:
+            notes = (*notes, f"confidential: processed by {outcome.model}, a local model")
+        return replace(outcome, private=True, notes=notes)
 
     async def answered(self, names: list[str], work: Work) -> Outcome:
         """Ask the models in order until one gives an answer that passes the checks."""
@@ -153,40 +169,30 @@ class Delegation:
         return material
 
     def _patterns(self) -> tuple[str, ...]:
-        return patterns_of(self.job.models or self.tool.config.models, self._backends())
-
-    def _backends(self) -> list[str]:
-        backends = self.catalog.backends.items()
-        return [
-            name for name, one in backends if one.trust == "local" or not self.tool.from_project
-        ]
+        return patterns_of(self.job.models or self.tool.config.models, self.catalog.backends)
 
     async def _candidates(self) -> list[str]:
-        """Name the models in order; none if the servers take longer than there is time."""
+        """Name the models that may answer, in order; none if the servers take too long."""
         try:
             async with asyncio.timeout(self.seconds_left()):
-                names, self.tries = await candidates(
-                    self._patterns(), self._backends(), self.catalog.models
+                found, self.tries = await candidates(
+                    self._patterns(), self.catalog.backends, self.catalog.models
                 )
+                return await self._cleared(found)
         except TimeoutError:
             self._note("", out_of_time(", ".join(self._patterns()), ""))
             return []
-        return names
 
-    def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
-        """Leave out the cloud where something is private; the refusal counts as a try."""
-        private = ["this job"] if self.job.private else []
-        private += [source.path for source in material.sources if source.private]
-        left = []
-        for name in names:
-            backend, _ = self.catalog.find(name)
-            if private and backend.trust == "cloud":
-                what = f"{name}: {private[0]} is private and {backend.name} is a cloud backend"
-                hint = "ask a local model, or change references.private in the config"
-                self._note_failure(name, PrivateRefused(what, hint=hint))
-            else:
-                left.append(name)
-        return left
+    async def _cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
+        """Leave out models that may not have this; a refusal counts as a try.
+
+        Args:
+            found: the models by name; None for one that was named and not listed.
+        """
+        names, refused = await cleared(found, self.clearance, self.catalog)
+        for name, error in refused:
+            self._note_failure(name, error)
+        return names
 
     async def _ask_one_of(
         self,
@@ -204,7 +210,7 @@ class Delegation:
 
     def request(self, names: Sequence[str]) -> Request:
         """What the queue is asked for: a slot of one of these models."""
-        trust = {name: backend.trust for name, backend in self.catalog.backends.items()}
+        trust = {name: self.catalog.last_trust(name) for name in names}
         return Request(
             id=uuid.uuid4().hex,
             session=self.session.name,
@@ -274,11 +280,19 @@ class Delegation:
         return answer
 
     async def _describe(self, slot: Slot) -> ModelInfo:
+        """Describe the model that is about to be asked, if it may be.
+
+        Raises:
+            PrivateRefused: something of the job is private and the model is not local.
+            TrustRefused: the model is not local, and not listed.
+        """
         try:
             async with asyncio.timeout(self.seconds_left()):
-                return await self.catalog.describe(str(slot.model))
+                info = await self.catalog.describe(str(slot.model))
         except TimeoutError:
             raise out_of_time(*slot.model) from None
+        self.clearance.require(info)
+        return info
 
     def _limits(self, max_tokens: int) -> Limits:
         left = self.seconds_left()
@@ -307,9 +321,7 @@ class Delegation:
         if self.tool.config.verify != "second-model":
             return answer
         wanted = [self.tool.config.verify_model] if self.tool.config.verify_model else allowed
-        judges = self._without_untrusted(
-            [name for name in wanted if name != answer.model], work.material
-        )
+        judges = await self._cleared({name: None for name in wanted if name != answer.model})
         if not judges:
             note = f"no second model judged this: there is none but {answer.model}"
             return replace(answer, notes=(*answer.notes, note))
@@ -342,7 +354,8 @@ class Delegation:
 
     def _note_failure(self, name: str, error: JourneymanError) -> None:
         self.catalog.forget(name)
-        self.on_failure(name, error)
+        note = self.on_confidential_failure if self.clearance.confidential else self.on_failure
+        note(name, error)
         self._note(name, error)
 
     def _note(self, name: str, error: JourneymanError) -> None:

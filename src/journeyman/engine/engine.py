@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from journeyman.config.keys import window_keys
+from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
-from journeyman.engine.candidates import list_models, matches, patterns_of
+from journeyman.engine.candidates import list_models, patterns_of
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.memory import Memory
 from journeyman.engine.queue import Queue
 from journeyman.engine.status import ErrorStatus, make_status, standing
-from journeyman.engine.tools import all_tools, find_tool
+from journeyman.engine.tools import all_tools, find_tool, local_only_tools
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ERRORS_REMEMBERED = 20
+_WITHHELD = "withheld: the project is confidential"
 _SECONDS_FOR_STATUS = 2.0
 
 
@@ -51,17 +53,24 @@ class Survey:
     """What there is now: models, backends that failed, and what each tool asks for.
 
     `standing` says of a model by its id, or of a backend, how many requests it has or that it is
-    set aside; what is idle is not named.
+    set aside; what is idle is not named. `local_only` names the tools that no list in the config
+    opens to other models than local ones.
     """
 
     models: tuple[ModelInfo, ...]
     failed: tuple[Try, ...]
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
+    local_only: tuple[str, ...] = ()
 
     def tools_of(self, model: ModelInfo) -> list[str]:
         """Name the tools that may use a model."""
-        return [tool for tool, patterns in self.patterns.items() if matches(model.id, patterns)]
+        return [
+            tool
+            for tool, patterns in self.patterns.items()
+            if matches(model.id, patterns)
+            and (model.trust == "local" or tool not in self.local_only)
+        ]
 
 
 class Engine:
@@ -167,6 +176,7 @@ class Engine:
                 name: patterns_of(one.config.models, backends) for name, one in tools.items()
             },
             standing=standing(self.queue.snapshot()),
+            local_only=local_only_tools(tools),
         )
 
     def measured_speed(self, model_id: str) -> float | None:
@@ -207,6 +217,7 @@ class Engine:
             memory=self._memory,
             pace=self.measured_pace,
             on_failure=self._note_error,
+            on_confidential_failure=self._note_kind,
             listener=listener or Listener(),
         )
         keys = window_keys.set(session.keys or window_keys.get())
@@ -263,6 +274,10 @@ class Engine:
     def _note_error(self, model: str, error: JourneymanError) -> None:
         self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, str(error)))
 
+    def _note_kind(self, model: str, error: JourneymanError) -> None:
+        """Remember a failure in a confidential project: what kind it was, and no words of it."""
+        self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, _WITHHELD))
+
     @asynccontextmanager
     async def _using_backends(self) -> AsyncIterator[None]:
         """Keep the backends of now open for the body, whatever the config says meanwhile."""
@@ -293,6 +308,7 @@ class Engine:
     ) -> str:
         """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
         figures = answer.figures if answer else figures or Figures()
+        confidential = delegation.clearance.confidential
         entry = Entry(
             at=time.time(),
             session=delegation.session.name,
@@ -306,8 +322,10 @@ class Engine:
             seconds=delegation.elapsed(),
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
-            tries=tuple(str(one) for one in delegation.tries),
-            error=error,
+            tries=tuple(
+                one.without_words if confidential else str(one) for one in delegation.tries
+            ),
+            error=_WITHHELD if error and confidential else error,
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
             run=delegation.session.run,

@@ -6,6 +6,7 @@ import asyncio
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from journeyman.config.confidential import ConfidentialFolders
 from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.reading import localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
@@ -55,10 +56,32 @@ async def read_material(job: Job, session: Session, config: Config) -> Material:
             localized(session, job.files),
             roots=roots_of(session, config),
             limits=config.references,
+            confidential=ConfidentialFolders.of(config),
         )
 
     material, _ = await within_roots(session, read)
     return material
+
+
+async def confidential_reason(session: Session, config: Config) -> str:
+    """Say why a session's project is confidential; empty if it is not."""
+    return await asyncio.to_thread(ConfidentialFolders.of(config).reason, session.project)
+
+
+def private_reason(job: Job, material: Material, confidential: str) -> str:
+    """Say what of a job is private; empty if nothing is.
+
+    Args:
+        job: the job.
+        material: what its references stand for.
+        confidential: why its project is confidential; empty if it is not.
+    """
+    if confidential:
+        return confidential
+    if job.private:
+        return "this job is private"
+    sources = (source.path for source in material.sources if source.private)
+    return next((f"{path} is private" for path in sources), "")
 
 
 def digest(material: Material) -> str:

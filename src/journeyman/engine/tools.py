@@ -11,6 +11,7 @@ from journeyman.config.models import OPTIONAL_MARK
 from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from journeyman.config.models import Config, ToolConfig
@@ -71,3 +72,10 @@ def find_tool(name: str, project: Path, config: Config) -> Tool:
             f"there is no tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}"
         )
     return tools[name]
+
+
+def local_only_tools(tools: Mapping[str, Tool]) -> tuple[str, ...]:
+    """Name the tools that no list in the user's config opens to other models than local ones."""
+    return tuple(
+        name for name, tool in tools.items() if tool.from_project or not tool.config.models
+    )

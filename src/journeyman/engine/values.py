@@ -58,7 +58,7 @@ class Job:
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
         remember: whether an answer that was given before will do, and this one is kept.
-        private: no cloud model may see any of it, texts and arguments included.
+        private: only local models may see any of it, texts and arguments included.
     """
 
     tool: str
@@ -104,6 +104,12 @@ class Try:
         named = self.message.startswith(self.model)
         message = self.message if named else f"{self.model}: {self.message}"
         return f"{message} [{self.check}]" if self.check else message
+
+    @property
+    def without_words(self) -> str:
+        """The same without the message, which may quote what was read."""
+        what = f"{self.model}: {self.kind}"
+        return f"{what} [{self.check}]" if self.check else what
 
 
 @dataclass(frozen=True, slots=True)

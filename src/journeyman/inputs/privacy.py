@@ -1,9 +1,10 @@
-"""Which files are private: `references.private` of the config."""
+"""Which files are private: `references.private` of the config, and confidential folders."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.inputs.patterns import PatternList, pattern_list
@@ -11,8 +12,31 @@ from journeyman.inputs.patterns import PatternList, pattern_list
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from journeyman.config.confidential import ConfidentialFolders
     from journeyman.config.models import ReferencesConfig
     from journeyman.inputs.roots import Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Tells which files are private.
+
+    Args:
+        patterns: those of `references.private`.
+        roots: the folders that the patterns are seen from.
+        confidential: folders in which everything is private.
+    """
+
+    patterns: PatternList
+    roots: Roots
+    confidential: ConfidentialFolders | None = None
+
+    def covers(self, *paths: Path) -> bool:
+        """Tell whether a file is private, by one of its absolute paths."""
+        if is_private(self.patterns, self.roots, *paths):
+            return True
+        folders = self.confidential
+        return folders is not None and any(map(folders.reason, paths))
 
 
 def private_patterns(limits: ReferencesConfig) -> PatternList:

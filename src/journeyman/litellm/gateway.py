@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.http import root_url
+from journeyman.config.local_hosts import host_of, is_local_host
 from journeyman.litellm.findings import Finding, broken, ok
 from journeyman.litellm.whole import MCP_NAME, TOKEN_VARIABLE
 
@@ -82,6 +83,6 @@ async def _http(
 
     timeout = httpx2.Timeout(_SECONDS, connect=settings.connect_timeout)
     # What is meant to stay on the local network takes no proxy of the environment.
-    local = settings.trust == "local"
+    local = is_local_host(host_of(settings.url))
     async with httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=not local) as http:
         yield http

@@ -13,6 +13,7 @@ from journeyman.backends.http import root_url
 from journeyman.backends.litellm import OLLAMA_ROUTE, LiteLLMBackend
 from journeyman.backends.registry import open_backend
 from journeyman.config.keys import resolve_key
+from journeyman.config.local_hosts import host_of, is_local_host
 from journeyman.config.models import BackendConfig
 from journeyman.errors import BackendError
 from journeyman.litellm.entries import normal_base
@@ -96,7 +97,9 @@ async def _liveliness(settings: BackendConfig) -> Finding | None:
 
     url = root_url(settings.url) + LiteLLMBackend.life_path
     timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
-    async with httpx.AsyncClient(trust_env=settings.trust != "local", timeout=timeout) as client:
+    async with httpx.AsyncClient(
+        trust_env=not is_local_host(host_of(url)), timeout=timeout
+    ) as client:
         try:
             answer = await client.get(url)
         except httpx.HTTPError as error:

@@ -13,7 +13,7 @@ from journeyman.backends.registry import open_backend
 from journeyman.config.discovery import Found, with_models
 from journeyman.config.keys import resolve_key
 from journeyman.config.models import EMBEDDED, BackendConfig
-from journeyman.config.proposals import Server
+from journeyman.config.proposals import Fact, Server
 from journeyman.config.starter import key_variable, named
 from journeyman.errors import BackendError
 from journeyman.litellm.entries import (
@@ -78,12 +78,13 @@ def proxies(servers: Servers) -> list[str]:
     return [name for name, server in servers.items() if server.kind == LITELLM]
 
 
-async def offer(servers: Servers, embedded: EmbeddedConfig, environ: Mapping[str, str]) -> Offer:
+async def offer(servers: Servers, config: Config, environ: Mapping[str, str]) -> Offer:
     """Ask every server for its models, all at once; nothing is loaded by it.
 
     Args:
         servers: by name; LiteLLM proxies and clouds among them are left out, and noted.
-        embedded: the embedded engine, which no proxy can reach: noted if it has a model.
+        config: what it says of local and cloud models; of its embedded engine, which no proxy can
+            reach, it is noted if it has a model.
         environ: holds the servers' keys.
 
     Raises:
@@ -91,12 +92,12 @@ async def offer(servers: Servers, embedded: EmbeddedConfig, environ: Mapping[str
     """
     asked = {name: server for name, server in servers.items() if _is_offered(server)}
     offers = await asyncio.gather(
-        *(_offer_of(name, server, environ) for name, server in asked.items())
+        *(_offer_of(name, server, environ, config) for name, server in asked.items())
     )
     entries = tuple(entry for one in offers for entry in one.entries)
     notes = [_left_out(name, server) for name, server in servers.items() if name not in asked]
     notes += [note for one in offers for note in one.notes]
-    notes += await _embedded_notes(embedded)
+    notes += await _embedded_notes(config.embedded)
     if any(is_here(entry.api_base) for entry in entries):
         notes.append(
             "addresses of this machine (127.0.0.1, localhost) are right only for a proxy that "
@@ -106,7 +107,7 @@ async def offer(servers: Servers, embedded: EmbeddedConfig, environ: Mapping[str
 
 
 def _is_offered(server: BackendConfig) -> bool:
-    return server.kind != LITELLM and server.trust == "local"
+    return server.kind != LITELLM and server.trust != "cloud"
 
 
 def _left_out(name: str, server: BackendConfig) -> str:
@@ -118,8 +119,10 @@ def _left_out(name: str, server: BackendConfig) -> str:
     )
 
 
-async def _offer_of(name: str, server: BackendConfig, environ: Mapping[str, str]) -> Offer:
-    backend = open_backend(name, server, environ)
+async def _offer_of(
+    name: str, server: BackendConfig, environ: Mapping[str, str], config: Config
+) -> Offer:
+    backend = open_backend(name, server, environ, config)
     try:
         listed = await backend.models()
         all_names = await _all_names(server, environ)
@@ -148,18 +151,22 @@ def _fitting(
 ) -> tuple[list[ModelInfo], list[str]]:
     """Choose the models that chat and run on the user's machines; the others become notes."""
     names = tuple(info.name for info in listed)
-    view = Server(name, Found(server.kind, server.url, names))
-    clouds = set(view.cloud_models)
+    view = Server(name, Found(server.kind, server.url, names), _facts(listed))
+    passed_over = {one.name: one for one in view.passed_over}
     chat = {one for one in view.chat_models if one.isprintable() and one.strip() == one}
-    others = [one for one in (*names, *all_names) if one not in chat and one not in clouds]
+    others = [one for one in (*names, *all_names) if one not in chat and one not in passed_over]
     notes = []
     if others:
         shown = ", ".join(dict.fromkeys(" ".join(ascii(one)[1:-1].split()) for one in others))
         notes.append(f"{name}: left out, since by its kind or name it does not chat: {shown}")
-    if clouds:
-        shown = ", ".join(one for one in names if one in clouds)
-        notes.append(f"{name}: left out, since by its name it runs in a cloud: {shown}")
+    notes += [
+        f"{name}/{one.name} is left out: {one.trust} ({one.source})" for one in passed_over.values()
+    ]
     return [info for info in listed if info.name in chat], notes
+
+
+def _facts(listed: list[ModelInfo]) -> dict[str, Fact]:
+    return {info.name: Fact(info.window, info.trust, info.trust_source) for info in listed}
 
 
 async def _described(backend: Backend, info: ModelInfo) -> ModelInfo:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from journeyman.engine.tools import all_tools, find_tool
+from journeyman.engine.tools import all_tools, find_tool, local_only_tools
 from journeyman.engine.values import Listener
 from journeyman.errors import DaemonError
 from journeyman.remote.client import connect
@@ -100,7 +100,9 @@ class RemoteEngine:
         if line is None:
             return await self._in_process().survey(tools)
         named = {name: list(tool.config.models) for name, tool in tools.items()}
-        return await line.call({"call": "survey", "tools": named}, survey_of)
+        closed = list(local_only_tools(tools))
+        request = {"call": "survey", "tools": named, "local_only": closed}
+        return await line.call(request, survey_of)
 
     async def _line(self) -> Line | None:
         """Reach the daemon; None where the work is to be done here."""

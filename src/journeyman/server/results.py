@@ -96,7 +96,7 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
     window = f"window {model.window} tokens" if model.window else "window unknown"
     if model.window_source:
         window += f" ({model.window_source})"
-    parts = [model.id, window]
+    parts = [model.id, shown_trust(model), window]
     if model.loaded is not None:
         parts.append("loaded" if model.loaded else "not loaded")
     if standing:
@@ -106,6 +106,12 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
     if model.note:
         parts.append(model.note)
     return "; ".join(parts)
+
+
+def shown_trust(model: ModelInfo) -> str:
+    """A model's trust and where it was learned, in a few words."""
+    known = model.trust if model.trust != "unknown" else "trust unknown"
+    return f"{known} ({model.trust_source})" if model.trust_source else known
 
 
 def text_result(

@@ -11,9 +11,10 @@ from journeyman.backends.http import shown_url
 from journeyman.backends.litellm import OLLAMA_NOTE
 from journeyman.claude_code.findings import Finding
 from journeyman.config.keys import key_warnings
+from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.embedded.model import DEMO_NOTE
-from journeyman.engine.candidates import matches, patterns_of
+from journeyman.engine.candidates import patterns_of
 from journeyman.errors import BackendError, ConfigError, LedgerError, Unreachable
 from journeyman.ledger import Ledger, ledger_path
 

@@ -105,6 +105,7 @@ def _job(job: EachJob, item: Item) -> Job:
         labels=job.labels,
         schema=job.schema,
         remember=not job.fresh,
+        private=job.private,
     )
 
 

@@ -26,6 +26,7 @@ class EachJob:
         max_tokens: the longest answer in tokens, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         fresh: ask anew what was answered before.
+        private: only local models may see any of it.
     """
 
     tool: str
@@ -37,6 +38,7 @@ class EachJob:
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
     fresh: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ def tiers_of(model_ids: Iterable[str], trust: Mapping[str, str]) -> tuple[tuple[
 
     Args:
         model_ids: `backend/model`, best first.
-        trust: how far each backend is trusted; a local and a cloud one are never equally good.
+        trust: how far each model is trusted; a local and a cloud one are never equally good.
     """
     tiers: dict[tuple[str, str], list[Model]] = {}
-    for model in map(Model.of, model_ids):
-        tiers.setdefault((model.name, trust[model.backend]), []).append(model)
+    for model_id in model_ids:
+        model = Model.of(model_id)
+        tiers.setdefault((model.name, trust[model_id]), []).append(model)
     return tuple(map(tuple, tiers.values()))

@@ -1,0 +1,94 @@
+"""Where llama-swap sends what it is asked: to a server of its own, or to a peer.
+
+A name may be a model, an alias, a selector (one of several targets), or the pin of the profile that
+is active; any of them may lead to a peer, whose address llama-swap does not tell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from journeyman.backends.trust import Evidence, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEEPEST = 4
+"""Steps from a name to a model: pin, selector, alias, model."""
+
+
+def route_evidence(
+    model: str,
+    entries: Mapping[str, Mapping[str, Any]],
+    pins: Mapping[str, str],
+    own: Evidence,
+    depth: int = 0,
+) -> Evidence:
+    """Judge where a name leads.
+
+    Args:
+        model: the name.
+        entries: those of `/v1/models` by their ids.
+        pins: what the active profile replaces by what.
+        own: what holds for a model of llama-swap's own.
+        depth: how many steps led here.
+    """
+    if depth > _DEEPEST:
+        return Evidence("unknown", "its names lead in a circle")
+    if depth == 0 and model in pins:
+        return route_evidence(pins[model], entries, {}, own, depth + 1)
+    entry = entries.get(model)
+    if entry is None:
+        entry = next((one for one in entries.values() if model in aliases_of(one)), None)
+    if entry is None:
+        return worst([own, Evidence("unknown", "llama-swap does not list it")])
+    told = metadata_of(entry)
+    targets = _targets(told)
+    if targets is None:
+        what = "a peer of llama-swap" if told.get("peerID") else "not a model of llama-swap's own"
+        return worst([own, Evidence("unknown", f"{what}; where it leads is not known")])
+    found = [route_evidence(one, entries, {}, own, depth + 1) for one in targets]
+    return worst([own, *found])
+
+
+def _targets(told: Mapping[str, Any]) -> list[str] | None:
+    """Name what an entry stands for; none for a model, None where that is not known."""
+    kind = told.get("type")
+    if told.get("peerID"):
+        return None
+    if kind == "selector":
+        return _texts(told.get("targets")) or None
+    if kind == "alias":
+        return _texts([told.get("modelID")]) or None
+    # Before August 2026 entries had no type, and users may have a field of that name.
+    return None if kind in {"peer", "profile"} else []
+
+
+def active_pins(told: object) -> dict[str, str]:
+    """Read the pins of the active profile from `/api/profiles`; empty where none is active."""
+    if not isinstance(told, dict) or not told.get("active"):
+        return {}
+    profiles = told.get("profiles")
+    for one in profiles if isinstance(profiles, list) else ():
+        if isinstance(one, dict) and one.get("id") == told["active"]:
+            pins = one.get("pins")
+            return (
+                {str(name): str(to) for name, to in pins.items()} if isinstance(pins, dict) else {}
+            )
+    return {}
+
+
+def aliases_of(entry: Mapping[str, Any]) -> list[str]:
+    """Name the other names of a model."""
+    return _texts(metadata_of(entry).get("aliases")) + _texts(entry.get("aliases"))
+
+
+def metadata_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `meta.llamaswap` of an entry; empty where there is none."""
+    meta = entry.get("meta")
+    told = meta.get("llamaswap") if isinstance(meta, dict) else None
+    return told if isinstance(told, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
