@@ -15,6 +15,7 @@ from journeyman.cli.telling import count, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from journeyman.backends.base import ModelInfo
     from journeyman.config.load import LoadedConfig
     from journeyman.config.models import Config
 
@@ -56,10 +57,15 @@ def check(
         Path | None,
         typer.Argument(help="A config file, or a project's .journeyman.toml. Default: yours."),
     ] = None,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the servers for their models.")
+    ] = False,
 ) -> None:
     """Say everything that is wrong with the config file, and which keys are not at hand.
 
-    Exits with 2 if the file is wrong.
+    The servers are asked for their models, and those of unknown trust are named. Exits with 2 if
+    the file is wrong.
     """
     from journeyman.config.load import load_config, load_project_tools  # noqa: PLC0415 - see above
     from journeyman.errors import ConfigError  # noqa: PLC0415 - see above
@@ -78,6 +84,8 @@ def check(
                 print(f"  hint: {problem.hint}")
         raise typer.Exit(EXIT_USAGE) from None
     _report_checked(loaded)
+    if not offline:
+        _report_trust(loaded.config)
 
 
 @app.command()
@@ -144,6 +152,40 @@ def _report_checked(loaded: LoadedConfig) -> None:
     for name, backend in config.backends.items():
         for warning in key_warnings(backend, os.environ):
             print(f"warning: backends.{name}: {warning}")
+
+
+def _report_trust(config: Config) -> None:
+    """Name the models that are not known to be local or a cloud's."""
+    if not config.backends:
+        return
+    import asyncio  # noqa: PLC0415 - only `check` needs it
+
+    from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
+    from journeyman.backends.trust_report import (  # noqa: PLC0415 - heavy
+        list_quickly,
+        unknown_trust,
+    )
+    from journeyman.config.models import EMBEDDED  # noqa: PLC0415 - heavy
+    from journeyman.errors import ConfigError  # noqa: PLC0415 - beside its use
+
+    async def listed() -> dict[str, list[ModelInfo] | None]:
+        backends = open_backends(config, os.environ)
+        try:
+            return await list_quickly({k: v for k, v in backends.items() if k != EMBEDDED})
+        finally:
+            for backend in backends.values():
+                await backend.close()
+
+    try:
+        found = asyncio.run(listed())
+    except ConfigError:
+        return  # a key's file is missing, which was said above
+    for name, infos in found.items():
+        if infos is None:
+            say(f"note: backends.{name} did not list its models, so their trust is not known")
+        elif problem := unknown_trust(infos):
+            print(f"warning: backends.{name}: {problem[0]}")
+            print(f"  hint: {problem[1]}")
 
 
 def _print_json(loaded: LoadedConfig) -> None:

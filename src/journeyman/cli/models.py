@@ -3,54 +3,98 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
+from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
 
 
 def models(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--for",
+            metavar="DIR",
+            help="List only the models that could see the files of this folder.",
+        ),
+    ] = None,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every model of every backend now: window, loaded or not, and which tools use it.
+    """List every model of every backend now: trust, window, loaded or not, and which tools use it.
 
-    A narrow terminal leaves out where the window was learnt from, and cuts long cells (…). In a
-    pipe: tab-separated, no header, whole: model, window, learnt from, state, tools, note.
+    Trust says whether a model runs on your own machines: local, cloud or unknown (docs/trust.md).
+    A narrow terminal leaves out where things were learned from, and cuts long cells (…). In a
+    pipe: tab-separated, no header, whole: model, window, learned from, state, tools, note, trust,
+    trust learned from.
     """
-    survey = run(_survey(daemon=False if in_process else None))
+    project = _folder(folder) if folder is not None else None
+    survey = run(_survey(project, daemon=False if in_process else None))
+    confidential = ""
+    if folder is not None:
+        confidential = _confidential_reason(folder)
+        survey = _that_could_see(survey, confidential=bool(confidential))
     if as_json:
-        print(json.dumps(_as_data(survey), ensure_ascii=False, indent=2))
+        print(json.dumps(_as_data(survey, confidential), ensure_ascii=False, indent=2))
     else:
         _print_table(survey)
+        if folder is not None:
+            why = confidential or f"{folder} is not confidential"
+            typer.echo(f"note: {why}{'; local models only' if confidential else ''}", err=True)
     if survey.failed and not survey.models:
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _survey(*, daemon: bool | None) -> Survey:
+def _folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ArgumentError(f"--for {folder}: not a folder", hint="name a folder that exists")
+    return folder.absolute()
+
+
+async def _survey(project: Path | None, *, daemon: bool | None) -> Survey:
     from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
     from journeyman.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
-        return await engine.survey(engine.tools(current_folder()))
+        return await engine.survey(engine.tools(project or current_folder()))
 
 
-def _as_data(survey: Survey) -> dict[str, object]:
+def _confidential_reason(folder: Path) -> str:
+    from journeyman.config.confidential import ConfidentialFolders  # noqa: PLC0415 - heavy
+    from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+
+    return ConfidentialFolders.of(load_config().config).reason(folder)
+
+
+def _that_could_see(survey: Survey, *, confidential: bool) -> Survey:
+    """Leave out the models that no tool would send the folder's files to."""
+    seeing = (
+        model
+        for model in survey.models
+        if model.trust == "local" or (not confidential and survey.tools_of(model))
+    )
+    return replace(survey, models=tuple(seeing))
+
+
+def _as_data(survey: Survey, confidential: str) -> dict[str, object]:
     return {
         "models": [
             asdict(model) | {"id": model.id, "tools": survey.tools_of(model)}
             for model in survey.models
         ],
         "failed": [asdict(one) for one in survey.failed],
+        "confidential": confidential,
     }
 
 
@@ -66,10 +110,12 @@ def _print_table(survey: Survey) -> None:
             states[model.loaded],
             ", ".join(survey.tools_of(model)),
             model.note,
+            model.trust,
+            model.trust_source,
         ]
         for model in survey.models
     ]
-    header = ["model", "window", "learnt from", "state", "tools", "note"]
-    print_table(header, rows, spare=["learnt from"])
+    header = ["model", "window", "learned from", "state", "tools", "note", "trust", "trusted by"]
+    print_table(header, rows, spare=["trusted by", "learned from"])
     for one in survey.failed:
         typer.echo(f"{one.model}: not available: {one.message}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.backends.http import shown_url
 from journeyman.backends.litellm import OLLAMA_NOTE
+from journeyman.backends.trust_report import unknown_trust
 from journeyman.claude_code.findings import Finding
 from journeyman.config.keys import key_warnings
 from journeyman.config.model_patterns import matches
@@ -88,8 +89,14 @@ async def _check(name: str, house: Surroundings) -> tuple[list[ModelInfo] | None
         return models, [Finding("broken", subject, text, "give it a model"), *findings]
     return models, [
         Finding("ok", subject, f"{address}: {took}, models: {len(models)}"),
+        *_check_trust(subject, models),
         *findings,
     ]
+
+
+def _check_trust(subject: str, models: Sequence[ModelInfo]) -> list[Finding]:
+    problem = unknown_trust(models)
+    return [Finding("warning", subject, *problem)] if problem else []
 
 
 def _is_away(error: BackendError) -> bool:
@@ -113,17 +120,20 @@ def present(tool: ToolConfig, house: Surroundings, listed: Listed) -> tuple[list
     there: dict[str, None] = {}
     missing = []
     for pattern in patterns_of(tool.models, house.backends):
-        found = _matching(pattern, house, listed)
+        found = _matching(pattern, house, listed, local_only=not tool.models)
         there.update(dict.fromkeys(found))
         if not found:
             missing.append(pattern)
     return list(there), missing
 
 
-def _matching(pattern: str, house: Surroundings, listed: Listed) -> Sequence[str]:
+def _matching(
+    pattern: str, house: Surroundings, listed: Listed, *, local_only: bool
+) -> Sequence[str]:
     if "*" in pattern:
-        every = (info.id for models in listed.values() for info in models or ())
-        return [model for model in every if matches(model, [pattern])]
+        every = (info for models in listed.values() for info in models or ())
+        allowed = (info.id for info in every if info.trust == "local" or not local_only)
+        return [model for model in allowed if matches(model, [pattern])]
     name, _, model = pattern.partition("/")
     backend = house.backends.get(name)
     if backend is None:
@@ -191,7 +201,7 @@ def open_house(config: Config, environ: Mapping[str, str]) -> Surroundings:
     shut: dict[str, Finding] = {}
     for name, told in config.backends.items():
         try:
-            opened[name] = open_backend(name, told, environ)
+            opened[name] = open_backend(name, told, environ, config)
         except ConfigError as error:
             shut[name] = Finding("broken", f"backend {name}", str(error), error.hint)
     return Surroundings(config, opened, shut, environ)
