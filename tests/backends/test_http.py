@@ -20,6 +20,7 @@ from journeyman.backends.http import (
 )
 from journeyman.backends.ollama import OllamaBackend
 from journeyman.backends.openai import OpenAIBackend
+from journeyman.backends.trust import TrustRules
 from journeyman.errors import BackendUnavailable
 
 LEAKS = {
@@ -77,8 +78,8 @@ async def test_only_what_may_leave_the_machine_goes_through_a_proxy(monkeypatch,
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     far = "http://far-away.invalid"
-    cloud = OpenAIBackend(settings(far, trust="cloud"))
-    local = OpenAIBackend(settings(far))
+    cloud = OpenAIBackend(settings(far))
+    local = OpenAIBackend(settings(far, rules=TrustRules(local_hosts=("*.invalid",))))
     openai_double.answer = lambda _, wire: wire.send('{"data":[{"id":"far"}]}')
     assert [info.id for info in await cloud.models()] == ["koala/far"]
     with pytest.raises(BackendUnavailable, match="is not known"):

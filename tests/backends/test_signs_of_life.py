@@ -110,7 +110,7 @@ async def test_a_proxy_that_lets_nothing_through_is_no_connection(opened, kind, 
             monkeypatch.setenv(name, proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
-        backend, _ = opened(kind, "https://far-away.invalid", trust="cloud")
+        backend, _ = opened(kind, "https://far-away.invalid")
         with pytest.raises(Unreachable, match="through the proxy of the environment"):
             await backend.probe()
 

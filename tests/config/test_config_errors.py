@@ -246,7 +246,8 @@ HINTS = [
     (
         "zzz = 1",
         (
-            "the top of the file takes: roots, backends, tools, embedded, references, ledger, "
+            "the top of the file takes: roots, local_models, cloud_models, local_hosts, backends, "
+            "tools, projects, embedded, references, ledger, "
             "cache, each, "
             "queue, daemon, http, pipelines, claude_api"
         ),

@@ -67,8 +67,8 @@ def test_a_project_may_add_tools_only(project, text):
     message, error = refusal(project, f"\n{TOOL}\n" + text if text.startswith("[") else text)
     line = 5 if text.startswith("[") else 1
     assert message == (
-        f"{line}: {key}: a project's file may add tools only, "
-        "for a cloned repository is not trusted"
+        f"{line}: {key}: a project's file may add tools and say `confidential = true`, no more: "
+        "a cloned repository is not trusted"
     )
     assert error.hint
     assert "hunter2" not in str(error) + error.hint

@@ -3,7 +3,7 @@
 import pytest
 
 from journeyman.config.discovery import Found
-from journeyman.config.proposals import Server, billions, proposals
+from journeyman.config.proposals import Fact, Server, billions, proposals
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,8 @@ def test_a_size_is_read_off_a_name(model, size):
 
 
 def propose(windows, *models):
-    server = Server("koala", Found("ollama", "http://koala:1", models), windows)
+    facts = {model: Fact(window, "local") for model, window in windows.items()}
+    server = Server("koala", Found("ollama", "http://koala:1", models), facts)
     return {
         tool: [(one.model.partition("/")[2], one.why) for one in found]
         for tool, found in proposals([server]).items()

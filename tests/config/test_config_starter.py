@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from journeyman.config.discovery import Found
 from journeyman.config.load import load_config
-from journeyman.config.proposals import proposals
+from journeyman.config.proposals import Fact, proposals
 from journeyman.config.starter import key_variable, named, starter
 
 KOALA = "http://koala.lan:4000"
+LOCAL = ("llama3-local", "codellama-local", "embed-small")
 
 
 @pytest.fixture
@@ -68,16 +71,32 @@ def test_embedding_models_are_never_proposed(model):
 @pytest.mark.parametrize(
     "model", ["claude-sonnet-5", "gpt-4o", "gemini-3-pro", "gpt-oss:120b-cloud"]
 )
-def test_models_that_look_like_a_cloud_are_not_proposed_but_named(model):
-    found = Found("litellm", KOALA, (model, "llama3-local"))
+@pytest.mark.parametrize("kind", ["openai", "ollama"])
+def test_models_that_look_like_a_cloud_are_not_proposed_but_named(model, kind):
+    found = Found(kind, KOALA, (model, "llama3-local"))
     assert models_of(named([found]))["ask_local_llama"] == ["koala/llama3-local"]
-    assert f"# These look like cloud models, and are not proposed below: {model}." in starter(
-        named([found]), [], {}
-    )
+    text = starter(named([found]), [], {})
+    assert f"# Not proposed below: {model}: unknown (named like a cloud model)." in text
 
 
-def test_a_prefix_means_a_cloud_behind_litellm_alone():
-    assert propose("openai/gpt-oss-20b", kind="litellm")["ask_local_llama"] == []
+def test_only_what_litellm_says_is_local_is_proposed():
+    local, cloud = Fact(None, "local", "route openai/"), Fact(None, "cloud", "route anthropic/x")
+    models = ("a", "b", "c")
+    [server] = named([Found("litellm", KOALA, models)])
+    server = replace(server, facts={"a": local, "b": cloud})
+    assert models_of([server])["ask_local_llama"] == ["koala/a"]
+    text = starter([server], [], {})
+    assert "# Not proposed below: b: cloud (route anthropic/x)." in text
+    assert "# Not proposed below: c: unknown (the proxy did not tell its route)." in text
+    assert 'local_models = ["koala/NAME"]' in text
+
+
+def test_nothing_of_a_public_host_is_proposed():
+    found = named([Found("openai", "http://llm.example.com", ("llama3",))])
+    assert models_of(found) == {"ask_local_llama": [], "ask_coding_model": []}
+
+
+def test_a_model_of_a_server_that_runs_it_itself_may_have_any_prefix():
     assert propose("openai/gpt-oss-20b", kind="openai")["ask_local_llama"] == [
         "openai/openai/gpt-oss-20b"
     ]
@@ -130,13 +149,15 @@ def test_the_variable_of_another_server_has_its_name(load):
 
 def test_what_was_found_becomes_a_config_that_loads(load):
     found = [
-        Found("litellm", KOALA, ("llama3-local", "codellama-local", "embed-small"), needs_key=True),
+        Found("litellm", KOALA, LOCAL, needs_key=True),
         Found(
             "ollama", "http://127.0.0.1:11434", ('odd"name\\', "qwen2.5:7b", "phi4", "gemma3:4b")
         ),
         Found("openai", "http://127.0.0.1:8000", ()),
     ]
-    text = starter(named(found), [], {"LITELLM_API_KEY": "hunter2"})
+    koala, *others = named(found)
+    koala = replace(koala, facts=dict.fromkeys(LOCAL, Fact(None, "local", "route ollama_chat/")))
+    text = starter([koala, *others], [], {"LITELLM_API_KEY": "hunter2"})
     config = load(text)
     assert config.backends["koala"].api_key_env == "LITELLM_API_KEY"
     assert config.backends["ollama"].api_key_env is None
@@ -154,10 +175,10 @@ def test_what_was_found_becomes_a_config_that_loads(load):
 
 def test_every_key_that_is_written_is_explained(load):
     text = starter(named([Found("litellm", KOALA, needs_key=True)]), [], {})
-    for key in ("api_key_env =", "trust ="):
-        lines = text.split("\n")
-        at = next(number for number, line in enumerate(lines) if line.startswith(key))
-        assert lines[at - 1].startswith("# ")
+    lines = text.split("\n")
+    at = next(number for number, line in enumerate(lines) if line.startswith("api_key_env ="))
+    assert lines[at - 1].startswith("# ")
+    assert "trust =" not in text  # each model is judged by itself
     assert load(text).tools["ask_coding_model"].models == []
 
 

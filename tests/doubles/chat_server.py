@@ -24,6 +24,7 @@ class ChatDouble(HttpDouble):
     def __init__(self, models: Iterable[str] = ("llama3-local", "codellama-local")) -> None:
         super().__init__()
         self.names = list(models)
+        self.reply_headers: dict[str, str] = {}
         self._plays: dict[str, list[Play]] = {EVERY_MODEL: [Play()]}
 
     def plays(self, *plays: Play, model: str = EVERY_MODEL, **one: Any) -> None:
@@ -74,7 +75,7 @@ class ChatDouble(HttpDouble):
             await self._stream(play, asked, wire)
 
     async def _stream(self, play: Play, asked: dict[str, Any], wire: Wire) -> None:
-        await wire.begin(play.content_type or self.media)
+        await wire.begin(play.content_type or self.media, self.reply_headers)
         sent = 0
         for number, piece in enumerate([play.raw] if play.raw else self.pieces(play, asked)):
             if play.error_after is not None and number == play.error_after:

@@ -74,9 +74,9 @@ class Wire:
             await self.piece(piece)
         await self.end()
 
-    async def begin(self, content_type: str) -> None:
+    async def begin(self, content_type: str, headers: dict[str, str] | None = None) -> None:
         """Begin a chunked reply."""
-        self._head(200, {"Content-Type": content_type}, None)
+        self._head(200, {"Content-Type": content_type, **(headers or {})}, None)
 
     async def piece(self, data: bytes) -> None:
         """Send one piece of a chunked reply."""

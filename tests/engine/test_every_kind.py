@@ -3,6 +3,7 @@
 import pytest
 
 from doubles.asking import DEAD_URL
+from doubles.litellm import LOCAL, LiteLLMDouble
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
@@ -10,11 +11,15 @@ from doubles.plays import Play
 from journeyman.engine.values import Answer, HandBack
 
 
+def litellm(*models):
+    return LiteLLMDouble(dict.fromkeys(models, LOCAL))
+
+
 @pytest.fixture(params=["openai", "litellm", "ollama", "llama-swap"])
 def server(request):
     doubles = {
         "openai": OpenAIDouble,
-        "litellm": OpenAIDouble,
+        "litellm": litellm,
         "ollama": OllamaDouble,
         "llama-swap": LlamaSwapDouble,
     }

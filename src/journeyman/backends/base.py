@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from journeyman.backends.trust import TrustRules
+from journeyman.backends.trust import (
+    Trust,
+    TrustRules,
+)
 from journeyman.config.keys import window_keys
 from journeyman.config.local_hosts import host_of, is_local_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from journeyman.backends.trust import Trust
+    from journeyman.backends.trust import Evidence
 
 Role = Literal["system", "user", "assistant"]
 
@@ -184,6 +187,10 @@ class Backend(Protocol):
 
         An error means that nothing is learnt yet; the caller remembers what is.
         """
+        ...
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
         ...
 
     def full_name(self, model: str) -> str:

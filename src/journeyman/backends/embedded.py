@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Backend, ChatRequest, Chunk, Message, TokenCount
     from journeyman.backends.faults import Asked
+    from journeyman.backends.trust import Evidence
     from journeyman.config.models import EmbeddedConfig
 
 _SETTINGS = BackendSettings(name=EMBEDDED, url="http://embedded-engine")
@@ -101,6 +102,11 @@ class EmbeddedBackend:
     async def learn_capacity(self) -> Learnt:
         """Tell the slots that the engine is started with."""
         return Learnt(slots=self._slots)
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say nothing: it is local."""
+        del model
+        return None
 
     def full_name(self, model: str) -> str:
         """The model has one name."""

@@ -13,7 +13,7 @@ from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, told
 from journeyman.backends.http import ollama_client
-from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, worst
+from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from journeyman.backends.wire import (
     as_count,
     as_json,
@@ -138,6 +138,10 @@ class OllamaBackend:
     async def learn_capacity(self) -> Learnt:
         """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
         return Learnt()
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
+        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
 
     def full_name(self, model: str) -> str:
         """The model's name with its tag: `smollm2` is `smollm2:latest`."""

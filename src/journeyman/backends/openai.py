@@ -15,7 +15,7 @@ from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import api_url, http_client, openai_client, root_url
 from journeyman.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from journeyman.backends.tokenizers import TOKENIZERS
-from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, worst
+from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from journeyman.backends.wire import (
     as_count,
     as_json,
@@ -187,6 +187,10 @@ class OpenAIBackend:
             slots=as_count(props.get("total_slots")) or None,
             exclusive=room == 1 if room else None,
         )
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
+        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
 
     def full_name(self, model: str) -> str:
         """A model has one name."""

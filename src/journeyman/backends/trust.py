@@ -84,6 +84,26 @@ def of_address(url: str, rules: TrustRules) -> Evidence:
     return Evidence("cloud", f"public host {host}")
 
 
+def presume(model_id: str, url: str, rules: TrustRules) -> Evidence | None:
+    """Say what is certain of a model without asking its server: that it is not local.
+
+    Args:
+        model_id: `backend/model`; `backend/*` means every model of the backend.
+        url: the server's address.
+        rules: what the config says.
+
+    Returns:
+        None where the server has to be asked.
+    """
+    near = of_address(url, rules)
+    backend, _, model = model_id.partition("/")
+    if model == "*" and any(one.startswith((f"{backend}/", "*")) for one in rules.local_models):
+        return None
+    tagged = of_cloud_tag(model)
+    found = decide(model_id, worst([near, tagged]) if tagged else near, rules)
+    return None if found.trust == "local" else found
+
+
 def of_cloud_tag(model: str) -> Evidence | None:
     """Recognize Ollama's cloud models by their tags: `gpt-oss:120b-cloud`."""
     if _CLOUD_TAG.search(model):

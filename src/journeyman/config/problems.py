@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.secrets import is_secret_name, is_secret_value, masked
-from journeyman.config.words import Key, dotted, fields_of, fits_toml, found, key_at
+from journeyman.config.words import Key, dotted, fields_of, fits_toml, found, is_list, key_at
 from journeyman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -151,13 +151,18 @@ def _where_it_belongs(name: str, value: object, model: type[BaseModel]) -> str:
 
 
 def sections(model: type[BaseModel]) -> Iterator[tuple[str, dict[str, FieldInfo]]]:
-    """Walk through the tables of a config: the header of each (NAME for a free one), its keys."""
+    """Walk through the tables of a config: the header of each, its keys.
+
+    A header has NAME for a name of the user's choice, and brackets where there may be several
+    tables: `backends.NAME`, `[projects]`.
+    """
     yield "", fields_of(model)
     for name in fields_of(model):
         for path in ((name,), (name, ANY_NAME)):
             key = key_at(model, path)
             if key and key.fields:
-                yield ".".join(path), key.fields
+                several = is_list(model, name)
+                yield f"[{name}]" if several else ".".join(path), key.fields
 
 
 def _values(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

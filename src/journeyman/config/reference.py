@@ -47,7 +47,9 @@ def example() -> str:
     return "\n".join(blocks)
 
 
-_SECTIONS = frozenset(header.partition(".")[0] for header, _ in sections(Config) if header)
+_SECTIONS = frozenset(
+    header.partition(".")[0].strip("[]") for header, _ in sections(Config) if header
+)
 
 
 def _tables() -> Iterator[str]:
@@ -69,8 +71,9 @@ def _tables() -> Iterator[str]:
 
 
 def _about_section(section: str) -> str:
-    table = section.removesuffix(f".{ANY_NAME}")
-    key = key_at(Config, section.split("."))
+    table = section.removesuffix(f".{ANY_NAME}").strip("[]")
+    path = [table, ANY_NAME] if section.startswith("[") else section.split(".")
+    key = key_at(Config, path)
     about = " ".join((key.kind.__doc__ if key else "").split())
     field = Config.model_fields[table]
     return f"{about} {_about(field)}".strip() if field.description else about

@@ -46,10 +46,12 @@ other users may read is warned of: `chmod 600` it.
 ## A project's own file
 
 A project may bring tools in a `.journeyman.toml` at its top. A cloned repository is not trusted, so
-that file may set `[tools.NAME]` tables and nothing else: no backends, no keys, no roots. Its tools
+that file may set `[tools.NAME]` tables and `confidential = true`, and nothing else: no backends, no
+keys, no roots. The latter keeps all of the project's material on local models (docs/trust.md). Its
+tools
 
-- may name `embedded` and the backends of your own config that are `trust = "local"`; without
-  `models` they get those;
+- are answered by local models only; they may name `embedded` and the backends of your own config,
+  and without `models` they get every local model;
 - may not replace a tool of yours or a default one, nor take a name that looks like theirs:
   capital and small letters count as the same, and so do `-` and `_`, `0` and `o`, `1`, `i` and `l`,
   `rn` and `m`;
@@ -160,6 +162,11 @@ SAMPLES = {
     "tools.NAME.verify_model": "koala/llama3-local",
     "embedded.model": "~/models/qwen2.5-3b-instruct-q4_k_m.gguf",
     "embedded.threads": 4,
+    "local_models": ["koala/llama3-local"],
+    "cloud_models": ["berget/*"],
+    "local_hosts": ["llm.example.com"],
+    "backends.NAME.trust": "local",
+    "[projects].path": "~/clients/*",
     "references.private": ["salaries/**", "*.key.md"],
     "ledger.path": "~/journeyman/ledger.db",
     "pipelines.engine": "postgresql://journeyman@iguana/journeyman",

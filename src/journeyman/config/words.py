@@ -129,6 +129,12 @@ def key_at(model: type[BaseModel], path: Sequence[str | int]) -> Key | None:
     return key
 
 
+def is_list(model: type[BaseModel], name: str) -> bool:
+    """Tell whether a key of a model takes a list."""
+    key = key_at(model, (name,))
+    return key is not None and get_origin(key.kind) is list
+
+
 def key_of(field: FieldInfo) -> Key:
     """Return the key that a model's field stands for."""
     return Key(*_bare(field.annotation, field.metadata), about=field.description or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from journeyman.backends.base import ModelInfo
 from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
@@ -13,7 +14,6 @@ from journeyman.errors import BackendError, JourneymanError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from journeyman.backends.base import ModelInfo
     from journeyman.engine.catalog import Catalog
     from journeyman.engine.clearance import Clearance
 
@@ -63,6 +63,15 @@ async def candidates(
     return found, failed
 
 
+def worth_listing(clearance: Clearance, catalog: Catalog) -> list[str]:
+    """Name the backends that may have a model for a job; a cloud is not even asked for its list."""
+    return [
+        name
+        for name, backend in catalog.backends.items()
+        if clearance.may_leave(name) or not backend.presumed("*")
+    ]
+
+
 async def cleared(
     found: Mapping[str, ModelInfo | None], clearance: Clearance, catalog: Catalog
 ) -> tuple[list[str], list[tuple[str, JourneymanError]]]:
@@ -81,25 +90,32 @@ async def cleared(
         ConfigError: a model's backend is not configured.
     """
     described: dict[str, ModelInfo | JourneymanError | None] = dict(found)
-    asked = [
-        name for name, info in found.items() if not info and not clearance.needs_no_trust(name)
-    ]
-    for name in found:
-        catalog.find(name)
+    asked = []
+    for name, info in found.items():
+        backend, model = catalog.find(name)
+        if info or clearance.needs_no_trust(name):
+            continue
+        if certain := backend.presumed(model):
+            described[name] = ModelInfo(
+                backend.name, model, trust=certain.trust, trust_source=certain.source
+            )
+        else:
+            asked.append(name)
     answers = await asyncio.gather(*map(catalog.describe, asked), return_exceptions=True)
     for name, answer in zip(asked, answers, strict=True):
         if isinstance(answer, BaseException) and not isinstance(answer, BackendError):
             raise answer
         described[name] = answer
-    allowed, errors = [], []
+    allowed: list[str] = []
+    errors: list[tuple[str, JourneymanError]] = []
     refused: dict[str, list[ModelInfo]] = {}
-    for name, info in described.items():
-        if isinstance(info, JourneymanError):
-            errors.append((name, info))
-        elif info is None or not clearance.refusal(info):
+    for name, known in described.items():
+        if isinstance(known, JourneymanError):
+            errors.append((name, known))
+        elif known is None or not clearance.refusal(known):
             allowed.append(name)
         else:
-            refused.setdefault(info.backend, []).append(info)
+            refused.setdefault(known.backend, []).append(known)
     return allowed, [*errors, *_refusals(refused, clearance)]
 
 

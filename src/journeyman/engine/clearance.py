@@ -44,6 +44,11 @@ class Clearance:
         """Tell whether a model may have it whatever its trust is."""
         return not self.private and matches(model_id, self.listed)
 
+    def may_leave(self, backend: str) -> bool:
+        """Tell whether a model of a backend may have it though it is not local."""
+        listed = (pattern.partition("/")[0] for pattern in self.listed)
+        return not self.private and any(matches(backend, [name]) for name in listed)
+
     def refusal(self, info: ModelInfo) -> PrivateRefused | TrustRefused | None:
         """Say why a model may not have it; None if it may."""
         if info.trust == "local":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
-from journeyman.engine.candidates import candidates, cleared, patterns_of
+from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
 from journeyman.engine.clearance import Clearance
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import (
@@ -175,9 +175,8 @@ class Delegation:
         """Name the models that may answer, in order; none if the servers take too long."""
         try:
             async with asyncio.timeout(self.seconds_left()):
-                found, self.tries = await candidates(
-                    self._patterns(), self.catalog.backends, self.catalog.models
-                )
+                names = worth_listing(self.clearance, self.catalog)
+                found, self.tries = await candidates(self._patterns(), names, self.catalog.models)
                 return await self._cleared(found)
         except TimeoutError:
             self._note("", out_of_time(", ".join(self._patterns()), ""))

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.candidates import candidates, cleared, patterns_of
+from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
 from journeyman.engine.clearance import Clearance
 from journeyman.errors import JourneymanError
 from journeyman.server import each_schema
@@ -124,8 +124,10 @@ async def _facts(engine: Engine, tool: Tool) -> str:
     try:
         async with asyncio.timeout(_FACTS_SECONDS):
             patterns = patterns_of(tool.config.models, catalog.backends)
-            found, _ = await candidates(patterns, catalog.backends, catalog.models)
-            names, _ = await cleared(found, Clearance.of(tool), catalog)
+            clearance = Clearance.of(tool)
+            listed = worth_listing(clearance, catalog)
+            found, _ = await candidates(patterns, listed, catalog.models)
+            names, _ = await cleared(found, clearance, catalog)
             if not names:
                 return ""
             info = await catalog.describe(names[0])
