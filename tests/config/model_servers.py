@@ -22,6 +22,22 @@ LITELLM_MODELS = (
     '"owned_by":"openai"},{"id":"embedded","object":"model","created":1677610602,'
     '"owned_by":"openai","max_input_tokens":2048,"max_output_tokens":512}],"object":"list"}'
 )
+LITELLM_INFO = json.dumps(
+    {
+        "data": [
+            {
+                "model_name": name,
+                "litellm_params": {"model": route, "api_base": "http://127.0.0.1:11999"},
+                "model_info": {"id": name},
+            }
+            for name, route in {
+                "llama3-local": "ollama_chat/smollm2",
+                "codellama-local": "ollama_chat/smollm2",
+                "embedded": "openai/embedded",
+            }.items()
+        ]
+    }
+)
 LITELLM = {
     "/": (200, "<!DOCTYPE html><html><title>LiteLLM API - Swagger UI</title></html>"),
     "/health/liveliness": (200, '"I\'m alive!"'),
@@ -60,8 +76,9 @@ class Server:
     def reply(self, path, authorization):
         self.asked.append(path)
         self.keys_seen.append(authorization)
-        if self.key and path == "/v1/models" and authorization == f"Bearer {self.key}":
-            return 200, LITELLM_MODELS
+        with_key = {"/v1/models": LITELLM_MODELS, "/v1/model/info": LITELLM_INFO}
+        if self.key and path in with_key and authorization == f"Bearer {self.key}":
+            return 200, with_key[path]
         return self.routes.get(path, (404, "404 page not found\n"))
 
 

@@ -70,8 +70,13 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
     long = draw(st.booleans())
     shape = draw(st.sampled_from(["prose", "schema", "labels"]))
     asked_models = draw(st.sampled_from([(), ("koala/b",), ("koala/*",)]))
-    with tempfile.TemporaryDirectory() as scratch, LiteLLMDouble(routes, fallbacks) as proxy:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        LiteLLMDouble(routes, fallbacks) as proxy,
+        pytest.MonkeyPatch.context() as environ,
+    ):
         folder = Path(scratch)
+        environ.setenv("JOURNEYMAN_DATA", scratch)  # the cache of answers
         project = folder / "client"
         project.mkdir()
         (project / "notes.md").write_text("word and word\n" * (1500 if long else 3))
@@ -112,6 +117,11 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
         opened = (*listed, tool.get("verify_model", ""))
         for model, _ in proxy.served:
             assert is_allowed(proxy, model, opened, private=why != "no"), (model, why)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path))
 
 
 @pytest.fixture
