@@ -39,7 +39,7 @@ def test_what_git_shows_can_be_asked_about(journeyman, project, openai_double):
     done = journeyman("ask", "What changed?", "-f", "git:diff --staged", "-f", "git:diff")
     assert done.stdout == "Three lines.\n"
     assert done.stderr.splitlines() == [
-        "note: empty: git:diff",
+        "note: empty: git:diff (nothing unstaged; for staged changes use git:diff --staged)",
         "note: left out: .env (credential file, never read)",
     ]
     assert "File git:diff --staged:\n```\n1| diff --git a/notes.md" in prompt_of(openai_double)

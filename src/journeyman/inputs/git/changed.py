@@ -18,9 +18,16 @@ from journeyman.inputs.git.grammar import (
     check_path,
     parse,
 )
-from journeyman.inputs.git.reading import COMMON, resolved
+from journeyman.inputs.git.process import (
+    GitFailed,
+    GitMissing,
+    GitTooBig,
+    GitTooLong,
+    GitTooSlow,
+)
+from journeyman.inputs.git.reading import COMMON, TOO_BIG, resolved
 from journeyman.inputs.git.repository import find_repository
-from journeyman.inputs.git.running import SECONDS, GitFailed, GitMissing, GitTooLong, GitTooSlow
+from journeyman.inputs.git.running import SECONDS
 from journeyman.inputs.references import printable, unprintable
 from journeyman.inputs.sources import LeftOut
 
@@ -90,6 +97,8 @@ def changed_files(reference: str, roots: Roots) -> Changed:
         raise refusals.git_failed(reference, printable(str(error))) from error
     except GitTooSlow as error:
         raise refusals.git_too_much(reference, f"git took more than {SECONDS:g} s") from error
+    except GitTooBig as error:
+        raise refusals.git_too_much(reference, TOO_BIG) from error
     except GitTooLong as error:
         raise refusals.git_too_much(reference, "it changes too many files") from error
     found: list[ChangedFile] = []
