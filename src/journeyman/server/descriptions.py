@@ -32,7 +32,7 @@ FILES = {
     "type": "array",
     "items": {"type": "string"},
     "description": (
-        "Paths, folders, globs, path:START-END, git:diff (--staged), git:show REV or git:log -20 "
+        "Paths, folders, globs, path:START-END, git:diff [--staged], git:show REV or git:log -20 "
         "in the project. Read here, they never enter your context."
     ),
 }

@@ -39,7 +39,7 @@ def check_layout(roots: Roots, folder: Path, common: Path) -> None:
         GitFailed: a link leads elsewhere, objects lie outside the roots, or it is too large to
             be looked through.
     """
-    check = _Check(roots)
+    check = _Check(roots, MOST_ENTRIES)
     for one in dict.fromkeys((folder, common)):
         check.own_files(one)
     check.objects(common / "objects", 0)
@@ -48,7 +48,7 @@ def check_layout(roots: Roots, folder: Path, common: Path) -> None:
 @dataclass(slots=True)
 class _Check:
     roots: Roots
-    left: int = MOST_ENTRIES
+    left: int
     seen: set[Path] = field(default_factory=set)
 
     def own_files(self, folder: Path) -> None:
