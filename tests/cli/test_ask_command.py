@@ -379,3 +379,15 @@ def test_a_label_is_shown_once_and_never_raw(project, openai_double, tmp_path):
     whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi", "-t", "sort")).decode()
     assert '"yes"' not in whole
     assert whole.count("yes") == 1
+
+
+def test_empty_references_are_refused_but_go_along_with_standard_input(
+    journeyman, project, openai_double
+):
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    done = journeyman("ask", "What?", "-f", "git:diff")
+    assert done.returncode != 0
+    assert "nothing unstaged; for staged changes use git:diff --staged" in done.stderr
+    assert openai_double.chats == []
+    done = journeyman("ask", "What?", "-f", "git:diff", input="three lines\n")
+    assert done.stdout == "Three lines.\n"

@@ -9,7 +9,13 @@ def git(folder, *arguments, check=True, **options):
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     command = ["git", *identity, "-c", "commit.gpgSign=false", *arguments]
     done = subprocess.run(
-        command, cwd=folder, check=check, capture_output=True, text=True, errors="replace", **options
+        command,
+        cwd=folder,
+        check=check,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        **options,
     )
     return done.stdout
 

@@ -123,7 +123,8 @@ def test_a_pack_that_is_a_link_is_not_followed(own, victim):
 
 
 @pytest.mark.parametrize(
-    "path", ["refs", "refs/heads", "refs/heads/x", "packed-refs", "HEAD", "logs", "index", "ORIG_HEAD"]
+    "path",
+    ["refs", "refs/heads", "refs/heads/x", "packed-refs", "HEAD", "logs", "index", "ORIG_HEAD"],
 )
 def test_links_instead_of_refs_and_the_index_are_not_followed(own, victim, path):
     git(victim, "branch", "x")
@@ -243,8 +244,10 @@ def ordinary(top, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["--no-hardlinks", "--local", "--quiet", "--depth=1 --no-local", "worktree", "submodule"]
-    + ["separate", "subfolder", "reference", "sha256", "unborn"],
+    [
+        *("--no-hardlinks", "--local", "--quiet", "--depth=1 --no-local", "worktree", "submodule"),
+        *("separate", "subfolder", "reference", "sha256", "unborn"),
+    ],
 )
 def test_ordinary_layouts_are_read(tmp_path, kind):
     project = ordinary(tmp_path, kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from journeyman.inputs.git.process import GitFailed
@@ -16,7 +17,6 @@ from journeyman.inputs.references import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from journeyman.inputs.roots import Roots
 
@@ -84,7 +84,7 @@ class _Check:
             for entry in _entries(pending.pop()):
                 self._entry(entry)
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(type(folder)(entry.path))
+                    pending.append(Path(entry.path))
 
     def _entry(self, entry: os.DirEntry[str], *, may_be_ref: bool = False) -> None:
         self.left -= 1
@@ -92,7 +92,7 @@ class _Check:
             reason = f"its .git holds more than {MOST_ENTRIES:,} files: run `git gc` there"
             raise GitFailed(reason)
         if entry.is_symlink():
-            if not (may_be_ref and _names_a_ref(os.readlink(entry.path))):
+            if not (may_be_ref and _names_a_ref(Path(entry.path).readlink())):
                 raise _leads_away(entry.path)
         elif not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
             raise GitFailed(f"{printable(entry.path)} is neither a file nor a folder")
@@ -102,9 +102,9 @@ def _leads_away(path: str | Path) -> GitFailed:
     return GitFailed(f"{printable(str(path))} is a symlink, which is not followed")
 
 
-def _names_a_ref(target: str) -> bool:
+def _names_a_ref(target: Path) -> bool:
     """Whether a link is how old versions of git wrote HEAD."""
-    return target.startswith("refs/") and ".." not in target.split("/")
+    return target.parts[0] == "refs" and ".." not in target.parts
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -131,7 +131,7 @@ def _alternates(objects: Path) -> Iterator[Path]:
         raise GitFailed(f"{printable(str(path))} is too long")
     for entry in _parse_alternates(text.partition(b"\0")[0]):
         # Git takes `..` away by the text alone, before any link is followed.
-        yield type(objects)(os.path.normpath(os.fsdecode(os.path.join(os.fsencode(objects), entry))))
+        yield Path(os.path.normpath(objects / os.fsdecode(entry)))
 
 
 def _parse_alternates(text: bytes) -> Iterator[bytes]:

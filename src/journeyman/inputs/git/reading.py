@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from journeyman.inputs.references import printable, unprintable
 from journeyman.inputs.sources import LeftOut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from journeyman.inputs.roots import Roots
@@ -46,7 +48,6 @@ OF_COMMITS = (
     "--no-decorate",
     "--diff-merges=first-parent",
 )
-TOO_BIG = f"git needs more memory than {MEMORY >> 20} MiB for it"
 IN_SUBMODULE = "a submodule whose repository is outside the roots"
 
 
@@ -83,29 +84,40 @@ def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
         request = parse(reference)
     except ValueError as error:
         raise refusals.bad_git(reference, str(error), FORMS) from error
-    try:
+    with as_refusals(reference, f"it is over the limit of {limit:,} bytes for one file"):
         repository = find_repository(roots)
         if request.file:
             return _read_file(reference, request, repository, limit)
         return _read_output(request, repository, roots, limit)
+
+
+@contextmanager
+def as_refusals(reference: str, too_long: str) -> Iterator[None]:
+    """Turn what git failed with into refusals.
+
+    Args:
+        reference: what is refused.
+        too_long: the reason if git printed too much.
+
+    Raises:
+        ReferenceRefused: instead of each exception of `Git.run`.
+    """
+    try:
+        yield
     except GitMissing as error:
         raise refusals.git_failed(reference, "git is not installed") from error
-    except GitFailed as error:
+    except (GitFailed, UnknownFormat) as error:
         raise refusals.git_failed(reference, printable(str(error))) from error
-    except UnknownFormat as error:
-        raise refusals.git_failed(reference, str(error)) from error
     except GitTooSlow as error:
         raise refusals.git_too_much(reference, f"git took more than {SECONDS:g} s") from error
     except GitTooBig as error:
-        raise refusals.git_too_much(reference, TOO_BIG) from error
-    except GitTooLong as error:
-        reason = f"it is over the limit of {limit:,} bytes for one file"
+        reason = f"git needs more memory than {MEMORY >> 20} MiB for it"
         raise refusals.git_too_much(reference, reason) from error
+    except GitTooLong as error:
+        raise refusals.git_too_much(reference, too_long) from error
 
 
-def _read_output(
-    request: Request, repository: Repository, roots: Roots, limit: int
-) -> GitReading:
+def _read_output(request: Request, repository: Repository, roots: Roots, limit: int) -> GitReading:
     of_commits = () if request.command == "diff" else OF_COMMITS
     named = request.revisions
     if request.command == "show":
@@ -149,9 +161,7 @@ def _why_empty(request: Request, left_out: list[LeftOut]) -> str:
 class _Reasons:
     """Why a file's patch is left out."""
 
-    def __init__(
-        self, repository: Repository, roots: Roots, sections: tuple[Section, ...]
-    ) -> None:
+    def __init__(self, repository: Repository, roots: Roots, sections: tuple[Section, ...]) -> None:
         self._repository = repository
         self._roots = roots
         hashes = (one for section in sections for one in section.blobs)
