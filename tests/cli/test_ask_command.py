@@ -389,5 +389,5 @@ def test_empty_references_are_refused_but_go_along_with_standard_input(
     assert done.returncode != 0
     assert "nothing unstaged; for staged changes use git:diff --staged" in done.stderr
     assert openai_double.chats == []
-    done = journeyman("ask", "What?", "-f", "git:diff", input="three lines\n")
+    done = journeyman("ask", "What?", "-f", "git:diff", stdin="three lines\n")
     assert done.stdout == "Three lines.\n"

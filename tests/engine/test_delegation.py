@@ -17,6 +17,11 @@ from journeyman.errors import ArgumentError, ConfigError, ReferenceRefused
 pytestmark = pytest.mark.usefixtures("honest_count")
 
 
+def git(folder, *arguments):
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+
+
 def prompt_of(request):
     return request.json["messages"][-1]["content"]
 
@@ -315,9 +320,8 @@ async def test_an_empty_file_that_was_named_is_told_of(build, job, session, open
 async def test_a_call_whose_references_are_all_empty_asks_no_model(
     build, job, session, openai_double, project, content
 ):
-    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
-    subprocess.run([*git, "init", "-q"], cwd=project, check=True)
-    subprocess.run([*git, "add", "."], cwd=project, check=True)
+    git(project, "init", "-q")
+    git(project, "add", ".")
     (project / "empty.txt").write_text(content)
     engine = build(koala=openai_double.url, models=[LLAMA])
     for files, says in [
@@ -333,7 +337,7 @@ async def test_a_call_whose_references_are_all_empty_asks_no_model(
             await engine.delegate(job("What changed?", *files), session)
         assert raised.value.rule == "empty"
         assert "\n" not in str(raised.value)
-    subprocess.run([*git, "commit", "-qm", "All"], cwd=project, check=True)
+    git(project, "commit", "-qm", "All")
     with pytest.raises(ReferenceRefused, match="nothing staged; for unstaged changes use git:diff"):
         await engine.delegate(job("What changed?", "git:diff --staged"), session)
     with pytest.raises(ReferenceRefused, match="no difference"):

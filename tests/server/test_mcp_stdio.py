@@ -24,6 +24,10 @@ pytestmark = pytest.mark.slow
 BOTH = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 
+def git(folder, *arguments):
+    subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
 def texts(result):
     return [block.text for block in result.content]
 
@@ -311,8 +315,8 @@ async def test_a_projects_broken_file_does_not_stop_the_users_tools(stdio_server
 async def test_a_diff_with_nothing_in_it_is_refused_and_says_what_to_ask_for(
     stdio_server, openai_double, project, mode
 ):
-    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    subprocess.run(["git", "add", "-A"], cwd=project, check=True)
+    git(project, "init", "-q")
+    git(project, "add", "-A")
     async with Client(stdio_server, mode=mode) as client:
         listed = await client.list_tools()
         files = listed.tools[0].input_schema["properties"]["files"]
