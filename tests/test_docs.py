@@ -116,6 +116,7 @@ def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
     author = ["-c", "user.name=Me", "-c", "user.email=me@example.com"]
     begin = [*author, "commit", "-q", "--allow-empty", "-m", "Begin"]
     subprocess.run(["git", *begin], cwd=project, check=True)
+    subprocess.run(["git", "add", "-N", "notes.md"], cwd=project, check=True)  # a change to show
     config = tmp_path / "config.toml"
     config.write_text(
         f'[backends.koala]\nkind = "openai"\nurl = "{openai_double.url}"\n'

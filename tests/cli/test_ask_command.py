@@ -39,7 +39,7 @@ def test_what_git_shows_can_be_asked_about(journeyman, project, openai_double):
     done = journeyman("ask", "What changed?", "-f", "git:diff --staged", "-f", "git:diff")
     assert done.stdout == "Three lines.\n"
     assert done.stderr.splitlines() == [
-        "note: empty: git:diff",
+        "note: empty: git:diff (nothing unstaged; for staged changes use git:diff --staged)",
         "note: left out: .env (credential file, never read)",
     ]
     assert "File git:diff --staged:\n```\n1| diff --git a/notes.md" in prompt_of(openai_double)
@@ -379,3 +379,15 @@ def test_a_label_is_shown_once_and_never_raw(project, openai_double, tmp_path):
     whole = b"".join(data for _, data in on_a_terminal(project, "ask", "Hi", "-t", "sort")).decode()
     assert '"yes"' not in whole
     assert whole.count("yes") == 1
+
+
+def test_empty_references_are_refused_but_go_along_with_standard_input(
+    journeyman, project, openai_double
+):
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    done = journeyman("ask", "What?", "-f", "git:diff")
+    assert done.returncode != 0
+    assert "nothing unstaged; for staged changes use git:diff --staged" in done.stderr
+    assert openai_double.chats == []
+    done = journeyman("ask", "What?", "-f", "git:diff", stdin="three lines\n")
+    assert done.stdout == "Three lines.\n"

@@ -1,6 +1,8 @@
 """The one path, driven against doubles over real HTTP."""
 
 import asyncio
+import re
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -13,6 +15,11 @@ from journeyman.engine.values import Answer, HandBack, Job, Listener
 from journeyman.errors import ArgumentError, ConfigError, ReferenceRefused
 
 pytestmark = pytest.mark.usefixtures("honest_count")
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
 
 
 def prompt_of(request):
@@ -307,6 +314,48 @@ async def test_an_empty_file_that_was_named_is_told_of(build, job, session, open
     engine = build(koala=openai_double.url, models=[LLAMA])
     answer = await engine.delegate(job("What?", "notes.md", "empty.txt"), session)
     assert "empty: empty.txt" in answer.notes
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+async def test_a_call_whose_references_are_all_empty_asks_no_model(
+    build, job, session, openai_double, project, content
+):
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    (project / "empty.txt").write_text(content)
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    for files, says in [
+        (["git:diff"], "nothing unstaged; for staged changes use git:diff --staged"),
+        (["git:diff -- notes.md"], "nothing unstaged in these paths; for staged changes use"),
+        (["empty.txt"], "empty.txt: it is empty"),
+        (
+            ["empty.txt", "git:diff"],
+            "all references of the call are empty: empty.txt (empty), git:",
+        ),
+    ]:
+        with pytest.raises(ReferenceRefused, match=re.escape(says)) as raised:
+            await engine.delegate(job("What changed?", *files), session)
+        assert raised.value.rule == "empty"
+        assert "\n" not in str(raised.value)
+    git(project, "commit", "-qm", "All")
+    with pytest.raises(ReferenceRefused, match="nothing staged; for unstaged changes use git:diff"):
+        await engine.delegate(job("What changed?", "git:diff --staged"), session)
+    with pytest.raises(ReferenceRefused, match="no difference"):
+        await engine.delegate(job("What changed?", "git:diff HEAD HEAD"), session)
+    assert openai_double.chats == []
+
+
+async def test_with_other_material_an_empty_reference_is_only_named(
+    build, job, session, openai_double, project
+):
+    (project / "empty.txt").write_text("")
+    engine = build(koala=openai_double.url, models=[LLAMA])
+    asked = replace(job("What?", "empty.txt"), texts={"standard input": "three lines"})
+    answer = await engine.delegate(asked, session)
+    assert "empty: empty.txt" in answer.notes
+    blank = replace(asked, texts={"standard input": " \n"})
+    with pytest.raises(ReferenceRefused):
+        await engine.delegate(blank, session)
 
 
 async def test_the_client_is_asked_for_folders_only_when_a_reference_needs_them(

@@ -4,6 +4,7 @@ import subprocess
 from contextlib import suppress
 
 import pytest
+from git_repositories import commit, git
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from projects import build, left_out, read, refused
@@ -11,23 +12,10 @@ from projects import build, left_out, read, refused
 from journeyman.config.models import ReferencesConfig
 from journeyman.errors import ReferenceRefused
 from journeyman.inputs.git.grammar import FLAGS, parse
-from journeyman.inputs.git.patches import sections_of
 from journeyman.inputs.material import read_references
 from journeyman.inputs.roots import Roots
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"
-
-
-def git(folder, *arguments):
-    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    command = ["git", *identity, "-c", "commit.gpgSign=false", *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def commit(folder, message, files=()):
-    build(folder, dict(files))
-    git(folder, "add", "-A", "-f")
-    git(folder, "commit", "-qm", message)
 
 
 @pytest.fixture
@@ -124,6 +112,8 @@ def test_the_forms(repository, reference, holds, lacks):
         ("git:log -20x", "not read with -20x"),
         ("git:log --exec=x", "not read with --exec=x"),
         ("git:log -p --oneline", "not with both"),
+        ("git:log -p --stat", "not with both"),
+        ("git:log --name-only -p", "not with both"),
     ],
 )
 def test_anything_else_is_refused_and_the_forms_are_told(repository, reference, says):
@@ -151,7 +141,8 @@ def test_what_is_not_there_is_told(repository, reference, says):
 def test_no_change_is_no_error_and_is_told(project):
     git(project, "init", "-q")
     (source,) = read(project, "git:diff").sources
-    assert (source.text, source.last_line, source.note) == ("", 0, "git shows nothing")
+    nothing = "nothing unstaged; for staged changes use git:diff --staged"
+    assert (source.text, source.last_line, source.note) == ("", 0, nothing)
     assert text(project, "git:diff --staged") == ""
     assert "there is no commit HEAD" in str(refused(project, "git:show"))
 
@@ -225,7 +216,8 @@ def test_credentials_and_keys_are_taken_out_of_patches_and_named(repository):
     assert reasons["docs/notes.md"] == "it holds a private key"
     assert "+fine" in text(repository, "git:show")
     assert set(left_out(repository, "git:diff -- .env")) == {".env"}
-    assert read(repository, "git:diff -- .env").sources[0].note == "nothing of it may be read"
+    note = read(repository, "git:diff -- .env").sources[0].note
+    assert note == "nothing of it may be read: .env (credential file, never read)"
     assert left_out(repository, "git:show --stat") == {}
     git(repository, "mv", "old.pem", "moved.txt")
     build(repository, {"moved.txt": "hunter2\nmore\n"})
@@ -478,19 +470,3 @@ def test_what_parses_is_on_the_list(said):
     assert request.command in FLAGS
     named = [side for one in request.revisions for side in (one.first, one.last)]
     assert not any(word.startswith("-") or ":" in word for word in named)
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [b"diff --git a/x b/x\n", b"--- a/x\n", b"+++ b/x\n", b"@@ -1 +1 @@\n", b"+diff\n",
-             b" x\n", b"-\xff\n", b"commit " + b"a" * 40 + b"\n", b"    text\n", b"\n", b"x"]
-        ),
-        max_size=12,
-    )
-)  # fmt: skip
-def test_sections_lose_nothing(pieces):
-    output = b"".join(pieces)
-    shown = "".join(one.text for one in sections_of(output, has_patch=True))
-    assert shown.isascii() or b"\xff" in output
-    assert len(shown) == len(output)

@@ -1,6 +1,7 @@
 """The real server over real pipes, through the SDK's own client, in both protocol revisions."""
 
 import asyncio
+import subprocess
 
 import pytest
 from mcp import Client
@@ -21,6 +22,10 @@ from journeyman.server.results import FIGURES_KEY
 pytestmark = pytest.mark.slow
 
 BOTH = pytest.mark.parametrize("mode", ["legacy", "auto"])
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", *arguments], cwd=folder, check=True)
 
 
 def texts(result):
@@ -304,3 +309,21 @@ async def test_a_projects_broken_file_does_not_stop_the_users_tools(stdio_server
         assert texts(result)[0] == "Three lines."
         [listing] = texts(await client.call_tool("list_available_local_models", {}))
     assert ".journeyman.toml" in listing
+
+
+@BOTH
+async def test_a_diff_with_nothing_in_it_is_refused_and_says_what_to_ask_for(
+    stdio_server, openai_double, project, mode
+):
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    async with Client(stdio_server, mode=mode) as client:
+        listed = await client.list_tools()
+        files = listed.tools[0].input_schema["properties"]["files"]
+        assert "--staged" in files["description"]
+        result = await client.call_tool(
+            "ask_local_llama", {"prompt": "What changed?", "files": ["git:diff"]}
+        )
+    assert result.is_error
+    assert "nothing unstaged; for staged changes use git:diff --staged" in texts(result)[0]
+    assert openai_double.chats == []

@@ -10,6 +10,7 @@ from journeyman.config.confidential import ConfidentialFolders
 from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.reading import localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
+from journeyman.inputs import refusals
 from journeyman.inputs.material import Material, read_references
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def read_material(job: Job, session: Session, config: Config) -> Material:
     """Read what a job's references stand for; the client is asked for its folders if need be.
 
     Raises:
-        ReferenceRefused: one of them may not be read.
+        ReferenceRefused: one of them may not be read, or all are empty and the job has no texts.
     """
     if not job.files:
         return Material((), ())
@@ -60,6 +61,8 @@ async def read_material(job: Job, session: Session, config: Config) -> Material:
         )
 
     material, _ = await within_roots(session, read)
+    if material.is_empty and not any(text.strip() for text in job.texts.values()):
+        raise refusals.all_empty(material.sources)
     return material
 
 
@@ -95,7 +98,8 @@ def digest(material: Material) -> str:
 def notes_on(material: Material) -> list[str]:
     """Say what of the material was empty or left out."""
     notes = []
-    if empty := [source.path for source in material.sources if not source.text]:
+    blank = [source for source in material.sources if not source.text.strip()]
+    if empty := [one.path + (f" ({one.note})" if one.note else "") for one in blank]:
         notes.append(f"empty: {', '.join(empty)}")
     notes += _describe_sources(material)
     if material.left_out:

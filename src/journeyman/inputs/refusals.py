@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from journeyman.inputs.roots import Roots
+    from journeyman.inputs.sources import Source
 
 NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 MOST_NAMED = 3
@@ -226,6 +227,19 @@ def nothing_matched(reference: str) -> ReferenceRefused:
     if "{" in reference:
         hint = "braces stand for themselves: give one reference for each alternative"
     return not_found(reference, reference, "no file matches", hint)
+
+
+def all_empty(sources: Sequence[Source]) -> ReferenceRefused:
+    """Nothing that the call names has any content, so an answer could only be invented."""
+    first = sources[0]
+    reason = first.note or "it is empty"
+    if len(sources) > 1:
+        named = [f"{one.path} ({one.note or 'empty'})" for one in sources[:MOST_NAMED]]
+        more = len(sources) - MOST_NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        reason = f"all references of the call are empty: {', '.join(named)}{rest}"
+    hint = "name something that has content, or leave `files` out to ask without them"
+    return ReferenceRefused(first.path, first.path, "empty", reason, hint=hint)
 
 
 def nothing_readable(reference: str, path: str, left_out: Sequence[LeftOut]) -> ReferenceRefused:

@@ -49,3 +49,8 @@ class Material:
     def bytes(self) -> int:
         """The bytes that were read by reference and so never entered the caller's context."""
         return sum(source.bytes for source in self.sources)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether references were read and there is nothing in them but blanks."""
+        return bool(self.sources) and not any(source.text.strip() for source in self.sources)

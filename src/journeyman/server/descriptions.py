@@ -33,8 +33,8 @@ FILES = {
     "type": "array",
     "items": {"type": "string"},
     "description": (
-        "Paths, folders, globs, path:START-END, git:diff, git:show REV or git:log -20 in the "
-        "project. Read here, they never enter your context."
+        "Paths, folders, globs, path:START-END, git:diff [--staged], git:show REV or git:log -20 "
+        "in the project. Read here, they never enter your context."
     ),
 }
 SCHEMA = {"type": "object", "description": "JSON Schema of the answer."}

@@ -18,9 +18,8 @@ from journeyman.inputs.git.grammar import (
     check_path,
     parse,
 )
-from journeyman.inputs.git.reading import COMMON, resolved
+from journeyman.inputs.git.reading import COMMON, as_refusals, resolved
 from journeyman.inputs.git.repository import find_repository
-from journeyman.inputs.git.running import SECONDS, GitFailed, GitMissing, GitTooLong, GitTooSlow
 from journeyman.inputs.references import printable, unprintable
 from journeyman.inputs.sources import LeftOut
 
@@ -78,20 +77,12 @@ def changed_files(reference: str, roots: Roots) -> Changed:
         raise refusals.bad_git(
             reference, str(error), "git:REV..REV, git:REV...REV, git:REV"
         ) from error
-    try:
+    with as_refusals(reference, "it changes too many files"):
         repository = find_repository(roots)
         between = resolved(revisions, repository)
         listed = repository.git.run(
             "diff", *COMMON, "--numstat", "-z", "--relative", between, "--", ".", most=_MOST_BYTES
         )
-    except GitMissing as error:
-        raise refusals.git_failed(reference, "git is not installed") from error
-    except GitFailed as error:
-        raise refusals.git_failed(reference, printable(str(error))) from error
-    except GitTooSlow as error:
-        raise refusals.git_too_much(reference, f"git took more than {SECONDS:g} s") from error
-    except GitTooLong as error:
-        raise refusals.git_too_much(reference, "it changes too many files") from error
     found: list[ChangedFile] = []
     left_out: list[LeftOut] = []
     for names, is_text in _entries(listed):

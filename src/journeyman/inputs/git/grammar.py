@@ -101,8 +101,8 @@ def _check_flags(command: str, flags: list[str]) -> None:
     for flag in flags:
         if flag not in FLAGS[command] and not (command == "log" and COUNT.fullmatch(flag)):
             raise ValueError(f"{command} is not read with {flag}")
-    if {"-p", "--oneline"} <= set(flags):
-        raise ValueError("log is read with -p or with --oneline, not with both")
+    if "-p" in flags and (other := {"--oneline", *WITHOUT_PATCH} & set(flags)):
+        raise ValueError(f"log is read with -p or with {min(other)}, not with both")
 
 
 def _file_of(word: str, flags: list[str], paths: list[str]) -> Request:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.inputs import refusals
 from journeyman.inputs.credentials import credential_pattern, holds_private_key
 from journeyman.inputs.encodings import decode
+from journeyman.inputs.git.blobs import blobs_with_keys, reason_against_file
 from journeyman.inputs.git.grammar import FORMS, Request, Revisions, parse
-from journeyman.inputs.git.patches import Section, sections_of
-from journeyman.inputs.git.repository import Repository, find_repository
-from journeyman.inputs.git.running import (
-    SECONDS,
+from journeyman.inputs.git.patches import Section, UnknownFormat, sections_of
+from journeyman.inputs.git.process import (
+    MEMORY,
     GitFailed,
     GitMissing,
+    GitTooBig,
     GitTooLong,
     GitTooSlow,
 )
+from journeyman.inputs.git.repository import Repository, find_repository
+from journeyman.inputs.git.running import SECONDS
 from journeyman.inputs.references import printable, unprintable
 from journeyman.inputs.sources import LeftOut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from journeyman.inputs.roots import Roots
 
 COMMON = (
+    "--full-index",
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
@@ -42,22 +48,21 @@ OF_COMMITS = (
     "--no-decorate",
     "--diff-merges=first-parent",
 )
+IN_SUBMODULE = "a submodule whose repository is outside the roots"
 
 
 @dataclass(frozen=True, slots=True)
 class GitReading:
-    """What git showed: `paths` are the absolute paths of the files whose content is in it."""
+    """What git showed.
+
+    `paths` are the absolute paths of the files whose content is in it. `note` says why there is no
+    text; it is empty where there is.
+    """
 
     text: str
     paths: tuple[Path, ...]
     left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def note(self) -> str:
-        """Why there is no text; empty where there is."""
-        if self.text:
-            return ""
-        return "nothing of it may be read" if self.left_out else "git shows nothing"
+    note: str = ""
 
 
 def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
@@ -79,23 +84,40 @@ def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
         request = parse(reference)
     except ValueError as error:
         raise refusals.bad_git(reference, str(error), FORMS) from error
-    try:
+    with as_refusals(reference, f"it is over the limit of {limit:,} bytes for one file"):
         repository = find_repository(roots)
         if request.file:
             return _read_file(reference, request, repository, limit)
-        return _read_output(request, repository, limit)
+        return _read_output(request, repository, roots, limit)
+
+
+@contextmanager
+def as_refusals(reference: str, too_long: str) -> Iterator[None]:
+    """Turn what git failed with into refusals.
+
+    Args:
+        reference: what is refused.
+        too_long: the reason if git printed too much.
+
+    Raises:
+        ReferenceRefused: instead of each exception of `Git.run`.
+    """
+    try:
+        yield
     except GitMissing as error:
         raise refusals.git_failed(reference, "git is not installed") from error
-    except GitFailed as error:
+    except (GitFailed, UnknownFormat) as error:
         raise refusals.git_failed(reference, printable(str(error))) from error
     except GitTooSlow as error:
         raise refusals.git_too_much(reference, f"git took more than {SECONDS:g} s") from error
-    except GitTooLong as error:
-        reason = f"it is over the limit of {limit:,} bytes for one file"
+    except GitTooBig as error:
+        reason = f"git needs more memory than {MEMORY >> 20} MiB for it"
         raise refusals.git_too_much(reference, reason) from error
+    except GitTooLong as error:
+        raise refusals.git_too_much(reference, too_long) from error
 
 
-def _read_output(request: Request, repository: Repository, limit: int) -> GitReading:
+def _read_output(request: Request, repository: Repository, roots: Roots, limit: int) -> GitReading:
     of_commits = () if request.command == "diff" else OF_COMMITS
     named = request.revisions
     if request.command == "show":
@@ -105,27 +127,63 @@ def _read_output(request: Request, repository: Repository, limit: int) -> GitRea
     output = repository.git.run(
         request.command, *COMMON, *of_commits, *request.flags, *revisions, "--", *paths, most=limit
     )
+    sections = tuple(sections_of(output, has_patch=request.has_patch))
+    reasons = _Reasons(repository, roots, sections)
     kept: list[Section] = []
     left_out: list[LeftOut] = []
-    for section in sections_of(output, has_patch=request.has_patch):
-        if reason := _reason_against(section, repository.top):
-            path = printable(section.paths[-1]) if section.paths else "a file of an odd name"
-            left_out.append(LeftOut(path, reason))
+    for section in sections:
+        if reason := reasons.against(section):
+            left_out.append(LeftOut(printable(section.paths[-1]), reason))
         else:
             kept.append(section)
+    text = "".join(one.text for one in kept)
     shown = dict.fromkeys(repository.top / path for one in kept for path in one.paths)
-    return GitReading("".join(one.text for one in kept), tuple(shown), tuple(left_out))
+    note = "" if text.strip() else _why_empty(request, left_out)
+    return GitReading(text if text.strip() else "", tuple(shown), tuple(left_out), note)
 
 
-def _reason_against(section: Section, top: Path) -> str:
-    """Why a file's patch is left out; empty if it is not."""
-    if section.odd:
-        return "its name cannot be told"
-    if any(credential_pattern((top / path).as_posix()) for path in section.paths):
-        return "credential file, never read"
-    if section.paths and not section.is_text:
-        return "binary"
-    return "it holds a private key" if section.paths and section.holds_key else ""
+def _why_empty(request: Request, left_out: list[LeftOut]) -> str:
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        return f"nothing of it may be read: {left_out[0].path} ({left_out[0].reason}){more}"
+    if request.command == "log":
+        return "no commit is in it"
+    if request.command == "show":
+        return "no change is in it"
+    within = " in these paths" if request.paths else ""
+    if {"--staged", "--cached"} & set(request.flags):
+        return f"nothing staged{within}; for unstaged changes use git:diff"
+    if request.revisions:
+        return f"no difference{within}"
+    return f"nothing unstaged{within}; for staged changes use git:diff --staged"
+
+
+class _Reasons:
+    """Why a file's patch is left out."""
+
+    def __init__(self, repository: Repository, roots: Roots, sections: tuple[Section, ...]) -> None:
+        self._repository = repository
+        self._roots = roots
+        hashes = (one for section in sections for one in section.blobs)
+        self._keyed, self._missing = blobs_with_keys(
+            repository.git, (one for one in hashes if one.strip("0"))
+        )
+
+    def against(self, section: Section) -> str:
+        """The reason; empty if it is shown."""
+        top = self._repository.top
+        if any(credential_pattern((top / path).as_posix()) for path in section.paths):
+            return "credential file, never read"
+        if section.paths and not section.is_text:
+            return "binary"
+        if section.holds_key or self._keyed.intersection(section.blobs):
+            return "it holds a private key"
+        if section.is_submodule:
+            inside = all(self._repository.has_submodule(one, self._roots) for one in section.paths)
+            return "" if inside else IN_SUBMODULE
+        if any(not one.strip("0") or one in self._missing for one in section.blobs):
+            return reason_against_file(top, section.paths[-1])
+        return ""
 
 
 def _read_file(reference: str, request: Request, repository: Repository, limit: int) -> GitReading:
@@ -149,7 +207,8 @@ def _read_file(reference: str, request: Request, repository: Repository, limit: 
     text = decoded[0].replace("\r\n", "\n").replace("\r", "\n")
     if holds_private_key(text):
         raise refusals.credential_file(reference, path, "it holds a private key")
-    return GitReading(text, (absolute,))
+    note = "" if text.strip() else "an empty file"
+    return GitReading(text, (absolute,), note=note)
 
 
 def _from_top(file: str, repository: Repository) -> str:

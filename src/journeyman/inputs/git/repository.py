@@ -7,11 +7,14 @@ both ends say so.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journeyman.inputs.git.running import Git, GitFailed, trusted_folders
+from journeyman.inputs.git.layout import check_layout
+from journeyman.inputs.git.process import GitFailed
+from journeyman.inputs.git.running import SECONDS, Git, trusted_folders
 
 if TYPE_CHECKING:
     from journeyman.inputs.roots import Roots
@@ -21,15 +24,24 @@ if TYPE_CHECKING:
 class Repository:
     """A repository with a work tree.
 
-    `git` runs in the project folder, `top` is the work tree's folder, `prefix` is the project
-    folder seen from there, with a slash at its end. `is_whole` says that all of it may be read;
-    else the project folder is all.
+    `git` runs in the project folder, `top` is the work tree's folder, `common` the `.git` folder
+    that all its work trees share, `prefix` is the project folder seen from `top`, with a slash at
+    its end. `is_whole` says that all of it may be read; else the project folder is all.
     """
 
     git: Git
     top: Path
+    common: Path
     prefix: str
     is_whole: bool
+
+    def has_submodule(self, path: str, roots: Roots) -> bool:
+        """Whether a submodule's own `.git` is inside the roots or the repository."""
+        pointer = self.top / path / ".git"
+        named = _text(pointer) if pointer.is_file() else ""
+        folder = pointer.parent / named.removeprefix("gitdir:").strip() if named else pointer
+        real = folder.resolve()
+        return roots.root_of(real) is not None or real.is_relative_to(self.common / "modules")
 
 
 def find_repository(roots: Roots) -> Repository:
@@ -38,7 +50,7 @@ def find_repository(roots: Roots) -> Repository:
     Raises:
         GitFailed: there is none, or it is not what it seems to be; other errors as in `Git.run`.
     """
-    finder = Git(roots.project, trusted_folders())
+    finder = Git(roots.project, trusted_folders(), deadline=time.monotonic() + SECONDS)
     top = Path(finder.line("rev-parse", "--show-toplevel"))
     folder = Path(finder.line("rev-parse", "--absolute-git-dir")).resolve()
     common = Path(finder.line("rev-parse", "--git-common-dir"))
@@ -49,7 +61,7 @@ def find_repository(roots: Roots) -> Repository:
     if common != folder:
         environment["GIT_COMMON_DIR"] = str(common)
     git = replace(finder, config=(*finder.config, *finder.filters()), environment=environment)
-    return Repository(git, top, prefix, roots.root_of(top.resolve()) is not None)
+    return Repository(git, top, common, prefix, roots.root_of(top.resolve()) is not None)
 
 
 def _check(roots: Roots, top: Path, folder: Path, common: Path) -> None:
@@ -57,13 +69,7 @@ def _check(roots: Roots, top: Path, folder: Path, common: Path) -> None:
         raise GitFailed(f"its work tree is another folder, {top}")
     if not _belongs(roots, top, folder, common):
         raise GitFailed(f"its .git leads to {folder}, which does not know this folder")
-    objects = common / "objects"
-    if objects.resolve() != objects:
-        raise GitFailed("its objects lie elsewhere")
-    for line in _text(objects / "info" / "alternates").splitlines():
-        lender = (objects / line).resolve()
-        if not roots.root_of(lender):
-            raise GitFailed(f"its objects lie in {lender} too, outside the roots (alternates)")
+    check_layout(roots, folder, common)
 
 
 def _belongs(roots: Roots, top: Path, folder: Path, common: Path) -> bool:

@@ -2,33 +2,41 @@
 
 A repository's own config can name programs (filters, external diffs, text converters, monitors,
 signature checkers, pagers), and a partial clone fetches what it lacks. All of that is switched off
-by name, here, for every run.
+by name, here, for every run. Objects are compressed and made of differences, so a small repository
+can hold gigabytes: each run has a limit of memory, of time and of output.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
-import subprocess
-import tempfile
-import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from journeyman.inputs.git.process import SHORT, GitFailed, GitMissing, GitTooLong, printed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-SECONDS = 20.0
-SHORT = 1 << 20  # bytes, of what git says about itself
+SECONDS = 20.0  # for all runs that one reference needs
+LARGEST_COMPARED = 32 << 20  # bytes; git calls a larger file binary, and streams it
 HARMLESS = {
     "color.ui": "false",
     "core.alternateRefsCommand": "",
     "core.attributesFile": os.devnull,
+    "core.bigFileThreshold": str(LARGEST_COMPARED),
+    "core.deltaBaseCacheLimit": "32m",
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
+    "core.packedGitLimit": "256m",
+    "core.packedGitWindowSize": "32m",
     "core.pager": "cat",
+    "core.preloadIndex": "false",  # else up to 20 threads, each with its stack and heap
     "core.quotePath": "false",
     "core.sshCommand": "false",
     "credential.helper": "",
@@ -37,12 +45,16 @@ HARMLESS = {
     "diff.noprefix": "false",
     "diff.orderFile": os.devnull,
     "diff.relative": "false",
+    "diff.renameLimit": "1000",
     "diff.suppressBlankEmpty": "false",
     "format.pretty": "medium",
     "gc.auto": "0",
     "i18n.logOutputEncoding": "UTF-8",
+    "index.threads": "1",
+    "log.date": "default",
     "log.follow": "false",
     "log.showSignature": "false",
+    "mailmap.file": os.devnull,
     "maintenance.auto": "false",
     "protocol.allow": "never",
     "submodule.recurse": "false",
@@ -63,22 +75,6 @@ ENVIRONMENT = {
 FILTER_KEY = re.compile(r"filter\..*\.(?:clean|smudge|process|required)", re.DOTALL)
 
 
-class GitFailed(Exception):
-    """Git said no; the message is its first line."""
-
-
-class GitTooSlow(Exception):
-    """Git took longer than it may."""
-
-
-class GitTooLong(Exception):
-    """Git printed more than it may."""
-
-
-class GitMissing(Exception):
-    """There is no git on this machine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Git:
     """Git in one folder.
@@ -87,29 +83,51 @@ class Git:
         folder: where it runs.
         config: keys that are set for each run, besides those that make git harmless.
         environment: the same for variables.
+        deadline: when the last run must have ended, by `time.monotonic`.
     """
 
     folder: Path
     config: tuple[tuple[str, str], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    deadline: float = math.inf
 
-    def run(self, *arguments: str, most: int = SHORT, seconds: float = SECONDS) -> bytes:
+    def run(self, *arguments: str, most: int = SHORT) -> bytes:
         """Run git and return what it prints.
 
         Args:
             arguments: what follows `git` on its command line.
             most: the most that it may print, in bytes.
-            seconds: the time that it may take.
 
         Raises:
             GitFailed: it ended with an error.
             GitTooLong: it printed more.
-            GitTooSlow: it took longer.
+            GitTooSlow: the deadline passed.
+            GitTooBig: it needed too much memory.
             GitMissing: there is no git.
+        """
+        with self.stream(*arguments) as printed:
+            output = printed.read(most + 1)
+            if len(output) > most:
+                raise GitTooLong
+            return output
+
+    @contextmanager
+    def stream(self, *arguments: str, given: bytes = b"") -> Iterator[IO[bytes]]:
+        """Run git, and read what it prints while it runs; do not run another one meanwhile.
+
+        Args:
+            arguments: as for `run`.
+            given: its standard input.
+
+        Raises:
+            GitFailed: when all is read: it ended with an error; other errors as in `run`.
         """
         options = [part for pair in (*HARMLESS.items(), *self.config) for part in _option(pair)]
         command = [_program(), "--no-pager", "--no-optional-locks", *options, *arguments]
-        return _output(command, self.folder, {**ENVIRONMENT, **self.environment}, most, seconds)
+        environment = {**ENVIRONMENT, **self.environment}
+        deadline = min(self.deadline, time.monotonic() + SECONDS)
+        with printed_by(command, self.folder, environment, given, deadline) as printed:
+            yield printed
 
     def line(self, *arguments: str) -> str:
         """Run git and return the one line that it prints; raises as `run` does."""
@@ -134,7 +152,9 @@ def trusted_folders() -> tuple[tuple[str, str], ...]:
     environment = {"PATH": os.defpath, "GIT_DIR": os.devnull} | kept
     command = [_program(), "config", "-z", "--get-all", "safe.directory"]
     try:
-        said = _output(command, None, environment, SHORT, SECONDS)
+        deadline = time.monotonic() + SECONDS
+        with printed_by(command, None, environment, b"", deadline) as printed:
+            said = printed.read(SHORT)
     except GitFailed:
         return ()  # there is none
     return tuple(("safe.directory", one) for one in os.fsdecode(said).split("\0")[:-1])
@@ -149,52 +169,3 @@ def _program() -> str:
 
 def _option(pair: tuple[str, str]) -> tuple[str, str]:
     return ("-c", "=".join(pair))
-
-
-def _output(
-    command: Sequence[str],
-    folder: Path | None,
-    environment: Mapping[str, str],
-    most: int,
-    seconds: float,
-) -> bytes:
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(  # noqa: S603 - no shell, and every word is of our own grammar
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            cwd=folder or "/",
-            env=environment,
-        )
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(seconds, end)
-        timer.start()
-        try:
-            assert process.stdout  # noqa: S101 - it was started with a pipe
-            printed = process.stdout.read(most + 1)
-            if len(printed) > most:
-                process.kill()
-            process.stdout.close()
-            status = process.wait()
-        finally:
-            timer.cancel()
-        if late.is_set():
-            raise GitTooSlow
-        if len(printed) > most:
-            raise GitTooLong
-        if status:
-            complaints.seek(0)
-            raise GitFailed(_first_line(complaints.read(SHORT)))
-        return printed
-
-
-def _first_line(complaints: bytes) -> str:
-    lines = complaints.decode(errors="replace").strip().splitlines()
-    said = lines[0].removeprefix("fatal: ").removeprefix("error: ") if lines else "it failed"
-    return f"git says: {said}"

@@ -131,7 +131,9 @@ async def request_of(data: dict[str, Any], session: Session, config: Config) -> 
         PrivateRefused: one of them is private.
         ReferenceRefused: one of them may not be read.
     """
-    material = await read_material(Job("", {}, files=tuple(data["files"])), session, config)
+    texts = {**data["texts"], "shared": data["shared"] or ""}
+    job = Job("", {}, files=tuple(data["files"]), texts=texts)
+    material = await read_material(job, session, config)
     if private := [source.path for source in material.sources if source.private]:
         raise PrivateRefused(
             f"step {data['step']!r} of the pipeline: {private[0]} is private and does not go to "
