@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -217,7 +218,7 @@ class OpenAIBackend:
         listed = await self._get("/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
-            raise bad_reply(self._asked(), f"no list of models: {listed!r}")
+            raise bad_reply(self._asked(), f"no list of models: {reprlib.repr(listed)}")
         return [
             entry
             for entry in entries
@@ -325,7 +326,7 @@ def read_event(event: object) -> Chunk | None:
         OddReply: it is no object.
     """
     if not isinstance(event, dict):
-        raise OddReply(f"an event that is no object: {event!r}")
+        raise OddReply(f"an event that is no object: {reprlib.repr(event)}")
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     delta = choice.get("delta") if isinstance(choice, dict) else None
