@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 LARGEST_REPLY = 64_000_000
 """Bytes of one reply, decoded, events and all: a quarter of a million tokens. Who sends more is
@@ -71,15 +73,9 @@ def async_hooks(library: Any) -> dict[str, list[Any]]:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             try:
-                async with aclosing(aiter(self._stream)) as parts:
-                    async for part in parts:
-                        for piece in self._body.take(part):
-                            yield piece
-                            await asyncio.sleep(0)  # time for others, and for a deadline
-                        if self._body.is_over:
-                            break
-                for piece in self._body.rest():
-                    yield piece
+                async with aclosing(_pieces(self._stream, self._body)) as pieces:
+                    async for piece in pieces:
+                        yield piece
             except OverBound as error:
                 raise library.DecodingError(str(error)) from error
 
@@ -93,6 +89,18 @@ def async_hooks(library: Any) -> dict[str, list[Any]]:
         response.stream = Bounded(response)
 
     return {"request": [ask_for_identity], "response": [bound]}
+
+
+async def _pieces(stream: Any, body: _Body) -> AsyncGenerator[bytes, None]:
+    async with aclosing(aiter(stream)) as parts:
+        async for part in parts:
+            for piece in body.take(part):
+                yield piece
+                await asyncio.sleep(0)  # time for others, and for a deadline
+            if body.is_over:
+                break
+    for piece in body.rest():
+        yield piece
 
 
 def bound_client(client: Any, library: Any) -> Any:

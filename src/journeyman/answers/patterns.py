@@ -39,12 +39,30 @@ _COUNT = re.compile(r"\{\d{1,9}(?:,\d{0,9})?\}")
 _GROUP = re.compile(r"\((?:\?(?::|P?<(?![=!])[^>()]{1,64}>|i:)|(?!\?))")
 _PROPERTY = re.compile(r"[pP]\{(?:(?P<kind>\w{1,24})=)?(?P<name>\w{1,40})\}")
 _LONG_NAMES = {
-    **{"Letter": "L", "Mark": "M", "Number": "N", "Punctuation": "P", "Symbol": "S"},
-    **{"Separator": "Z", "Other": "C", "Uppercase_Letter": "Lu", "Lowercase_Letter": "Ll"},
-    **{"Titlecase_Letter": "Lt", "Modifier_Letter": "Lm", "Other_Letter": "Lo"},
-    **{"Nonspacing_Mark": "Mn", "Spacing_Mark": "Mc", "Decimal_Number": "Nd"},
-    **{"Letter_Number": "Nl", "Other_Number": "No", "Currency_Symbol": "Sc", "Math_Symbol": "Sm"},
-    **{"Space_Separator": "Zs", "Control": "Cc", "Format": "Cf", "punct": "P", "digit": "Nd"},
+    "Letter": "L",
+    "Mark": "M",
+    "Number": "N",
+    "Punctuation": "P",
+    "Symbol": "S",
+    "Separator": "Z",
+    "Other": "C",
+    "Uppercase_Letter": "Lu",
+    "Lowercase_Letter": "Ll",
+    "Titlecase_Letter": "Lt",
+    "Modifier_Letter": "Lm",
+    "Other_Letter": "Lo",
+    "Nonspacing_Mark": "Mn",
+    "Spacing_Mark": "Mc",
+    "Decimal_Number": "Nd",
+    "Letter_Number": "Nl",
+    "Other_Number": "No",
+    "Currency_Symbol": "Sc",
+    "Math_Symbol": "Sm",
+    "Space_Separator": "Zs",
+    "Control": "Cc",
+    "Format": "Cf",
+    "punct": "P",
+    "digit": "Nd",
 }
 
 
@@ -60,7 +78,7 @@ class Pattern:
     """A pattern that is searched for in time linear in the text. Raises `Unusable`."""
 
     def __init__(self, source: str) -> None:
-        import re2  # noqa: PLC0415 - few calls have a schema
+        import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - few calls have a schema
 
         options = re2.Options()
         options.max_mem = MEMORY
@@ -72,7 +90,9 @@ class Pattern:
         except re2.error as error:
             said = error.args[0] if error.args else b""
             why = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-            raise Unusable(f"{why[:_SHOWN]}; use a simpler one, or minLength and maxLength") from None
+            raise Unusable(
+                f"{why[:_SHOWN]}; use a simpler one, or minLength and maxLength"
+            ) from None
 
     @property
     def size(self) -> int:
@@ -171,12 +191,14 @@ class _Translation:
             self._at += 2
             return ord(self._source[self._at - 1]) % 32
         self._at += 1
-        if rest.lower() in _CLASSES and rest:
+        if rest.lower() in _CLASSES:
             return _ranges(_CLASSES[rest.lower()], negated=rest.isupper())
-        if rest in _CONTROLS:
-            return _CONTROLS[rest]
         if rest == "0" and not self._source[self._at : self._at + 1].isdigit():
             return 0
+        return _CONTROLS[rest] if rest in _CONTROLS else self._itself(rest)
+
+    def _itself(self, rest: str) -> int:
+        """Read a sign that stands for itself after a backslash."""
         if not rest:
             raise Unusable("it ends with a backslash")
         if rest.isdigit() or rest == "k":
@@ -186,7 +208,7 @@ class _Translation:
         return ord(rest)
 
     def _paired(self, number: int) -> int:
-        """Join the two halves of a sign that is written as `\\uD83D\\uDE00`."""
+        """Join the two halves of a sign that is written as two escapes, as JSON does."""
         if number in _HIGH and (low := _HEX.match(self._source, self._at + 1)):
             second = int(low[1] or low[2] or low[3], 16)
             if self._source[self._at] == "\\" and second in _LOW:

@@ -71,7 +71,8 @@ def _check_end(schema: Mapping[str, Any]) -> None:
     from journeyman.answers import validation  # noqa: PLC0415 - heavy
 
     try:
-        for value in (None, {}, [], "", 0):
+        of_each_kind: tuple[Any, ...] = (None, {}, [], "", 0)
+        for value in of_each_kind:
             validation.problems(value, schema, _SECONDS_TO_TRY)
     except RecursionError:
         said = "the schema refers to itself without an end"

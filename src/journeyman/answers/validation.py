@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import validators
 from jsonschema.exceptions import ValidationError, best_match
-from jsonschema_specifications import REGISTRY
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
@@ -64,7 +64,9 @@ class _Budget:
 _budget: ContextVar[_Budget] = ContextVar("_budget")
 
 
-def problems(value: Any, schema: Mapping[str, Any], seconds: float = SECONDS) -> list[ValidationError]:
+def problems(
+    value: Any, schema: Mapping[str, Any], seconds: float = SECONDS
+) -> list[ValidationError]:
     """Return what of a value breaks a schema, as far as there is time and room to find it.
 
     Raises:
@@ -76,7 +78,9 @@ def problems(value: Any, schema: Mapping[str, Any], seconds: float = SECONDS) ->
     found: list[ValidationError] = []
     with _spending(seconds):
         try:
-            found.extend(_bounded(_kind(schema))(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+            found.extend(
+                _bounded(_kind(schema))(schema, registry=EMPTY_REGISTRY).iter_errors(value)
+            )
         except (TooMuchWork, TextTooLong) as error:
             if not found:
                 raise TooMuchWork(str(error)) from None
@@ -92,7 +96,8 @@ def schema_problem(schema: Mapping[str, Any], seconds: float = SECONDS) -> Valid
     kind = _kind(schema)
     with _spending(seconds):
         meta = _bounded(_kind(kind.META_SCHEMA))(kind.META_SCHEMA, registry=REGISTRY)
-        return best_match(meta.iter_errors(schema))
+        error: ValidationError | None = best_match(meta.iter_errors(schema))
+        return error
 
 
 def shortened(message: str) -> str:
@@ -118,7 +123,7 @@ def _kind(schema: Mapping[str, Any]) -> Any:
 def _bounded(kind: Any) -> type[Validator]:
     """Make the validator of a draft whose every keyword counts."""
     keywords: dict[str, Keyword] = dict(kind.VALIDATORS)
-    ours = {
+    ours: dict[str, Keyword] = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
@@ -126,9 +131,9 @@ def _bounded(kind: Any) -> type[Validator]:
         "multipleOf": _multiple_of,
         "divisibleBy": _multiple_of,
     }
-    keywords |= {name: keyword for name, keyword in ours.items() if name in keywords}
+    keywords.update((name, keyword) for name, keyword in ours.items() if name in keywords)
     counted = {name: _counted(keyword) for name, keyword in keywords.items()}
-    made: type[Validator] = validators.extend(kind, validators=counted)
+    made: type[Validator] = validators.extend(kind, counted)  # type: ignore[no-untyped-call]
     return made
 
 
@@ -179,9 +184,7 @@ def _additional_properties(
     elif not allowed and extras:
         names = ", ".join(repr(name[:LONGEST_MESSAGE]) for name in extras[:LONGEST_MESSAGE])
         verb = "was" if len(extras) == 1 else "were"
-        yield ValidationError(
-            f"Additional properties are not allowed ({names} {verb} unexpected)"
-        )
+        yield ValidationError(f"Additional properties are not allowed ({names} {verb} unexpected)")
 
 
 def _unique_items(validator: Any, wanted: Any, instance: Any, _: Any) -> Iterator[ValidationError]:

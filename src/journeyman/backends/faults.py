@@ -123,15 +123,14 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
     said = getattr(error, "body", None) or getattr(error, "error", None)
     if said:
         return _error_in_stream(asked, said) if started else reply_fault(asked, None, said)
-    # An SDK hides it behind "Connection error."
-    if odd := next((link for link in links if type(link).__name__ == "DecodingError"), None):
-        return bad_reply(asked, str(odd))
     if is_unsendable_key(links):
         what = "the key has signs that no key can have"
         return asked.fault(AuthFailed, what, asked.settings.key_hint)
     broken = what_broke(links, asked.settings)
     if broken is None:
-        return bad_reply(asked, str(error) or type(error).__name__)
+        # An SDK hides behind "Connection error." that a reply is larger than it may be.
+        odd = next((link for link in links if type(link).__name__ == "DecodingError"), error)
+        return bad_reply(asked, str(odd) or type(odd).__name__)
     if started:
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint

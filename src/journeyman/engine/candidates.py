@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import EMBEDDED
@@ -31,11 +30,24 @@ def patterns_of(wanted: Sequence[str], backends: Collection[str]) -> tuple[str, 
 
 def matches(model_id: str, patterns: Sequence[str]) -> bool:
     """Tell whether a tool's list means this model; * stands for anything, nothing else does."""
-    return any(re.fullmatch(_as_regex(pattern), model_id) for pattern in patterns)
+    return any(_matches(model_id, pattern) for pattern in patterns)
 
 
-def _as_regex(pattern: str) -> str:
-    return ".*".join(map(re.escape, pattern.split("*")))
+def _matches(name: str, pattern: str) -> bool:
+    """Match in linear time: a regular expression with many stars takes exponential time."""
+    first, *inner = pattern.split("*")
+    if not inner:
+        return name == pattern
+    *inner, last = inner
+    if not name.startswith(first) or not name[len(first) :].endswith(last):
+        return False
+    place, end = len(first), len(name) - len(last)
+    for part in inner:
+        place = name.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 async def candidates(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, patterns_of
+from journeyman.engine.check_pool import check_aside
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import check_arguments, digest, notes_on, read_material
 from journeyman.engine.judging import DEMAND as JUDGING
@@ -84,7 +85,7 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         check_arguments(self.tool, self.job)
-        form = form_of(self.tool.config, self.job)
+        form = await check_aside(form_of, self.tool.config, self.job)
         material = await self._read()
         work = work_of(self.tool.config, self.job, form, material)
         self.prefix = digest(material)
