@@ -15,7 +15,7 @@ from typing import Any
 LONGEST_SAID = 300
 _LONGEST_READ = 16_000  # characters; what an error says is said in its first lines
 
-_ADVICE = re.compile(r"\s*(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
+_ADVICE = re.compile(r"(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
 _TOKENS = re.compile(
     r"(?:request \(|requested |resulted in |request has |keep the first )(\d{1,9})"
     r" (?:input )?tokens|Given: (\d{1,9}) `inputs`"

@@ -35,7 +35,7 @@ OUR_LONGEST = 2000
 MANY_BYTES = 12_000
 
 _ALWAYS = "anthropic/alwaysLoad"
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
 _LONGEST_REASON = 300
 _SHORT = 6
 """What is no longer than this is no key, and might be part of any word."""
