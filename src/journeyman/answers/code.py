@@ -37,11 +37,13 @@ _TAGS = {
 _DOTS = re.compile(r"^(?:[^.\n]*\.){500}", re.MULTILINE)
 # A transcript or a piece with parts left out is no whole program, and does not claim to be one.
 _NO_PROGRAM = {
-    "Python": re.compile(r"^\s*(?:>>>|In \[\d+\]:|\.\.\.\s*$.*^\s*\S)", re.MULTILINE),
+    "Python": re.compile(
+        r"^[^\S\n]*+(?:>>>|In \[\d+\]:|\.\.\.(?:[^\S\n]*+\n){2}\s*+\S)", re.MULTILINE
+    ),
     "JSON": re.compile(r"//|/\*|\.\.\.|…"),
-    "YAML": re.compile(r"^\s*(?:\.\.\.|…)|\{\{", re.MULTILINE),
-    "TOML": re.compile(r"^\s*(?:\.\.\.|…)", re.MULTILINE),
-    "shell": re.compile(r"^\s*[$%#>] ?\S|<[A-Za-z_ -]+>|\[[A-Za-z_ .-]+\]", re.MULTILINE),
+    "YAML": re.compile(r"^[^\S\n]*+(?:\.\.\.|…)|\{\{", re.MULTILINE),
+    "TOML": re.compile(r"^[^\S\n]*+(?:\.\.\.|…)", re.MULTILINE),
+    "shell": re.compile(r"^[^\S\n]*+[$%#>] ?\S|<[A-Za-z_ -]+>|\[[A-Za-z_ .-]+\]", re.MULTILINE),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"[ ]{0,3}(?P<mark>`{3,}|~{3,})[ ]*(?P<tag>[\w+#.-]*)(?P<rest>[^\n]*)\n?")
+_FENCE = re.compile(r"[ ]{0,3}(?P<mark>`{3,}+|~{3,}+)[ ]*+(?P<tag>[\w+#.-]*+)(?P<rest>[^\n]*+)\n?")
 
 
 @dataclass(frozen=True, slots=True)

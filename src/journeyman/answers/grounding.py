@@ -39,8 +39,8 @@ _QUOTED = re.compile(
 # `>>>` is Python's prompt.
 _BLOCK = re.compile(r"^[ ]{0,3}>(?!>>)[^\n]*(?:\n[ ]{0,3}>(?!>>)[^\n]*)*", re.MULTILINE)
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_LEFT_OUT = re.compile(r"\[[^\]\n]*\]|\(\.\.\.\)|\.{3,}|…")
-_LINE_NUMBER = re.compile(r"^\s*>?\s*\d+\|", re.MULTILINE)
+_LEFT_OUT = re.compile(r"\[[^\[\]\n]*\]|\(\.\.\.\)|\.{3,}|…")
+_LINE_NUMBER = re.compile(r"^[^\S\n]*+>?[^\S\n]*+\d++\|", re.MULTILINE)
 _CITED = re.compile(
     r"(?<![\w./\\@:+-])(?P<path>(?:~|\.{1,2})?/?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*)"
     r":(?P<first>\d{1,7})(?:[-\u2013](?P<last>\d{1,7}))?(?![\w:/]|\.\d)"

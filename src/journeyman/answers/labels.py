@@ -65,7 +65,7 @@ def json_string(text: str) -> str | None:
     """Decode a text that is a whole JSON string; None for anything else."""
     try:
         decoded = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return decoded if isinstance(decoded, str) else None
 

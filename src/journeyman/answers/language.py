@@ -10,7 +10,7 @@ from journeyman.errors import CheckFailed
 if TYPE_CHECKING:
     from journeyman.answers.given import Given
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|https?://\S+", re.DOTALL)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^“”\n]*”|https?://\S+", re.DOTALL)
 _LOOKED_AT = 20_000  # characters
 _LEAST_LETTERS = 20
 _LEAST_HITS = 4

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.cleaning import clean
 from journeyman.answers.fences import fences_of
+from journeyman.answers.patterns import Unusable, compiled
 from journeyman.errors import ArgumentError, CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jsonschema.protocols import Validator
-
 _LARGEST_SCHEMA = 50_000  # characters; a model would have to read it too
 _LONGEST_MESSAGE = 200
 _MOST_PROBLEMS = 3
+_DEEPEST_SCHEMA = 100
+_DEEPEST_ANSWER = 64
+_SECONDS_TO_TRY = 1.0
+_SIMPLER = "give a simpler one: fewer alternatives and references in each other"
+_DEFINE = "put what it means under $defs"
 _HINT = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
 
 # Where a schema holds schemas. What stands under `not` and `if` only asks, so it stays as it is.
@@ -28,62 +32,112 @@ _SHARED = ("allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "patternPrope
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Make sure that a schema can be used.
+    """Make sure that a schema can be used, in bounded time. Call it in a thread.
 
     Raises:
         ArgumentError: it cannot; one line that says where and why.
     """
     try:
+        if not is_shallow(schema, _DEEPEST_SCHEMA):
+            raise ArgumentError(f"the schema is nested deeper than {_DEEPEST_SCHEMA}", hint=_HINT)
         size = len(json.dumps(schema))
         if size > _LARGEST_SCHEMA:
             said = f"the schema has {size:,} characters; the most is {_LARGEST_SCHEMA:,}"
             raise ArgumentError(said, hint="ask for less at once")
         _check_form(schema)
-        for reference in _references(schema):
-            _check_reference(reference, schema)
-    except RecursionError:
-        raise ArgumentError("the schema is nested too deeply", hint=_HINT) from None
+        for where, key, value in _keywords(schema, ""):
+            _check_keyword(where, key, value, schema)
+        _check_end(schema)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"the schema is no JSON: {error}", hint=_HINT) from None
 
 
 def _check_form(schema: Mapping[str, Any]) -> None:
-    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - heavy
+    from journeyman.answers import validation  # noqa: PLC0415 - heavy
 
     try:
-        _validator(schema).check_schema(dict(schema))
-    except SchemaError as error:
+        error = validation.schema_problem(schema)
+    except validation.TooMuchWork as reason:
+        raise ArgumentError(f"the schema is too large: {reason}", hint=_SIMPLER) from None
+    if error is not None:
         where = error.json_path.removeprefix("$.")
         at = f" at {where}" if where != "$" else ""
         said = f"the schema is wrong{at}: {_short(error.message)}"
         raise ArgumentError(said, hint=f"a JSON Schema, {_HINT}") from None
 
 
-def _references(schema: Any) -> Iterator[str]:
+def _check_end(schema: Mapping[str, Any]) -> None:
+    """Try the schema on values of each kind: what refers to itself in place never ends."""
+    from journeyman.answers import validation  # noqa: PLC0415 - heavy
+
+    try:
+        of_each_kind: tuple[Any, ...] = (None, {}, [], "", 0)
+        for value in of_each_kind:
+            validation.problems(value, schema, _SECONDS_TO_TRY)
+    except RecursionError:
+        said = "the schema refers to itself without an end"
+        hint = "let a $ref lead to itself only by way of properties or items"
+        raise ArgumentError(said, hint=hint) from None
+    except validation.TooMuchWork as reason:
+        raise ArgumentError(f"the schema is too complex: {reason}", hint=_SIMPLER) from None
+    except validation.Unresolvable as error:
+        said = f"the schema points at what is not there: {_short(repr(error.ref))}"
+        raise ArgumentError(said, hint=_DEFINE) from None
+    except validation.Unusable as error:
+        raise ArgumentError(f"a pattern of the schema cannot be used: {error}") from None
+
+
+def _keywords(schema: Any, where: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield every keyword that may refer or match: where it is, its name and its value."""
     if isinstance(schema, list):
-        for one in schema:
-            yield from _references(one)
+        for place, one in enumerate(schema):
+            yield from _keywords(one, f"{where}[{place}]")
     elif isinstance(schema, dict):
         for key, value in schema.items():
-            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
-                yield value
-            elif key not in {"enum", "const", "default", "examples"}:
-                yield from _references(value)
+            at = f"{where}.{key}" if where else str(key)
+            yield at, key, value
+            if key not in {"enum", "const", "default", "examples"}:
+                yield from _keywords(value, at)
+
+
+def _check_keyword(where: str, key: str, value: Any, schema: Mapping[str, Any]) -> None:
+    if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
+        _check_reference(value, schema)
+    elif key == "$id" and isinstance(value, str) and where != key:
+        said = f"the schema has an $id of its own at {_short(where)}"
+        raise ArgumentError(said, hint=f"take it out; {_DEFINE}")
+    elif key == "pattern" and isinstance(value, str):
+        _check_pattern(where, value)
+    elif key == "patternProperties" and isinstance(value, dict):
+        if "unevaluatedProperties" in json.dumps(schema):
+            said = f"the schema has both unevaluatedProperties and {_short(where)}"
+            raise ArgumentError(said, hint="say additionalProperties instead of the former")
+        for source in value:
+            _check_pattern(where, source)
+
+
+def _check_pattern(where: str, source: str) -> None:
+    try:
+        compiled(source)
+    except Unusable as error:
+        said = f"the schema's pattern at {_short(where)} cannot be used: {error}"
+        hint = "the pattern is to be without look-around and back-references, or left out"
+        raise ArgumentError(said, hint=hint) from None
 
 
 def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
     """Nothing is fetched for a schema, and what it points at must be there."""
-    hint = "put what it means under $defs"
+    shown = _short(repr(reference))
     if not reference.startswith("#"):
-        raise ArgumentError(f"the schema points outside of itself: {reference!r}", hint=hint)
+        raise ArgumentError(f"the schema points outside of itself: {shown}", hint=_DEFINE)
     if reference != "#" and not reference.startswith("#/"):
-        return
+        return  # a name; whether there is one is seen when the schema is tried
     place: Any = schema
     for step in reference.removeprefix("#").split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         place = place.get(key) if isinstance(place, dict) else None
     if place is None:
-        raise ArgumentError(f"the schema points at what is not there: {reference!r}", hint=hint)
+        raise ArgumentError(f"the schema points at what is not there: {shown}", hint=_DEFINE)
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +175,10 @@ def structured(text: str, schema: Mapping[str, Any]) -> tuple[Any, int]:
     Raises:
         CheckFailed: named "json" or "schema".
     """
-    value, removed = _cleaned(parsed(text))
+    read = parsed(text)
+    if not is_shallow(read, _DEEPEST_ANSWER):
+        raise CheckFailed("json", f"the answer is nested deeper than {_DEEPEST_ANSWER}")
+    value, removed = _cleaned(read)
     if problems := _problems(value, schema):
         raise CheckFailed("schema", f"the answer does not fit the schema: {'; '.join(problems)}")
     return value, removed
@@ -150,6 +207,21 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
+def is_shallow(value: Any, deepest: int) -> bool:
+    """Tell whether lists and objects are nested no deeper than so many levels."""
+    level = [value]
+    for _ in range(deepest + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return True
+    return False
+
+
 def compact(value: Any) -> str:
     """Write a value as JSON without blanks."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -170,22 +242,18 @@ def _cleaned(value: Any) -> tuple[Any, int]:
 
 
 def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
+    from journeyman.answers import validation  # noqa: PLC0415 - heavy
+
     try:
-        errors = list(_validator(schema).iter_errors(value))
+        errors = validation.problems(value, schema)
     except RecursionError:
         return ["the schema has no end"]
+    except (validation.TooMuchWork, validation.Unresolvable, validation.Unusable) as error:
+        return [_short(str(error))]
     errors.sort(key=lambda error: (len(error.path), error.json_path))
     found = [f"{error.json_path}: {_short(error.message)}" for error in errors[:_MOST_PROBLEMS]]
     more = len(errors) - len(found)
     return found + ([f"and {more} more"] if more else [])
-
-
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - heavy
-    from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 - heavy
-
-    kind = validator_for(dict(schema), default=Draft202012Validator)
-    return kind(dict(schema), registry=EMPTY_REGISTRY)  # an empty registry fetches nothing
 
 
 def _short(message: str) -> str:

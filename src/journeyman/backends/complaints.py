@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST_SAID = 300
+_LONGEST_READ = 16_000  # characters; what an error says is said in its first lines
 
-_ADVICE = re.compile(r"\s*(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
+_ADVICE = re.compile(r"(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
 _TOKENS = re.compile(
     r"(?:request \(|requested |resulted in |request has |keep the first )(\d{1,9})"
     r" (?:input )?tokens|Given: (\d{1,9}) `inputs`"
@@ -71,21 +72,32 @@ def read_complaint(body: object) -> Complaint:
         if inner is None:
             return _of_fields(said)
         said = _parsed(inner)
-    text = said if isinstance(said, str) else json.dumps(said, default=str)
+    text = (said if isinstance(said, str) else _written(said))[:_LONGEST_READ]
     return Complaint(text, tokens=_size(_TOKENS, text), window=_size(_WINDOW, text))
 
 
 def _of_fields(said: dict[str, Any]) -> Complaint:
     message = said.get("message")
-    text = message if isinstance(message, str) else json.dumps(said, default=str)
+    text = (message if isinstance(message, str) else _written(said))[:_LONGEST_READ]
     tokens, window = said.get("n_prompt_tokens"), said.get("n_ctx")
     return Complaint(
         text,
-        type=str(said.get("type") or ""),
-        code=str(said.get("code") or ""),
+        type=_word(said.get("type")),
+        code=_word(said.get("code")),
         tokens=tokens if isinstance(tokens, int) else _size(_TOKENS, text),
         window=window if isinstance(window, int) else _size(_WINDOW, text),
     )
+
+
+def _written(said: object) -> str:
+    try:
+        return json.dumps(said, default=str)
+    except (ValueError, RecursionError):
+        return "an error that is nested too deeply to be shown"
+
+
+def _word(said: object) -> str:
+    return str(said)[:LONGEST_SAID] if isinstance(said, str | int) else ""
 
 
 def _parsed(body: object) -> object:

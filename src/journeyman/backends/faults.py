@@ -128,7 +128,9 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
         return asked.fault(AuthFailed, what, asked.settings.key_hint)
     broken = what_broke(links, asked.settings)
     if broken is None:
-        return bad_reply(asked, str(error) or type(error).__name__)
+        # An SDK hides behind "Connection error." that a reply is larger than it may be.
+        odd = next((link for link in links if type(link).__name__ == "DecodingError"), error)
+        return bad_reply(asked, str(odd) or type(odd).__name__)
     if started:
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint

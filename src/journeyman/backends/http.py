@@ -1,4 +1,4 @@
-"""The one place that builds HTTP clients.
+"""The one place that builds the clients of model servers.
 
 The environment may hold keys, addresses and headers that are meant for other servers: the SDKs
 read `OPENAI_API_KEY`, `OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
@@ -13,9 +13,11 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from journeyman.http_client import async_client, async_hooks
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     import httpx2
     import ollama
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than the 5 s after which uvicorn and llama.cpp
 close theirs, so that no request meets a closing connection."""
-
-LARGEST_REPLY = 64_000_000
-"""Bytes of one reply, events and all: a quarter of a million tokens. Who sends more is broken, and
-would fill our memory."""
 
 OUR_HEADERS = frozenset(
     {
@@ -76,7 +74,8 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
         logging.getLogger("asyncio").addFilter(_is_no_lost_race)
     # A transport of our own takes no proxy from the environment: local data stays local.
     local = socket or settings.is_near
-    return httpx2.AsyncClient(
+    client: httpx2.AsyncClient = async_client(
+        httpx2,
         auth=_sends_only_ours(settings),
         timeout=_timeout(httpx2, settings),
         limits=limits,
@@ -85,8 +84,8 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
         )
         if local
         else None,
-        event_hooks=_bounded(httpx2),
     )
+    return client
 
 
 def openai_client(settings: BackendSettings, wire: httpx2.AsyncClient) -> openai.AsyncOpenAI:
@@ -117,7 +116,7 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
         if settings.is_near
         else None,
         follow_redirects=False,  # a redirect could lead local data elsewhere
-        event_hooks=_bounded(httpx),
+        event_hooks=async_hooks(httpx),
     )
 
 
@@ -153,31 +152,6 @@ def _limits(library: Any) -> Any:
     return library.Limits(
         max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE
     )
-
-
-def _bounded(library: Any) -> Any:
-    """Make the hook that breaks off a reply without end."""
-    from journeyman.backends.faults import OddReply  # noqa: PLC0415 - it stands on this module
-
-    class Bounded(library.AsyncByteStream):  # type: ignore[misc]  # reason: chosen at run time
-        def __init__(self, stream: Any) -> None:
-            self._stream = stream
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            size = 0
-            async for part in self._stream:
-                size += len(part)
-                if size > LARGEST_REPLY:
-                    raise OddReply(f"the reply is larger than {LARGEST_REPLY} bytes")
-                yield part
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-
-    async def bound(response: Any) -> None:
-        response.stream = Bounded(response.stream)
-
-    return {"response": [bound]}
 
 
 def _is_no_lost_race(record: logging.LogRecord) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import reprlib
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -288,7 +289,7 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):
-        raise OddReply(f"no line of a chat: {line!r}")
+        raise OddReply(f"no line of a chat: {reprlib.repr(line)}")
     text, thinking = (
         _text(message.get(key)) if isinstance(message, dict) else ""
         for key in ("content", "thinking")

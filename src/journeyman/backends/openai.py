@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -238,7 +239,7 @@ class OpenAIBackend:
         listed = await self._get("/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
-            raise bad_reply(self._asked(), f"no list of models: {listed!r}")
+            raise bad_reply(self._asked(), f"no list of models: {reprlib.repr(listed)}")
         return [
             entry
             for entry in entries
@@ -397,7 +398,7 @@ def read_event(event: object) -> Chunk | None:
         OddReply: it is no object.
     """
     if not isinstance(event, dict):
-        raise OddReply(f"an event that is no object: {event!r}")
+        raise OddReply(f"an event that is no object: {reprlib.repr(event)}")
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     delta = choice.get("delta") if isinstance(choice, dict) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from journeyman.backends.base import Token
 from journeyman.backends.faults import cut_stream, exception_fault, response_to, told
 from journeyman.errors import BackendError
+from journeyman.http_client import LARGEST_DOCUMENT, replies_up_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -27,8 +28,8 @@ QUESTION_TIMEOUT = 15.0
 
 @asynccontextmanager
 async def question(asked: Asked) -> AsyncGenerator[None, None]:
-    """Hold a question to its time, and turn whatever goes wrong into one fault."""
-    with told(asked):
+    """Hold a question to its time and size, and turn whatever goes wrong into one fault."""
+    with told(asked), replies_up_to(LARGEST_DOCUMENT):
         async with asyncio.timeout(QUESTION_TIMEOUT + asked.settings.connect_timeout):
             yield
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.claude_code.places import CONFIG_DIR_VARIABLE
 from journeyman.claude_code.registration import NAME, TOKEN_VARIABLE
 from journeyman.errors import DaemonError
+from journeyman.http_client import async_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,7 @@ async def _over_http(server: Server, environ: Mapping[str, str]) -> Handshake:
     token = environ.get(TOKEN_VARIABLE, "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
-        httpx2.AsyncClient(headers=headers, trust_env=False) as http,
+        async_client(httpx2, headers=headers, trust_env=False) as http,
         Client(streamable_http_client(server.url, http_client=http)) as client,
     ):
         return await _tools_of(client)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from journeyman.errors import ArgumentError
+from journeyman.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,7 +97,7 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[Found]
     if not urls:
         return []
     # Proxy variables are left alone: loopback and the local network are meant.
-    async with httpx.AsyncClient(trust_env=False, timeout=seconds) as client:
+    async with async_client(httpx, trust_env=False, timeout=seconds) as client:
         looks = [asyncio.create_task(_identify(client, url)) for url in urls]
         done, late = await asyncio.wait(looks, timeout=seconds)
         for look in late:
@@ -110,7 +111,7 @@ async def with_models(found: Found, api_key: str, seconds: float = SECONDS) -> F
     import httpx  # noqa: PLC0415 - as above
 
     headers = {"Authorization": f"Bearer {api_key}"}
-    async with httpx.AsyncClient(trust_env=False, timeout=seconds, headers=headers) as client:
+    async with async_client(httpx, trust_env=False, timeout=seconds, headers=headers) as client:
         try:
             _, models = await _models(client, found.url)
         except httpx.HTTPError:
@@ -166,12 +167,13 @@ def _is_name(name: object) -> TypeGuard[str]:
 
 async def _get(client: httpx.AsyncClient, url: str) -> tuple[int, str]:
     """Return the status and the beginning of the body."""
-    content = b""
-    async with client.stream("GET", url) as reply:
-        async for piece in reply.aiter_bytes():
-            content += piece
-            if len(content) > _MAX_BYTES:
-                break
+    content = bytearray()
+    with replies_up_to(LARGEST_DOCUMENT):
+        async with client.stream("GET", url) as reply:
+            async for piece in reply.aiter_bytes():
+                content += piece
+                if len(content) > _MAX_BYTES:
+                    break
     return reply.status_code, content[:_MAX_BYTES].decode("utf-8", "replace")
 
 

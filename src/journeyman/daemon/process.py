@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from journeyman.daemon.calls import answer
 from journeyman.daemon.serving import open_configured
 from journeyman.daemon.visitors import Refused, greet, refusal
 from journeyman.daemon.visits import Visit
+from journeyman.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
 from journeyman.engine.engine import Engine
 from journeyman.server import mcp  # noqa: F401 - now, so that all modules are of one version
 from journeyman.server.live import LiveEngine
@@ -118,8 +118,7 @@ class Daemon:
     async def serve(self) -> None:
         """Serve visitors until `stop`."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        end_on_signal(loop, self.stop)
         async with self.live.engine:
             self._listener = await asyncio.start_server(
                 self._welcome, sock=self._holding.socket, limit=LONGEST_LINE
@@ -127,6 +126,7 @@ class Daemon:
             chores = [
                 asyncio.create_task(self.live.follow()),
                 asyncio.create_task(self._look_after()),
+                asyncio.create_task(prove_that_the_loop_turns()),
             ]
             log.info("version %s listens on %s", own_version(), self._holding.address)
             self._face = await open_configured(self)

@@ -23,10 +23,13 @@ from journeyman.embedded.store import (
     tell,
 )
 from journeyman.errors import ArgumentError, EmbeddedError
+from journeyman.http_client import bound_client, replies_up_to
 from journeyman.paths import models_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx2
 
 _PART_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SPLIT_FILE = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
@@ -117,6 +120,7 @@ def _check_client() -> None:
 def _look_up(repo: str, file: str, revision: str | None) -> HubFile:
     import huggingface_hub as hub  # noqa: PLC0415 - 0.3 s
 
+    hub.set_client_factory(_client)
     found = hub.get_hf_file_metadata(hub.hf_hub_url(repo, file, revision=revision))
     if not (found.commit_hash and found.size and _SHA256.fullmatch(found.etag or "")):
         raise EmbeddedError(
@@ -126,6 +130,15 @@ def _look_up(repo: str, file: str, revision: str | None) -> HubFile:
     return HubFile(repo, file, found.commit_hash, str(found.etag), found.size)
 
 
+def _client() -> httpx2.Client:
+    """Build the hub's own client, with bounded replies."""
+    import httpx2  # noqa: PLC0415 - importing it is slow
+    from huggingface_hub.utils import _http  # noqa: PLC0415 - 0.3 s
+
+    client: httpx2.Client = bound_client(_http.default_client_factory(), httpx2)
+    return client
+
+
 def _download(wanted: HubFile) -> None:
     import huggingface_hub as hub  # noqa: PLC0415 - 0.3 s
     from huggingface_hub.file_download import http_get  # noqa: PLC0415 - 0.3 s
@@ -133,7 +146,7 @@ def _download(wanted: HubFile) -> None:
         build_hf_headers,
     )
 
-    with wanted.partial.open("ab") as partial:
+    with wanted.partial.open("ab") as partial, replies_up_to(wanted.size + 1):
         there = partial.tell()
         require_space(wanted.size - there)
         http_get(

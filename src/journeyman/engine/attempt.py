@@ -12,6 +12,7 @@ from journeyman.answers.checks import MENDABLE, Checked, Reply, check_reply
 from journeyman.answers.labels import ALTERNATIVES
 from journeyman.answers.thinking import split_thinking
 from journeyman.backends.base import ChatRequest, ModelInfo, Usage
+from journeyman.engine.check_pool import check_aside
 from journeyman.engine.fitting import explain_excess, fit
 from journeyman.engine.form import Form
 from journeyman.engine.prompt import for_mending
@@ -204,9 +205,10 @@ async def _checked(reply: Reply, demand: Demand) -> Checked:
     """Check a reply; in a thread where that takes so long that others would notice."""
     given = demand.given
     material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)
-    if material + len(reply.text) < _LONG_MATERIAL and "```" not in reply.text:
+    is_short = material + len(reply.text) < _LONG_MATERIAL
+    if is_short and demand.schema is None and "```" not in reply.text:
         return check_reply(reply, demand)
-    return await asyncio.to_thread(check_reply, reply, demand)
+    return await check_aside(check_reply, reply, demand)
 
 
 async def _stream_constrained(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
+from journeyman.engine.check_pool import check_aside
 from journeyman.engine.clearance import Clearance
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import (
@@ -94,7 +95,7 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         check_arguments(self.tool, self.job)
-        form = form_of(self.tool.config, self.job)
+        form = await check_aside(form_of, self.tool.config, self.job)
         confidential = await confidential_reason(self.session, self.config)
         self.clearance = Clearance.of(self.tool, confidential, confidential=bool(confidential))
         material = await self._read()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.http import root_url
 from journeyman.config.local_hosts import host_of, is_local_host
+from journeyman.http_client import async_client
 from journeyman.litellm.findings import Finding, broken, ok
 from journeyman.litellm.whole import MCP_NAME, TOKEN_VARIABLE
 
@@ -68,8 +69,9 @@ async def _is_configured(settings: BackendConfig, key: str | None) -> bool:
 
     async with _http(settings, {"Authorization": f"Bearer {key or ''}"}) as http:
         try:
-            told: Any = (await http.get(f"{root_url(settings.url)}/v1/mcp/server")).json()
-        except (httpx2.HTTPError, ValueError):
+            async with asyncio.timeout(_SECONDS):
+                told: Any = (await http.get(f"{root_url(settings.url)}/v1/mcp/server")).json()
+        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError):
             return False
     servers = told if isinstance(told, list) else []
     return any(isinstance(one, dict) and one.get("server_name") == MCP_NAME for one in servers)
@@ -84,5 +86,5 @@ async def _http(
     timeout = httpx2.Timeout(_SECONDS, connect=settings.connect_timeout)
     # What is meant to stay on the local network takes no proxy of the environment.
     local = is_local_host(host_of(settings.url))
-    async with httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=not local) as http:
+    async with async_client(httpx2, headers=headers, timeout=timeout, trust_env=not local) as http:
         yield http

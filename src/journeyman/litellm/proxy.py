@@ -5,6 +5,7 @@ Its `/health` is never asked: it really calls every model.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from journeyman.config.keys import resolve_key
 from journeyman.config.local_hosts import host_of, is_local_host
 from journeyman.config.models import BackendConfig
 from journeyman.errors import BackendError
+from journeyman.http_client import async_client
 from journeyman.litellm.entries import normal_base
 from journeyman.litellm.findings import Finding, broken, ok, ollama_route, warning
 from journeyman.litellm.gateway import look_at_gateway
@@ -97,11 +99,14 @@ async def _liveliness(settings: BackendConfig) -> Finding | None:
 
     url = root_url(settings.url) + LiteLLMBackend.life_path
     timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
-    async with httpx.AsyncClient(
-        trust_env=not is_local_host(host_of(url)), timeout=timeout
-    ) as client:
+    proxied = not is_local_host(host_of(url))
+    async with async_client(httpx, trust_env=proxied, timeout=timeout) as client:
         try:
-            answer = await client.get(url)
+            async with asyncio.timeout(_SECONDS):
+                answer = await client.get(url)
+        except TimeoutError:
+            reason = f"no whole answer within {_SECONDS:g} s"
+            return broken("alive", f"{url}: {reason}", "restart the proxy")
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             return broken("alive", f"nothing answers at {url}: {reason}", "start the proxy")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from journeyman.engine.tools import Tool
 
+_LONGEST_NAME = 64  # characters; a longer one is not misspelt
 _TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -70,7 +71,7 @@ def _in_words(
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         unknown = next(name for name in arguments if name not in known)
-        near = difflib.get_close_matches(unknown, known, n=1)
+        near = difflib.get_close_matches(unknown[:_LONGEST_NAME], known, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known)}"
         return f"there is no argument {unknown!r}{meant}"
     where = error.json_path.removeprefix("$.")

@@ -17,7 +17,7 @@ _NO_TEXT = re.compile(
 
 # What the client's reader takes and ours does not, each exchanged for as many harmless characters.
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
-_TABS_AT_THE_END = re.compile(r"[ \t]*\t[ \t]*(?=\r?\n|\Z)")
+_TABS_AT_THE_END = re.compile(r"(?<![ \t])(?= *+\t)[ \t]++(?=\r?\n|\Z)")
 
 _DEEPEST = 50
 _LONGEST = 128 * 1024

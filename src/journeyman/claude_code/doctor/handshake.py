@@ -15,6 +15,7 @@ from journeyman import __version__
 from journeyman.answers.cleaning import clean
 from journeyman.claude_code.findings import Finding
 from journeyman.config.secrets import masked
+from journeyman.http_client import async_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -34,7 +35,7 @@ OUR_LONGEST = 2000
 MANY_BYTES = 12_000
 
 _ALWAYS = "anthropic/alwaysLoad"
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
 _LONGEST_REASON = 300
 _SHORT = 6
 """What is no longer than this is no key, and might be part of any word."""
@@ -105,7 +106,8 @@ async def _connected(
         from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
 
         headers = {name: whole(value) for name, value in entry.headers.items()}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=SECONDS) as wire:
+        options: dict[str, Any] = {"trust_env": False, "timeout": SECONDS}
+        async with async_client(httpx2, headers=headers, **options) as wire:
             transport = streamable_http_client(whole(entry.url), http_client=wire)
             async with Client(transport) as client:
                 yield client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.checks import Demand
 from journeyman.answers.given import Given, Passage
-from journeyman.engine.form import form_of
+from journeyman.engine.form import Form
 from journeyman.engine.parts.plan import (
     Plan,
     counter,
@@ -214,7 +214,7 @@ def _work_aside(
 def _work_of_end(whole: Delegation, work: Work, plan: Plan, notes: str) -> Work:
     """The answer is held against the material itself, and judged by the notes."""
     tool = whole.tool.config
-    form = form_of(tool, whole.job)
+    form = Form(work.demand.labels, work.demand.schema)
     task = work.demand.given.task
     asked = f"{task}\n\n{form.instruction}" if form.instruction else task
     messages = end_messages(tool.system, len(plan.parts), asked, notes or "(nothing was found)")

@@ -16,6 +16,7 @@ import anthropic
 import httpx2
 
 from journeyman.errors import BackendUnavailable, BadReply, DeadlinePassed, JourneymanError
+from journeyman.http_client import replies_up_to
 from journeyman.pipelines.claude_api.client import Sending, parameters, watched
 from journeyman.pipelines.claude_api.faults import BACKEND, of_type, translated
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from journeyman.pipelines.claude_api.request import ClaudeRequest
 
 _GROWTH = 1.5
+_LARGEST_RESULTS = 1 << 30  # bytes; a batch has up to 100,000 answers
 _CANNOT = "the batch {batch} was {what} before this request was done; it cost nothing"
 
 
@@ -165,7 +167,8 @@ class Batches:
             while (await batches.retrieve(batch_id)).processing_status != "ended":
                 await asyncio.sleep(pause)
                 pause = min(pause * _GROWTH, self._timing.longest)
-            return {one.custom_id: one async for one in await batches.results(batch_id)}
+            with replies_up_to(_LARGEST_RESULTS):
+                return {one.custom_id: one async for one in await batches.results(batch_id)}
         except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
             raise translated(error, "") from error
 

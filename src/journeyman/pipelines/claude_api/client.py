@@ -12,6 +12,7 @@ import httpx2
 
 from journeyman.engine.prompt import DATA_NOTICE, material_blocks
 from journeyman.errors import BadReply, CheckFailed, JourneymanError
+from journeyman.http_client import async_hooks
 from journeyman.pipelines.claude_api.faults import BACKEND, translated
 from journeyman.pipelines.claude_api.prices import Tokens
 
@@ -59,6 +60,7 @@ class ClaudeClient:
             api_key=access.key,  # given, so the SDK takes no other credential
             base_url=access.address,
             max_retries=max_retries,
+            http_client=anthropic.DefaultAsyncHttpxClient(event_hooks=async_hooks(httpx2)),
             middleware=[_watch],
         )
 
