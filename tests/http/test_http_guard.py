@@ -236,9 +236,9 @@ async def test_too_many_calls_at_once_are_told_when_to_come_back(config_file, op
             assert answer.headers["retry-after"] == "5"
             openai_double.plays(Play(reply="Three lines."))
             last.hang_up()
-            await until(lambda: server.face._calls == 1)
+            await until(lambda: server.face.calls == 1)
             assert (await ask(server.url)).status_code == 200
-    assert server.face._calls == 0
+    assert server.face.calls == 0
 
 
 @BOTH

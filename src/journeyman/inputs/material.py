@@ -133,7 +133,7 @@ class _Gathering:
             total_lines=reading.excerpt.total_lines,
             bytes=reading.bytes,
             encoding=reading.encoding,
-            private=self._is_private(self.roots.project / file.path, file.real),
+            private=self._is_private(self.roots.absolute(file.path), file.real),
             note=reading.note,
         )
         self._keep((file.real, file.lines), source)

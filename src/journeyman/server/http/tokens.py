@@ -107,17 +107,26 @@ class Tokens:
             self._write(left)
 
     def owner(self, presented: str) -> str | None:
-        """Name whose token this is; None if it is nobody's. The time it takes tells nothing.
+        """Name whose token this is; None if it is nobody's.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        found = self.find(presented)
+        return found.name if found else None
+
+    def find(self, presented: str) -> Token | None:
+        """Find what is kept of a token; None if it is nobody's. The time it takes tells nothing.
 
         Raises:
             ConfigError: the file cannot be read.
         """
         presented_hash = _hash(presented)
-        owner = None
+        found = None
         for token in self.all():  # all of them, each compared to its last character
             if hmac.compare_digest(token.sha256, presented_hash):
-                owner = token.name
-        return owner
+                found = token
+        return found
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
