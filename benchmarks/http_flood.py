@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fake_server import MODEL, running
-
 from journeyman.server.http.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _mebibytes(pid: int) -> float:
 
 
 def _descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def _figures(count: int, sessions: int, port: int, pid: int) -> Iterator[tuple[str, object]]:

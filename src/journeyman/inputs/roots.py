@@ -40,11 +40,7 @@ class Roots:
         names = names or {}
         real = _real_folder(project)
         if real is None:
-            called = next((name for name, folder in names.items() if folder == project), project)
-            raise ArgumentError(
-                f"the project folder {called} does not exist" + (" on the server" * bool(names)),
-                hint="start from a folder that does, or name one",
-            )
+            raise _no_project(project, names)
         extras = dict.fromkeys(folder for one in extra if (folder := _real_folder(one)))
         named = [(name, _real_folder(names[name])) for name in sorted(names, key=len, reverse=True)]
         return cls(
@@ -99,6 +95,17 @@ class Roots:
 def missing_roots(folders: Iterable[str | Path]) -> tuple[Path, ...]:
     """Those of the folders that do not exist and so cannot be roots."""
     return tuple(Path(folder) for folder in folders if _real_folder(folder) is None)
+
+
+def _no_project(project: str | Path, names: Mapping[str, Path]) -> ArgumentError:
+    for name, folder in names.items():
+        if folder == project:
+            hint = "[http.roots] in the server's config says where it is there"
+            return ArgumentError(f"the folder {name} does not exist on the server", hint=hint)
+    return ArgumentError(
+        f"the project folder {project} does not exist",
+        hint="start from a folder that does, or name one",
+    )
 
 
 def _real_folder(folder: str | Path) -> Path | None:

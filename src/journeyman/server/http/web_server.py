@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ACCEPTED_AT_ONCE = 128
 """asyncio accepts as many connections in one go as may wait, before any limit sees them."""
+_WAITING = 1024
+"""Connections that the system keeps until they are accepted."""
 _SECONDS_TO_READ = 2
 """For a client that does not take what it is told, once the server stops."""
 
@@ -62,6 +64,8 @@ class WebServer(uvicorn.Server):
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=list(sockets or ()))
+        for one in sockets or ():
+            one.listen(_WAITING)
         self._ready.set()
 
     async def until_ready(self, task: asyncio.Task[None]) -> None:
