@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from doubles.plays import Play
 from journeyman.server.http.connection_limits import ConnectionLimits
+from journeyman.server.http.protocol import HttpProtocol
 from journeyman.server.http.tokens import Tokens
 
 pytestmark = pytest.mark.slow
@@ -146,6 +147,23 @@ async def test_a_refused_request_that_goes_on_sending_is_told_and_cut_off(config
             assert heard.startswith(b"HTTP/1.1 401 ")
             with pytest.raises(ConnectionError):
                 await send_on(writer)
+
+
+async def test_a_body_is_parsed_in_small_pieces(config_file, monkeypatch):
+    """256 KiB of one-byte chunks, parsed in one go, held the event loop for six seconds."""
+    sizes = []
+    parse = HttpProtocol.data_received
+
+    def watched(self, data):
+        sizes.append(len(data))
+        parse(self, data)
+
+    monkeypatch.setattr(HttpProtocol, "data_received", watched)
+    chunks = b"1\r\n \r\n" * 50_000 + b"0\r\n\r\n"
+    headers = ACCEPT | {"transfer-encoding": "chunked"}
+    async with serving() as server, calling(server.url, headers, chunks) as caller:
+        await caller.hears(b" 400 ")  # it is no JSON
+    assert max(sizes) <= 4096
 
 
 async def send_on(writer):

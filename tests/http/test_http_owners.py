@@ -4,7 +4,17 @@ import json
 
 import httpx2
 import pytest
-from http_faces import ACCEPT, ENVELOPE, NEWER, serving, until
+from http_faces import (
+    ACCEPT,
+    ENVELOPE,
+    NEWER,
+    OLDER,
+    call,
+    calling,
+    serving,
+    session_headers,
+    until,
+)
 
 from doubles.plays import Play
 from journeyman.server.http.tokens import Tokens
@@ -68,6 +78,22 @@ async def test_a_task_of_another_token_is_answered_like_one_that_never_was(
         await until(lambda: server.live.tasks.running == 0)
 
 
+async def test_a_session_of_another_token_is_answered_like_one_that_never_was(config_file):
+    own, other = bearer("laptop"), bearer("desk")
+    async with serving(require_token=True) as server:
+        session = await session_headers(server.url, OLDER, **own)
+        unknown = {"mcp-session-id": "0" * len(session["mcp-session-id"])}
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
+            for method in ("POST", "GET", "DELETE"):
+                theirs, nobodys = [
+                    await http.request(method, server.url, headers=ACCEPT | other | one, json={})
+                    for one in (session, unknown)
+                ]
+                assert theirs.status_code == nobodys.status_code == 404
+                assert theirs.content == nobodys.content
+                assert {*theirs.headers} == {*nobodys.headers}
+
+
 async def test_a_new_token_of_an_old_name_has_none_of_its_tasks(config_file, openai_double):
     own = bearer("laptop")
     openai_double.plays(Play(hangs_after=0))
@@ -76,6 +102,18 @@ async def test_a_new_token_of_an_old_name_has_none_of_its_tasks(config_file, ope
         Tokens().revoke("laptop")
         answer = await post(server.url, bearer("laptop"), "tasks/get", {"taskId": task})
     assert "Unknown task" in answer["error"]["message"]
+
+
+async def test_what_a_revoked_token_has_under_way_ends(config_file, openai_double):
+    own = bearer("laptop")
+    openai_double.plays(Play(hangs_after=0))
+    async with serving(require_token=True) as server:
+        await begin(server.url, own)
+        headers, body = call(NEWER, "ask_local_llama", {"prompt": "Hi"})
+        async with calling(server.url, headers | own, body):
+            await until(lambda: len(openai_double.chats) >= 2 and server.face.calls == 1)
+            Tokens().revoke("laptop")
+            await until(lambda: server.live.tasks.running == 0 and server.face.calls == 0)
 
 
 async def test_a_token_that_is_called_like_an_address_is_not_that_address(

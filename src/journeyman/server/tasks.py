@@ -179,6 +179,12 @@ class TaskStore:
         if task.working:
             task.working.cancel()
 
+    def cancel_unless(self, may_go_on: Callable[[str], bool]) -> None:
+        """Stop the tasks of those owners that may not go on."""
+        for task in self._tasks.values():
+            if task.working and not may_go_on(task.owner):
+                task.working.cancel()
+
     async def close(self) -> None:
         """Cancel what is under way."""
         working = [one.working for one in self._tasks.values() if one.working]

@@ -15,7 +15,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp_types import INVALID_REQUEST
 
 from journeyman.config.keys import window_keys
-from journeyman.errors import ArgumentError
+from journeyman.errors import ArgumentError, ConfigError
 from journeyman.server.http.address import PATH, bind, is_loopback, parse_address, url_of
 from journeyman.server.http.connection import HttpConnection
 from journeyman.server.http.exchange import Exchange
@@ -23,7 +23,7 @@ from journeyman.server.http.guard import Guard, TurnedAway
 from journeyman.server.http.protocol import HttpProtocol
 from journeyman.server.http.quotas import Quotas
 from journeyman.server.http.sessions import Sessions
-from journeyman.server.http.tokens import Tokens
+from journeyman.server.http.tokens import BEARER, Tokens
 from journeyman.server.http.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_LISTEN = "127.0.0.1:8765"
 _LAST_EVENT_ID = b"last-event-id"
+_SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_ANSWER = 1.0
 """For those who wait, once the server stops: each is told so."""
 _SECONDS_TO_READ = 2
@@ -142,8 +143,9 @@ class HttpFace:
 
     async def _run(self, server: WebServer, sessions: Sessions, bound: socket.socket) -> None:
         window_keys.set(self._settings.keys)  # every task of this face inherits it
-        watching = asyncio.create_task(
-            self._live.watch(self.connection.project, self.connection.tools_changed)
+        watching = asyncio.gather(
+            self._live.watch(self.connection.project, self.connection.tools_changed),
+            self._follow_tokens(),
         )
         try:
             async with sessions.run():
@@ -152,6 +154,22 @@ class HttpFace:
             bound.close()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+    async def _follow_tokens(self) -> None:
+        """End for ever what a token holds that has been revoked."""
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            with suppress(ConfigError):  # new requests are refused then; those that run may end
+                self._end_revoked({token.identity for token in self._tokens.all()})
+
+    def _end_revoked(self, known: set[str]) -> None:
+        def may_go_on(identity: str) -> bool:
+            return identity in known or not identity.startswith(BEARER)
+
+        for exchange in tuple(self._exchanges):
+            if not may_go_on(exchange.caller.identity):
+                exchange.hang_up()
+        self._live.tasks.cancel_unless(may_go_on)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: this is what the web server calls."""

@@ -84,7 +84,7 @@ class Guard:
         host = self._checked_host(_values(headers, b"host"), scope)
         self._check_origin(_values(headers, b"origin"), host)
         if token := self._token(headers):
-            return Caller(token.name, f"token {token.sha256}")
+            return Caller(token.name, token.identity)
         client = scope.get("client")
         address = client[0] if client else "unknown"
         return Caller(address, f"address {address}")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from journeyman.server.http.connection_limits import ConnectionLimits
 
 _SCOPE_KEY = "journeyman.connection"
-_READ_AT_ONCE = 16 * 1024
-"""Bytes; parsing more of a hostile body in one go would hold the event loop for a second."""
+_READ_AT_ONCE = 4 * 1024
+"""Bytes. Parsing takes longer than the size: 256 KiB of one-byte chunks hold the event loop for
+seconds, and one read is parsed before the guard sees its headers."""
 _SECONDS_TO_WRITE = 60.0
 """For a client that does not take what it is sent."""
 _SECONDS_TO_LINGER = 2.0

@@ -23,6 +23,8 @@ from journeyman.shim.locks import try_lock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+BEARER = "bearer "
+"""What the identity of a token's bearer begins with."""
 _PREFIX = "jm_"
 _BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,6 +39,11 @@ class Token:
     name: str
     sha256: str
     created: str
+
+    @property
+    def identity(self) -> str:
+        """What belongs to its bearer is known by this; a new token of the same name has another."""
+        return BEARER + self.sha256
 
 
 class Tokens:
