@@ -95,6 +95,7 @@ class ReferenceRefused(JourneymanError):
         self.reference = reference
         self.path = path
         self.rule = rule
+        self.reason = reason
 
 
 class PrivateRefused(JourneymanError):

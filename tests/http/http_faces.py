@@ -35,8 +35,9 @@ ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "appl
 class Serving:
     """A face that serves: its address, and what the test has to know of it."""
 
-    def __init__(self, face: HttpFace, url: str) -> None:
+    def __init__(self, face: HttpFace, url: str, live: LiveEngine) -> None:
         self.face = face
+        self.live = live
         self.url = url
 
     @property
@@ -54,9 +55,10 @@ async def serving(listen: str = "127.0.0.1:0", **settings: Any) -> AsyncIterator
         following = asyncio.create_task(live.follow())
         face = HttpFace(live, HttpSettings(listen, **settings))
         try:
-            yield Serving(face, await face.start())
+            yield Serving(face, await face.start(), live)
         finally:
             await face.stop()
+            await live.tasks.close()
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 

@@ -25,7 +25,7 @@ async def ask(url, method="POST", body=None, **headers):
     """Call a tool as the newer revision does it, with other headers."""
     own, call_body = call(NEWER, "ask_local_llama", {"prompt": "Hi"})
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
         return await http.request(
             method, url, content=call_body if body is None else body, headers=own | named
         )
@@ -139,7 +139,7 @@ async def test_nobody_takes_over_the_session_of_another(config_file, token):
     async with serving(require_token=True) as server:
         session = await session_headers(server.url, OLDER, **own)
         headers, body = call(OLDER, "ask_local_llama", {"prompt": "Hi"})
-        async with httpx2.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
             stolen = {"authorization": f"Bearer {other}"}
             taken = await http.post(server.url, content=body, headers=headers | session | stolen)
             kept = await http.post(server.url, content=body, headers=headers | session | own)
@@ -236,9 +236,9 @@ async def test_too_many_calls_at_once_are_told_when_to_come_back(config_file, op
             assert answer.headers["retry-after"] == "5"
             openai_double.plays(Play(reply="Three lines."))
             last.hang_up()
-            await until(lambda: server.face._calls == 1)
+            await until(lambda: server.face.calls == 1)
             assert (await ask(server.url)).status_code == 200
-    assert server.face._calls == 0
+    assert server.face.calls == 0
 
 
 @BOTH

@@ -206,4 +206,5 @@ async def test_a_mapped_folder_that_is_missing_here_is_named(config_file, here):
     map_folders(config_file, _home_me=here / "gone")
     is_error, text = await delegate(NEWER, "/home/me/notes.md")
     assert is_error
-    assert "gone does not exist" in text
+    assert text.startswith("the folder /home/me does not exist on the server")
+    assert str(here) not in text

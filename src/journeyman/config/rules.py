@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -80,6 +81,19 @@ def listening_address(text: str) -> str:
     match = re.fullmatch(r"(?:\[[0-9a-fA-F:.%]+\]|[^\s:\[\]]+):(\d{1,5})", text)
     if text and (match is None or int(match[1]) > _HIGHEST_PORT):
         raise ValueError("is no address to listen at, such as 127.0.0.1:8765 or [::1]:8765")
+    return text
+
+
+def network(text: str) -> str:
+    """Return an IP address, or a network in CIDR notation.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError("is not an IP address or a network such as 10.0.0.0/8") from None
     return text
 
 

@@ -52,13 +52,14 @@ async def read_material(job: Job, session: Session, config: Config) -> Material:
         return Material((), ())
 
     async def read(session: Session) -> Material:
-        return await asyncio.to_thread(
-            read_references,
-            localized(session, job.files),
-            roots=roots_of(session, config),
-            limits=config.references,
-            confidential=ConfidentialFolders.of(config),
-        )
+        with localized(session, job.files) as references:
+            return await asyncio.to_thread(
+                read_references,
+                references,
+                roots=roots_of(session, config),
+                limits=config.references,
+                confidential=ConfidentialFolders.of(config),
+            )
 
     material, _ = await within_roots(session, read)
     if material.is_empty and not any(text.strip() for text in job.texts.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,7 +10,7 @@ from journeyman.errors import ReferenceRefused
 from journeyman.inputs.roots import Roots
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from journeyman.config.models import Config
     from journeyman.engine.values import Session
@@ -54,13 +55,30 @@ def roots_of(session: Session, config: Config) -> Roots:
         ArgumentError: its project folder does not exist.
     """
     own = session.roots if session.localize else (*config.roots, *session.roots)
-    return Roots.of(session.project, own)
+    return Roots.of(session.project, own, session.names)
 
 
-def localized(session: Session, references: tuple[str, ...]) -> tuple[str, ...]:
-    """References as they are called here.
+@contextmanager
+def localized(session: Session, references: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Give references as they are called here; what is refused is called as the client named it.
 
     Raises:
         ReferenceRefused: one leads to the client's own disk, which is not ours.
     """
-    return tuple(map(session.localize, references)) if session.localize else references
+    if session.localize is None:
+        yield references
+        return
+    here = tuple(map(session.localize, references))
+    try:
+        yield here
+    except ReferenceRefused as error:
+        given = dict(zip(here, references, strict=True))
+        reference = given.get(error.reference, error.reference)
+        path = given.get(error.path, error.path)
+        raise ReferenceRefused(
+            session.conceal(reference) if reference == error.reference else reference,
+            session.conceal(path) if path == error.path else path,
+            error.rule,
+            session.conceal(error.reason),
+            hint=session.conceal(error.hint),
+        ) from None

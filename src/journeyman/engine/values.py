@@ -29,9 +29,12 @@ class Session:
     `project` is the folder that relative references start from; `roots` are further folders that
     may be read; `name` is what the ledger calls it. `ask_roots` asks the client for its folders;
     it is called only when a reference is not found in those that are known. `keys` are the keys
-    of its own environment, by the variable's name. `localize` rewrites a reference of a client that
-    shares no disk with us, or refuses it; such a session sees no roots but its own. `run` is the
-    pipeline's run that it works for, for the ledger.
+    of its own environment, by the variable's name. `run` is the pipeline's run that it works for,
+    for the ledger.
+
+    Of a client that shares no disk with us, `localize` rewrites a reference or refuses it, `names`
+    says where the folders that it names are, and `conceal` takes this machine's own paths out of a
+    message; such a session sees no roots but its own.
     """
 
     project: Path
@@ -40,6 +43,8 @@ class Session:
     ask_roots: Callable[[], Awaitable[tuple[Path, ...]]] | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     localize: Callable[[str], str] | None = None
+    names: Mapping[str, Path] = field(default_factory=dict)
+    conceal: Callable[[str], str] = str
     run: str = ""
 
 

@@ -64,7 +64,7 @@ def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
 
 def _reference(file: File) -> str:
     """Write a file as a reference that leads to it alone: what exists under a name wins."""
-    path = f"./{file.path}" if is_git(file.path) else file.path
+    path = f"./{file.path}" if is_git(file.path) or file.path.startswith("~") else file.path
     if file.lines is None:
         return path
     last = "" if file.lines.last is None else file.lines.last

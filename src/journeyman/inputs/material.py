@@ -139,7 +139,7 @@ class _Gathering:
             total_lines=reading.excerpt.total_lines,
             bytes=reading.bytes,
             encoding=reading.encoding,
-            private=self.private.covers(self.roots.project / file.path, file.real),
+            private=self.private.covers(self.roots.absolute(file.path), file.real),
             note=reading.note,
         )
         self._keep((file.real, file.lines), source)

@@ -145,8 +145,9 @@ def _real(reference: str, path: Path, roots: Roots) -> tuple[Path, Path]:
     if root := roots.root_of(real):
         return real, root
     through_link = ".." not in path.parts and roots.root_of(path)
-    place = f"a symlink leads to {printable(str(real))}," if through_link else "it is"
-    raise refusals.outside_roots(reference, f"{place} outside the roots", roots)
+    target = "" if roots.names else f"to {printable(str(real))}, "  # not for other machines
+    place = f"a symlink leads {target}outside" if through_link else "it is outside"
+    raise refusals.outside_roots(reference, f"{place} the roots", roots)
 
 
 def _lines_of(found: File | Tree, lines: str) -> File:
@@ -177,7 +178,7 @@ def _glob(reference: str, roots: Roots) -> Tree:
 def _nothing_there(reference: str, name: str, roots: Roots) -> ReferenceRefused:
     path = _absolute(name, roots)
     real, _ = _real(reference, path, roots)
-    hint = f"relative references start at {roots.project}"
+    hint = f"relative references start at {roots.start()}"
     if close := _close_names(path):
         hint = f"did you mean {' or '.join(close)}?"
     return refusals.not_found(reference, roots.shown(path, real), "it does not exist", hint)

@@ -53,15 +53,11 @@ def bad_reference(reference: str, reason: str) -> ReferenceRefused:
 
 def outside_roots(reference: str, reason: str, roots: Roots) -> ReferenceRefused:
     """It leads out of every root."""
-    folders = ", ".join(map(str, roots.all()))
-    return ReferenceRefused(
-        reference,
-        reference,
-        "outside-roots",
-        reason,
-        hint=f"the roots are {folders}; add one with the config key `roots`, or with "
-        "`journeyman ask --root DIR`",
-    )
+    more = "add one with the config key `roots`, or with `journeyman ask --root DIR`"
+    if roots.names:
+        more = "[http.roots] in the server's config may map more"
+    hint = f"the roots are {roots.called()}; {more}"
+    return ReferenceRefused(reference, reference, "outside-roots", reason, hint=hint)
 
 
 def git_folder(reference: str, path: str) -> ReferenceRefused:

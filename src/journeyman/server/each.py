@@ -13,6 +13,7 @@ from journeyman.engine.values import Progress
 from journeyman.errors import ArgumentError
 from journeyman.server.arguments import check_against
 from journeyman.server.each_schema import ASK_EACH, DEFAULT_TOOL, EXAMPLE, SCHEMA
+from journeyman.server.results import concealed_table
 from journeyman.server.tables import Shown, fits_a_screen, table_result
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Asking:
             at_once=self.engine.config.each.at_once,
             hear=hear,
         )
-        return table_result(table, self._saved(table))
+        return table_result(concealed_table(table, self.session.conceal), self._saved(table))
 
     def _saved(self, table: Table) -> Shown:
         """Write the table where it was asked for, or where it is more than a screen."""
@@ -103,10 +104,5 @@ async def prepare(engine: Engine, session: Session, arguments: Mapping[str, Any]
 
 
 def _of_items(session: Session, items: Items) -> Session:
-    """The session for single items: they are called by their names here, and lie in known roots."""
-    return replace(
-        session,
-        roots=items.roots or session.roots,
-        localize=str if session.localize else None,
-        ask_roots=None,
-    )
+    """The session for single items, which lie in known roots."""
+    return replace(session, roots=items.roots or session.roots, ask_roots=None)

@@ -33,7 +33,7 @@ from journeyman.server.client_roots import ClientRoots, RootsWanted
 from journeyman.server.descriptions import INSTRUCTIONS, LIST_MODELS, define_tools, input_schema
 from journeyman.server.each import prepare
 from journeyman.server.progress import reporting
-from journeyman.server.results import error_result, outcome_result, survey_result
+from journeyman.server.results import concealed, error_result, outcome_result, survey_result
 from journeyman.server.tasks import serve_tasks, takes_tasks
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Connection:
         )
         # Not an argument above: there the SDK does not know that a call may become a task.
         self.server.add_request_handler("tools/call", CallToolRequestParams, self._call_tool)
-        serve_tasks(self.server, live.tasks)
+        serve_tasks(self.server, live.tasks, self._owner)
         self.server.add_notification_handler(
             "notifications/roots/list_changed", NotificationParams, self._roots_changed
         )
@@ -155,11 +155,12 @@ class Connection:
         except RootsWanted as wanted:
             return wanted.question
         except JourneymanError as error:
-            return error_result(error)
+            return error_result(error, self._session.conceal)
 
     async def _survey(self) -> CallToolResult:
         tools, problem = self._tools()
-        return survey_result(await self._live.engine.survey(tools), problem)
+        survey = await self._live.engine.survey(tools)
+        return survey_result(survey, problem, self._session.conceal)
 
     async def _delegate(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
         tool = self._tools()[0].get(params.name)
@@ -170,7 +171,7 @@ class Connection:
         job, session = _job(params.name, arguments), self._session_of(context, params)
         async with reporting(context.session.report_progress) as note:
             outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
-        return outcome_result(outcome)
+        return outcome_result(concealed(outcome, session.conceal))
 
     async def _each(
         self, context: Context, params: CallToolRequestParams
@@ -180,10 +181,19 @@ class Connection:
         session = self._session_of(context, params)
         asking = await prepare(self._live.engine, session, arguments)
         if takes_tasks(context):
-            task = self._live.tasks.start(asking.run)
+            owner = self._owner(context)
+            task = self._live.tasks.start(asking.run, owner, self._most_tasks(), session.conceal)
             return {"resultType": "task", **task.data()}
         async with reporting(context.session.report_progress) as note:
             return await asking.run_inline(note)
+
+    def _owner(self, _: Context) -> str:
+        """Whose a task is; the windows of this machine's user are one."""
+        return ""
+
+    def _most_tasks(self) -> int | None:
+        """How many tasks of one owner may be under way; None for any number."""
+        return None
 
     def _session_of(self, context: Context, params: CallToolRequestParams) -> Session:
         """Say for whom a call is; here the client and we share a disk."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.addressed import WARNING
 from journeyman.engine.values import Answer
+from journeyman.errors import ArgumentError, ReferenceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mcp_types import CallToolResult
 
     from journeyman.backends.base import ModelInfo
     from journeyman.engine.engine import Survey
+    from journeyman.engine.many.values import Table
     from journeyman.engine.values import Outcome
     from journeyman.errors import JourneymanError
 
@@ -41,6 +43,23 @@ def outcome_result(outcome: Outcome) -> CallToolResult:
     return text_result(texts, {FIGURES_KEY: figures}, structured=structured_content(outcome))
 
 
+def concealed(outcome: Outcome, conceal: Callable[[str], str]) -> Outcome:
+    """Take the server's own paths out of all that is said about an answer, not out of its text."""
+    tries = tuple(replace(one, message=conceal(one.message)) for one in outcome.tries)
+    if isinstance(outcome, Answer):
+        return replace(outcome, tries=tries, notes=tuple(map(conceal, outcome.notes)))
+    return replace(outcome, tries=tries, hint=conceal(outcome.hint))
+
+
+def concealed_table(table: Table, conceal: Callable[[str], str]) -> Table:
+    """Take the server's own paths out of all that is said about answers, not out of their texts."""
+    rows = tuple(
+        replace(row, error=conceal(row.error), note=conceal(row.note)) for row in table.rows
+    )
+    left_out = tuple(replace(one, reason=conceal(one.reason)) for one in table.left_out)
+    return replace(table, rows=rows, left_out=left_out)
+
+
 def structured_content(answer: Answer) -> dict[str, Any] | None:
     """What a model sees of a label or of JSON, as short as can be; None for prose."""
     if answer.is_prose:
@@ -53,10 +72,14 @@ def structured_content(answer: Answer) -> dict[str, Any] | None:
     return told | {"model": answer.model} | ({"notes": notes} if notes else {})
 
 
-def error_result(error: JourneymanError) -> CallToolResult:
-    """Turn an error into the one line and its hint."""
+def error_result(error: JourneymanError, conceal: Callable[[str], str] = str) -> CallToolResult:
+    """Turn an error into the one line and its hint.
+
+    What is said of the client's own arguments and references names nothing of the server's.
+    """
     text = str(error) + (f"\nhint: {error.hint}" if error.hint else "")
-    return text_result([text], {}, is_error=True)
+    is_clients = isinstance(error, ArgumentError | ReferenceRefused)
+    return text_result([text if is_clients else conceal(text)], {}, is_error=True)
 
 
 def footer(answer: Answer) -> str:
@@ -79,7 +102,9 @@ def _rounded(tokens: int) -> str:
     return f"{tokens // step * step:,}"
 
 
-def survey_result(survey: Survey, problem: str) -> CallToolResult:
+def survey_result(
+    survey: Survey, problem: str, conceal: Callable[[str], str] = str
+) -> CallToolResult:
     """List the models, a line each, then what does not answer or is wrong."""
     lines = [
         model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
@@ -88,7 +113,7 @@ def survey_result(survey: Survey, problem: str) -> CallToolResult:
     lines += [f"{one.model}: not available: {one.message}" for one in survey.failed]
     if problem:
         lines.append(f"the changed config is not in use: {problem}")
-    return text_result(["\n".join(lines) or "no backend has a model"], {})
+    return text_result([conceal("\n".join(lines)) or "no backend has a model"], {})
 
 
 def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> str:

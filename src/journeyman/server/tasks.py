@@ -17,6 +17,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from journeyman.errors import JourneymanError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -33,7 +35,18 @@ POLL_MILLISECONDS = 1000
 KEPT_SECONDS = 3600.0
 """How long the result of an ended task is kept."""
 
+_MOST_KEPT = 100
+"""Ended tasks of one owner, the newest; each holds its result in memory."""
+
 Status = Literal["working", "completed", "failed", "cancelled"]
+
+
+class TooManyTasks(JourneymanError):
+    """A client has as many tasks under way as it may."""
+
+    def __init__(self, most: int) -> None:
+        hint = "wait until one has ended, or cancel one"
+        super().__init__(f"{most} tasks of yours are under way: no more are taken", hint=hint)
 
 
 class TaskParams(RequestParams):
@@ -50,6 +63,7 @@ def _now() -> datetime:
 class Task:
     """One call under way, or how it ended."""
 
+    owner: str
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     status: Status = "working"
     message: str = ""
@@ -97,7 +111,10 @@ def _written(time: datetime) -> str:
 
 
 class TaskStore:
-    """The tasks of a process. Their ids are secret enough to be all that asking for one takes."""
+    """The tasks of a process. Each belongs to the client that began it, and others never see it.
+
+    An owner is whatever tells clients apart; the windows of this machine's user are one.
+    """
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
@@ -107,42 +124,66 @@ class TaskStore:
         """How many are under way."""
         return sum(task.status == "working" for task in self._tasks.values())
 
-    def start(self, work: Callable[[Tell], Awaitable[CallToolResult]]) -> Task:
+    def start(
+        self,
+        work: Callable[[Tell], Awaitable[CallToolResult]],
+        owner: str = "",
+        most: int | None = None,
+        conceal: Callable[[str], str] = str,
+    ) -> Task:
         """Begin a call, and return at once.
 
         Args:
             work: does it; is given what notes how far it is.
+            owner: whose it is.
+            most: how many of this owner may be under way; None for any number.
+            conceal: takes out of an error what the client must not see.
+
+        Raises:
+            TooManyTasks: there are so many.
         """
         now = _now()
         self._tasks = {key: one for key, one in self._tasks.items() if not one.is_stale(now)}
-        task = Task()
+        own = [one for one in self._tasks.values() if one.owner == owner]
+        if most is not None and sum(one.status == "working" for one in own) >= most:
+            raise TooManyTasks(most)
+        ended = [one for one in own if one.status != "working"]
+        for old in ended[: max(0, len(ended) - _MOST_KEPT + 1)]:
+            del self._tasks[old.id]
+        task = Task(owner)
         self._tasks[task.id] = task
-        task.working = asyncio.create_task(_carry_out(task, work))
+        task.working = asyncio.create_task(_carry_out(task, work, conceal))
         return task
 
-    def find(self, task_id: str) -> Task:
-        """Return a task.
+    def find(self, task_id: str, owner: str = "") -> Task:
+        """Return an owner's task.
 
         Raises:
-            MCPError: there is none of this id, or not any more.
+            MCPError: it has none of this id, or not any more.
         """
         task = self._tasks.get(task_id)
-        if task is None or task.is_stale(_now()):
+        if task is None or task.owner != owner or task.is_stale(_now()):
             raise MCPError(
                 INVALID_PARAMS,
                 f"Unknown task: {task_id[:64]}; make the call again: what was answered is kept",
             )
         return task
 
-    def cancel(self, task_id: str) -> None:
+    def cancel(self, task_id: str, owner: str = "") -> None:
         """Stop a task's models; what was answered is kept.
 
         Raises:
             MCPError: as `find`.
         """
-        task = self.find(task_id)
+        task = self.find(task_id, owner)
         if task.working:
             task.working.cancel()
+
+    def cancel_unless(self, may_go_on: Callable[[str], bool]) -> None:
+        """Stop the tasks of those owners that may not go on."""
+        for task in self._tasks.values():
+            if task.working and not may_go_on(task.owner):
+                task.working.cancel()
 
     async def close(self) -> None:
         """Cancel what is under way."""
@@ -152,7 +193,11 @@ class TaskStore:
         await asyncio.gather(*working, return_exceptions=True)
 
 
-async def _carry_out(task: Task, work: Callable[[Tell], Awaitable[CallToolResult]]) -> None:
+async def _carry_out(
+    task: Task,
+    work: Callable[[Tell], Awaitable[CallToolResult]],
+    conceal: Callable[[str], str],
+) -> None:
     try:
         result = await work(task.tell)
     except asyncio.CancelledError:
@@ -162,25 +207,31 @@ async def _carry_out(task: Task, work: Callable[[Tell], Awaitable[CallToolResult
         task.end("failed", error.error.message, error=error.error.model_dump(exclude_none=True))
     except Exception as error:
         log.exception("a task failed")
-        said = f"{type(error).__name__}: {error}"
+        said = conceal(f"{type(error).__name__}: {error}")
         task.end("failed", said, error={"code": INTERNAL_ERROR, "message": said})
     else:
         data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         task.end("completed", task.message, result=data)
 
 
-def serve_tasks(server: Server[Any], store: TaskStore) -> None:
-    """Let a server answer for tasks, and say that it does."""
+def serve_tasks(server: Server[Any], store: TaskStore, owner_of: Callable[[Context], str]) -> None:
+    """Let a server answer for tasks, and say that it does.
 
-    async def get(_: Context, params: TaskParams) -> dict[str, Any]:
-        return store.find(params.task_id).data()
+    Args:
+        server: of one client or of many.
+        store: where the tasks are.
+        owner_of: tells whose tasks a request may see.
+    """
 
-    async def update(_: Context, params: TaskParams) -> dict[str, Any]:
-        store.find(params.task_id)  # no task here asks for input, so nothing of it is used
+    async def get(context: Context, params: TaskParams) -> dict[str, Any]:
+        return store.find(params.task_id, owner_of(context)).data()
+
+    async def update(context: Context, params: TaskParams) -> dict[str, Any]:
+        store.find(params.task_id, owner_of(context))  # no task here asks for input
         return {}
 
-    async def cancel(_: Context, params: TaskParams) -> dict[str, Any]:
-        store.cancel(params.task_id)
+    async def cancel(context: Context, params: TaskParams) -> dict[str, Any]:
+        store.cancel(params.task_id, owner_of(context))
         return {}
 
     server.extensions = {**server.extensions, EXTENSION: {}}

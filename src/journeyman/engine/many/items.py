@@ -53,8 +53,8 @@ async def items_of(job: EachJob, session: Session, config: Config) -> Items:
         return Items(tuple(Item(number, _short(text), text=text) for number, text in texts))
 
     async def list_them(session: Session) -> Listing:
-        references = localized(session, job.files)
-        return await asyncio.to_thread(list_files, references, roots_of(session, config), most)
+        with localized(session, job.files) as references:
+            return await asyncio.to_thread(list_files, references, roots_of(session, config), most)
 
     listing, session = await within_roots(session, list_them)
     files = enumerate(listing.references, 1)

@@ -7,8 +7,12 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from journeyman.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PATH = "/mcp"
 _FORM = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):(?P<port>[0-9]{1,5})")
@@ -84,6 +88,15 @@ def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_one_of(networks: Iterable[str], address: str) -> bool:
+    """Tell whether an address lies in one of the networks; each is an address or CIDR."""
+    try:
+        number = ip(address)
+    except ValueError:
+        return False
+    return any(number in ipaddress.ip_network(one, strict=False) for one in networks)
 
 
 def url_of(address: Address, bound: socket.socket) -> str:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.subscriptions import ToolsListChanged
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST
 
 from journeyman.engine.values import Session
 from journeyman.server.descriptions import LIST_MODELS
 from journeyman.server.each_schema import ASK_EACH
+from journeyman.server.http.disclosure import conceal
 from journeyman.server.http.exchange import Exchange
+from journeyman.server.http.guard import TurnedAway
 from journeyman.server.http.references import MappedFolders
 from journeyman.server.mcp import Connection
 from journeyman.server.stdio import project_folder
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
         SubscriptionsListenResult,
     )
 
+    from journeyman.engine.tools import Tool
     from journeyman.server.live import LiveEngine
 
     Context = ServerRequestContext[Any, Any]
@@ -53,7 +58,8 @@ class HttpConnection(Connection):
         tell: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         self.project = project_folder(NOWHERE)
-        super().__init__(live, Session(project=self.project, name="http", keys=keys))
+        session = Session(project=self.project, name="http", keys=keys, conceal=self._conceal)
+        super().__init__(live, session)
         self._tell = tell
         self._told = self._tools()[0]
 
@@ -73,7 +79,10 @@ class HttpConnection(Connection):
     async def _listen(
         self, context: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        _exchange(context).release()
+        try:
+            _exchange(context).only_listens()
+        except TurnedAway as refusal:
+            raise MCPError(INVALID_REQUEST, str(refusal)) from None
         return await super()._listen(context, params)
 
     async def _call_tool(
@@ -84,10 +93,29 @@ class HttpConnection(Connection):
             await exchange.begin_stream()
         return await exchange.while_wanted(super()._call_tool(context, params))
 
+    def _tools(self) -> tuple[dict[str, Tool], str]:
+        tools, problem = super()._tools()
+        return tools, "the server's log says why" if problem else ""
+
+    def _owner(self, context: Context) -> str:
+        return _exchange(context).caller.identity
+
+    def _most_tasks(self) -> int:
+        return self._live.engine.config.http.max_tasks_per_token
+
+    def _conceal(self, text: str) -> str:
+        return conceal(text, self._live.engine.config, self._live.config_file)
+
     def _session_of(self, context: Context, _: CallToolRequestParams) -> Session:
         """Open nothing but the folders that the config maps."""
         mapped = MappedFolders(self._live.engine.config.http.roots)
-        session = replace(self._session, name=_name(context), localize=mapped.local)
+        session = replace(
+            self._session,
+            name=_name(context),
+            localize=mapped.local,
+            names=mapped.names,
+            conceal=self._conceal,
+        )
         if mapped.only:
             return replace(session, project=mapped.only)
         return replace(session, roots=tuple(mapped.folders.values()))
@@ -100,6 +128,6 @@ def _exchange(context: Context) -> Exchange:
 
 def _name(context: Context) -> str:
     """Name the session: its caller, and which of its windows where the revision tells that."""
-    caller = _exchange(context).caller
+    caller = _exchange(context).caller.name
     session = context.request.headers.get(SESSION_HEADER, "") if context.request else ""
     return f"{caller}-{session[:8]}" if session else caller

@@ -18,6 +18,8 @@ from mcp_types import CONNECTION_CLOSED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 
+    from journeyman.server.http.guard import Caller
+
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -45,10 +47,10 @@ class Exchange:
         scope: of the request; handlers find the exchange in it.
         receive: from the web server.
         send: to the web server.
-        caller: who asks, for the ledger and the queue.
+        caller: who asks.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, caller: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         self.caller = caller
         self.is_stream = False
         """Whether an event stream has been begun."""
@@ -64,6 +66,7 @@ class Exchange:
         self._gone = asyncio.Event()
         self._over = asyncio.Event()
         self._on_release: Callable[[], None] = lambda: None
+        self._begin_stream: Callable[[], Callable[[], None]] | None = None
         scope[_SCOPE_KEY] = self
 
     @classmethod
@@ -77,12 +80,33 @@ class Exchange:
         """Whether it is an open stream of the older revision for whatever there is to tell."""
         return self.is_stream and self._scope["method"] == "GET"
 
-    def on_release(self, give_back: Callable[[], None]) -> None:
-        """Say how the request's place among those at once is given back."""
-        self._on_release = give_back
+    def hold(
+        self,
+        end: Callable[[], None],
+        begin_stream: Callable[[], Callable[[], None]] | None = None,
+    ) -> None:
+        """Keep what the request holds of its caller's share until its end.
+
+        Args:
+            end: gives it back.
+            begin_stream: counts a stream instead, and returns what ends it.
+        """
+        self._on_release = end
+        self._begin_stream = begin_stream
+
+    def only_listens(self) -> None:
+        """Take the request for a stream that waits, and not for a call any more.
+
+        Raises:
+            TurnedAway: its caller has too many streams.
+        """
+        if self._begin_stream is not None:
+            end = self._begin_stream()
+            self.release()
+            self.hold(end)
 
     def release(self) -> None:
-        """Give the place back before the end: this request only listens."""
+        """Give back what the request holds."""
         self._on_release()
         self._on_release = lambda: None
 

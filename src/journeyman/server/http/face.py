@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import INVALID_REQUEST
 
 from journeyman.config.keys import window_keys
-from journeyman.errors import ArgumentError
+from journeyman.errors import ArgumentError, ConfigError
 from journeyman.server.http.address import PATH, bind, is_loopback, parse_address, url_of
 from journeyman.server.http.connection import HttpConnection
 from journeyman.server.http.exchange import Exchange
 from journeyman.server.http.guard import Guard, TurnedAway
-from journeyman.server.http.tokens import Tokens
+from journeyman.server.http.protocol import HttpProtocol
+from journeyman.server.http.quotas import Quotas
+from journeyman.server.http.sessions import Sessions
+from journeyman.server.http.tokens import BEARER, Tokens
+from journeyman.server.http.web_server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from journeyman.config.models import HttpConfig
     from journeyman.server.http.exchange import Receive, Scope, Send
@@ -34,9 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_LISTEN = "127.0.0.1:8765"
-_MOST_CONNECTIONS = 2048
-_MOST_SESSIONS = 1000
-_RETRY_AFTER_SECONDS = 5
+_LAST_EVENT_ID = b"last-event-id"
+_SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_ANSWER = 1.0
 """For those who wait, once the server stops: each is told so."""
 _SECONDS_TO_READ = 2
@@ -67,16 +69,21 @@ class HttpFace:
         self.connection = HttpConnection(live, settings.keys, self._tell)
         self._tokens = Tokens()
         self._exchanges: set[Exchange] = set()
-        self._calls = 0
+        self._quotas = Quotas(self._config)
         self._guard: Guard | None = None
-        self._manager: StreamableHTTPSessionManager | None = None
-        self._server: _Uvicorn | None = None
+        self._sessions: Sessions | None = None
+        self._server: WebServer | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def needs_token(self) -> bool:
         """Whether clients must present a token."""
         return self._guard is not None and self._guard.needs_token
+
+    @property
+    def calls(self) -> int:
+        """How many requests are under way; those that only listen do not count."""
+        return self._quotas.calls
 
     async def start(self) -> str:
         """Listen; return the address of the server's one page, as a client writes it.
@@ -94,13 +101,9 @@ class HttpFace:
             bound.close()
             raise
         self._guard = Guard(address.host, self._tokens, needs_token, self._config)
-        self._manager = StreamableHTTPSessionManager(
-            self.connection.server,
-            max_request_body_size=self._config().max_body_bytes,
-            max_sessions=_MOST_SESSIONS,
-        )
-        self._server = _Uvicorn(self._answer)
-        self._task = asyncio.create_task(self._run(self._server, self._manager, bound))
+        self._sessions = Sessions(self.connection.server, self._config(), self._quotas)
+        self._server = WebServer(self._answer, self._config)
+        self._task = asyncio.create_task(self._run(self._server, self._sessions, bound))
         await self._server.until_ready(self._task)
         log.info("serving MCP at %s", url)
         return url
@@ -129,7 +132,8 @@ class HttpFace:
     def _token_needed(self, bound: socket.socket) -> bool:
         """Tell whether callers must be known; then there must be somebody to know."""
         local = is_loopback(bound)
-        needed = self._settings.require_token or not local
+        is_proxied = bool(self._config().trusted_proxies)
+        needed = self._settings.require_token or is_proxied or not local
         if needed and not self._tokens.all():
             raise _no_token(self._settings.listen, loopback=local)
         return needed
@@ -137,55 +141,71 @@ class HttpFace:
     def _config(self) -> HttpConfig:
         return self._live.engine.config.http
 
-    async def _run(
-        self, server: _Uvicorn, manager: StreamableHTTPSessionManager, bound: socket.socket
-    ) -> None:
+    async def _run(self, server: WebServer, sessions: Sessions, bound: socket.socket) -> None:
         window_keys.set(self._settings.keys)  # every task of this face inherits it
-        watching = asyncio.create_task(
-            self._live.watch(self.connection.project, self.connection.tools_changed)
+        watching = asyncio.gather(
+            self._live.watch(self.connection.project, self.connection.tools_changed),
+            self._follow_tokens(),
         )
         try:
-            async with manager.run():
+            async with sessions.run():
                 await server.serve([bound])
         finally:
             bound.close()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
+    async def _follow_tokens(self) -> None:
+        """End for ever what a token holds that has been revoked."""
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            with suppress(ConfigError):  # new requests are refused then; those that run may end
+                self._end_revoked({token.identity for token in self._tokens.all()})
+
+    def _end_revoked(self, known: set[str]) -> None:
+        def may_go_on(identity: str) -> bool:
+            return identity in known or not identity.startswith(BEARER)
+
+        for exchange in tuple(self._exchanges):
+            if not may_go_on(exchange.caller.identity):
+                exchange.hang_up()
+        self._live.tasks.cancel_unless(may_go_on)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: this is what the web server calls."""
         try:
-            caller = self._admitted(scope)
+            await self._admit(scope, receive, send)
         except TurnedAway as refusal:
             await _refuse(refusal, send)
-            return
-        assert self._manager is not None  # noqa: S101 - nothing is served before `start`
-        exchange = Exchange(scope, receive, send, caller)
-        if scope["method"] == "POST":
-            self._calls += 1
-            exchange.on_release(self._release)
-        self._exchanges.add(exchange)
-        try:
-            await exchange.run(self._manager.handle_request)
-        finally:
-            self._exchanges.discard(exchange)
 
-    def _admitted(self, scope: Scope) -> str:
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request if it is let in.
+
+        Raises:
+            TurnedAway: it is not; nothing has been sent.
+        """
         assert self._guard is not None  # noqa: S101 - nothing is served before `start`
+        assert self._sessions is not None  # noqa: S101 - likewise
         if scope["path"].rstrip("/") != PATH:
             raise TurnedAway(404, f"there is nothing but {PATH} here")
         caller = self._guard.admit(scope)
-        if scope["method"] == "POST" and self._calls >= self._config().max_calls:
-            raise TurnedAway(
-                503, "too many requests at once", retry_after=str(_RETRY_AFTER_SECONDS)
-            )
+        HttpProtocol.of(scope).is_known = True
+        begin_stream = partial(self._quotas.begin_stream, caller)
+        exchange = Exchange(scope, receive, send, caller)
+        if scope["method"] == "POST":
+            exchange.hold(self._quotas.begin_call(caller), begin_stream)
+        else:
+            exchange.hold(begin_stream())
         # The SDK then lets nobody else into the sessions that this caller opens.
-        user = AccessToken(token="", client_id=caller, scopes=[])
+        user = AccessToken(token="", client_id=caller.identity, scopes=[])
         scope["user"] = AuthenticatedUser(user)
-        return caller
-
-    def _release(self) -> None:
-        self._calls -= 1
+        # No events are kept, so there is none to resume after: the stream begins anew.
+        scope["headers"] = [one for one in scope["headers"] if one[0] != _LAST_EVENT_ID]
+        self._exchanges.add(exchange)
+        try:
+            await exchange.run(self._sessions.handle_request)
+        finally:
+            self._exchanges.discard(exchange)
 
     async def _tell(self, notification: dict[str, Any]) -> None:
         """Tell the clients of the older revision, on the streams that they hold open for it."""
@@ -198,44 +218,6 @@ class HttpFace:
                     await stream.tell(notification)
 
         await asyncio.gather(*(tell(one) for one in self._exchanges if one.is_standing))
-
-
-class _Uvicorn(uvicorn.Server):
-    """The web server inside a process that has its own signals and its own log."""
-
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(
-            app,
-            interface="asgi3",
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_READ,
-        )
-        super().__init__(config)
-        self._ready = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process."""
-        yield
-
-    async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets=list(sockets or ()))
-        self._ready.set()
-
-    async def until_ready(self, task: asyncio.Task[None]) -> None:
-        """Wait until it listens; what ends its task before is raised."""
-        ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if task.done():
-            task.result()
 
 
 async def _refuse(refusal: TurnedAway, send: Send) -> None:

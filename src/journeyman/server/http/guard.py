@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from journeyman.config.models import HttpConfig
-    from journeyman.server.http.tokens import Tokens
+    from journeyman.server.http.tokens import Token, Tokens
 
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::[0-9]{0,5})?")
 _BEARER = re.compile(r"[Bb]earer +(?P<token>[!-~]+) *")
 _LOOPBACK_NAMES = frozenset({"localhost"})
+_MOST_HEADERS = 100
+_MOST_HEADER_BYTES = 16 * 1024
+_SECRET_IN_QUERY = re.compile(rb"(?:^|[&;])(?:access_)?token=|jm_", re.IGNORECASE)
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 
 class TurnedAway(Exception):
@@ -37,6 +41,20 @@ class TurnedAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Args:
+        name: for the ledger and the queue: that of the token, else the client's address.
+        identity: what sessions, tasks and limits are tied to; a new token of an old name is another
+            caller, and so is an address that a token is named like.
+    """
+
+    name: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """Judges a request by its headers.
 
@@ -52,21 +70,24 @@ class Guard:
     needs_token: bool
     config: Callable[[], HttpConfig]
 
-    def admit(self, scope: Mapping[str, Any]) -> str:
+    def admit(self, scope: Mapping[str, Any]) -> Caller:
         """Let a request in.
 
         Returns:
-            Who calls: the name of the token, else the client's address.
+            Who calls.
 
         Raises:
             TurnedAway: it is not let in.
         """
         headers = scope["headers"]
+        _check_form(scope)
         host = self._checked_host(_values(headers, b"host"), scope)
         self._check_origin(_values(headers, b"origin"), host)
-        owner = self._owner(_values(headers, b"authorization"))
+        if token := self._token(headers):
+            return Caller(token.name, token.identity)
         client = scope.get("client")
-        return owner or (client[0] if client else "unknown")
+        address = client[0] if client else "unknown"
+        return Caller(address, f"address {address}")
 
     def _checked_host(self, values: list[str], scope: Mapping[str, Any]) -> str:
         """A page whose name was made to lead here (DNS rebinding) still says that name."""
@@ -92,19 +113,42 @@ class Guard:
                     403, f"web pages of {origin} may not call; http.allowed_origins lists who may"
                 )
 
-    def _owner(self, values: list[str]) -> str | None:
-        if not self.needs_token and not values:
+    def _token(self, headers: Iterable[tuple[bytes, bytes]]) -> Token | None:
+        """The token that is presented; None where none is known and none is needed."""
+        values = _values(headers, b"authorization")
+        is_forwarded = any(name in _FORWARDED for name, _ in headers)
+        if not self.needs_token and not values and not is_forwarded:
             return None
         match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
         try:
-            owner = self.tokens.owner(match["token"]) if match else None
+            token = self.tokens.find(match["token"]) if match else None
         except ConfigError as error:
             raise TurnedAway(500, "the server cannot read its tokens") from error
-        if owner or not self.needs_token:
-            return owner
+        if token or not (self.needs_token or is_forwarded):
+            return token
         challenge = 'Bearer realm="journeyman"' + (', error="invalid_token"' if match else "")
         reason = "this token is not known" if match else "a bearer token is needed"
+        if is_forwarded and not self.needs_token:
+            reason += ": a proxy has forwarded this request, so it may come from another machine"
         raise TurnedAway(401, reason, www_authenticate=challenge)
+
+
+def _check_form(scope: Mapping[str, Any]) -> None:
+    """Refuse what two programs could read in two ways, and what no client sends."""
+    headers = scope["headers"]
+    names = [name for name, _ in headers]
+    if b"transfer-encoding" in names and (
+        b"content-length" in names or scope["http_version"] != "1.1"
+    ):
+        reason = "Transfer-Encoding beside Content-Length, or before HTTP/1.1"
+        raise TurnedAway(400, reason, connection="close")
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(names) > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
+        most = f"{_MOST_HEADERS} headers or {_MOST_HEADER_BYTES:,} bytes of them"
+        raise TurnedAway(431, f"more than {most}", connection="close")
+    if _SECRET_IN_QUERY.search(scope.get("query_string", b"")):
+        reason = "a token in the address ends up in logs: send it as `Authorization: Bearer TOKEN`"
+        raise TurnedAway(400, reason)
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:

@@ -29,6 +29,11 @@ class MappedFolders:
         """The folder that relative references start in: the one, where there is just one."""
         return next(iter(self.folders.values())) if len(self.folders) == 1 else None
 
+    @property
+    def names(self) -> dict[str, Path]:
+        """How the client calls its folders, with forward slashes, and where they are."""
+        return {_plain(folder) or "/": here for folder, here in self.folders.items()}
+
     def local(self, reference: str) -> str:
         """Rewrite a reference to what it is called here.
 
@@ -65,8 +70,7 @@ class MappedFolders:
     def _mapped(self, path: str, *, any_case: bool) -> str | None:
         """Find the longest mapped folder above the path, and put ours in its place."""
         for folder in sorted(self.folders, key=len, reverse=True):
-            theirs = folder.replace("\\", "/") if _WINDOWS.match(folder) else folder
-            theirs = theirs.rstrip("/")
+            theirs = _plain(folder)
             start = path[: len(theirs)]
             is_above = start.lower() == theirs.lower() if any_case else start == theirs
             if is_above and path[len(theirs) :][:1] in {"", "/"}:
@@ -78,6 +82,11 @@ class MappedFolders:
 
     def _names(self) -> str:
         return ", ".join(self.folders)
+
+
+def _plain(folder: str) -> str:
+    """A folder's name with forward slashes, and none at its end."""
+    return (folder.replace("\\", "/") if _WINDOWS.match(folder) else folder).rstrip("/")
 
 
 def _refused(reference: str, reason: str, hint: str) -> ReferenceRefused:

@@ -23,6 +23,8 @@ from journeyman.shim.locks import try_lock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+BEARER = "bearer "
+"""What the identity of a token's bearer begins with."""
 _PREFIX = "jm_"
 _BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,6 +39,11 @@ class Token:
     name: str
     sha256: str
     created: str
+
+    @property
+    def identity(self) -> str:
+        """What belongs to its bearer is known by this; a new token of the same name has another."""
+        return BEARER + self.sha256
 
 
 class Tokens:
@@ -107,17 +114,26 @@ class Tokens:
             self._write(left)
 
     def owner(self, presented: str) -> str | None:
-        """Name whose token this is; None if it is nobody's. The time it takes tells nothing.
+        """Name whose token this is; None if it is nobody's.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        found = self.find(presented)
+        return found.name if found else None
+
+    def find(self, presented: str) -> Token | None:
+        """Find what is kept of a token; None if it is nobody's. The time it takes tells nothing.
 
         Raises:
             ConfigError: the file cannot be read.
         """
         presented_hash = _hash(presented)
-        owner = None
+        found = None
         for token in self.all():  # all of them, each compared to its last character
             if hmac.compare_digest(token.sha256, presented_hash):
-                owner = token.name
-        return owner
+                found = token
+        return found
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
