@@ -12,7 +12,7 @@ from journeyman.inputs.documents.converter import Converter
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
 from journeyman.inputs.places import File, Tree, locate
-from journeyman.inputs.privacy import is_private, private_patterns
+from journeyman.inputs.privacy import PrivateFiles
 from journeyman.inputs.reading import Reading, read_file
 from journeyman.inputs.sources import LeftOut, Material, Source
 from journeyman.inputs.trees import files_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from journeyman.config.models import ReferencesConfig
-    from journeyman.inputs.patterns import PatternList
     from journeyman.inputs.references import LineRange
     from journeyman.inputs.roots import Roots
 
@@ -50,7 +49,8 @@ def read_references(
     found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
     matched = sum(len(files) or 1 for files in found)
     with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
-        gathering = _Gathering(roots, limits, private_patterns(limits), converter, matched)
+        private = PrivateFiles.of(limits, roots)
+        gathering = _Gathering(roots, limits, private, converter, matched)
         for place, files in zip(places, found, strict=True):
             if isinstance(place, Tree):
                 gathering.add_all(place, files)
@@ -65,7 +65,7 @@ def read_references(
 class _Gathering:
     roots: Roots
     limits: ReferencesConfig
-    private: PatternList
+    private: PrivateFiles
     converter: Converter
     matched: int
     sources: dict[tuple[Path, LineRange | None], Source] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class _Gathering:
             total_lines=lines,
             bytes=len(reading.text.encode(errors="surrogatepass")),
             encoding="utf-8",
-            private=any(map(self._is_private, reading.paths)),
+            private=any(map(self.private.covers, reading.paths)),
             note=reading.note,
         )
         self._keep(key, source)
@@ -133,7 +133,7 @@ class _Gathering:
             total_lines=reading.excerpt.total_lines,
             bytes=reading.bytes,
             encoding=reading.encoding,
-            private=self._is_private(self.roots.project / file.path, file.real),
+            private=self.private.covers(self.roots.project / file.path, file.real),
             note=reading.note,
         )
         self._keep((file.real, file.lines), source)
@@ -146,10 +146,6 @@ class _Gathering:
         if len(self.sources) == self.limits.max_files:
             raise self._too_much(source, self.limits.max_files, "text files", "max_files")
         self.sources[key] = source
-
-    def _is_private(self, *paths: Path) -> bool:
-        """By the path that leads to it or by its real one."""
-        return is_private(self.private, self.roots, *paths)
 
     def _too_much(self, source: Source, limit: int, what: str, key: str) -> ReferenceRefused:
         reason = f"more than {limit:,} {what} for one call; {self.matched:,} files match in all"
