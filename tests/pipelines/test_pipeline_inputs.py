@@ -204,9 +204,10 @@ def test_other_keys_are_data_and_are_reported_once_with_their_line(project):
     build(project, y_dot_jsonl='{"text": "a", "private": false}')
     found = asyncio.run(find_items(["x.jsonl", "y.jsonl"], Session(project), config()))
     assert found.items[0].data["customer"] == 3
-    assert found.notes == (
+    (note,) = found.notes
+    assert note == (
         "x.jsonl: unknown keys, kept in `item.data` only: 'customer' (line 1), "
-        "'Path' (line 2; did you mean 'path'?), 'private_notes' (line 2)",
+        "'Path' (line 2; did you mean 'path'?), 'private_notes' (line 2)"
     )
 
 

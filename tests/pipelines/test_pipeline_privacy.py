@@ -46,7 +46,7 @@ def private(place, api):
 
 def run(place, code, *options, inputs=("items.jsonl",)):
     place.write("own.py", HEAD + code)
-    done = place.run("pipeline", "run", "own.py", *inputs, "--run", "own", *options)
+    done = place.run("pipeline", "run", "own.py:own", *inputs, "--run", "own", *options)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -226,7 +226,7 @@ def test_privacy_outlives_the_process_whatever_the_code_says_then(private, api):
         "await asyncio.sleep(1000)",
     )
     private.write("own.py", HEAD + first)
-    wanted = ("pipeline", "run", "own.py", "items.jsonl", "--run", "own")
+    wanted = ("pipeline", "run", "own.py:own", "items.jsonl", "--run", "own")
     with private.start(*wanted) as process:
         try:
             until((private.folder / "asked").exists)
@@ -257,7 +257,7 @@ def test_results_and_reports_of_a_private_run_are_private_under_any_name(private
         done = private.run("pipeline", "run", "next.py", name, "--budget-usd", "5")
         assert done.returncode == 1, done.stderr
         assert "private" in done.stderr
-    rows = private.run("pipeline", "run", "own.py", "items.jsonl").stdout
+    rows = private.run("pipeline", "run", "own.py:own", "items.jsonl").stdout
     done = private.run("pipeline", "run", "next.py", "-", stdin=rows)
     assert all(json.loads(line)["private"] for line in rows.splitlines())
     assert done.returncode == 1

@@ -28,7 +28,7 @@ from journeyman.pipelines.values import Item
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-WAIT = 120.0
+WAIT = 400.0
 AT_ONCE = 4
 CANARY = "CANARY-51b2"
 OWN = """
@@ -78,7 +78,7 @@ class Echo(OpenAIDouble):
 
     async def chat(self, request, wire):
         asked = CANARY.encode() in request.body
-        self.plays(reply=f"It says {CANARY}." if asked else "A thing.", prompt_tokens=9)
+        self.plays(reply=f"It says {CANARY}." if asked else "A thing.", prompt_tokens=500)
         await super().chat(request, wire)
 
 
