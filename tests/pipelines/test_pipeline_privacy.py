@@ -212,7 +212,7 @@ def test_what_is_public_is_asked_and_counted_beside_what_is_private(private, api
     private.double.plays(reply="A thing.", prompt_tokens=120, completion_tokens=4)
     private.write("items.jsonl", f'{{"text": "open"}}\n{{"text": "{CANARY}", "private": true}}\n')
     done = run(private, code, "--budget-usd", "5")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     assert len(api.bodies()) == len(api.bodies(COUNT)) == 3
     assert CANARY.encode() not in bodies(api)
 

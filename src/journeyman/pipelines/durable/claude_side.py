@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.intake import read_material
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import Run
 
+_GATE = "journeyman.pipelines.claude_api.gate"
 NO_KEY = "there is no ANTHROPIC_API_KEY"
 NOT_WANTED = "--no-claude was given"
 
@@ -92,6 +95,7 @@ class ClaudeSide:
             BackendError: the API failed for good.
         """
         request = await request_of(data, session, self._config)
+        await asyncio.to_thread(import_module, _GATE)  # else the SDK holds up every other call
         answer = await self.gate.ask(
             run.id,
             call,
