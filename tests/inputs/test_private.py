@@ -1,9 +1,14 @@
 """References that the config marks private are told apart; the engine keeps them off the cloud."""
 
+import os
 import unicodedata
 
 import pytest
 from projects import build, read
+
+from journeyman.config.models import ReferencesConfig
+from journeyman.inputs.privacy import PrivateFiles
+from journeyman.inputs.roots import Roots
 
 
 @pytest.mark.parametrize(
@@ -60,3 +65,36 @@ def test_both_unicode_forms_of_a_name_are_private(project):
     build(project, {unicodedata.normalize("NFD", "Tür.md"): "x"})
     pattern = unicodedata.normalize("NFC", "tür.md")
     assert read(project, "*", private=[pattern]).sources[0].private
+
+
+def test_a_hard_link_to_a_private_file_is_private_whatever_git_ignores(project):
+    build(project, {"hr/a.md": "a", "b.md": "b", ".gitignore": "hr/\n"})
+    os.link(project / "hr/a.md", project / "link.txt")
+    os.link(project / "b.md", project / "c.md")
+    for reference in ("link.txt", "link.txt:1", "*.txt"):
+        assert read(project, reference, private=["hr/"]).sources[0].private
+    assert not any(one.private for one in read(project, "b.md", "c.md", private=["hr/"]).sources)
+
+
+def test_every_symlink_on_the_way_to_a_file_counts(project):
+    build(project, {"plain.txt": "a", "d/e.txt": "e"})
+    (project / "second.secret").symlink_to("plain.txt")
+    (project / "first.txt").symlink_to("second.secret")
+    (project / "hr").symlink_to("d")
+    (project / "way").symlink_to("hr")
+    patterns = ["*.secret", "hr"]
+    assert read(project, "first.txt", private=patterns).sources[0].private
+    assert read(project, "way/e.txt", private=patterns).sources[0].private
+    assert not read(project, "plain.txt", "d/e.txt", private=patterns).sources[0].private
+
+
+def test_where_there_is_too_much_to_compare_a_hard_link_counts_as_private(project):
+    build(project, {f"{number}.md": "x" for number in range(10)})
+    os.link(project / "1.md", project / "link.md")
+    roots = Roots.of(project)
+    private = PrivateFiles.of(ReferencesConfig(private=["hr/"]), roots)
+    assert not private.covers(project / "link.md")
+    private = PrivateFiles.of(ReferencesConfig(private=["hr/"]), roots)
+    private.most_entries = 5
+    assert private.covers(project / "link.md")
+    assert not private.covers(project / "2.md")

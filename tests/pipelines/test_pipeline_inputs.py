@@ -174,6 +174,58 @@ def test_a_wrong_line_is_named_with_its_file(project, line, said):
     assert isinstance(error, ArgumentError)
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["Private", "PRIVATE", " private", "private ", "private:", "is_private", "isPrivate", "privat"],
+)
+@pytest.mark.parametrize("value", [True, "yes", 1])
+def test_a_key_that_is_nearly_private_is_an_error_with_its_line(project, key, value):
+    line = json.dumps({"text": "a", key: value})
+    build(project, x_dot_jsonl=f'{{"text": "fine"}}\n{line}\n')
+    error = refused(project, "x.jsonl")
+    assert str(error) == f"x.jsonl, line 2: unknown key {key.strip()!r}; did you mean 'private'?"
+    error = refused(project, "-", stdin=f'{{"text": "fine"}}\n{line}\n')
+    assert str(error).startswith("standard input, line 2: unknown key")
+
+
+@pytest.mark.parametrize("key", ["prviate", "pivate", "private_", "pri\u200bvate", "p\u0433ivate"])
+def test_a_misspelt_mark_is_an_error_where_its_value_is_a_yes_or_no(project, key):
+    build(project, x_dot_jsonl=json.dumps({"text": "a", key: True}))
+    assert "did you mean 'private'?" in str(refused(project, "x.jsonl"))
+
+
+def test_other_keys_are_data_and_are_reported_once_with_their_line(project):
+    lines = [
+        {"text": "a", "customer": 3},
+        {"text": "b", "customer": 4, "Path": "x", "private_notes": "kept"},
+        {"text": "c", "private": False, "name": "n"},
+    ]
+    build(project, x_dot_jsonl="\n".join(map(json.dumps, lines)))
+    build(project, y_dot_jsonl='{"text": "a", "private": false}')
+    found = asyncio.run(find_items(["x.jsonl", "y.jsonl"], Session(project), config()))
+    assert found.items[0].data["customer"] == 3
+    (note,) = found.notes
+    assert note == (
+        "x.jsonl: unknown keys, kept in `item.data` only: 'customer' (line 1), "
+        "'Path' (line 2; did you mean 'path'?), 'private_notes' (line 2)"
+    )
+
+
+def test_a_key_that_is_there_twice_is_an_error(project):
+    build(project, x_dot_jsonl='{"text": "a", "private": true, "private": false}')
+    assert "x.jsonl, line 1: " in str(refused(project, "x.jsonl"))
+    assert "the key 'private' is there twice" in str(refused(project, "x.jsonl"))
+
+
+def test_a_mark_on_a_line_that_is_read_as_a_text_is_an_error(project):
+    lines = 'plain\n{"text": "a", "Private": true}\n'
+    assert str(refused(project, "-", stdin=lines)).startswith(
+        "standard input, line 2: it is marked"
+    )
+    assert "marked" in str(refused(project, "-", stdin='{"text": "a", "private": true,}\n'))
+    assert all(one.private for one in items(project, "-", stdin=lines, private=True))
+
+
 def test_jsonl_that_is_no_text_or_holds_a_key_is_refused(project):
     build(project, a_dot_jsonl=b'"a"\n"\xff"\n', b_dot_jsonl=b"\0\1", k_dot_jsonl=json.dumps(KEY))
     assert str(refused(project, "a.jsonl")) == "a.jsonl, line 2: it is no text in UTF-8"
@@ -212,6 +264,10 @@ def test_private_patterns_and_the_flag_mark_items(project):
         project, "hr/*.md", "b.md", "link.md", "hr/l.jsonl", "l.jsonl", "p.jsonl", patterns=["hr/"]
     )
     assert [one.private for one in found] == [True, False, True, False, True, False]
+    os.link(project / "hr/a.md", project / "other.txt")
+    (project / "above").symlink_to("hr")
+    found = items(project, "other.txt", "above/a.md", "*.txt", patterns=["hr/"])
+    assert [one.private for one in found] == [True, True]
     assert all(one.private for one in items(project, "b.md", "-", stdin="x\n", private=True))
 
 

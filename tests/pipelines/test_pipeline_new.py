@@ -1,5 +1,6 @@
 """`journeyman pipeline new`: a script that works at once, its tests, nothing overwritten."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from journeyman.cli.app import app
 from journeyman.errors import ArgumentError, HandedBack, PrivateRefused
-from journeyman.pipelines import Item, ask, claude, setting, step
+from journeyman.pipelines import Item, ask, claude, pipeline, setting, step
 from journeyman.pipelines.testing import answering
 
 BIN = Path(sys.executable).parent
@@ -119,6 +120,38 @@ async def test_a_test_is_answered_in_the_form_that_a_run_holds_answers_to():
         with pytest.raises(PrivateRefused):
             await claude("?", private=True)
         assert setting("labels", "none") == "none"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_test_is_told_where_a_run_would_refuse_what_is_private(turned):
+    with answering():
+        calls = [ask("ask_local_llama", "?", private=True), claude("?")]
+        done = await asyncio.gather(*(calls[::-1] if turned else calls), return_exceptions=True)
+        assert [type(one) for one in done].count(PrivateRefused) == 1
+        with pytest.raises(PrivateRefused):
+            await claude("?")
+    with answering() as asked:
+        assert (await ask("ask_local_llama", "?", private=True)).private
+        with pytest.raises(PrivateRefused):
+            await _judging("a")
+        assert len(asked) == 1
+
+
+async def test_each_item_of_a_test_is_as_private_as_it_is():
+    with answering(claude="Fine."):
+        with pytest.raises(PrivateRefused):
+            await _judge(Item(1, "x", text="x", private=True))
+        assert await _judge(Item(2, "y", text="y")) == "Fine."
+
+
+@step
+async def _judging(text):
+    return (await claude(text)).text
+
+
+@pipeline
+async def _judge(item):
+    return (await claude("?", texts=item.texts)).text
 
 
 async def test_answers_may_be_made_from_the_call():

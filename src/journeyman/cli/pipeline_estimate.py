@@ -39,11 +39,14 @@ def _lines(run: Run, found: Estimate) -> list[str]:
     lines = [f"{found.items} items{looked}; no model was asked"]
     lines += [f"{tool}: about {count} calls" for tool, count in sorted(found.local_calls.items())]
     if found.claude_calls:
-        how = "counted by the API" if found.counted else "a guess from the bytes"
+        how = "counted by the API" if found.counted else "in whole or part a guess from the bytes"
         read = f"{found.input_tokens:,} tokens to read ({how})"
         lines.append(f"Claude: about {found.claude_calls} calls, {read}")
         most = f"at most {found.most_usd:.4f} USD with the longest replies"
         lines.append(f"cost: {found.input_usd:.4f} USD to read, {most}")
+    if found.steps:
+        steps = ", ".join(found.steps)
+        lines.append(f"steps were not called, and what they ask is not in these figures: {steps}")
     if found.stands_in and found.local_calls:
         lines.append(f"Claude is not asked: {found.stands_in}")
     budget = run.options.budget_usd

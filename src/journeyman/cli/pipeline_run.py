@@ -210,6 +210,8 @@ def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, .
     found = run_until_ended(listing)
     for one in found.left_out[:_MOST_LEFT_OUT]:
         typer.echo(f"never read: {one.path}: {one.reason}", err=True)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
     if len(found.left_out) > _MOST_LEFT_OUT:
         typer.echo(f"never read: {len(found.left_out) - _MOST_LEFT_OUT} more", err=True)
     return found.items

@@ -12,7 +12,7 @@ from journeyman.inputs.documents.converter import Converter
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
 from journeyman.inputs.places import File, Tree, locate
-from journeyman.inputs.privacy import Privacy, private_patterns
+from journeyman.inputs.privacy import PrivateFiles
 from journeyman.inputs.reading import Reading, read_file
 from journeyman.inputs.sources import LeftOut, Material, Source
 from journeyman.inputs.trees import files_of
@@ -55,7 +55,7 @@ def read_references(
     found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
     matched = sum(len(files) or 1 for files in found)
     with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
-        private = Privacy(private_patterns(limits), roots, confidential)
+        private = PrivateFiles.of(limits, roots, confidential)
         gathering = _Gathering(roots, limits, private, converter, matched)
         for place, files in zip(places, found, strict=True):
             if isinstance(place, Tree):
@@ -71,7 +71,7 @@ def read_references(
 class _Gathering:
     roots: Roots
     limits: ReferencesConfig
-    private: Privacy
+    private: PrivateFiles
     converter: Converter
     matched: int
     sources: dict[tuple[Path, LineRange | None], Source] = field(default_factory=dict)

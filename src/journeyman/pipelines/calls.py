@@ -1,4 +1,8 @@
-"""What a pipeline's functions may call: `ask`, `claude`, `step` and `setting`."""
+"""What a pipeline's functions may call: `ask`, `claude`, `step` and `setting`.
+
+`ask` and `claude` are plain functions that return coroutines: what a call says of its privacy holds
+from the moment it is written down, before it or any other one beside it begins.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from journeyman.engine.values import Answer
-    from journeyman.pipelines.values import Reply
+    from journeyman.pipelines.values import Item, Reply
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -21,10 +25,13 @@ Result = TypeVar("Result")
 class Calls(Protocol):
     """Who makes the calls: a run, or a test of a pipeline."""
 
+    def for_item(self, item: Item) -> Calls:
+        """Who makes the calls of a pipeline that is called with an item."""
+
     def setting(self, name: str, default: str) -> str:
         """What the run was given by `--set NAME=VALUE`."""
 
-    async def ask(
+    def ask(
         self,
         tool: str,
         prompt: str,
@@ -37,10 +44,10 @@ class Calls(Protocol):
         labels: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
         private: bool = False,
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         """Delegate one piece of work to local models."""
 
-    async def claude(
+    def claude(
         self,
         prompt: str,
         *,
@@ -52,7 +59,7 @@ class Calls(Protocol):
         max_tokens: int | None = None,
         instead: str | None = None,
         private: bool = False,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Ask Claude with the user's own key."""
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -73,7 +80,7 @@ def _calls(name: str) -> Calls:
     return calls
 
 
-async def ask(
+def ask(
     tool: str,
     prompt: str,
     *,
@@ -85,7 +92,7 @@ async def ask(
     labels: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
     private: bool = False,
-) -> Answer:
+) -> Coroutine[Any, Any, Answer]:
     """Delegate one piece of work to local models and return its checked answer.
 
     Args:
@@ -98,7 +105,7 @@ async def ask(
         max_tokens: the longest answer in tokens.
         labels: the answer is one of these; `Answer.confidence` says how sure the model was.
         schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
-        private: it never goes to a backend with `trust = "cloud"`.
+        private: it goes to local models only, and so does all that this item asks from now on.
 
     Raises:
         HandedBack: no model gave an answer that passes the checks.
@@ -106,7 +113,7 @@ async def ask(
         ArgumentError: there is no such tool, or its arguments are wrong; ends the run.
         ConfigError: a model's backend is not configured; ends the run.
     """
-    return await _calls("ask").ask(
+    return _calls("ask").ask(
         tool,
         prompt,
         files=files,
@@ -120,7 +127,7 @@ async def ask(
     )
 
 
-async def claude(
+def claude(
     prompt: str,
     *,
     model: str | None = None,
@@ -131,7 +138,7 @@ async def claude(
     max_tokens: int | None = None,
     instead: str | None = None,
     private: bool = False,
-) -> Reply:
+) -> Coroutine[Any, Any, Reply]:
     """Ask Claude by the API, with the key in `ANTHROPIC_API_KEY`.
 
     Args:
@@ -144,7 +151,7 @@ async def claude(
         max_tokens: the longest reply in tokens.
         instead: the tool whose local model answers where there is no key, or by `--no-claude`;
             `Reply.stood_in` then says so.
-        private: it never goes to Claude.
+        private: it never goes to Claude, nor does what this item asks from now on.
 
     Raises:
         PrivateRefused: something private would be sent; nothing is, and the run ends.
@@ -153,7 +160,7 @@ async def claude(
         ConfigError: what stands in the key's place must not be used; ends the run.
         BackendError: the API failed for good.
     """
-    return await _calls("claude").claude(
+    return _calls("claude").claude(
         prompt,
         model=model,
         system=system,

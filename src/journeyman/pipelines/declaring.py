@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, overload
 
 from journeyman.errors import ArgumentError
+from journeyman.pipelines.calls import CONTEXT
 from journeyman.pipelines.values import Item, Row
 
 Each = Callable[[Item], Coroutine[Any, Any, Any]]
@@ -42,8 +43,15 @@ class Pipeline:
         return function
 
     async def __call__(self, item: Item) -> Any:
-        """Do one item; for tests of a pipeline."""
-        return await self.each(item)
+        """Do one item, as private as it is; for tests of a pipeline, or from another one."""
+        calls = CONTEXT.get(None)
+        if calls is None:
+            return await self.each(item)
+        token = CONTEXT.set(calls.for_item(item))
+        try:
+            return await self.each(item)
+        finally:
+            CONTEXT.reset(token)
 
 
 @overload

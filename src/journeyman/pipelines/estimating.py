@@ -1,16 +1,22 @@
 """What a run would ask and cost, found out by walking through it without asking a model.
 
 The pipeline's functions are called with some of the items. Each call is noted and answered with
-something of the right form. The tokens of what would go to Claude are counted by the API itself
-where there is a key, which costs nothing; without one they are guessed from the bytes.
+something of the right form. A step is not called: what it returns is made up by its annotation.
+
+The tokens of what would go to Claude are counted by the API itself where there is a key, which
+costs nothing. They are guessed from the bytes where there is none, and wherever the API must not
+see them: of an item that is private, or that could become so by what a dry run cannot know: a step,
+or a file that is not there yet.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import TypeAdapter
 
 from journeyman.engine.tools import find_tool
 from journeyman.engine.values import UNSURE, Answer, Figures, Session
@@ -20,10 +26,13 @@ from journeyman.pipelines.claude_api.prices import Tokens, cost_of, worst_case
 from journeyman.pipelines.durable.calling import claude_data
 from journeyman.pipelines.durable.claude_side import ClaudeSide, request_of
 from journeyman.pipelines.finding import find_pipeline
+from journeyman.pipelines.privacy import Branch, ItemPrivacy, check_for_claude
+from journeyman.pipelines.private_files import private_reference
+from journeyman.pipelines.store.runs import Runs
 from journeyman.pipelines.values import Reply, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from journeyman.config.models import Config
     from journeyman.pipelines.claude_api.request import ClaudeRequest
@@ -51,7 +60,9 @@ class Estimate:
         input_tokens: what they would read.
         input_usd: what reading that costs.
         most_usd: the same with the longest replies.
-        counted: the tokens were counted by the API; else they are a guess by the bytes.
+        counted: all tokens were counted by the API; else they are a guess by the bytes, in whole
+            or in part.
+        steps: the steps that were not called; what they ask is not in the figures.
         stands_in: why a local model would answer instead of Claude; empty if none would.
         problems: what could not be walked through.
     """
@@ -65,6 +76,7 @@ class Estimate:
     most_usd: float = 0.0
     counted: bool = False
     stands_in: str = ""
+    steps: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -73,12 +85,13 @@ class _Noted:
     """What was asked so far."""
 
     local: Counter[str] = field(default_factory=Counter)
-    claude: list[ClaudeRequest] = field(default_factory=list)
+    claude: list[tuple[ClaudeRequest, _Calls]] = field(default_factory=list)
+    steps: dict[str, None] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
 
 
 async def estimate(config: Config, database: Database, run: Run, items: Sequence[Item]) -> Estimate:
-    """Walk through a run without asking a model.
+    """Walk through a run without asking a model, and without calling a step.
 
     Raises:
         ArgumentError: the pipeline does not load.
@@ -89,27 +102,33 @@ async def estimate(config: Config, database: Database, run: Run, items: Sequence
     try:
         shut = claude.why_shut(run)
         pipeline = find_pipeline(run.pipeline)
+        walk = _Walk(config, run, shut, Runs(database).private_outs())
         sample = items[:SAMPLE]
         each, end = _Noted(), _Noted()
         rows = [Row(one.number, one.name, private=one.private) for one in items]
+        private, unknown = False, len(sample) < len(items)
         for place, item in enumerate(sample):
-            calls = _Calls(config, run, pipeline.name, each, shut, private=item.private)
-            value = await _walk(calls, pipeline.each, item)
-            rows[place] = Row(item.number, item.name, value=value, private=item.private)
+            calls = _Calls(walk, pipeline.name, each)
+            if item.private or await walk.find_private(item.files):
+                calls.privacy.mark()
+            value = await _called(calls, pipeline.each, item)
+            private, unknown = private or calls.private, unknown or calls.unknown
+            rows[place] = Row(item.number, item.name, value=value, private=calls.private)
         if (finish := pipeline.end) is not None:
             rows[len(sample) :] = [
-                Row(one.number, one.name, value=rows[place % len(sample)].value)
-                for place, one in enumerate(items[len(sample) :])
+                replace(one, value=rows[place % len(sample)].value)
+                for place, one in enumerate(rows[len(sample) :])
             ]
-            private = any(one.private for one in items)
-            calls = _Calls(config, run, finish.__name__, end, shut, private=private)
-            await _walk(calls, finish, rows)
+            calls = _Calls(walk, finish.__name__, end, unknown=unknown)
+            if private or any(one.private for one in rows):
+                calls.privacy.mark()
+            await _called(calls, finish, rows)
         return await _sum(claude, run, len(items), len(sample), each, end, shut)
     finally:
         await claude.close()
 
 
-async def _walk(calls: _Calls, function: Callable[[Any], Awaitable[Any]], given: Any) -> Any:
+async def _called(calls: _Calls, function: Callable[[Any], Awaitable[Any]], given: Any) -> Any:
     token = CONTEXT.set(calls)
     try:
         return await function(given)
@@ -127,14 +146,19 @@ async def _sum(
 ) -> Estimate:
     share = items / looked_at
     local = Counter({tool: round(count * share) for tool, count in each.local.items()})
-    read, read_usd, most_usd = 0.0, 0.0, 0.0
+    read, read_usd, most_usd, counted = 0.0, 0.0, 0.0, not shut
     for noted, times in ((each, share), (end, 1.0)):
-        tokens, usd, most = await _cost(claude, noted.claude, batch=run.options.batch, shut=shut)
-        read, read_usd, most_usd = (
-            read + tokens * times,
-            read_usd + usd * times,
-            most_usd + most * times,
-        )
+        # Only now, since what comes after a call can make its item private too.
+        may_count = [one for one, calls in noted.claude if not shut and calls.may_be_counted]
+        guessed = [one for one, calls in noted.claude if shut or not calls.may_be_counted]
+        counted = counted and not guessed
+        for tokens, usd, most in (
+            await _counted(claude, may_count, batch=run.options.batch),
+            _guessed(guessed, batch=run.options.batch),
+        ):
+            read += tokens * times
+            read_usd += usd * times
+            most_usd += most * times
     return Estimate(
         items=items,
         looked_at=looked_at,
@@ -143,21 +167,25 @@ async def _sum(
         input_tokens=round(read),
         input_usd=read_usd,
         most_usd=most_usd,
-        counted=not shut,
+        counted=counted,
         stands_in=shut if not (each.claude or end.claude) else "",
+        steps=tuple(each.steps | end.steps),
         problems=tuple(each.problems | end.problems),
     )
 
 
-async def _cost(
-    claude: ClaudeSide, requests: Sequence[ClaudeRequest], *, batch: bool, shut: str
+async def _counted(
+    claude: ClaudeSide, requests: Sequence[ClaudeRequest], *, batch: bool
 ) -> tuple[int, float, float]:
-    """Tokens to read, what they cost, and the most with the replies."""
+    """Tokens to read as the API counts them, what they cost, and the most with the replies."""
     if not requests:
         return 0, 0.0, 0.0
-    if not shut:
-        found = await claude.gate.estimate(requests, batch=batch)
-        return found.input_tokens, found.input_usd, found.most_usd
+    found = await claude.gate.estimate(requests, batch=batch)
+    return found.input_tokens, found.input_usd, found.most_usd
+
+
+def _guessed(requests: Sequence[ClaudeRequest], *, batch: bool) -> tuple[int, float, float]:
+    """The same by the bytes; nothing is sent."""
     tokens, usd, most = 0, 0.0, 0.0
     for one in requests:
         guess = one.bytes // _BYTES_PER_TOKEN
@@ -168,39 +196,94 @@ async def _cost(
     return tokens, usd, most
 
 
-@dataclass(slots=True)
-class _Calls:
-    """Notes each call and answers it with something of the right form."""
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What all calls of an estimate have in common."""
 
     config: Config
     run: Run
+    shut: str
+    private_outs: Sequence[str]
+
+    @property
+    def session(self) -> Session:
+        options = self.run.options
+        roots = tuple(Path(root) for root in options.roots)
+        return Session(Path(options.project), roots, "pipeline")
+
+    async def find_private(self, files: Sequence[str]) -> str | None:
+        return await private_reference(files, self.session, self.config, self.private_outs)
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Notes each call of one item and answers it with something of the right form."""
+
+    walk: _Walk
     name: str
     noted: _Noted
-    shut: str
-    private: bool
+    unknown: bool = False
+    """Whether something that a dry run does not do could make it private."""
+    privacy: ItemPrivacy = field(default_factory=ItemPrivacy)
+    branch: Branch = field(default_factory=Branch)
+
+    @property
+    def private(self) -> bool:
+        return self.privacy.private
+
+    @property
+    def may_be_counted(self) -> bool:
+        """Whether the API may see what this item asks."""
+        return not (self.private or self.unknown)
+
+    def for_item(self, item: Item) -> _Calls:
+        if item.private:
+            self.privacy.mark()
+        return self
 
     def setting(self, name: str, default: str) -> str:
-        return self.run.options.settings.get(name, default)
+        return self.walk.run.options.settings.get(name, default)
 
-    async def ask(
+    def ask(
         self,
         tool: str,
         prompt: str,
         *,
+        files: Sequence[str] = (),
         labels: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
+        private: bool = False,
         **_: Any,
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         del prompt
-        found = find_tool(tool, Path(self.run.options.project), self.config)
-        self.noted.local[tool] += 1
-        if labels or found.config.labels:
-            return Answer(UNSURE, tool, Figures(), unsure=True, confidence=0.0, checks=("label",))
-        if schema is not None:
-            return Answer("{}", tool, Figures(), value=example(schema), checks=("json",))
-        return Answer("word " * _WORDS, tool, Figures())
+        if private:
+            self.privacy.mark()
+        return self._ask(tool, files, labels, schema)
 
-    async def claude(
+    async def _ask(
+        self,
+        tool: str,
+        files: Sequence[str],
+        labels: Sequence[str],
+        schema: Mapping[str, Any] | None,
+    ) -> Answer:
+        found = find_tool(tool, Path(self.walk.run.options.project), self.walk.config)
+        await self._look_at(files)
+        self.noted.local[tool] += 1
+        answer = Answer("word " * _WORDS, tool, Figures(), private=self.private)
+        if labels or found.config.labels:
+            return replace(answer, text=UNSURE, unsure=True, confidence=0.0, checks=("label",))
+        if schema is not None:
+            return replace(answer, text="{}", value=example(schema), checks=("json",))
+        return answer
+
+    async def _look_at(self, files: Sequence[str]) -> None:
+        found = await self.privacy.look(self.walk.find_private(files))
+        if found:
+            self.privacy.mark()
+        self.unknown = self.unknown or found is None
+
+    def claude(
         self,
         prompt: str,
         *,
@@ -212,16 +295,11 @@ class _Calls:
         max_tokens: int | None = None,
         instead: str | None = None,
         private: bool = False,
-    ) -> Reply:
-        if self.shut and instead:
-            self.noted.local[instead] += 1
-            return Reply("word " * _WORDS, instead, stood_in=True, note=self.shut)
-        if private or self.private:
-            raise JourneymanError(f"step {self.name!r} would be refused: it is private")
-        if not self.run.options.uses_claude:
-            raise ClaudeAbsent(f"step {self.name!r} would not be answered: {self.shut}")
+    ) -> Coroutine[Any, Any, Reply]:
+        if private:
+            self.privacy.mark()
         data = claude_data(
-            self.config.claude_api,
+            self.walk.config.claude_api,
             step=self.name,
             prompt=prompt,
             model=model,
@@ -231,13 +309,40 @@ class _Calls:
             texts=texts,
             max_tokens=max_tokens,
         )
-        session = Session(Path(self.run.options.project), name="pipeline")
-        request = await request_of(data, session, self.config)
-        self.noted.claude.append(request)
+        return self._claude(data, instead)
+
+    async def _claude(self, data: dict[str, Any], instead: str | None) -> Reply:
+        shut = self.walk.shut
+        await self._look_at(data["files"])
+        if shut and instead:
+            self.noted.local[instead] += 1
+            return Reply("word " * _WORDS, instead, stood_in=True, note=shut)
+        with self.privacy.waiting(self.branch):
+            await self.privacy.settled()
+        check_for_claude(self.name, private=self.private)
+        if not self.walk.run.options.uses_claude:
+            raise ClaudeAbsent(f"step {self.name!r} would not be answered: {shut}")
+        request = await request_of(data, self.walk.session, self.walk.config)
+        self.noted.claude.append((request, self))
         return Reply("word " * _WORDS, request.model)
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        return await function(*arguments)
+        del arguments
+        self.noted.steps[function.__name__] = None
+        self.unknown = True
+        return returned_by(function)
+
+
+def returned_by(function: Callable[..., Any]) -> Any:
+    """Make up what a step returns, by its annotation: a text where that says nothing."""
+    try:
+        kind = get_type_hints(function).get("return", Any)
+        if kind in {Any, object}:
+            return "word " * _WORDS
+        schema = TypeAdapter(kind).json_schema()
+    except Exception:  # noqa: BLE001 - whatever the user's own annotation raises
+        return "word " * _WORDS
+    return "word " * _WORDS if schema.get("type") == "string" else example(schema)
 
 
 def example(schema: Mapping[str, Any], depth: int = 0) -> Any:
@@ -248,6 +353,8 @@ def example(schema: Mapping[str, Any], depth: int = 0) -> Any:
         return schema["enum"][0]
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
+    if choices := [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]:
+        return example(choices[0], depth + 1)
     if kind == "object" or "properties" in schema:
         properties = schema.get("properties", {})
         return {name: example(one, depth + 1) for name, one in properties.items()}

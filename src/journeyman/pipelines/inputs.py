@@ -14,10 +14,10 @@ from journeyman.inputs.git.changed import changed_files, is_range
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
 from journeyman.inputs.places import File, Tree, locate
-from journeyman.inputs.privacy import is_private, private_patterns
+from journeyman.inputs.privacy import PrivateFiles
 from journeyman.inputs.sources import LeftOut
 from journeyman.inputs.trees import files_of
-from journeyman.pipelines.lines import is_jsonl, json_items, lines_of, text_items
+from journeyman.pipelines.lines import is_jsonl, json_items, lines_of, note_on, text_items
 from journeyman.pipelines.raw import text_of, text_of_stdin
 from journeyman.pipelines.values import Item
 
@@ -28,19 +28,21 @@ if TYPE_CHECKING:
 
     from journeyman.config.models import Config
     from journeyman.engine.values import Session
-    from journeyman.inputs.patterns import PatternList
     from journeyman.inputs.roots import Roots
+    from journeyman.pipelines.lines import Line
 
 STDIN = "-"
+_STDIN_NAME = "standard input"
 _JSONL = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run's items, and the files in its folders and globs that are never read."""
+    """A run's items, the files in its folders and globs that are never read; notes."""
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...] = ()
 
 
 async def items_of(
@@ -85,24 +87,25 @@ async def find_items(
     given = await text_of_stdin(stdin) if STDIN in inputs else ""
     limits = config.references
     roots = roots_of(session, config)
-    gathering = _Gathering(roots, private_patterns(limits), limits.max_file_bytes, private)
+    gathering = _Gathering(roots, PrivateFiles.of(limits, roots), limits.max_file_bytes, private)
     await asyncio.to_thread(gathering.add_all, inputs, given)
     if not gathering.items:
         raise ArgumentError(f"there is no item in {', '.join(inputs)}")
     numbered = enumerate(gathering.items, 1)
     items = tuple(dataclasses.replace(item, number=number) for number, item in numbered)
-    return Found(items, tuple(gathering.left_out.values()))
+    return Found(items, tuple(gathering.left_out.values()), tuple(gathering.notes))
 
 
 @dataclass(slots=True)
 class _Gathering:
     roots: Roots
-    patterns: PatternList
+    private_files: PrivateFiles
     most_bytes: int
     private: bool
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def add_all(self, inputs: Iterable[str], given: str) -> None:
         for one in inputs:
@@ -116,9 +119,9 @@ class _Gathering:
     def _add_lines(self, given: str) -> None:
         lines = lines_of(given)
         if is_jsonl(lines):
-            self._add_json(json_items(lines, "standard input", private=self.private))
+            self._add_json(lines, _STDIN_NAME, private=self.private)
         else:
-            self.items += text_items(lines, private=self.private)
+            self.items += text_items(lines, _STDIN_NAME, private=self.private)
 
     def _add_git(self, reference: str) -> None:
         if not is_range(reference):
@@ -170,11 +173,12 @@ class _Gathering:
                 one for one in lines if file.lines.first <= one[0] and (not last or one[0] <= last)
             ]
         private = self._is_private(self.roots.project / file.path, file.real)
-        self._add_json(json_items(lines, file.path, private=private), file.path)
+        self._add_json(lines, file.path, private=private)
 
-    def _add_json(self, items: Iterable[Item], where: str = "standard input") -> None:
+    def _add_json(self, lines: Iterable[Line], where: str, *, private: bool) -> None:
         """Add items of JSONL; the paths among them are looked up as any other input is."""
-        for item in items:
+        unknown: dict[str, int] = {}
+        for item in json_items(lines, where, private=private, unknown=unknown):
             if item.path is None:
                 self.items.append(item)
                 continue
@@ -189,11 +193,12 @@ class _Gathering:
                     f"{at}: its path {item.path!r} is no single file",
                     hint="name folders and globs on the command line",
                 )
-            private = item.private or self._is_private(self.roots.project / place.path, place.real)
-            self.items.append(dataclasses.replace(item, path=_reference(place), private=private))
+            own = item.private or self._is_private(self.roots.project / place.path, place.real)
+            self.items.append(dataclasses.replace(item, path=_reference(place), private=own))
+        self.notes += filter(None, [note_on(unknown, where)])
 
     def _is_private(self, *paths: Path) -> bool:
-        return self.private or is_private(self.patterns, self.roots, *paths)
+        return self.private or self.private_files.covers(*paths)
 
 
 def _name(file: File) -> str:

@@ -6,6 +6,9 @@ import json
 import os
 import stat
 import sys
+from contextlib import suppress
+from glob import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journeyman.errors import ArgumentError, PipelineError
@@ -13,8 +16,7 @@ from journeyman.files import replace_file, replace_keeping
 from journeyman.remote.coding import encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from journeyman.inputs.privacy import FileId
     from journeyman.pipelines.values import Row
 
 
@@ -105,17 +107,19 @@ class Results:
                 return
             self._put(following)
 
-    def finish(self, value: Any) -> None:
+    def finish(self, value: Any, *, private: bool = False) -> None:
         """Put what came of the whole run beside the rows, whole or not at all.
 
         A text goes to `OUT.report.md`, anything else to `OUT.report.json`; on standard output it
-        follows the rows as `{"report": …}`. What stood there before is kept as `.bak`.
+        follows the rows as `{"report": …}`, marked private if a row is. What stood there before is
+        kept as `.bak`.
 
         Raises:
             PipelineError: it cannot be written.
         """
         if self._path is None or not self._is_a_file():
-            self._append(json.dumps({"report": value}, ensure_ascii=False))
+            mark = {"private": True} if private else {}
+            self._append(json.dumps({"report": value, **mark}, ensure_ascii=False))
             return
         place = report_place(self._path, value)
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
@@ -222,6 +226,18 @@ def report_place(out: Path, value: Any) -> Path:
     """Where what came of the whole run goes: beside the rows."""
     base = out.name.removesuffix(".jsonl")
     return out.with_name(f"{base}.report.{'md' if isinstance(value, str) else 'json'}")
+
+
+def outputs_of(out: str) -> set[FileId]:
+    """The files of a run's results and reports, older ones included, by device and inode."""
+    place = Path(out)
+    base = escape(place.name.removesuffix(".jsonl"))
+    found = set()
+    for path in (place, *place.parent.glob(f"{base}.report.*")):
+        with suppress(OSError):
+            there = path.stat()
+            found.add((there.st_dev, there.st_ino))
+    return found
 
 
 def _unwritable(path: Path | None, error: OSError) -> PipelineError:

@@ -127,7 +127,7 @@ def _write_again(database: Database, run: Run, hear: Callable[[Standing], None])
         for row in runs.rows(run.id):
             results.write(row)
         if run.value is not None:
-            results.finish(run.value)
+            results.finish(run.value, private=runs.became_private(run.id, 0))
     finally:
         results.close()
     spent = Purse(database.engine).spent(run.id).spent_usd
@@ -205,7 +205,7 @@ async def _mend(here: Working, watch: _Watch, standing: Standing) -> None:
 def _finish(here: Working, watch: _Watch, run: Run) -> None:
     _collect(here, watch)
     if run.value is not None:
-        watch.results.finish(run.value)
+        watch.results.finish(run.value, private=here.runs.became_private(run.id, 0))
 
 
 def _collect(here: Working, watch: _Watch) -> None:

@@ -6,23 +6,27 @@
         assert asked[0].texts == {"item": "…"}
 
 The answers are held to the form that the call asks for, as in a run: one of its labels, or JSON by
-its schema; and nothing private goes to Claude.
+its schema. Nothing private goes to Claude: neither an item that is private, nor what a call says is
+so, nor what the same item asks after that. Each call of a pipeline begins a new item.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.values import Answer, Figures
-from journeyman.errors import HandedBack, PrivateRefused
+from journeyman.errors import HandedBack
 from journeyman.pipelines.calls import CONTEXT
+from journeyman.pipelines.privacy import Branch, ItemPrivacy, check_for_claude
 from journeyman.pipelines.values import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+
+    from journeyman.pipelines.values import Item
 
 MODEL = "test/model"
 
@@ -62,7 +66,7 @@ def answering(
         The calls that were made, in order.
     """
     asked: list[Asked] = []
-    made = _Made(ask, claude, confidence, settings or {}, private, asked)
+    made = _Made(ask, claude, confidence, settings or {}, asked, ItemPrivacy(private=private))
     token = CONTEXT.set(made)
     try:
         yield asked
@@ -78,13 +82,18 @@ class _Made:
     remote: object
     confidence: float | None
     settings: Mapping[str, str]
-    private: bool
     asked: list[Asked]
+    privacy: ItemPrivacy
+    branch: Branch = field(default_factory=Branch)
+
+    def for_item(self, item: Item) -> _Made:
+        private = self.privacy.private or item.private
+        return replace(self, privacy=ItemPrivacy(private=private), branch=Branch())
 
     def setting(self, name: str, default: str) -> str:
         return self.settings.get(name, default)
 
-    async def ask(
+    def ask(
         self,
         tool: str,
         prompt: str,
@@ -93,12 +102,19 @@ class _Made:
         texts: Mapping[str, str] | None = None,
         labels: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
+        private: bool = False,
         **_: object,
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
+        if private:
+            self.privacy.mark()
         call = Asked(prompt, tool, tuple(files), dict(texts or {}), tuple(labels), schema)
-        return self._answer(call, self._said(call, self.local))
+        return self._ask(call)
 
-    async def claude(
+    async def _ask(self, call: Asked) -> Answer:
+        answer = self._answer(call, self._said(call, self.local))
+        return replace(answer, private=self.privacy.private)
+
+    def claude(
         self,
         prompt: str,
         *,
@@ -106,16 +122,26 @@ class _Made:
         texts: Mapping[str, str] | None = None,
         private: bool = False,
         **_: object,
-    ) -> Reply:
-        if private or self.private:
-            raise PrivateRefused("what is private does not go to Claude")
-        call = Asked(prompt, files=tuple(files), texts=dict(texts or {}))
+    ) -> Coroutine[Any, Any, Reply]:
+        if private:
+            self.privacy.mark()
+        return self._claude(Asked(prompt, files=tuple(files), texts=dict(texts or {})))
+
+    async def _claude(self, call: Asked) -> Reply:
+        with self.privacy.waiting(self.branch):
+            await self.privacy.settled()
+        check_for_claude("claude", private=self.privacy.private)
         said = self._said(call, self.remote)
         return said if isinstance(said, Reply) else Reply(str(said), MODEL)
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         given = json.loads(json.dumps(arguments))
-        return json.loads(json.dumps(await function(*given)))
+        with self.privacy.waiting(self.branch), self.privacy.step(str(id(given))) as branch:
+            token = CONTEXT.set(replace(self, branch=branch))
+            try:
+                return json.loads(json.dumps(await function(*given)))
+            finally:
+                CONTEXT.reset(token)
 
     def _said(self, call: Asked, answer: object) -> object:
         self.asked.append(call)

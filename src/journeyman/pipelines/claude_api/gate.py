@@ -20,6 +20,7 @@ from journeyman.errors import (
     JourneymanError,
     LedgerError,
     ModelUnknown,
+    PrivateRefused,
 )
 from journeyman.ledger import Entry
 from journeyman.pipelines.claude_api.batches import Batches, NotSent, Timing
@@ -45,7 +46,7 @@ from journeyman.pipelines.claude_api.prices import (
 from journeyman.pipelines.claude_api.request import ClaudeAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import sqlalchemy as sa
     from anthropic.types import Message
@@ -58,6 +59,7 @@ SESSION = "pipeline"
 """What the ledger calls the session of a pipeline's call to Claude."""
 _MARGIN_SHARE = 50
 _MARGIN_TOKENS = 100
+_REFUSED = (BudgetReached, ConfigError, PrivateRefused)
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,10 @@ class Estimate:
     most_usd: float
 
 
+async def _allowed() -> None:
+    """Whoever asks has nothing against it."""
+
+
 @dataclass(slots=True)
 class _Asking:
     """One call on its way."""
@@ -81,6 +87,7 @@ class _Asking:
     budget: int | None
     batch: bool
     started: float
+    check: Callable[[], Awaitable[None]] = _allowed
     send: int = 0
     nanos: int = 0
     tokens: Tokens | None = None
@@ -124,11 +131,14 @@ class ClaudeGate:
         *,
         budget_usd: float | None = None,
         batch: bool = False,
+        check: Callable[[], Awaitable[None]] = _allowed,
     ) -> ClaudeAnswer:
         """Ask Claude once for each `call_id`, whatever happens to the process.
 
         A call that was settled is answered from the database; one that waits in a batch is waited
         for; one whose end nobody saw is sent again, and its first worst case counts as lost.
+        `check` is called before each request that holds something of the call; what it raises ends
+        the call, and nothing is sent.
 
         Raises:
             BudgetReached: the call could pass the budget; it was not sent.
@@ -138,10 +148,11 @@ class ClaudeGate:
         """
         budget = None if budget_usd is None else budget_in_nanos(budget_usd)
         call = Call(run_id, call_id, step)
-        asking = _Asking(call, request, budget, batch, time.monotonic())
+        asking = _Asking(call, request, budget, batch, time.monotonic(), check)
         known = await asyncio.to_thread(self._purse.find, call_id)
         if known is None:
             async with self._at_once:  # counting is a request too
+                await check()
                 worst = await self._worst(request, counted=budget is not None, batch=batch)
             known = await self._reserved(asking, in_nanos(worst))
         if known.answer:
@@ -249,6 +260,7 @@ class ClaudeGate:
 
         sending = Sending(again)
         try:
+            await asking.check()
             with watched(sending):
                 return await self._client.ask(asking.request)
         except BaseException:
@@ -260,6 +272,7 @@ class ClaudeGate:
         call, request = asking.call, asking.request
         try:
             if not batch_id:
+                await self._check_unsent(asking)
                 batch_id = await self._batches.submit(
                     call.run_id, call.call_id, request, asking.budget
                 )
@@ -271,6 +284,12 @@ class ClaudeGate:
         except JourneymanError as error:
             await self._without_result(asking, batch_id, error)
             raise
+
+    async def _check_unsent(self, asking: _Asking) -> None:
+        try:
+            await asking.check()
+        except JourneymanError as error:
+            raise NotSent(error, charged=False) from error
 
     async def _without_result(self, asking: _Asking, batch_id: str, error: JourneymanError) -> None:
         """Settle what a batch has no answer to; while it cannot be asked the call still waits."""
@@ -335,4 +354,4 @@ class ClaudeGate:
 def _outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    return "refused" if isinstance(error, BudgetReached | ConfigError) else "failed"
+    return "refused" if isinstance(error, _REFUSED) else "failed"

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from journeyman.engine.candidates import patterns_of
 from journeyman.engine.values import Answer, HandBack, Job
-from journeyman.errors import BudgetReached, ClaudeAbsent, ConfigError, PrivateRefused
+from journeyman.errors import (
+    BudgetReached,
+    ClaudeAbsent,
+    ConfigError,
+    PrivateRefused,
+    RunsUnavailable,
+)
 from journeyman.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
     backend_queue,
     make_again,
     result_of_call,
+    was_made,
 )
+from journeyman.pipelines.privacy import Branch, check_for_claude, may_leave
 from journeyman.pipelines.values import Reply
 from journeyman.remote.coding import decode, encode
 from journeyman.remote.messages import error_of, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from journeyman.config.pipelines import ClaudeApiConfig
     from journeyman.pipelines.durable.stage import Stage
+    from journeyman.pipelines.privacy import ItemPrivacy
     from journeyman.pipelines.store.values import Run
+    from journeyman.pipelines.values import Item
 
+_Found = TypeVar("_Found")
 _DIGEST_LENGTH = 16
 
 
@@ -49,31 +62,52 @@ class DurableCalls:
         run: the run.
         number: the item's number; 0 for the end.
         step: what messages call it: the name of the pipeline's function.
-        private: nothing of it goes to a cloud model; so it is once an answer was made of
-            something private.
+        privacy: whether the item is private; nothing of it goes to a cloud model then.
         within: the kept step that makes the calls; its calls are told from others like them.
+        branch: that step as others of the item see it.
     """
 
     def __init__(
-        self, stage: Stage, run: Run, number: int, step: str, *, private: bool, within: str = ""
+        self,
+        stage: Stage,
+        run: Run,
+        number: int,
+        step: str,
+        *,
+        privacy: ItemPrivacy,
+        within: str = "",
+        branch: Branch | None = None,
     ) -> None:
         self._stage = stage
         self._run = run
         self._number = number
         self._step = step
-        self.private = private
+        self._privacy = privacy
+        self._branch = branch or Branch()
         self._within = within
+        self._stepping = asyncio.Lock()
         self._made: Counter[str] = Counter()
         self.models: list[str] = []
         self.cost_usd = 0.0
         self.ended: BaseException | None = None
         """Why the run ends here, whatever the pipeline's function makes of it."""
 
+    @property
+    def private(self) -> bool:
+        """Whether the item is private by now."""
+        return self._privacy.private
+
+    def for_item(self, item: Item) -> DurableCalls:
+        """Make the calls of a pipeline that is called with an item; it is one with this one."""
+        if item.private:
+            self._privacy.mark()
+        return self
+
     def setting(self, name: str, default: str) -> str:
         """What the run was given by `--set NAME=VALUE`."""
         return self._run.options.settings.get(name, default)
 
-    async def ask(
+    def ask(
         self,
         tool: str,
         prompt: str,
@@ -86,8 +120,10 @@ class DurableCalls:
         labels: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
         private: bool = False,
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         """Delegate one piece of work to local models."""
+        if private:
+            self._privacy.mark()
         found = self._stage.find_tool(tool, self._run)
         job = Job(
             tool=tool,
@@ -98,22 +134,52 @@ class DurableCalls:
             kind="batch",
             labels=tuple(labels),
             schema=schema,
-            private=private or self.private,
         )
-        outcome = await self._ask_in_order(job, (model,) if model else tuple(found.config.models))
+        return self._ask(job, (model,) if model else tuple(found.config.models))
+
+    async def _ask(self, job: Job, wanted: Sequence[str]) -> Answer:
+        await self._look_at(job.files)
+        patterns = patterns_of(wanted, self._stage.backends)
+        if may_leave(self._stage.config, patterns):
+            with self._privacy.waiting(self._branch):
+                await self._privacy.settled()
+        outcome = await self._ask_in_order(job, patterns)
         if isinstance(outcome, Answer):
             self.models.append(outcome.model)
-            self.private = self.private or outcome.private
+            if outcome.private and not self.private:  # its files changed since they were looked at
+                self._privacy.mark()
+                await self._keep_privacy()
             return outcome
         raise outcome.error
 
-    async def _ask_in_order(self, job: Job, wanted: Sequence[str]) -> Answer | HandBack:
+    async def _look_at(self, files: Sequence[str]) -> None:
+        """Find out whether a call's files are private before anything is asked of them."""
+        if files and not self.private:
+            finding = self._stage.find_private(files, self._run)
+            if await self._privacy.look(self._guarded(finding)):
+                self._privacy.mark()
+        await self._keep_privacy()
+
+    async def _keep_privacy(self) -> None:
+        await self._guarded(self._privacy.keep())
+
+    async def _guarded(self, doing: Awaitable[_Found]) -> _Found:
+        """Do something with the runs' database; if it is away the item goes on later."""
+        try:
+            return await doing
+        except RunsUnavailable as lost:
+            self.ended = lost
+            raise
+        except SQLAlchemyError as lost:
+            self.ended = self._stage.runs.unusable(lost)
+            raise self.ended from lost
+
+    async def _ask_in_order(self, job: Job, patterns: Sequence[str]) -> Answer | HandBack:
         """Ask one backend after another, each by its own queue, so that its limit holds."""
-        patterns = patterns_of(wanted, self._stage.backends)
         failed: HandBack | None = None
         for backend in dict.fromkeys(one.partition("/")[0] for one in patterns):
             own = tuple(one for one in patterns if one.partition("/")[0] == backend)
-            request = {"ask": encode(replace(job, models=own))}
+            request = {"ask": encode(replace(job, models=own, private=self.private))}
             result = await self._result(backend_queue(backend), request)
             outcome = outcome_of(result)
             tries = failed.tries if failed else ()
@@ -124,7 +190,7 @@ class DurableCalls:
             raise ConfigError(f"{job.tool}: no backend is configured", hint="`journeyman setup`")
         return failed
 
-    async def claude(
+    def claude(
         self,
         prompt: str,
         *,
@@ -136,30 +202,16 @@ class DurableCalls:
         max_tokens: int | None = None,
         instead: str | None = None,
         private: bool = False,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Ask Claude with the user's own key, or the local model that stands in."""
+        if private:
+            self._privacy.mark()
         absent = self._stage.why_no_claude(self._run)
         if absent and instead:
             before = {"instructions": system, "shared": shared}
             material = {name: text for name, text in before.items() if text} | dict(texts or {})
-            answer = await self.ask(
-                instead, prompt, files=files, texts=material, max_tokens=max_tokens, private=private
-            )
-            await self._stage.tell_once(
-                self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
-            )
-            return Reply(answer.text, answer.model, stood_in=True, note=absent)
-        if private or self.private:
-            self.ended = PrivateRefused(
-                f"step {self._step!r} of the pipeline: what is private does not go to Claude",
-                hint="use a local model there, or run with --no-claude",
-            )
-            raise self.ended
-        if absent:
-            raise ClaudeAbsent(
-                f"step {self._step!r} of the pipeline asks Claude: {absent}",
-                hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
-            )
+            asking = self.ask(instead, prompt, files=files, texts=material, max_tokens=max_tokens)
+            return self._stand_in(asking, absent)
         data = claude_data(
             self._stage.config.claude_api,
             step=self._step,
@@ -171,36 +223,79 @@ class DurableCalls:
             texts=texts,
             max_tokens=max_tokens,
         )
-        queue = FREE if self._run.options.batch else CLAUDE
-        result = await self._result(queue, {"claude": data})
+        return self._claude(data, absent)
+
+    async def _stand_in(self, asking: Awaitable[Answer], absent: str) -> Reply:
+        answer = await asking
+        await self._stage.tell_once(
+            self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
+        )
+        return Reply(answer.text, answer.model, stood_in=True, note=absent)
+
+    async def _claude(self, data: dict[str, Any], absent: str) -> Reply:
+        await self._look_at(data["files"])
+        with self._privacy.waiting(self._branch):
+            await self._privacy.settled()
+            await self._keep_privacy()
+            call = self._id_of(request := {"claude": data})
+            await self._check_for_claude(call)
+            if absent:
+                raise ClaudeAbsent(
+                    f"step {self._step!r} of the pipeline asks Claude: {absent}",
+                    hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
+                )
+            queue = FREE if self._run.options.batch else CLAUDE
+            result = await self._result(queue, request, call)
         reply: Reply = decode(Reply, result, "reply")
         self.models.append(f"claude/{reply.model}")
         self.cost_usd += reply.cost_usd
         return reply
 
-    async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        """Call a function of the pipeline's file and keep what it returns."""
-        data = {"function": function.__name__, "arguments": list(arguments)}
-        return await self._result(FREE, {"step": data | {"private": self.private}})
+    async def _check_for_claude(self, call: str) -> None:
+        """Refuse what is private; a reply that came before it was so is still there to be read."""
+        try:
+            check_for_claude(self._step, private=self.private)
+        except PrivateRefused as refused:
+            if await self._guarded(was_made(call)):
+                return
+            self.ended = refused
+            raise
 
-    def _id_of(self, request: str) -> str:
+    async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call a function of the pipeline's file and keep what it returns.
+
+        Steps of one item that run in several processes do not see each other become private, so
+        there one follows the other.
+        """
+        data = {"function": function.__name__, "arguments": list(arguments)}
+        async with self._stepping if self._stage.is_shared else nullcontext():
+            await self._keep_privacy()
+            request = {"step": data | {"private": self.private}}
+            call = self._id_of(request)
+            with self._privacy.waiting(self._branch), self._privacy.step(call):
+                return await self._result(FREE, request, call)
+
+    def _id_of(self, request: dict[str, Any]) -> str:
         """A call's id: by what it asks and how often that was asked, whatever came between.
 
-        Calls that wait for each other side by side are made in another order after a restart.
+        Calls that wait for each other side by side are made in another order after a restart, and
+        what was not yet private then may be so now.
         """
-        digest = sha256(f"{self._within}{request}".encode()).hexdigest()[:_DIGEST_LENGTH]
+        ((kind, data),) = request.items()
+        asked = _text({kind: {name: one for name, one in data.items() if name != "private"}})
+        digest = sha256(f"{self._within}{asked}".encode()).hexdigest()[:_DIGEST_LENGTH]
         self._made[digest] += 1
         return f"{self._run.id}:{self._number}:{digest}-{self._made[digest]}"
 
-    async def _result(self, queue: str, request: dict[str, Any]) -> Any:
+    async def _result(self, queue: str, request: dict[str, Any], call: str = "") -> Any:
         """Make a call, or find what it came to before.
 
         Raises:
             Stopped: the run stops.
             JourneymanError: what the call came to.
         """
-        text = json.dumps(request, sort_keys=True, separators=(",", ":"))
-        call = self._id_of(text)
+        text = _text(request)
+        call = call or self._id_of(request)
         while True:
             try:
                 said = await result_of_call(queue, call, self._run.id, self._number, text)
@@ -213,17 +308,28 @@ class DurableCalls:
                 raise self.ended from lost
             if "value" in result:
                 self.models += result.get("models", ())
-                self.private = self.private or result.get("private", False)
+                await self._take_privacy(result)
                 self.cost_usd += result.get("cost_usd", 0.0)
                 return result["value"]
+            await self._take_privacy(result)
             error = Stopped() if "stopped" in result else error_of(result["error"])
             if isinstance(error, Stopped | BudgetReached | PrivateRefused):
                 self.ended = error
             raise error
 
+    async def _take_privacy(self, result: dict[str, Any]) -> None:
+        """A step that was private makes its item so, whatever came of it."""
+        if result.get("private", False) and not self.private:
+            self._privacy.mark()
+            await self._keep_privacy()
+
     def _is_of_an_earlier_attempt(self, result: dict[str, Any]) -> bool:
         """Whether a call that came to nothing may be made again, since the run was resumed."""
         return result["attempt"] < self._run.attempt and not result["good"]
+
+
+def _text(request: dict[str, Any]) -> str:
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))
 
 
 def claude_data(

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.intake import read_material
 from journeyman.engine.values import Job
-from journeyman.errors import ConfigError, PrivateRefused
+from journeyman.errors import ConfigError
 from journeyman.ledger import Ledger, ledger_path
 from journeyman.pipelines.claude_api.budget import Purse
 from journeyman.pipelines.claude_api.keys import has_key
 from journeyman.pipelines.claude_api.request import ClaudeRequest
+from journeyman.pipelines.privacy import check_for_claude
 from journeyman.pipelines.values import Reply
 from journeyman.remote.coding import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from journeyman.config.models import Config
     from journeyman.engine.values import Session
     from journeyman.pipelines.claude_api.gate import ClaudeGate
     from journeyman.pipelines.store.database import Database
     from journeyman.pipelines.store.values import Run
 
+_GATE = "journeyman.pipelines.claude_api.gate"
 NO_KEY = "there is no ANTHROPIC_API_KEY"
 NOT_WANTED = "--no-claude was given"
 
@@ -62,7 +68,14 @@ class ClaudeSide:
         """What a run has spent so far, in US dollars."""
         return self._purse.spent(run).spent_usd
 
-    async def ask(self, run: Run, session: Session, call: str, data: dict[str, Any]) -> Any:
+    async def ask(
+        self,
+        run: Run,
+        session: Session,
+        call: str,
+        data: dict[str, Any],
+        check: Callable[[], Awaitable[None]],
+    ) -> Any:
         """Ask; the call is recorded, and one that was answered before is not sent again.
 
         Args:
@@ -70,17 +83,19 @@ class ClaudeSide:
             session: where references start from.
             call: the call's id.
             data: what `DurableCalls.claude` made of it.
+            check: called right before anything is sent; raises PrivateRefused if it may not.
 
         Returns:
             A `Reply` as JSON has it.
 
         Raises:
             BudgetReached: it could pass the budget; nothing was sent.
-            PrivateRefused: a file is private; nothing was sent.
+            PrivateRefused: a file or the item is private; nothing was sent.
             ConfigError: there is no key, or no price for the model.
             BackendError: the API failed for good.
         """
         request = await request_of(data, session, self._config)
+        await asyncio.to_thread(import_module, _GATE)  # else the SDK holds up every other call
         answer = await self.gate.ask(
             run.id,
             call,
@@ -88,6 +103,7 @@ class ClaudeSide:
             request,
             budget_usd=run.options.budget_usd,
             batch=run.options.batch,
+            check=check,
         )
         return encode(
             Reply(
@@ -134,12 +150,7 @@ async def request_of(data: dict[str, Any], session: Session, config: Config) -> 
     texts = {**data["texts"], "shared": data["shared"] or ""}
     job = Job("", {}, files=tuple(data["files"]), texts=texts)
     material = await read_material(job, session, config)
-    if private := [source.path for source in material.sources if source.private]:
-        raise PrivateRefused(
-            f"step {data['step']!r} of the pipeline: {private[0]} is private and does not go to "
-            "Claude",
-            hint="ask a local model there, or change references.private in the config",
-        )
+    check_for_claude(data["step"], private=False, sources=material.sources)
     read = tuple((source.path, source.text) for source in material.sources)
     return ClaudeRequest(
         model=data["model"],

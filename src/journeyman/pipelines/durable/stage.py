@@ -7,8 +7,10 @@ import contextvars
 import json
 import logging
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.tools import find_tool
@@ -29,13 +31,15 @@ from journeyman.pipelines.durable.calling import DurableCalls, Stopped
 from journeyman.pipelines.durable.engine import under_way
 from journeyman.pipelines.durable.workflows import enqueue_end, enqueue_item
 from journeyman.pipelines.finding import find_pipeline
+from journeyman.pipelines.privacy import ItemPrivacy, check_for_claude, private_file
+from journeyman.pipelines.private_files import private_reference
 from journeyman.pipelines.values import Row
 from journeyman.remote.coding import decode, encode
 from journeyman.remote.engine import RemoteEngine
 from journeyman.remote.messages import error_data, outcome_data
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from journeyman.config.models import Config
     from journeyman.engine.tools import Tool
@@ -66,6 +70,12 @@ class Stage:
         self._engine = RemoteEngine(config)
         self._told: set[tuple[str, str]] = set()
         self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
+        self._privacy: WeakValueDictionary[tuple[str, int], ItemPrivacy] = WeakValueDictionary()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may do a part of the same item."""
+        return self.runs.is_shared
 
     @property
     def backends(self) -> list[str]:
@@ -92,6 +102,28 @@ class Stage:
     def spent_usd(self, run: str) -> float:
         """What a run has spent so far."""
         return self._claude.spent_usd(run)
+
+    async def privacy_of(self, run: str, number: int) -> ItemPrivacy:
+        """Whether an item is private, or the end of a run; one object for all who ask here."""
+        key = (run, number)
+        known = self._privacy.get(key)
+        if known is not None:
+            return known
+        private = await asyncio.to_thread(self.runs.became_private, run, number)
+
+        async def keep() -> None:
+            await asyncio.to_thread(self.runs.keep_private, run, number)
+
+        return self._privacy.setdefault(key, ItemPrivacy(private=private, keep=keep))
+
+    async def find_private(self, references: Sequence[str], run: Run) -> str | None:
+        """Find one of the references that leads to something private, as `private_reference` does.
+
+        Raises:
+            RunsUnavailable: the database cannot be used.
+        """
+        outs = await asyncio.to_thread(self.runs.private_outs)
+        return await private_reference(references, self.session_of(run), self.config, outs)
 
     async def tell_once(self, run: str, text: str) -> None:
         """Add a line to a run's log, once in this process."""
@@ -121,9 +153,14 @@ class Stage:
         if run.state != "running" or has_row:
             return
 
+        privacy = await self.privacy_of(run_id, number)
+        if item.private or await self.find_private(item.files, run):
+            privacy.mark()
+        await privacy.keep()
+
         async def each() -> Any:
             pipeline = find_pipeline(run.pipeline)
-            calls = DurableCalls(self, run, number, pipeline.name, private=item.private)
+            calls = DurableCalls(self, run, number, pipeline.name, privacy=privacy)
             try:
                 return _plain(await _alone(calls, lambda: pipeline.each(item)))
             finally:
@@ -151,7 +188,7 @@ class Stage:
             error=error,
             models=tuple(dict.fromkeys(model for calls in made for model in calls.models)),
             cost_usd=sum(calls.cost_usd for calls in made),
-            private=item.private or any(calls.private for calls in made),
+            private=privacy.private,
             repeated=await asyncio.to_thread(self.runs.repeated, run_id, number),
         )
         if await asyncio.to_thread(self.runs.finish_item, run_id, row):
@@ -196,8 +233,11 @@ class Stage:
             await asyncio.to_thread(self.runs.change, run_id, state="done")
             return
         rows = await asyncio.to_thread(lambda: list(self.runs.rows(run_id)))
-        private = any(row.private for row in rows)
-        calls = DurableCalls(self, run, 0, finish.__name__, private=private)
+        privacy = await self.privacy_of(run_id, 0)
+        if any(row.private for row in rows):
+            privacy.mark()
+        await privacy.keep()
+        calls = DurableCalls(self, run, 0, finish.__name__, privacy=privacy)
         try:
             doing = _alone(calls, lambda: finish(rows))
             value = _plain(await self._tracked(run_id, doing))
@@ -230,13 +270,11 @@ class Stage:
         try:
             match json.loads(request):
                 case {"ask": data}:
-                    value, good = await self._ask(run, data)
+                    value, good = await self._ask(run, number, data)
                 case {"claude": data}:
-                    value = await self._claude.ask(run, self.session_of(run), call, data)
-                    good = True
+                    value, good = await self._ask_claude(run, number, call, data), True
                 case {"step": data}:
-                    (value, more), good = await self._step(run, number, call, data), True
-                    said |= more
+                    value, good = await self._step(run, number, call, data, said), True
                 case _:
                     raise PipelineError(f"{call} is no call that this version knows")
             said |= {"value": value, "good": good}
@@ -246,8 +284,25 @@ class Stage:
             said["error"] = error_data(error)
         return json.dumps(said)
 
-    async def _ask(self, run: Run, data: object) -> tuple[Any, bool]:
+    async def _is_private(self, run: str, number: int) -> bool:
+        """Whether an item is private by now, in whatever process it became so."""
+        here = self._privacy.get((run, number))
+        if here is not None and here.private:
+            return True
+        return await asyncio.to_thread(self.runs.became_private, run, number)
+
+    async def _ask_claude(self, run: Run, number: int, call: str, data: dict[str, Any]) -> Any:
+        async def check() -> None:
+            check_for_claude(data["step"], private=await self._is_private(run.id, number))
+
+        if found := await self.find_private(data["files"], run):
+            raise private_file(data["step"], found)
+        return await self._claude.ask(run, self.session_of(run), call, data, check)
+
+    async def _ask(self, run: Run, number: int, data: object) -> tuple[Any, bool]:
         job: Job = decode(Job, data, "job")
+        if not job.private and await self._is_private(run.id, number):
+            job = replace(job, private=True)
         try:
             outcome = await self._engine.delegate(job, self.session_of(run))
         except DaemonError as reason:  # it ended in mid-call: by another one, or in this process
@@ -256,27 +311,38 @@ class Stage:
         return outcome_data(outcome), isinstance(outcome, Answer)
 
     async def _step(
-        self, run: Run, number: int, call: str, data: dict[str, Any]
-    ) -> tuple[Any, dict[str, Any]]:
-        """Do a step; gives its value, and which models it asked at what cost."""
+        self, run: Run, number: int, call: str, data: dict[str, Any], said: dict[str, Any]
+    ) -> Any:
+        """Do a step; adds to `said` which models it asked, at what cost, and if it is private."""
         pipeline = find_pipeline(run.pipeline)
         function = pipeline.each.__globals__.get(data["function"])
         original = getattr(function, "original", None)
         if original is None:
             raise PipelineError(f"the pipeline has no step {data['function']!r} any more")
-        name, private = data["function"], data["private"]
-        calls = DurableCalls(self, run, number, name, private=private, within=call)
-        try:
-            value = _plain(await _alone(calls, lambda: original(*data["arguments"])))
-        except JourneymanError:
-            raise
-        except Exception as reason:
-            await self._tell_where(
-                run.id, f"step {name}" + (f" of item {number}" if number else ""), reason
+        name = data["function"]
+        privacy = await self.privacy_of(run.id, number)
+        if data["private"]:
+            privacy.mark()
+        await privacy.keep()
+        with privacy.step(call) as branch:
+            calls = DurableCalls(
+                self, run, number, name, privacy=privacy, within=call, branch=branch
             )
-            raise JourneymanError(f"{type(reason).__name__}: {reason}") from reason
-        more = {"models": calls.models, "cost_usd": calls.cost_usd, "private": calls.private}
-        return value, more
+            try:
+                return _plain(await _alone(calls, lambda: original(*data["arguments"])))
+            except JourneymanError:
+                raise
+            except Exception as reason:
+                await self._tell_where(
+                    run.id, f"step {name}" + (f" of item {number}" if number else ""), reason
+                )
+                raise JourneymanError(f"{type(reason).__name__}: {reason}") from reason
+            finally:
+                said |= {
+                    "models": calls.models,
+                    "cost_usd": calls.cost_usd,
+                    "private": calls.private,
+                }
 
     async def _tell_where(self, run: str, what: str, reason: Exception) -> None:
         """Add what the user's own code raised to a run's log, with its lines."""

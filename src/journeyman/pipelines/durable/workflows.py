@@ -153,6 +153,12 @@ def _poll(queue: str) -> float:
     return _POLL_FREE_SECONDS if queue == FREE else _POLL_SECONDS
 
 
+async def was_made(call: str) -> bool:
+    """Whether a call has a result, so that nothing is sent if it is asked for."""
+    status = await DBOS.get_workflow_status_async(call)
+    return status is not None and status.status == "SUCCESS"
+
+
 async def make_again(queue: str, call: str) -> None:
     """Forget how a call ended, so that the next one who asks has it made again."""
     await DBOS.rewind_workflow_async(call, start_step=1, queue_name=queue)

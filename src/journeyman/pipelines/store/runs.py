@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from journeyman.pipelines.store.tables import (
     EVENTS,
     ITEMS,
     METADATA,
+    PRIVATE,
     REPEATS,
     RUNS,
     WAITING,
@@ -53,6 +55,11 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines can work on them."""
+        return self._database.is_shared
 
     def unusable(self, error: Exception) -> RunsUnavailable:
         """Say in one line what is wrong with the database."""
@@ -138,6 +145,33 @@ class Runs:
             text, state = connection.execute(query).one()
         item: Item = decode(Item, json.loads(text), "item")
         return item, state != WAITING
+
+    def keep_private(self, run: str, number: int) -> None:
+        """Keep that an item is private, or the end of a run: 0."""
+        if self.became_private(run, number):
+            return
+        with (
+            self._database.writing() as connection,
+            suppress(sa.exc.IntegrityError),  # another process has said so meanwhile
+            connection.begin_nested(),
+        ):
+            connection.execute(PRIVATE.insert().values(run=run, number=number))
+
+    def became_private(self, run: str, number: int) -> bool:
+        """Whether an item is kept as private; the end of a run, 0, is if anything of it is."""
+        query = sa.select(PRIVATE.c.run).where(PRIVATE.c.run == run)
+        if number:
+            query = query.where(PRIVATE.c.number == number)
+        with self._database.reading() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def private_outs(self) -> list[str]:
+        """The files of results of the runs that worked on something private."""
+        is_one = sa.exists().where(PRIVATE.c.run == RUNS.c.id)
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(RUNS.c.options).where(is_one)).scalars()
+            outs = (json.loads(options).get("out") for options in found)
+            return [out for out in outs if out]
 
     def is_private(self, run: str) -> bool:
         """Whether every item of a run is private."""

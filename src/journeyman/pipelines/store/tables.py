@@ -57,6 +57,14 @@ REPEATS = sa.Table(
 )
 sa.Index("journeyman_repeats_by_item", REPEATS.c.run, REPEATS.c.number)
 
+# Items that were private from the beginning or became so; the number 0 is the end of the run.
+PRIVATE = sa.Table(
+    "journeyman_private",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+)
+
 EVENTS = sa.Table(
     "journeyman_events",
     METADATA,
