@@ -7,6 +7,7 @@ JourneymanError
 ├── ReferenceRefused         a reference may not be read, or matches nothing
 ├── PrivateRefused           what is private goes to local models only
 ├── TrustRefused             a model that is not local answers only where the config lists it
+├── SecretRefused            a text with a key or a password in it does not leave the machine
 ├── LedgerError              the ledger cannot be opened or written
 ├── CacheError               the cache of answers cannot be opened or written
 ├── EmbeddedError            the embedded engine or its model is missing or broken
@@ -108,6 +109,35 @@ class TrustRefused(JourneymanError):
     """A model that is not local is not listed for the tool; a local one may still answer."""
 
     another_model_may_cure = True
+
+
+class SecretRefused(JourneymanError):
+    """A text with a secret in it goes to no model outside the machine; a local one may have it.
+
+    Holds where the secret is and of which kind, never any part of it.
+
+    Args:
+        label: the path or the name of the text.
+        line: where the secret is, counted from 1.
+        kind: what it is: "Anthropic key", "private key", ….
+        more: how many others were found in the same text.
+        target: what it does not go to: a model's name, or "a cloud model".
+    """
+
+    another_model_may_cure = True
+
+    def __init__(
+        self, label: str, line: int, kind: str, *, more: int = 0, target: str = "a cloud model"
+    ) -> None:
+        others = f" and {more} more" if more else ""
+        super().__init__(
+            f"{label}:{line}: {kind}{others} found: not sent to {target}",
+            hint="remove it, name a range without it (path:START-END), or ask a local model",
+        )
+        self.label = label
+        self.line = line
+        self.kind = kind
+        self.more = more
 
 
 class LedgerError(JourneymanError):
