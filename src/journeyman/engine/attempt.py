@@ -15,6 +15,7 @@ from journeyman.backends.base import ChatRequest, ModelInfo, Usage
 from journeyman.engine.fitting import explain_excess, fit
 from journeyman.engine.form import Form
 from journeyman.engine.prompt import for_mending
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import Figures, Progress
 from journeyman.errors import (
     BackendUnavailable,
@@ -205,7 +206,7 @@ async def _checked(reply: Reply, demand: Demand) -> Checked:
     material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)
     if material + len(reply.text) < _LONG_MATERIAL and "```" not in reply.text:
         return check_reply(reply, demand)
-    return await asyncio.to_thread(check_reply, reply, demand)
+    return await CHECKING.run(check_reply, reply, demand)
 
 
 async def _stream_constrained(

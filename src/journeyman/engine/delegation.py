@@ -147,7 +147,7 @@ class Delegation:
     async def _read(self) -> Material:
         if self.job.files:
             self.listener.progress(Progress("reading", f"reading {', '.join(self.job.files)}"))
-        material = await read_material(self.job, self.session, self.config)
+        material = await read_material(self.job, self.session, self.config, self._deadline)
         texts = sum(len(text.encode()) for text in self.job.texts.values())
         self.bytes_read = material.bytes + texts
         return material

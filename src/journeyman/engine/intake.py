@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.reading import localized, roots_of, within_roots
+from journeyman.engine.reading import in_reading_thread, localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
 from journeyman.inputs.material import Material, read_references
 
@@ -40,17 +39,25 @@ def check_arguments(tool: Tool, job: Job) -> None:
             )
 
 
-async def read_material(job: Job, session: Session, config: Config) -> Material:
+async def read_material(job: Job, session: Session, config: Config, deadline: float) -> Material:
     """Read what a job's references stand for; the client is asked for its folders if need be.
 
+    Args:
+        job: names the references.
+        session: the client.
+        config: limits, and further roots.
+        deadline: when reading must have ended, on the clock of `time.monotonic`.
+
     Raises:
-        ReferenceRefused: one of them may not be read.
+        ReferenceRefused: one of them may not be read, or not until the deadline.
     """
     if not job.files:
         return Material((), ())
 
     async def read(session: Session) -> Material:
-        return await asyncio.to_thread(
+        return await in_reading_thread(
+            session,
+            deadline,
             read_references,
             localized(session, job.files),
             roots=roots_of(session, config),

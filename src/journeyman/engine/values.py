@@ -31,7 +31,8 @@ class Session:
     it is called only when a reference is not found in those that are known. `keys` are the keys
     of its own environment, by the variable's name. `localize` rewrites a reference of a client that
     shares no disk with us, or refuses it; such a session sees no roots but its own. `run` is the
-    pipeline's run that it works for, for the ledger.
+    pipeline's run that it works for, for the ledger. `client` tells apart who shares the threads for
+    reading; the name where it is empty.
     """
 
     project: Path
@@ -41,6 +42,7 @@ class Session:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     localize: Callable[[str], str] | None = None
     run: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
