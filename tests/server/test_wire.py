@@ -69,7 +69,7 @@ def test_no_bytes_break_it(line):
 
 async def through(data, limit=2**16):
     """What the server is given of these bytes, and what the client is sent."""
-    reader = asyncio.StreamReader(limit=limit)
+    reader = asyncio.StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
     sent = []
@@ -77,7 +77,7 @@ async def through(data, limit=2**16):
     async def send(line):
         sent.append(json.loads(line))
 
-    async with messages(reader, send, Traffic()) as (read, write):
+    async with messages(reader, send, Traffic(), longest=limit) as (read, write):
         received = [item.message.id async for item in read]
         await write.aclose()
     return received, sent

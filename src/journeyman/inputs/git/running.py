@@ -16,6 +16,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from journeyman.inputs.cancellation import checkpoint, current, seconds_left
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -173,18 +175,20 @@ def _output(
             late.set()
             process.kill()
 
-        timer = threading.Timer(seconds, end)
+        timer = threading.Timer(seconds_left(seconds), end)
         timer.start()
         try:
-            assert process.stdout  # noqa: S101 - it was started with a pipe
-            printed = process.stdout.read(most + 1)
-            if len(printed) > most:
-                process.kill()
-            process.stdout.close()
-            status = process.wait()
+            with current().calling(end):
+                assert process.stdout  # noqa: S101 - it was started with a pipe
+                printed = process.stdout.read(most + 1)
+                if len(printed) > most:
+                    process.kill()
+                process.stdout.close()
+                status = process.wait()
         finally:
             timer.cancel()
         if late.is_set():
+            checkpoint()  # the call is out of time, or cancelled
             raise GitTooSlow
         if len(printed) > most:
             raise GitTooLong
