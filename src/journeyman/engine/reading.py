@@ -63,8 +63,10 @@ async def in_reading_thread(
     Args:
         session: whose share of the threads it takes.
         deadline: when it must have ended, on the clock of `time.monotonic`.
-        read: reads; is given the references and the other arguments.
+        read: reads; is given the references first.
         references: what is read; there is one at least.
+        *args: the other arguments.
+        **kwargs: the same by name.
 
     Raises:
         ReferenceRefused: it may not be read, or not until the deadline.

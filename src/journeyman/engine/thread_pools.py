@@ -1,6 +1,6 @@
 """The threads of the engine, by their purpose, so that no work takes those that other work needs.
 
-asyncio's own pool, which `asyncio.to_thread` shares among all, is left to the lookups of host names.
+asyncio's own pool, which `asyncio.to_thread` shares among all, is left to lookups of host names.
 """
 
 from __future__ import annotations

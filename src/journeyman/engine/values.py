@@ -31,8 +31,8 @@ class Session:
     it is called only when a reference is not found in those that are known. `keys` are the keys
     of its own environment, by the variable's name. `localize` rewrites a reference of a client that
     shares no disk with us, or refuses it; such a session sees no roots but its own. `run` is the
-    pipeline's run that it works for, for the ledger. `client` tells apart who shares the threads for
-    reading; the name where it is empty.
+    pipeline's run that it works for, for the ledger. `client` tells apart who shares the threads
+    for reading; the name where it is empty.
     """
 
     project: Path

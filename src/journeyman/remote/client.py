@@ -81,7 +81,7 @@ class Line:
         line = line_of(request)
         if len(line) > LONGEST:
             raise DaemonError(
-                f"{len(line):,} bytes are more than the {LONGEST:,} that the daemon takes in one call",
+                f"{len(line):,} bytes are more than the {LONGEST:,} of one call to the daemon",
                 hint="give files by reference, or ask with --in-process",
             )
         with suppress(ConnectionError):  # the daemon's last words may still be readable

@@ -112,9 +112,7 @@ class Traffic:
             raise NoMessage(INVALID_REQUEST, reason, request.id)
         if request.method == _LISTEN:
             if len(self._listening) >= MOST_LISTENING:
-                reason = (
-                    f"this connection listens {MOST_LISTENING} times: cancel one of these requests"
-                )
+                reason = f"this connection listens {MOST_LISTENING} times: cancel one"
                 raise NoMessage(BUSY, reason, request.id)
         elif len(self.waiting) >= MOST_WAITING:
             reason = f"{MOST_WAITING:,} requests of this connection are under way: wait for answers"
@@ -166,8 +164,8 @@ async def messages(
 ) -> AsyncIterator[tuple[Read, Write]]:
     """Turn lines into the pair of streams that the SDK's server runs on.
 
-    Nothing more is read while the client does not take an answer, the refusal of a request included.
-    So what a client can have under way or unread is bounded, and what it cancels is still heard.
+    Nothing more is read while the client does not take an answer, the refusal of a request
+    included. So what it has under way or unread is bounded, and what it cancels is still heard.
 
     Args:
         reader: gives the client's bytes.

@@ -8,8 +8,8 @@ from journeyman.shim.json_bounds import LONGEST_LINE
 class Lines:
     """Collects bytes and gives them out as whole lines, each with its end.
 
-    A line that is too long is given out in the pieces that came, so that memory stays bounded: it is
-    not a message, and the reader at the end says so.
+    A line that is too long is given out in the pieces that came, so that memory stays bounded: it
+    is not a message, and the reader at the end says so.
 
     Args:
         longest: in bytes.

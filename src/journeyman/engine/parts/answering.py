@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Message
     from journeyman.engine.delegation import Delegation
+    from journeyman.engine.parts.reading import Split
     from journeyman.engine.values import Outcome
+    from journeyman.inputs.splitting import Part
 
 _SAMPLES = 8
 _SAMPLE_CHARACTERS = 6000
