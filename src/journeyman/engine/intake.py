@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Job, Session
 
 _SHOWN_LEFT_OUT = 5
+_SECONDS_TO_READ = 600.0
 
 
 def check_arguments(tool: Tool, job: Job) -> None:
@@ -39,25 +41,29 @@ def check_arguments(tool: Tool, job: Job) -> None:
             )
 
 
-async def read_material(job: Job, session: Session, config: Config, deadline: float) -> Material:
+async def read_material(
+    job: Job, session: Session, config: Config, deadline: float | None = None
+) -> Material:
     """Read what a job's references stand for; the client is asked for its folders if need be.
 
     Args:
         job: names the references.
         session: the client.
         config: limits, and further roots.
-        deadline: when reading must have ended, on the clock of `time.monotonic`.
+        deadline: when reading must have ended, on the clock of `time.monotonic`; None for ten
+            minutes from now.
 
     Raises:
         ReferenceRefused: one of them may not be read, or not until the deadline.
     """
     if not job.files:
         return Material((), ())
+    until = time.monotonic() + _SECONDS_TO_READ if deadline is None else deadline
 
     async def read(session: Session) -> Material:
         return await in_reading_thread(
             session,
-            deadline,
+            until,
             read_references,
             localized(session, job.files),
             roots=roots_of(session, config),

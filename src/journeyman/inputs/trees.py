@@ -111,11 +111,11 @@ def _entries(tree: Tree, folder: Entry, most: int) -> list[Entry]:
     entries = [_entry(folder.path, one, ignore_files) for one in found]
     above = f"{tree.real}/".replace("//", "/")
     kept = []
-    for number, one in enumerate(entries):
+    for number, entry in enumerate(entries):
         if not number % ENTRIES_BETWEEN_CHECKPOINTS:
             checkpoint()
-        if not is_ignored(above + one.path, ignore_files):
-            kept.append(one)
+        if not is_ignored(above + entry.path, ignore_files):
+            kept.append(entry)
     return sorted(kept, key=lambda one: one.path)
 
 

@@ -177,7 +177,13 @@ async def messages(
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
 
+    reading = anyio.CancelScope()
+
     async def read() -> None:
+        with reading:
+            await pass_on()
+
+    async def pass_on() -> None:
         async with to_server:
             async for line in _lines(Lines(reader, longest), send):
                 if traffic.control and line.startswith(CONTROL):
@@ -205,6 +211,7 @@ async def messages(
         tasks.start_soon(write)
         async with from_client, to_client:
             yield from_client, to_client
+        reading.cancel()  # the server has ended: nobody takes what is read
 
 
 def parse(line: bytes) -> JSONRPCMessage:
