@@ -24,12 +24,11 @@ _KEPT = 4096
 
 
 class LineTooLong(Malformed):
-    """A line was thrown away; `head` and `tail` are its first and its last bytes."""
+    """A line is longer than it may be; `head` is how it begins. `Lines.skip` goes on behind it."""
 
-    def __init__(self, longest: int, head: bytes, tail: bytes) -> None:
+    def __init__(self, longest: int, head: bytes) -> None:
         super().__init__(f"a line is longer than {longest} bytes")
         self.head = head
-        self.tail = tail
 
 
 class Lines:
@@ -49,19 +48,21 @@ class Lines:
         """Return the next line without its end; None once the other side has closed its end.
 
         Raises:
-            LineTooLong: it is too long; the line after it can be read.
+            LineTooLong: it is too long; the line after it can be read after `skip`.
         """
         searched = 0
         while (end := self._ahead.find(b"\n", searched)) < 0:
             searched = len(self._ahead)
             if searched > self._longest:
-                raise await self._discard()
+                raise self._too_long()
             if not (data := await self._read()):
                 return None
             self._ahead += data
         if end > self._longest:
-            raise self._too_long(end)
-        return self._take(end)
+            raise self._too_long()
+        line = bytes(self._ahead[:end])
+        del self._ahead[: end + 1]
+        return line
 
     def rest(self) -> bytes:
         """Return what came after the last line, once the other side has closed its end."""
@@ -75,27 +76,20 @@ class Lines:
         while await self._read():
             pass
 
-    def _take(self, end: int) -> bytes:
-        line = bytes(self._ahead[:end])
-        del self._ahead[: end + 1]
-        return line
-
-    def _too_long(self, end: int) -> LineTooLong:
-        head, tail = bytes(self._ahead[:_KEPT]), bytes(self._ahead[max(0, end - _KEPT) : end])
-        del self._ahead[: end + 1]
-        return LineTooLong(self._longest, head, tail)
-
-    async def _discard(self) -> LineTooLong:
-        """Throw a line away up to its end."""
-        head = bytes(self._ahead[:_KEPT])
+    async def skip(self) -> bytes:
+        """Throw a line that is too long away up to its end; returns its last bytes."""
         while (end := self._ahead.find(b"\n")) < 0:
             del self._ahead[:-_KEPT]
             if not (data := await self._read()):
+                end = len(self._ahead)
                 break
             self._ahead += data
-        failure = self._too_long(end if end >= 0 else len(self._ahead))
-        failure.head = head
-        return failure
+        tail = bytes(self._ahead[max(0, end - _KEPT) : end])
+        del self._ahead[: end + 1]
+        return tail
+
+    def _too_long(self) -> LineTooLong:
+        return LineTooLong(self._longest, bytes(self._ahead[:_KEPT]))
 
     async def _read(self) -> bytes:
         try:

@@ -278,7 +278,7 @@ async def _lines(lines: Lines, send: Send) -> AsyncIterator[bytes]:
         try:
             line = await lines.next()
         except LineTooLong as error:
-            identity = find_identity(error.head, error.tail)
+            identity = find_identity(error.head, await lines.skip())
             reason = f"Parse error: {error}: give files by reference"
             await send(NoMessage(PARSE_ERROR, reason, identity).answer + b"\n")
             continue
