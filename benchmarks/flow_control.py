@@ -54,6 +54,7 @@ class Window:
             env=os.environ | {"CLAUDE_PROJECT_DIR": str(project)},
         )
         self._id = 0
+        self._answers: dict[int | None, dict[str, Any]] = {}
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}}
         self.ask("initialize", **hello, clientInfo={"name": "benchmark", "version": "1"})
         self.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
@@ -74,11 +75,14 @@ class Window:
     def answer(self, identity: int | None) -> dict[str, Any]:
         """Read until the answer comes; None is the answer to what is not a message."""
         assert self.process.stdout
-        while line := self.process.stdout.readline():
+        while identity not in self._answers:
+            line = self.process.stdout.readline()
+            if not line:
+                raise EOFError
             message: dict[str, Any] = json.loads(line)
-            if "method" not in message and message.get("id") == identity:
-                return message
-        raise EOFError
+            if "method" not in message:
+                self._answers[message.get("id")] = message
+        return self._answers.pop(identity)
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a request, and wait for its answer."""

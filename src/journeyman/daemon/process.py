@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_BETWEEN_STEPS = 0.02
 _SECONDS_TO_MOVE = 5.0
 _SECONDS_TO_END = 10.0
+_SECONDS_OF_A_THREAD = 0.001
+"""How long the event loop waits for a thread that computes; Python's own 5 ms add up."""
 MOST_CONNECTIONS = 512
 """Those that have not greeted yet included. Room for the command line is kept free of windows."""
 MOST_OF_A_PROCESS = 256
@@ -58,6 +61,7 @@ def serve(holding: Holding, *, log: str, stay: bool) -> None:
     live = LiveEngine(Engine.from_config(loaded.config), loaded.path)
     gc.freeze()  # what is here now stays
     gc.enable()
+    sys.setswitchinterval(_SECONDS_OF_A_THREAD)
     asyncio.run(Daemon(live, holding, log=log, stay=stay).serve())
 
 

@@ -3,6 +3,10 @@
 A thread cannot be stopped from outside, so whatever may take long calls `checkpoint` between its
 steps. The cancellation travels in a context variable, like the cancel scopes of anyio: what reads a
 block or lists a folder need not be handed it.
+
+A checkpoint is also where long work gives way. Python runs one thread at a time, so a few threads
+that take gigabytes apart would keep the event loop waiting at each of its steps: all work that has
+taken more than a moment of CPU shares half of it.
 """
 
 from __future__ import annotations
@@ -42,6 +46,9 @@ class Cancellation:
         self.client = client
         self.deadline = deadline
         self._cancelled = False
+        self._began: float | None = None
+        self._last = 0.0
+        self._is_heavy = False
         self._lock = threading.Lock()
         self._on_cancel: list[Callable[[], None]] = []
 
@@ -65,6 +72,31 @@ class Cancellation:
         if time.monotonic() >= self.deadline:
             raise OutOfTime
 
+    def give_way(self) -> None:
+        """Sleep a while if this work has taken much CPU, in proportion to what it took lately."""
+        global _heavy  # noqa: PLW0603 - all threads of the process share it
+        now = time.thread_time()
+        if self._began is None:
+            self._began = self._last = now
+            return
+        if not self._is_heavy:
+            if now - self._began < _CPU_SECONDS_OF_LIGHT_WORK:
+                return
+            self._is_heavy, self._last = True, now
+            with _counting:
+                _heavy += 1
+        used = now - self._last
+        self._last = now
+        time.sleep(min(_MOST_SECONDS_OF_SLEEP, used * (2 * _heavy - 1)))
+
+    def end(self) -> None:
+        """Note that the work is over."""
+        global _heavy  # noqa: PLW0603 - as above
+        if self._is_heavy:
+            self._is_heavy = False
+            with _counting:
+                _heavy -= 1
+
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call something if the work is cancelled during the body, from another thread."""
@@ -81,6 +113,11 @@ class Cancellation:
                     self._on_cancel.remove(callback)
 
 
+_CPU_SECONDS_OF_LIGHT_WORK = 0.1
+_MOST_SECONDS_OF_SLEEP = 0.2
+_counting = threading.Lock()
+_heavy = 0
+"""How many works have taken more CPU than light ones do."""
 _current: ContextVar[Cancellation | None] = ContextVar("_current", default=None)
 
 
@@ -97,12 +134,14 @@ def working(cancellation: Cancellation) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+        cancellation.end()
 
 
 def checkpoint() -> None:
-    """Raise `Stopped` if the work that this thread does must stop."""
+    """Raise `Stopped` if the work that this thread does must stop; else give way if it is long."""
     if cancellation := _current.get():
         cancellation.check()
+        cancellation.give_way()
 
 
 def seconds_left(most: float) -> float:

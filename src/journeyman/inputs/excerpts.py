@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from journeyman.inputs.references import LineRange
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 18  # bytes; a block is taken apart in a millisecond, in which no other thread runs
 
 
 @dataclass(frozen=True, slots=True)
