@@ -33,6 +33,7 @@ class Window:
             text=True,
         )
         self._id = 0
+        self._answers = {}
 
     def send(self, method, **params):
         """Send a request; returns its id."""
@@ -43,12 +44,15 @@ class Window:
         return self._id
 
     def answer(self, identity):
-        """Read until the answer to a request comes."""
-        while line := self.process.stdout.readline():
+        """Read until the answer to a request comes; answers to others are kept."""
+        while identity not in self._answers:
+            line = self.process.stdout.readline()
+            if not line:
+                raise EOFError(self.process.stderr.read())
             message = json.loads(line)
-            if message.get("id") == identity and "method" not in message:
-                return message
-        raise EOFError(self.process.stderr.read())
+            if "method" not in message:
+                self._answers[message.get("id")] = message
+        return self._answers.pop(identity)
 
     def ask(self, method, **params):
         return self.answer(self.send(method, **params))

@@ -26,7 +26,7 @@ def test_a_range_of_a_large_file_is_read(project):
         source = lines_of(project, f"large.log:{first}-{last}")
         assert source.text == "".join(lines[first - 1 : last])
         assert (source.first_line, source.last_line) == (first, last)
-        assert source.total_lines == 200_000
+        assert source.total_lines == (200_000 if last == 200_000 else None)
         assert source.bytes == len(source.text)
         assert source.encoding == "utf-8"
     assert lines_of(project, "large.log:199999-").text == "".join(lines[-2:])
@@ -58,7 +58,7 @@ def test_a_large_file_in_another_encoding_is_read(project, encoding):
     build(project, {"large.txt": "".join(lines).encode(encoding)})
     source = lines_of(project, "large.txt:59000-59010")
     assert source.text == "".join(lines[58_999:59_010]).replace("\r\n", "\n")
-    assert source.total_lines == 60_000
+    assert lines_of(project, "large.txt:59990-").total_lines == 60_000
 
 
 def test_a_large_file_is_told_by_the_part_that_is_not_utf_8(project):
@@ -78,7 +78,7 @@ def test_a_large_file_is_told_by_the_part_that_is_not_utf_8(project):
 )
 def test_a_large_file_that_is_no_text_is_binary(project, content):
     build(project, {"large": content})
-    assert refused(project, "large:1", max_file_bytes=LIMIT).rule == "binary"
+    assert refused(project, "large:400000", max_file_bytes=LIMIT).rule == "binary"
 
 
 @settings(deadline=None)

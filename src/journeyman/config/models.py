@@ -167,6 +167,11 @@ class ReferencesConfig(Section):
     convert_seconds: float = Field(default=60.0, gt=0)
     """The time in which all documents of one call must be converted."""
 
+    max_memory_bytes: int | None = Field(default=None, ge=256 << 20)
+    """The memory that all processes which take documents and programs apart may have together,
+    over all windows and commands of the user. What comes then waits. Empty: a quarter of the
+    machine's, from 1 to 4 GiB. One process takes at most 2 GiB of it."""
+
     private: list[str] = []
     """Patterns (as in .gitignore) of files that go to local models only."""
 

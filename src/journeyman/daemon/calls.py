@@ -20,8 +20,8 @@ from journeyman.remote.lines import Lines
 from journeyman.remote.messages import (
     error_data,
     job_of,
-    message_of,
     outcome_data,
+    request_of,
     session_of,
     survey_data,
 )
@@ -39,6 +39,7 @@ async def answer(
     keys: Mapping[str, str],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
+    client: str = "",
 ) -> None:
     """Do the one call of a connection. Cancelling the task stops it.
 
@@ -47,6 +48,7 @@ async def answer(
         keys: the keys of the client's environment, by the variable's name.
         reader: where the request comes from.
         writer: where progress and the result go.
+        client: tells apart who shares the threads for reading.
     """
     lines = Lines(reader)
     outbox = Outbox(writer)
@@ -63,11 +65,12 @@ async def answer(
         return
     gone = asyncio.create_task(lines.until_closed())
     sending = asyncio.create_task(_sent(outbox))
-    working = asyncio.create_task(_work(daemon, request, keys, outbox))
-    tasks = (working, sending, gone)
+    working = asyncio.create_task(_work(daemon, request, keys, outbox, client))
+    full = asyncio.create_task(outbox.until_full())
+    tasks = (working, sending, gone, full)
     try:
-        # The sending ends with the result, or when the client is gone.
-        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+        # The sending ends with the result, or when the client is gone or does not read.
+        await asyncio.wait((sending, gone, full), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
@@ -78,7 +81,7 @@ async def answer(
 
 async def _request(lines: Lines) -> dict[str, Any] | None:
     line = await lines.next()
-    return None if line is None else message_of(line)
+    return None if line is None else request_of(line)
 
 
 async def _sent(outbox: Outbox) -> None:
@@ -89,13 +92,17 @@ async def _sent(outbox: Outbox) -> None:
 
 
 async def _work(
-    daemon: Daemon, request: Mapping[str, Any], keys: Mapping[str, str], outbox: Outbox
+    daemon: Daemon,
+    request: Mapping[str, Any],
+    keys: Mapping[str, str],
+    outbox: Outbox,
+    client: str,
 ) -> None:
     """Do what is asked, and put the result or the error into the outbox."""
     if keys:
         window_keys.set(keys)  # in this task alone
     try:
-        outbox.end({"result": await _called(daemon, request, keys, outbox)})
+        outbox.end({"result": await _called(daemon, request, keys, outbox, client)})
     except asyncio.CancelledError:
         outbox.end(_told(DaemonError("the daemon stopped this call", hint="ask again")))
         raise
@@ -104,13 +111,17 @@ async def _work(
 
 
 async def _called(
-    daemon: Daemon, request: Mapping[str, Any], keys: Mapping[str, str], outbox: Outbox
+    daemon: Daemon,
+    request: Mapping[str, Any],
+    keys: Mapping[str, str],
+    outbox: Outbox,
+    client: str,
 ) -> object:
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "status": lambda: _status(daemon),
         "describe": lambda: _describe(daemon),
         "stop": lambda: _stop(daemon),
-        "delegate": lambda: _delegate(daemon, request, keys, outbox),
+        "delegate": lambda: _delegate(daemon, request, keys, outbox, client),
         "survey": lambda: _survey(daemon, request),
     }
     name = request.get("call")
@@ -136,11 +147,15 @@ async def _stop(daemon: Daemon) -> object:
 
 
 async def _delegate(
-    daemon: Daemon, request: Mapping[str, Any], keys: Mapping[str, str], outbox: Outbox
+    daemon: Daemon,
+    request: Mapping[str, Any],
+    keys: Mapping[str, str],
+    outbox: Outbox,
+    client: str,
 ) -> object:
     await daemon.live.look()  # the caller has read the config just now
     job = job_of(request.get("job"))
-    session = session_of(request.get("session"), keys)
+    session = replace(session_of(request.get("session"), keys), client=client)
     tells: tuple[str, ...] = decode(tuple[str, ...], request.get("tells", []), "tells")
     deaf = Listener()
     listener = Listener(

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Progress
 
 
+MOST_WAITING = 16 * 1024 * 1024
+"""Characters of a reply that wait for a client to read them."""
+
+
 class Outbox:
     """Lines on their way to a client; neither `progress` nor `text` blocks.
 
-    What a slow client has not taken yet is joined: texts to one text, steps to the newest.
+    What a slow client has not taken yet is joined: texts to one text, steps to the newest. One that
+    leaves more than `MOST_WAITING` to be taken does not read: see `until_full`.
     """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
@@ -24,6 +29,8 @@ class Outbox:
         self._waiting: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._ended = False
+        self._text_waiting = 0
+        self._full = asyncio.Event()
 
     def progress(self, progress: Progress) -> None:
         """Tell a step."""
@@ -34,6 +41,10 @@ class Outbox:
 
     def text(self, piece: str) -> None:
         """Tell a piece of the reply."""
+        self._text_waiting += len(piece)
+        if self._text_waiting > MOST_WAITING:
+            self._full.set()
+            return
         # A count of tokens between two texts does not keep them apart.
         at = -2 if len(self._waiting) > 1 and _is_count(self._waiting[-1]) else -1
         if self._waiting and "text" in self._waiting[at]:
@@ -52,8 +63,13 @@ class Outbox:
             await self._news.wait()
             self._news.clear()
             lines, self._waiting = self._waiting, []
+            self._text_waiting = 0
             self._writer.write(b"".join(map(_line, lines)))
             await self._writer.drain()
+
+    async def until_full(self) -> None:
+        """Wait until the client has left so much unread that its call may be ended."""
+        await self._full.wait()
 
     def _put(self, message: dict[str, Any]) -> None:
         self._waiting.append(message)

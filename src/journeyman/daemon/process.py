@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,16 @@ from journeyman.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
 from journeyman.engine.engine import Engine
 from journeyman.server import mcp  # noqa: F401 - now, so that all modules are of one version
 from journeyman.server.live import LiveEngine
-from journeyman.server.wire import LONGEST_LINE
-from journeyman.shim.meeting import CALL, is_newer, own_version
+from journeyman.shim.meeting import CALL, LONGEST_HELLO, MCP, is_newer, own_version
 
 if TYPE_CHECKING:
     from journeyman.daemon.holding import Holding
+    from journeyman.daemon.visitors import Visitor
     from journeyman.server.http.face import HttpFace
 
 log = logging.getLogger(__name__)
 
+_CLOSE_SOME = "close windows, or end the program that opens them"
 _here: ContextVar[Visit | None] = ContextVar("_here", default=None)
 """The visit on whose behalf a task runs."""
 
@@ -36,6 +38,12 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_BETWEEN_STEPS = 0.02
 _SECONDS_TO_MOVE = 5.0
 _SECONDS_TO_END = 10.0
+_SECONDS_OF_A_THREAD = 0.001
+"""How long the event loop waits for a thread that computes; Python's own 5 ms add up."""
+MOST_CONNECTIONS = 512
+"""Those that have not greeted yet included. Room for the command line is kept free of windows."""
+MOST_OF_A_PROCESS = 256
+KEPT_FOR_CALLS = 32
 
 
 def serve(holding: Holding, *, log: str, stay: bool) -> None:
@@ -53,6 +61,7 @@ def serve(holding: Holding, *, log: str, stay: bool) -> None:
     live = LiveEngine(Engine.from_config(loaded.config), loaded.path)
     gc.freeze()  # what is here now stays
     gc.enable()
+    sys.setswitchinterval(_SECONDS_OF_A_THREAD)
     asyncio.run(Daemon(live, holding, log=log, stay=stay).serve())
 
 
@@ -73,6 +82,7 @@ class Daemon:
         self._log = log
         self._stay = stay
         self._visits: dict[asyncio.Task[Any], Visit] = {}
+        self._connected = 0
         self._listener: asyncio.Server | None = None
         self._stopping = asyncio.Event()
         self._idle_since = time.monotonic()
@@ -121,7 +131,7 @@ class Daemon:
         end_on_signal(loop, self.stop)
         async with self.live.engine:
             self._listener = await asyncio.start_server(
-                self._welcome, sock=self._holding.socket, limit=LONGEST_LINE
+                self._welcome, sock=self._holding.socket, limit=LONGEST_HELLO
             )
             chores = [
                 asyncio.create_task(self.live.follow()),
@@ -160,9 +170,35 @@ class Daemon:
     # One visitor
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected += 1
+        try:
+            await self._admit(reader, writer)
+        finally:
+            self._connected -= 1
+
+    def _refuse_excess(self, visitor: Visitor | None = None) -> None:
+        """See that one more connection is not too many.
+
+        Raises:
+            Refused: it is.
+        """
+        if self._connected > MOST_CONNECTIONS:
+            raise Refused(f"the daemon has {MOST_CONNECTIONS} connections already", _CLOSE_SOME)
+        if visitor is None:
+            return
+        if visitor.role == MCP and self._connected > MOST_CONNECTIONS - KEPT_FOR_CALLS:
+            most = MOST_CONNECTIONS - KEPT_FOR_CALLS
+            raise Refused(f"the daemon serves {most} windows already", _CLOSE_SOME)
+        own = sum(one.visitor.process == visitor.process for one in self._visits.values())
+        if visitor.process and own >= MOST_OF_A_PROCESS:
+            said = f"process {visitor.process} has {own} connections to the daemon already"
+            raise Refused(said, "close some of them first")
+
+    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wants = wanted_names(self.live.engine.config)
         try:
-            visitor = await greet(reader, writer, wants, self._holding.token)
+            self._refuse_excess()
+            visitor = await greet(reader, writer, wants, self._holding.token, self._refuse_excess)
         except Refused as why:
             log.warning("a visitor was sent away: %s", why)
             writer.write(refusal(str(why), why.hint))
@@ -186,7 +222,8 @@ class Daemon:
             asyncio.get_running_loop().call_soon(self._move_if_idle)
         try:
             if visit.visitor.role == CALL:
-                await answer(self, visit.visitor.keys, visit.reader, visit.writer)
+                who = f"process {visit.visitor.process}"
+                await answer(self, visit.visitor.keys, visit.reader, visit.writer, who)
             else:
                 await visit.serve_mcp(self.live)
         except asyncio.CancelledError:

@@ -18,7 +18,7 @@ from journeyman.errors import ConfigError
 from journeyman.shim.meeting import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SECONDS_TO_GREET = 10.0
 _UNPROVEN = "the visitor does not prove that it knows the token of the port file"
@@ -45,6 +45,8 @@ class Visitor:
     hello: Mapping[str, Any]
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     refused: tuple[str, ...] = ()
+    process: int = 0
+    """Its process, if the system tells; else what it says of itself."""
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     since: float = field(default_factory=time.time)
 
@@ -96,6 +98,7 @@ async def greet(
     writer: asyncio.StreamWriter,
     wants: Sequence[str],
     token: str = "",
+    admit: Callable[[Visitor], None] | None = None,
 ) -> Visitor:
     """Greet who has connected.
 
@@ -104,17 +107,22 @@ async def greet(
         writer: takes what we say.
         wants: the names of the keys that the config asks for.
         token: what they must know; empty where the system tells who they are.
+        admit: raises `Refused` if there is no room for them.
 
     Raises:
         Refused: they are somebody else, or speak another language.
         TimeoutError: they do not say enough in time.
         OSError: they are gone.
     """
-    _check_user(writer.get_extra_info("socket"))
+    connection = writer.get_extra_info("socket")
+    _check_user(connection)
     async with asyncio.timeout(_SECONDS_TO_GREET):
         expected = await _prove(reader, writer, token) if token else ""
         hello = await _line(reader)
         _check(hello, expected)
+        visitor = _visitor_of(hello, connection)
+        if admit:
+            admit(visitor)
         # Field for field as the shim recognizes it without a parser.
         greeting = {
             "journeyman": PROTOCOL,
@@ -125,9 +133,14 @@ async def greet(
         writer.write(json.dumps(greeting).encode() + b"\n")
         answer = await _line(reader)
     keys = answer.get("keys")
-    visitor = Visitor({name: one for name, one in hello.items() if name != "proof"})
     visitor.take_keys(keys if isinstance(keys, dict) else {}, wants)
     return visitor
+
+
+def _visitor_of(hello: Mapping[str, Any], connection: socket.socket) -> Visitor:
+    told = hello.get("pid")
+    process = _process_of(connection) or (told if isinstance(told, int) else 0)
+    return Visitor({name: one for name, one in hello.items() if name != "proof"}, process=process)
 
 
 def refusal(message: str, hint: str = "", exit_code: int = 1) -> bytes:
@@ -181,6 +194,16 @@ def _check_user(connection: socket.socket) -> None:
     user = _user_of(connection)
     if user is not None and user != os.getuid():
         raise Refused("this daemon belongs to another user")
+
+
+def _process_of(connection: socket.socket) -> int:
+    """The process at the other end; 0 where the system does not tell."""
+    is_local = hasattr(socket, "AF_UNIX") and connection.family == socket.AF_UNIX
+    if not is_local or not hasattr(socket, "SO_PEERCRED"):
+        return 0
+    shape = struct.Struct("3i")
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, shape.size)
+    return int(shape.unpack(told)[0])
 
 
 def _user_of(connection: socket.socket) -> int | None:

@@ -115,8 +115,8 @@ class Visit:
                     self.log_refused()
                 case {"moved": True}:
                     self.released = True
-                case {"alive": True}:
-                    self._tell({"alive": True})
+                case {"alive": True} if not self.writer.transport.get_write_buffer_size():
+                    self._tell({"alive": True})  # one that does not read what it has need not hear
 
     def log_refused(self) -> None:
         """Name the variables whose content was not taken for a key."""

@@ -12,10 +12,10 @@ from journeyman.answers.checks import MENDABLE, Checked, Reply, check_reply
 from journeyman.answers.labels import ALTERNATIVES
 from journeyman.answers.thinking import split_thinking
 from journeyman.backends.base import ChatRequest, ModelInfo, Usage
-from journeyman.engine.check_pool import check_aside
 from journeyman.engine.fitting import explain_excess, fit
 from journeyman.engine.form import Form
 from journeyman.engine.prompt import for_mending
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import Figures, Progress
 from journeyman.errors import (
     BackendUnavailable,
@@ -208,7 +208,7 @@ async def _checked(reply: Reply, demand: Demand) -> Checked:
     is_short = material + len(reply.text) < _LONG_MATERIAL
     if is_short and demand.schema is None and "```" not in reply.text:
         return check_reply(reply, demand)
-    return await check_aside(check_reply, reply, demand)
+    return await CHECKING.run(check_reply, reply, demand)
 
 
 async def _stream_constrained(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
-from journeyman.engine.check_pool import check_aside
 from journeyman.engine.clearance import Clearance
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import (
@@ -36,6 +35,7 @@ from journeyman.errors import (
     JourneymanError,
     Overloaded,
 )
+from journeyman.engine.thread_pools import CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +95,7 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         check_arguments(self.tool, self.job)
-        form = await check_aside(form_of, self.tool.config, self.job)
+        form = await CHECKING.run(form_of, self.tool.config, self.job)
         confidential = await confidential_reason(self.session, self.config)
         self.clearance = Clearance.of(self.tool, confidential, confidential=bool(confidential))
         material = await self._read()
@@ -164,7 +164,7 @@ class Delegation:
     async def _read(self) -> Material:
         if self.job.files:
             self.listener.progress(Progress("reading", f"reading {', '.join(self.job.files)}"))
-        material = await read_material(self.job, self.session, self.config)
+        material = await read_material(self.job, self.session, self.config, self._deadline)
         texts = sum(len(text.encode()) for text in self.job.texts.values())
         self.bytes_read = material.bytes + texts
         return material

@@ -23,6 +23,7 @@ from journeyman.engine.status import ErrorStatus, make_status, standing
 from journeyman.engine.tools import all_tools, find_tool, local_only_tools
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
+from journeyman.inputs import memory_budget
 from journeyman.ledger import Entry, Ledger, ledger_path
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Engine:
         from journeyman.backends.registry import open_backends  # noqa: PLC0415 - heavy
 
         environment = os.environ if environ is None else environ
+        memory_budget.configure(config.references.max_memory_bytes)
         return cls(config, open_backends(config, environment), ledger_path(config))
 
     async def __aenter__(self) -> Self:
@@ -141,6 +143,7 @@ class Engine:
         self.config, self.catalog = config, Catalog(opened, self.queue.ask)
         self.queue.reconfigure(config, opened)
         self._memory.reconfigure(config.cache)
+        memory_budget.configure(config.references.max_memory_bytes)
         await self._close_retired()
 
     def tools(self, project: Path) -> dict[str, Tool]:

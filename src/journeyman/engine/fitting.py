@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.backends.base import TokenCount
 from journeyman.backends.estimate import estimate_tokens, lower_bound, upper_bound
+from journeyman.engine.thread_pools import COUNTING
 from journeyman.errors import ContextExceeded
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def _least(messages: tuple[Message, ...]) -> int:
     """Count the words; of a long text in a thread, since other sessions do not want to wait."""
     if sum(len(message.content) for message in messages) < _LONG_TEXT:
         return lower_bound(messages)
-    return await asyncio.to_thread(lower_bound, messages)
+    return await COUNTING.run(lower_bound, messages)
 
 
 def explain_excess(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from journeyman.config.confidential import ConfidentialFolders
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.reading import localized, roots_of, within_roots
+from journeyman.engine.reading import in_reading_thread, localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
 from journeyman.inputs import refusals
 from journeyman.inputs.material import Material, read_references
+from journeyman.engine.thread_pools import CHECKING
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Job, Session
 
 _SHOWN_LEFT_OUT = 5
+_SECONDS_TO_READ = 600.0
 
 
 def check_arguments(tool: Tool, job: Job) -> None:
@@ -42,18 +44,31 @@ def check_arguments(tool: Tool, job: Job) -> None:
             )
 
 
-async def read_material(job: Job, session: Session, config: Config) -> Material:
+async def read_material(
+    job: Job, session: Session, config: Config, deadline: float | None = None
+) -> Material:
     """Read what a job's references stand for; the client is asked for its folders if need be.
 
+    Args:
+        job: names the references.
+        session: the client.
+        config: limits, and further roots.
+        deadline: when reading must have ended, on the clock of `time.monotonic`; None for ten
+            minutes from now.
+
     Raises:
-        ReferenceRefused: one of them may not be read, or all are empty and the job has no texts.
+        ReferenceRefused: one of them may not be read, not until the deadline, or all are empty and
+            the job has no texts.
     """
     if not job.files:
         return Material((), ())
+    until = time.monotonic() + _SECONDS_TO_READ if deadline is None else deadline
 
     async def read(session: Session) -> Material:
         with localized(session, job.files) as references:
-            return await asyncio.to_thread(
+            return await in_reading_thread(
+                session,
+                until,
                 read_references,
                 references,
                 roots=roots_of(session, config),
@@ -69,7 +84,7 @@ async def read_material(job: Job, session: Session, config: Config) -> Material:
 
 async def confidential_reason(session: Session, config: Config) -> str:
     """Say why a session's project is confidential; empty if it is not."""
-    return await asyncio.to_thread(ConfidentialFolders.of(config).reason, session.project)
+    return await CHECKING.run(ConfidentialFolders.of(config).reason, session.project)
 
 
 def private_reason(job: Job, material: Material, confidential: str) -> str:

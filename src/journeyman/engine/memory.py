@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 from journeyman.cache import AnswerCache, cache_path, key_of
+from journeyman.engine.thread_pools import CACHE
 from journeyman.engine.values import Answer, Figures
 from journeyman.errors import CacheError
 
@@ -52,12 +52,12 @@ class Memory:
         """
         if not self._config.enabled:
             return None
-        return await asyncio.to_thread(self._find, tuple(models), question)
+        return await CACHE.run(self._find, tuple(models), question)
 
     async def keep(self, question: Any, answer: Answer) -> None:
         """Keep a model's answer."""
         if self._config.enabled:
-            await asyncio.to_thread(self._keep, question, answer)
+            await CACHE.run(self._keep, question, answer)
 
     def close(self) -> None:
         """Close the file."""

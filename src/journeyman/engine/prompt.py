@@ -88,7 +88,8 @@ def _file_block(source: Source) -> str:
     numbered = "\n".join(
         f"{number:>{width}}| {line}" for number, line in enumerate(lines, source.first_line)
     )
-    extent = f"lines {source.first_line}-{source.last_line} of {source.total_lines}"
+    of = "" if source.total_lines is None else f" of {source.total_lines}"
+    extent = f"lines {source.first_line}-{source.last_line}{of}"
     whole = source.first_line == 1 and source.last_line == source.total_lines
     about = ", ".join(filter(None, [source.note, "" if whole else extent]))
     return fenced(f"File {source.path}" + (f" ({about}):" if about else ":"), numbered)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from journeyman.engine.thread_pools import READING
 from journeyman.errors import ReferenceRefused
+from journeyman.inputs import refusals
+from journeyman.inputs.cancellation import Cancellation, OutOfTime
 from journeyman.inputs.roots import Roots
 
 if TYPE_CHECKING:
@@ -46,6 +49,34 @@ async def within_roots(
             raise
     wider = replace(session, roots=(*session.roots, *offered))
     return await read(wider), wider
+
+
+async def in_reading_thread(
+    session: Session,
+    deadline: float,
+    read: Callable[..., Found],
+    references: tuple[str, ...],
+    *args: Any,
+    **kwargs: Any,
+) -> Found:
+    """Read references in one of the threads that the session may use.
+
+    Args:
+        session: whose share of the threads it takes.
+        deadline: when it must have ended, on the clock of `time.monotonic`.
+        read: reads; is given the references first.
+        references: what is read; there is one at least.
+        *args: the other arguments.
+        **kwargs: the same by name.
+
+    Raises:
+        ReferenceRefused: it may not be read, or not until the deadline.
+    """
+    cancellation = Cancellation(session.client or session.name, deadline)
+    try:
+        return await READING.run(cancellation, read, references, *args, **kwargs)
+    except OutOfTime as error:
+        raise refusals.out_of_time(references[0]) from error
 
 
 def roots_of(session: Session, config: Config) -> Roots:

@@ -30,7 +30,8 @@ class Session:
     may be read; `name` is what the ledger calls it. `ask_roots` asks the client for its folders;
     it is called only when a reference is not found in those that are known. `keys` are the keys
     of its own environment, by the variable's name. `run` is the pipeline's run that it works for,
-    for the ledger.
+    for the ledger. `client` tells apart who shares the threads for reading; the name where it is
+    empty.
 
     Of a client that shares no disk with us, `localize` rewrites a reference or refuses it, `names`
     says where the folders that it names are, and `conceal` takes this machine's own paths out of a
@@ -46,6 +47,7 @@ class Session:
     names: Mapping[str, Path] = field(default_factory=dict)
     conceal: Callable[[str], str] = str
     run: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,15 @@ import selectors
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
+from journeyman.inputs.cancellation import checkpoint, seconds_left
+from journeyman.inputs.memory_budget import BUDGET
+
 BLOCK = 1 << 16  # bytes
+SECONDS_BETWEEN_CHECKPOINTS = 0.25
 LONGEST_HEAD = 40  # bytes of a reply's first line
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
@@ -38,13 +43,15 @@ class Confined:
     Args:
         module: its name.
         most: the longest reply, in bytes.
-        memory: the address space of the process, in bytes.
+        memory: the address space of the process, in bytes; less where the budget for all such
+            processes is smaller. It is reserved there from the start of the process to its end.
     """
 
     module: str
     most: int
     memory: int = 2 << 30
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _reserved: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +71,9 @@ class Confined:
             Failed: it could not; the process may have ended of it.
             TooSlow: it took longer; the process was ended.
             TooLong: the reply is longer than `most`; the process was ended.
+            Stopped: the call is out of time or cancelled; the process was ended.
         """
+        self.start()
         try:
             request = b"%s %d\n" % (word.encode(), len(data)) + data
             status, body = self._exchange(request, time.monotonic() + seconds)
@@ -76,6 +85,22 @@ class Confined:
             raise Failed(text)
         return text
 
+    def start(self) -> None:
+        """Start the process if none runs, as soon as there is memory for it.
+
+        Raises:
+            Stopped: the call is out of time, or cancelled.
+        """
+        if self._child is not None:
+            return
+        memory = BUDGET.largest(self.memory)
+        self._reserved.enter_context(BUDGET.reserve(memory))
+        try:
+            self._child = _started(self.module, memory)
+        except BaseException:
+            self._reserved.close()
+            raise
+
     def end(self) -> None:
         """End the process, if one runs."""
         if self._child is None:
@@ -83,9 +108,11 @@ class Confined:
         self._child.kill()
         self._child.communicate()
         self._child = None
+        self._reserved.close()
 
     def _exchange(self, request: bytes, deadline: float) -> tuple[str, bytes]:
-        child = self._running()
+        child = self._child
+        assert child  # noqa: S101 - it was started
         assert child.stdin  # noqa: S101 - it was started with pipes
         assert child.stdout  # noqa: S101 - the same
         rest = memoryview(request)
@@ -94,8 +121,10 @@ class Confined:
             selector.register(child.stdout, selectors.EVENT_READ)
             selector.register(child.stdin, selectors.EVENT_WRITE)
             while not (whole := self._whole(reply)):
-                events = selector.select(max(0.0, deadline - time.monotonic()))
-                if not events:
+                checkpoint()
+                left = max(0.0, deadline - time.monotonic())
+                events = selector.select(seconds_left(min(left, SECONDS_BETWEEN_CHECKPOINTS)))
+                if not events and time.monotonic() >= deadline:
                     raise TooSlow
                 for key, _ in events:
                     if key.fileobj is child.stdout:
@@ -118,24 +147,24 @@ class Confined:
             return None
         return status.decode(), bytes(read[start:])
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            kept = {
-                name: value
-                for name, value in os.environ.items()
-                if name in KEPT or name.startswith("PYTHON")
-            }
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-                [sys.executable, "-P", "-m", self.module, str(self.memory)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=kept | ONE_THREAD,
-            )
-            assert self._child.stdin  # noqa: S101 - it was started with pipes
-            os.set_blocking(self._child.stdin.fileno(), False)
-        return self._child
+
+def _started(module: str, memory: int) -> subprocess.Popen[bytes]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or name.startswith("PYTHON")
+    }
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+        [sys.executable, "-P", "-m", module, str(memory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=kept | ONE_THREAD,
+    )
+    assert child.stdin  # noqa: S101 - it was started with pipes
+    os.set_blocking(child.stdin.fileno(), False)
+    return child
 
 
 def _read(child: subprocess.Popen[bytes]) -> bytes:

@@ -7,22 +7,27 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from journeyman.inputs.cancellation import checkpoint
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from journeyman.inputs.references import LineRange
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 18  # bytes; a block is taken apart in a millisecond, in which no other thread runs
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Lines of a text, `text` with their ends. Of an empty text they are the lines 1 to 0."""
+    """Lines of a text, `text` with their ends. Of an empty text they are the lines 1 to 0.
+
+    `total_lines` is None where the text goes on behind them: it was not read to its end.
+    """
 
     text: str
     first_line: int
     last_line: int
-    total_lines: int
+    total_lines: int | None
 
 
 class ExcerptTooLarge(ValueError):
@@ -38,12 +43,13 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
     decode = codecs.getincrementaldecoder(encoding)()
     decoder = io.IncrementalNewlineDecoder(decode, translate=True)
     while data := stream.read(BLOCK):
+        checkpoint()
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
 
 
 def cut_lines(blocks: Iterable[str], lines: LineRange, limit: float) -> Excerpt:
-    """Keep the lines asked for, as far as the text goes, and count them all.
+    """Keep the lines asked for, as far as the text goes; what lies behind them is not read.
 
     Args:
         blocks: the text, in pieces of any size.
@@ -58,13 +64,19 @@ def cut_lines(blocks: Iterable[str], lines: LineRange, limit: float) -> Excerpt:
     number = 1  # of the line in which the next block begins
     within_line = False
     for block in blocks:
-        part = _part_of(block, number, lines)
-        size += len(part.encode())
-        if size > limit:
-            raise ExcerptTooLarge
-        kept.append(part)
-        number += block.count("\n")
+        if block and lines.last is not None and number > lines.last:
+            return Excerpt("".join(kept), lines.first, lines.last, None)
+        breaks = block.count("\n")
+        if number + breaks >= lines.first:  # else there is nothing to split
+            part = _part_of(block, number, lines)
+            size += len(part.encode())
+            if size > limit:
+                raise ExcerptTooLarge
+            kept.append(part)
+        number += breaks
         within_line = not block.endswith("\n") if block else within_line
+        if lines.last is not None and number > lines.last + (not within_line):
+            return Excerpt("".join(kept), lines.first, lines.last, None)
     total = number if within_line else number - 1
     last = total if lines.last is None else min(lines.last, total)
     return Excerpt("".join(kept), lines.first, last, total)

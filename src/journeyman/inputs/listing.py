@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.inputs import refusals
+from journeyman.inputs.cancellation import Stopped
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.places import File, locate
 from journeyman.inputs.sources import LeftOut
@@ -47,7 +48,10 @@ def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
         if isinstance(place, File):
             found[_reference(place)] = None
             continue
-        files = list(files_of(place, roots))
+        try:
+            files = list(files_of(place, roots))
+        except Stopped as error:
+            raise refusals.out_of_time(reference, place.path) from error
         if not files:
             raise refusals.nothing_matched(reference)
         for file in files:

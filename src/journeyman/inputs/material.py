@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.errors import ReferenceRefused
 from journeyman.inputs import refusals
+from journeyman.inputs.cancellation import Stopped, checkpoint
 from journeyman.inputs.documents.converter import Converter
 from journeyman.inputs.git.grammar import is_git
 from journeyman.inputs.git.reading import read_git
@@ -48,23 +49,29 @@ def read_references(
         confidential: folders whose files are private too.
 
     Raises:
-        ReferenceRefused: one of them may not be read, or stands for nothing. Nothing is returned
-            of the others then: there is no silent half answer.
+        ReferenceRefused: one of them may not be read, stands for nothing, or could not be read
+            in the time of the call (`inputs.cancellation`). Nothing is returned of the others then:
+            there is no silent half answer.
     """
     places = [one if is_git(one) else locate(one, roots) for one in references]
-    found = [list(files_of(one, roots)) if isinstance(one, Tree) else [] for one in places]
+    found = [_files_of(one, roots) if isinstance(one, Tree) else [] for one in places]
     matched = sum(len(files) or 1 for files in found)
     with Converter.of(limits.convert_seconds, limits.max_document_bytes) as converter:
         private = PrivateFiles.of(limits, roots, confidential)
         gathering = _Gathering(roots, limits, private, converter, matched)
-        for place, files in zip(places, found, strict=True):
-            if isinstance(place, Tree):
-                gathering.add_all(place, files)
-            elif isinstance(place, File):
-                gathering.add(place)
-            else:
-                gathering.add_git(place)
+        for reference, place, files in zip(references, places, found, strict=True):
+            try:
+                gathering.add_place(place, files)
+            except Stopped as error:
+                raise refusals.out_of_time(reference) from error
         return gathering.material()
+
+
+def _files_of(tree: Tree, roots: Roots) -> list[File | LeftOut]:
+    try:
+        return list(files_of(tree, roots))
+    except Stopped as error:
+        raise refusals.out_of_time(tree.reference, tree.path) from error
 
 
 @dataclass(slots=True)
@@ -80,6 +87,15 @@ class _Gathering:
 
     def material(self) -> Material:
         return Material(tuple(self.sources.values()), tuple(self.left_out.values()))
+
+    def add_place(self, place: Tree | File | str, files: Sequence[File | LeftOut]) -> None:
+        checkpoint()
+        if isinstance(place, Tree):
+            self.add_all(place, files)
+        elif isinstance(place, File):
+            self.add(place)
+        else:
+            self.add_git(place)
 
     def add(self, file: File) -> None:
         if not self._has(file):
@@ -108,7 +124,11 @@ class _Gathering:
     def add_all(self, tree: Tree, found: Sequence[File | LeftOut]) -> None:
         if not found:
             raise refusals.nothing_matched(tree.reference)
-        left_out = [out for one in found if (out := self._add_if_text(one))]
+        left_out = []
+        for one in found:
+            checkpoint()
+            if out := self._add_if_text(one):
+                left_out.append(out)
         if len(left_out) == len(found):
             raise refusals.nothing_readable(tree.reference, tree.path, left_out)
         self.left_out |= {out.path: out for out in left_out}
@@ -122,7 +142,7 @@ class _Gathering:
             reading = read_file(found, self.limits, self.converter)
         except ReferenceRefused as refusal:
             return refusals.leave_out(found.path, refusal)
-        if not reading.excerpt.total_lines:
+        if reading.excerpt.total_lines == 0:
             return LeftOut(found.path, "empty")
         self._keep_file(found, reading)
         return None

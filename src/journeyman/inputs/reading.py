@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from journeyman.inputs import refusals
+from journeyman.inputs.cancellation import checkpoint
 from journeyman.inputs.confined import Failed, TooLong, TooSlow
 from journeyman.inputs.credentials import holds_private_key
 from journeyman.inputs.documents.kinds import EXTRA, GET_THE_EXTRA, Kind, is_extra_there, kind_of
@@ -19,7 +20,13 @@ from journeyman.inputs.encodings import (
     legacy_encoding_of_block,
     marked_encoding,
 )
-from journeyman.inputs.excerpts import Excerpt, ExcerptTooLarge, cut_lines, text_blocks
+from journeyman.inputs.excerpts import (
+    BLOCK,
+    Excerpt,
+    ExcerptTooLarge,
+    cut_lines,
+    text_blocks,
+)
 from journeyman.inputs.files import Changed, open_below
 from journeyman.inputs.references import LineRange
 
@@ -47,7 +54,8 @@ class Reading:
 def read_file(file: File, limits: ReferencesConfig, converter: Converter) -> Reading:
     """Read a file, or the lines of it that are asked for.
 
-    A file over the limit is read if the lines asked for are under it. A document is converted to
+    A file over the limit is read if the lines asked for are under it, and no further than they go.
+    A document is converted to
     Markdown; its lines are those of that text.
 
     Args:
@@ -76,7 +84,7 @@ def _read_document(
     limit = limits.max_document_bytes
     with _opened(file) as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = stream.read(limit + 1) if size <= limit else b""
+        data = _read_up_to(stream, limit + 1) if size <= limit else b""
     if max(size, len(data)) > limit:
         raise refusals.document_too_large(file.reference, file.path, size, limit)
     if kind.is_text:
@@ -110,7 +118,7 @@ def _read_text(file: File, limit: int) -> Reading:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
             return _read_large(file, stream, size, limit)
-        data = head + stream.read(max(0, limit + 1 - len(head)))
+        data = head + _read_up_to(stream, max(0, limit + 1 - len(head)))
     if len(data) > limit:  # it grew, or its size is not known before, as in /proc
         raise refusals.too_large(file.reference, file.path, len(data), limit)
     decoded = decode(data)
@@ -118,8 +126,20 @@ def _read_text(file: File, limit: int) -> Reading:
         raise refusals.binary(file.reference, file.path)
     text, encoding = decoded
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    found = _cut(file, [text], math.inf)
-    return Reading(found, encoding, len(found.text.encode()) if file.lines else len(data))
+    if not file.lines:
+        return Reading(_cut(file, [text], math.inf), encoding, len(data))
+    whole = _cut(replace(file, lines=None), [text], math.inf)  # a key anywhere in it counts
+    found = replace(_cut(file, [text], math.inf), total_lines=whole.total_lines)
+    return Reading(found, encoding, len(found.text.encode()))
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Read in blocks, with a checkpoint at each: a disk may be slow."""
+    data = bytearray()
+    while block := stream.read(min(BLOCK, size - len(data))):
+        checkpoint()
+        data += block
+    return bytes(data)
 
 
 @contextmanager
@@ -164,7 +184,7 @@ def _cut(file: File, blocks: Iterable[str], limit: float) -> Excerpt:
         if file.lines is None:
             raise refusals.text_too_long(file.reference, file.path, limit) from error
         raise refusals.range_too_large(file.reference, file.path, limit) from error
-    if file.lines and lines.first > found.total_lines:
+    if file.lines and found.total_lines is not None and lines.first > found.total_lines:
         reason = f"it ends before line {lines.first}; it has {found.total_lines} lines in all"
         raise refusals.bad_range(file.reference, file.path, reason)
     return found

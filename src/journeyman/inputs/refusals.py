@@ -171,6 +171,18 @@ def too_slow(reference: str, path: str, seconds: float) -> ReferenceRefused:
     )
 
 
+def out_of_time(reference: str, path: str = "") -> ReferenceRefused:
+    """The deadline of the call passed before it was read."""
+    return ReferenceRefused(
+        reference,
+        path or reference,
+        "too-slow",
+        "the time of this call was over before it was read",
+        hint="name fewer files, a folder further down or lines nearer to a file's beginning, or "
+        "raise the tool's deadline in the config",
+    )
+
+
 def document_too_large(reference: str, path: str, size: int, limit: int) -> ReferenceRefused:
     """It is over `references.max_document_bytes`."""
     return ReferenceRefused(

@@ -10,7 +10,8 @@ class Source:
     """A file, or a range of its lines, as text.
 
     `path` is relative to the project folder where the file is inside it, else absolute. `text` has
-    its line ends as LF. Lines count from 1; an empty file has the lines 1 to 0. `bytes` is what
+    its line ends as LF. Lines count from 1; an empty file has the lines 1 to 0. `total_lines` is
+    None for a range of a large file, which is not read behind the range. `bytes` is what
     `text` stands for: the file's size, for a range or a document its size in UTF-8. `private` says
     that it may not go to a backend with `trust = "cloud"`. `note` is what a reader must know of it,
     in a few words: "converted from PDF".
@@ -20,7 +21,7 @@ class Source:
     text: str
     first_line: int
     last_line: int
-    total_lines: int
+    total_lines: int | None
     bytes: int
     encoding: str
     private: bool

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from journeyman.errors import ReferenceRefused
 from journeyman.inputs import refusals
+from journeyman.inputs.cancellation import checkpoint
 from journeyman.inputs.gitignore import (
     IGNORE_FILE,
     IgnoreFile,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
     from journeyman.inputs.roots import Roots
 
-MOST_ENTRIES = 200_000  # a search in a thread cannot be cancelled, so it ends by itself
+MOST_ENTRIES = 200_000  # of a search, and of one folder with what git ignores there
+ENTRIES_BETWEEN_CHECKPOINTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +71,51 @@ def files_of(
     pending = [Entry("", "folder", ignore_files_above(tree.real, tree.root))]
     searched = 0
     while pending:
+        checkpoint()
         entry = pending.pop()
         if entry.kind != "folder" or unprintable(entry.path):
             yield _judge(tree, entry, roots)
             continue
         try:
-            inside = _entries(tree, entry)
+            inside = _entries(tree, entry, most_entries)
         except OSError as error:
             yield LeftOut(_shown(tree, entry), f"cannot be listed: {error.strerror}")
             continue
         searched += len(inside)
         if searched > most_entries:
-            reason = f"there are more than {most_entries:,} files and folders to look through"
-            raise refusals.too_much(tree.reference, reason, "name a folder further down")
+            raise _too_many(tree, most_entries)
         pending += [one for one in reversed(inside) if belongs(one)]
 
 
-def _entries(tree: Tree, folder: Entry) -> list[Entry]:
+def _too_many(tree: Tree, most: int) -> ReferenceRefused:
+    reason = f"there are more than {most:,} files and folders to look through"
+    return refusals.too_much(tree.reference, reason, "name a folder further down")
+
+
+def _entries(tree: Tree, folder: Entry, most: int) -> list[Entry]:
     """What a folder holds and git does not ignore, sorted so that whole paths come out sorted."""
     real = tree.real / folder.path
+    found = []
     with os.scandir(real) as listing:
-        found = [one for one in listing if one.name.lower() != ".git"]
+        for number, one in enumerate(listing):
+            if number >= most:
+                raise _too_many(tree, most)
+            if one.name.lower() != ".git":
+                found.append(one)
+            if not number % ENTRIES_BETWEEN_CHECKPOINTS:
+                checkpoint()
     ignore_files = folder.ignore_files
     own = ignore_file_in(real) if any(one.name == IGNORE_FILE for one in found) else None
     if own:
         ignore_files += (own,)
     entries = [_entry(folder.path, one, ignore_files) for one in found]
     above = f"{tree.real}/".replace("//", "/")
-    kept = [one for one in entries if not is_ignored(above + one.path, ignore_files)]
+    kept = []
+    for number, entry in enumerate(entries):
+        if not number % ENTRIES_BETWEEN_CHECKPOINTS:
+            checkpoint()
+        if not is_ignored(above + entry.path, ignore_files):
+            kept.append(entry)
     return sorted(kept, key=lambda one: one.path)
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from journeyman.errors import DaemonError
 from journeyman.remote.coding import Malformed
 from journeyman.remote.lines import Lines
-from journeyman.remote.messages import LONGEST, error_of, line_of, message_of, progress_of
+from journeyman.remote.messages import (
+    LONGEST,
+    LONGEST_ANSWER,
+    error_of,
+    line_of,
+    message_of,
+    progress_of,
+)
 from journeyman.shim.hello import NotMet, join
 from journeyman.shim.meeting import CALL
 
@@ -74,7 +81,7 @@ class Line:
         line = line_of(request)
         if len(line) > LONGEST:
             raise DaemonError(
-                f"{len(line)} bytes are more than the daemon takes in one call",
+                f"{len(line):,} bytes are more than the {LONGEST:,} of one call to the daemon",
                 hint="give files by reference, or ask with --in-process",
             )
         with suppress(ConnectionError):  # the daemon's last words may still be readable
@@ -132,7 +139,7 @@ async def connect(place: Place) -> Line | None:
         raise
     if met.rest:
         reader.feed_data(met.rest)
-    return Line(Lines(reader), writer)
+    return Line(Lines(reader, LONGEST_ANSWER), writer)
 
 
 def _join(place: Place, told: Future[Met | None]) -> None:

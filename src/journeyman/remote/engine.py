@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _MOST_CONNECTING = 8
 """Connections opened at once: few may wait until the daemon takes notice of them."""
+_MOST_CALLS = 200
+"""Calls at once: the daemon takes 256 connections of one process. The others wait here."""
 _START = "`journeyman daemon start` starts it"
 
 
@@ -50,6 +52,7 @@ class RemoteEngine:
         self._daemon = daemon
         self._own: Engine | None = None
         self._connecting = asyncio.Semaphore(_MOST_CONNECTING)
+        self._calling = asyncio.Semaphore(_MOST_CALLS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +82,10 @@ class RemoteEngine:
             DaemonError: the daemon must run and does not, or it ended in mid-call.
             JourneymanError: whatever else `Engine.delegate` raises.
         """
+        async with self._calling:
+            return await self._delegate(job, session, listener)
+
+    async def _delegate(self, job: Job, session: Session, listener: Listener | None) -> Outcome:
         line = await self._line()
         if line is None:
             return await self._in_process().delegate(job, session, listener)

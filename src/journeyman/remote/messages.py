@@ -18,6 +18,7 @@ from journeyman.backends.base import ModelInfo  # noqa: TC001 - `decode` reads t
 from journeyman.engine.values import Answer, HandBack, Job, Progress, Session, Try
 from journeyman.errors import ConfigError, JourneymanError
 from journeyman.remote.coding import Malformed, decode, encode
+from journeyman.shim.json_bounds import LONGEST_LINE, excess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +27,20 @@ if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
     from journeyman.engine.values import Outcome
 
-LONGEST = 64 * 1024 * 1024
-"""Bytes of one line."""
+LONGEST = LONGEST_LINE
+"""Bytes of one line that a client says."""
+LONGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of one line that the daemon says."""
 
 
 def line_of(message: Mapping[str, Any]) -> bytes:
-    """Write a message as one line."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    """Write a message as one line; what is not ASCII stays as short as UTF-8 is."""
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="surrogatepass") + b"\n"
 
 
 def message_of(line: bytes) -> dict[str, Any]:
-    """Read a message from a line.
+    """Read a message of the daemon from a line.
 
     Raises:
         Malformed: it is no JSON object.
@@ -48,6 +52,17 @@ def message_of(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise Malformed(f"a message is an object, not {type(message).__name__}")
     return message
+
+
+def request_of(line: bytes) -> dict[str, Any]:
+    """Read a message of a client, who may be anybody's program.
+
+    Raises:
+        Malformed: it is not a JSON object, or more than one message may be.
+    """
+    if reason := excess(line):
+        raise Malformed(f"a line is refused: {reason}")
+    return message_of(line)
 
 
 def job_data(job: Job) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from journeyman.paths import data_folder
 from journeyman.server.live import LiveEngine
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from journeyman.remote.lines import Source
     from journeyman.server.wire import Read, Write
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
@@ -99,15 +101,23 @@ async def _standard_streams() -> AsyncIterator[tuple[Read, Write]]:
                 os.set_blocking(descriptor, True)
 
 
-async def _reader(descriptor: int) -> asyncio.StreamReader:
-    from journeyman.server.wire import LONGEST_LINE  # noqa: PLC0415 - heavy
+class _FileReader:
+    """Reads a file, which is always ready, as a stream is read."""
 
-    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read at most so many bytes."""
+        await asyncio.sleep(0)  # others want to work, too
+        return self._file.read(n) or b""
+
+
+async def _reader(descriptor: int) -> Source:
     file = os.fdopen(descriptor, "rb", buffering=0, closefd=False)
     if not _can_be_waited_for(descriptor):
-        reader.feed_data(file.read())
-        reader.feed_eof()
-        return reader
+        return _FileReader(file)
+    reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
     return reader

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from journeyman.shim.json_bounds import excess
+
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Calls:
         Returns:
             Whether the daemon shall have it.
         """
+        if excess(line):
+            return True  # the daemon refuses it
         message = _message(line)
         method, identity = message.get("method"), _identity(message.get("id"))
         if method is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-LONGEST_LINE = 64 * 1024 * 1024
-"""In bytes. A longer line is no message; who reads it at the end says so."""
+from journeyman.shim.json_bounds import LONGEST_LINE
 
 
 class Lines:
     """Collects bytes and gives them out as whole lines, each with its end.
 
-    A line that is too long is given out in the pieces that came, so that memory stays bounded.
+    A line that is too long is given out in the pieces that came, so that memory stays bounded: it
+    is not a message, and the reader at the end says so.
 
     Args:
         longest: in bytes.

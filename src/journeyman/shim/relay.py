@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _IN, _OUT = 0, 1
 _AT_ONCE = 65536
+_LONGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of a line of the daemon, which is our own and bounds what it says."""
 _FULL = 1024 * 1024
 """Nothing more is read for a side that has so many bytes to take."""
 _SECONDS_AFTER_END = 2.0
@@ -48,7 +50,7 @@ class Relay:
         self._find = find
         self._known_calls: Calls | None = None
         self._from_client = Lines()
-        self._from_daemon = Lines()
+        self._from_daemon = Lines(_LONGEST_ANSWER)
         self._to_client = bytearray()
         self._to_daemon = bytearray()
         self._daemon: socket.socket | None = None
@@ -288,7 +290,7 @@ class Relay:
         self._to_daemon.clear()
         if self._from_daemon.in_long_line:  # what was given out of it must not spoil the next line
             self._to_client += b"\n"
-        self._from_daemon = Lines()
+        self._from_daemon = Lines(_LONGEST_ANSWER)
         if self._known_calls is not None:
             self._to_client += self._calls.lost(reason or self._reason())
 

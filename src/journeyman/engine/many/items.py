@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.engine.many.values import Item
-from journeyman.engine.reading import localized, roots_of, within_roots
+from journeyman.engine.reading import in_reading_thread, localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
 from journeyman.inputs.listing import list_files
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from journeyman.inputs.sources import LeftOut
 
 _NAME_LENGTH = 60
+_SECONDS_TO_LIST = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,11 @@ async def items_of(job: EachJob, session: Session, config: Config) -> Items:
         return Items(tuple(Item(number, _short(text), text=text) for number, text in texts))
 
     async def list_them(session: Session) -> Listing:
+        deadline = time.monotonic() + _SECONDS_TO_LIST
         with localized(session, job.files) as references:
-            return await asyncio.to_thread(list_files, references, roots_of(session, config), most)
+            return await in_reading_thread(
+                session, deadline, list_files, references, roots_of(session, config), most
+            )
 
     listing, session = await within_roots(session, list_them)
     files = enumerate(listing.references, 1)

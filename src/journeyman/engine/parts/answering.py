@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ from journeyman.engine.parts.prompts import end_messages, part_messages
 from journeyman.engine.parts.reading import Reader
 from journeyman.engine.parts.steps import Steps
 from journeyman.engine.prompt import CITING, DATA_NOTICE
+from journeyman.engine.thread_pools import READING
 from journeyman.engine.values import Answer, Figures, HandBack, Progress, Try
 from journeyman.engine.work import Work
 from journeyman.errors import BackendError, ContextExceeded
+from journeyman.inputs.cancellation import Cancellation, OutOfTime
 from journeyman.inputs.material import Material
 from journeyman.inputs.sources import Source
 
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Message
     from journeyman.engine.delegation import Delegation
+    from journeyman.engine.parts.reading import Split
     from journeyman.engine.values import Outcome
+    from journeyman.inputs.splitting import Part
 
 _SAMPLES = 8
 _SAMPLE_CHARACTERS = 6000
@@ -104,7 +109,7 @@ def _reader(
         of = max(steps, done + 1)
         listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
 
-    return Reader(plan, work.demand.given.task, sources, count, ask, tell)
+    return Reader(plan, work.demand.given.task, sources, count, ask, tell, _splitter(whole))
 
 
 async def _noted(whole: Delegation, models: Sequence[str], aside: Work, plan: Plan) -> Answer:
@@ -159,7 +164,10 @@ async def _planned(
         for one, sample in zip(counts, samples, strict=True)
     ]
     count = counter(density(measured, exact=first.exact))
-    parts = make_parts([source for _, source in sources], sizes.material, count)
+    try:
+        parts = await _splitter(whole)([source for _, source in sources], sizes.material, count)
+    except OutOfTime:
+        return None, len, 0
     size = sum(source.bytes for _, source in sources)
     plan = Plan(model, sizes, len(sources), size, parts)
     if pace := whole.pace(model):
@@ -168,6 +176,19 @@ async def _planned(
         seconds = estimate_seconds(tokens, len(parts), sizes, slots, pace)
         plan = replace(plan, seconds=seconds)
     return plan, count, first.tokens
+
+
+def _splitter(whole: Delegation) -> Split:
+    """Return what splits as `make_parts` does, in a thread: a grammar may take seconds."""
+    client = whole.session.client or whole.session.name
+    deadline = time.monotonic() + whole.seconds_left()
+
+    async def split(
+        sources: Sequence[Source], size: int, count: Callable[[str], int]
+    ) -> tuple[tuple[Part, ...], ...]:
+        return await READING.run(Cancellation(client, deadline), make_parts, sources, size, count)
+
+    return split
 
 
 def _samples(sources: Sequence[Source]) -> list[Source]:

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from journeyman.engine.parts.plan import make_parts
 from journeyman.engine.parts.prompts import NOTHING, notes_messages, part_messages
 from journeyman.errors import ContextExceeded
+from journeyman.inputs.cancellation import OutOfTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from journeyman.inputs.splitting import Part
 
     Group = tuple[Part, ...]
+    Split = Callable[
+        [Sequence[Source], int, Callable[[str], int]], Awaitable[tuple[tuple[Part, ...], ...]]
+    ]
     Ask = Callable[[tuple[Message, ...], tuple[Source, ...], str], Awaitable[str]]
 
 Found = TypeVar("Found")
@@ -40,6 +43,7 @@ class Reader:
         count: counts the tokens of a text as it will stand in the prompt.
         ask: asks a model for notes on some sources, or on notes (its last argument).
         tell: is told how many steps are done; must not block.
+        split: splits sources into parts of a number of tokens, in a thread.
     """
 
     plan: Plan
@@ -48,6 +52,7 @@ class Reader:
     count: Callable[[str], int]
     ask: Ask
     tell: Callable[[int], None]
+    split: Split
     steps: int = 0
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
@@ -68,7 +73,7 @@ class Reader:
             async with self._limit:
                 text = await self.ask(messages, sources, "")
         except ContextExceeded:
-            halves = self._halved(group)
+            halves = await self._halved(group)
             if len(halves) < _TWO:
                 raise
             taken = [await self._notes_on(half, number) for half in halves]
@@ -76,14 +81,17 @@ class Reader:
         self._done()
         return [] if _is_nothing(text) else [text]
 
-    def _halved(self, group: Group) -> list[Group]:
+    async def _halved(self, group: Group) -> list[Group]:
         if len(group) > 1:
             middle = len(group) // 2
             return [group[:middle], group[middle:]]
         size = self.count(group[0].text) // 2
         if size < _LEAST_SIZE:
             return [group]
-        return list(make_parts([self._source(group[0])], size, self.count))
+        try:
+            return list(await self.split([self._source(group[0])], size, self.count))
+        except OutOfTime:
+            return [group]
 
     def _source(self, part: Part) -> Source:
         """The lines of a part as a source of their own, which keeps its numbers."""

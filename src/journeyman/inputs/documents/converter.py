@@ -53,6 +53,7 @@ class Converter:
             TooLong: its text is longer than it may be.
         """
         if path not in self.texts:
+            self.process.start()  # waiting for memory is not converting
             started = time.monotonic()
             try:
                 self.texts[path] = self.process.ask(suffix, data, self.seconds - self.spent)

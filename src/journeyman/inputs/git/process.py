@@ -11,16 +11,21 @@ import time
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
+from journeyman.inputs.cancellation import checkpoint, current, seconds_left
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 SHORT = 1 << 20  # bytes, of what git says about itself
 MEMORY = 512 << 20  # bytes of heap of one process; the files that it maps are limited by its config
-AT_ONCE = 2  # processes, so that all of them together have a limit too
+AT_ONCE = 4  # processes of all clients, and one of each, so that together they have a limit too
 
 _NO_MEMORY = re.compile(r"out of memory|cannot allocate memory|mmap failed", re.IGNORECASE)
-_slots = threading.BoundedSemaphore(AT_ONCE)
+_SECONDS_BETWEEN_LOOKS = 0.1  # at the deadline, and at whether the call was cancelled
+_turn = threading.Condition()
+_running: set[str] = set()
+"""The clients that have a process."""
 
 
 class GitFailed(Exception):
@@ -53,7 +58,7 @@ def printed_by(
 ) -> Iterator[IO[bytes]]:
     """Start a process and give its standard output; it is ended with the block.
 
-    Do not start another one within the block: there are only `AT_ONCE`.
+    Do not start another one within the block: a client has one at a time.
 
     Args:
         command: the program by its absolute path, and its arguments.
@@ -66,10 +71,9 @@ def printed_by(
         GitFailed: all of its output was read, and it ended with an error.
         GitTooSlow: the deadline passed.
         GitTooBig: it needed too much memory.
+        Stopped: the call was cancelled, or is out of time.
     """
-    if not _slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
-        raise GitTooSlow
-    try:
+    with _slot(deadline):
         with tempfile.TemporaryFile() as complaints, tempfile.TemporaryFile() as input_:
             input_.write(given)
             input_.seek(0)
@@ -87,12 +91,30 @@ def printed_by(
                 yield process.stdout
                 status = process.wait() if process.stdout.read(1) == b"" else None
             if is_late.is_set():
+                checkpoint()  # the call is out of time, or cancelled
                 raise GitTooSlow
             if status:
                 complaints.seek(0)
                 raise _failure(status, complaints.read(SHORT).decode(errors="replace"))
+
+
+@contextmanager
+def _slot(deadline: float) -> Iterator[None]:
+    """Wait until this client may have a process."""
+    client = current().client
+    with _turn:
+        while client in _running or len(_running) >= AT_ONCE:
+            checkpoint()
+            if (left := deadline - time.monotonic()) <= 0:
+                raise GitTooSlow
+            _turn.wait(min(left, _SECONDS_BETWEEN_LOOKS))
+        _running.add(client)
+    try:
+        yield
     finally:
-        _slots.release()
+        with _turn:
+            _running.discard(client)
+            _turn.notify_all()
 
 
 @contextmanager
@@ -104,10 +126,11 @@ def _ended(process: subprocess.Popen[bytes], deadline: float) -> Iterator[thread
         is_late.set()
         process.kill()
 
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
+    timer = threading.Timer(seconds_left(max(0.0, deadline - time.monotonic())), end)
     timer.start()
     try:
-        yield is_late
+        with current().calling(end):
+            yield is_late
     finally:
         timer.cancel()
         process.kill()
