@@ -20,6 +20,7 @@ from journeyman.backends.wire import (
     relay,
     sign_of_life,
 )
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -49,6 +50,7 @@ class OllamaBackend:
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._configured = {full_name(name): size for name, size in settings.windows.items()}
+        self.unusable_names = 0
         self._sized: dict[str, tuple[int, str]] = {}
         self._sizing = asyncio.Lock()
 
@@ -61,7 +63,9 @@ class OllamaBackend:
         async with question(self._asked()):
             tags = await self._client.list()
         loaded = await self._loaded()
-        names = [one.model for one in tags.models if one.model and not _only_embeds(one)]
+        usable = [one for one in tags.models if is_usable_name(one.model)]
+        self.unusable_names = len(tags.models) - len(usable)
+        names = [one.model for one in usable if one.model and not _only_embeds(one)]
         return [self._listed(name, loaded) for name in names]
 
     async def describe(self, model: str) -> ModelInfo:
@@ -176,9 +180,9 @@ class OllamaBackend:
         async with question(self._asked()):
             running = await self._client.ps()
         return {
-            full_name(name): one.context_length or 0
+            full_name(name): as_count(one.context_length) or 0
             for one in running.models
-            if (name := one.model or one.name)
+            if (name := one.model or one.name) and is_usable_name(name)
         }
 
     def _listed(self, name: str, loaded: Mapping[str, int]) -> ModelInfo:
@@ -224,7 +228,7 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):
-        raise OddReply(f"no line of a chat: {line!r}")
+        raise OddReply("not a line of a chat", repr(line))
     text, thinking = (
         _text(message.get(key)) if isinstance(message, dict) else ""
         for key in ("content", "thinking")

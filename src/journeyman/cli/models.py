@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
+from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
@@ -28,7 +28,7 @@ def models(
     """
     survey = run(_survey(daemon=False if in_process else None))
     if as_json:
-        print(json.dumps(_as_data(survey), ensure_ascii=False, indent=2))
+        print(printable_json(_as_data(survey), 2))
     else:
         _print_table(survey)
     if survey.failed and not survey.models:
@@ -51,6 +51,7 @@ def _as_data(survey: Survey) -> dict[str, object]:
             for model in survey.models
         ],
         "failed": [asdict(one) for one in survey.failed],
+        "warnings": list(survey.warnings),
     }
 
 
@@ -60,7 +61,7 @@ def _print_table(survey: Survey) -> None:
     states = {True: "loaded", False: "not loaded", None: ""}
     rows = [
         [
-            model.id,
+            display_name(model.id),
             str(model.window or "unknown"),
             model.window_source,
             states[model.loaded],
@@ -72,4 +73,6 @@ def _print_table(survey: Survey) -> None:
     header = ["model", "window", "learnt from", "state", "tools", "note"]
     print_table(header, rows, spare=["learnt from"])
     for one in survey.failed:
-        typer.echo(f"{one.model}: not available: {one.message}", err=True)
+        typer.echo(f"{display_name(one.model)}: not available: {one.message}", err=True)
+    for warning in survey.warnings:
+        typer.echo(warning, err=True)

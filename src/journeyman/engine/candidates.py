@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
 from journeyman.errors import BackendError
+from journeyman.text.foreign import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from journeyman.backends.base import ModelInfo
+    from journeyman.backends.base import Backend, ModelInfo
 
     ListOf = Callable[[str], Awaitable[list[ModelInfo]]]
 
@@ -36,6 +37,18 @@ def matches(model_id: str, patterns: Sequence[str]) -> bool:
 
 def _as_regex(pattern: str) -> str:
     return ".*".join(map(re.escape, pattern.split("*")))
+
+
+def unusable(backend: Backend) -> str:
+    """Say how many names a backend's last list had that cannot be used; empty if none."""
+    count = backend.unusable_names
+    if not count:
+        return ""
+    names = "1 model name is" if count == 1 else f"{count} model names are"
+    return (
+        f"{names} left out: empty, longer than {LONGEST_NAME} characters, or with characters that "
+        "do not show"
+    )
 
 
 async def candidates(

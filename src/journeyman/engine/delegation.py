@@ -28,6 +28,7 @@ from journeyman.errors import (
     Overloaded,
     PrivateRefused,
 )
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -176,12 +177,13 @@ class Delegation:
     def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
         """Leave out the cloud where something is private; the refusal counts as a try."""
         private = ["this job"] if self.job.private else []
-        private += [source.path for source in material.sources if source.private]
+        private += [display_name(source.path) for source in material.sources if source.private]
         left = []
         for name in names:
             backend, _ = self.catalog.find(name)
             if private and backend.trust == "cloud":
-                what = f"{name}: {private[0]} is private and {backend.name} is a cloud backend"
+                model = display_name(name)
+                what = f"{model}: {private[0]} is private and {backend.name} is a cloud backend"
                 hint = "ask a local model, or change references.private in the config"
                 self._note_failure(name, PrivateRefused(what, hint=hint))
             else:
@@ -199,7 +201,9 @@ class Delegation:
             asked.append(str(slot.model))
             self._note_passed_over(names[: names.index(asked[0])])
             if slot.cold:
-                self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
+                self.listener.progress(
+                    Progress("loading", f"{display_name(str(slot.model))} is being loaded")
+                )
             return await self._ask(slot, work)
 
     def request(self, names: Sequence[str]) -> Request:
@@ -218,7 +222,8 @@ class Delegation:
     def tell_place(self, place: Place) -> None:
         """Tell the listener where in the queue this job stands."""
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
-        message = f"place {place.position} in the queue for {place.model}{about}"
+        model = display_name(str(place.model))
+        message = f"place {place.position} in the queue for {model}{about}"
         self.listener.progress(Progress("waiting", message))
 
     def _left_after(self, error: JourneymanError, names: list[str], asked: list[str]) -> list[str]:
@@ -311,7 +316,7 @@ class Delegation:
             [name for name in wanted if name != answer.model], work.material
         )
         if not judges:
-            note = f"no second model judged this: there is none but {answer.model}"
+            note = f"no second model judged this: there is none but {display_name(answer.model)}"
             return replace(answer, notes=(*answer.notes, note))
         try:
             judge, verdict = await self._ask_judge(judges, answer, work)
@@ -321,7 +326,7 @@ class Delegation:
             note = f"no second model judged this: {error}"
             return replace(answer, notes=(*answer.notes, note))
         if reason := objection(verdict):
-            raise CheckFailed("second-model", f"{judge} objects: {reason}")
+            raise CheckFailed("second-model", f"{display_name(judge)} objects: {reason}")
         figures = replace(answer.figures, seconds=self.elapsed())
         return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
 
@@ -331,7 +336,7 @@ class Delegation:
         """Ask in the queue, like everybody; the slot of the answer is free by now."""
         async with self.queue.slot(self.request(judges), self.tell_place) as slot:
             info = await self._describe(slot)
-            self.listener.progress(Progress("asking", f"{info.id} judges the answer"))
+            self.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
             backend, _ = self.catalog.find(str(slot.model))
             messages = judging_messages(
                 work.demand.given.task, answer.text, work.material.sources, self.job.texts

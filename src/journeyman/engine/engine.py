@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from journeyman.config.keys import window_keys
 from journeyman.config.models import EMBEDDED
-from journeyman.engine.candidates import list_models, matches, patterns_of
+from journeyman.engine.candidates import list_models, matches, patterns_of, unusable
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.memory import Memory
@@ -51,13 +51,14 @@ class Survey:
     """What there is now: models, backends that failed, and what each tool asks for.
 
     `standing` says of a model by its id, or of a backend, how many requests it has or that it is
-    set aside; what is idle is not named.
+    set aside; what is idle is not named. `warnings` says whose names cannot be used.
     """
 
     models: tuple[ModelInfo, ...]
     failed: tuple[Try, ...]
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def tools_of(self, model: ModelInfo) -> list[str]:
         """Name the tools that may use a model."""
@@ -167,6 +168,9 @@ class Engine:
                 name: patterns_of(one.config.models, backends) for name, one in tools.items()
             },
             standing=standing(self.queue.snapshot()),
+            warnings=tuple(
+                f"{name}: {said}" for name, one in backends.items() if (said := unusable(one))
+            ),
         )
 
     def measured_speed(self, model_id: str) -> float | None:

@@ -119,6 +119,7 @@ class _SurveyRecord:
     failed: tuple[Try, ...]
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def survey_data(survey: Survey) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def survey_of(data: object) -> Survey:
     from journeyman.engine.engine import Survey  # noqa: PLC0415 - heavy
 
     record: _SurveyRecord = decode(_SurveyRecord, data, "survey")
-    return Survey(record.models, record.failed, record.patterns, record.standing)
+    return Survey(record.models, record.failed, record.patterns, record.standing, record.warnings)
 
 
 # What each class of the tree holds besides message and hint, and what stands for it where an

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.answers.cleaning import clean
+from journeyman.text.cleaning import clean
 
 
 @pytest.mark.parametrize(
