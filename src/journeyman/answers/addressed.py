@@ -12,12 +12,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
 
 from journeyman.text.foreign import quote_foreign
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 WARNING = "the answer speaks to its reader as to an assistant"
 """How the note begins where an answer gives orders."""
@@ -74,18 +70,13 @@ _LOOKALIKES = str.maketrans(
 )
 
 
-def note_if_addressed(texts: Iterable[str]) -> str:
-    """Return the note that an answer needs, empty if none.
-
-    Args:
-        texts: all that the caller will read of it.
-    """
-    for text in texts:
-        for form in (text, " ".join(text.split()), _folded(text)):
-            if found := _PHRASES.search(form):
-                return _note(WARNING, found)
-            if found := _OURS.search(form):
-                return _note(IMITATION, found)
+def note_if_addressed(text: str) -> str:
+    """Return the note that an answer needs, empty if none."""
+    for form in (text, " ".join(text.split()), _folded(text)):
+        if found := _PHRASES.search(form):
+            return _note(WARNING, found)
+        if found := _OURS.search(form):
+            return _note(IMITATION, found)
     return ""
 
 

@@ -114,7 +114,7 @@ def check_reply(reply: Reply, demand: Demand | None = None) -> Checked:
     else:
         found = _prose(text, demand) if demand.content else Checked(text)
     notes = [*found.notes, *_notes(split, hidden)]
-    if not demand.labels and (note := note_if_addressed(_texts(found))):
+    if not demand.labels and (note := _address(found)):
         notes.insert(0, note)
     return Checked(
         found.text, tuple(notes), found.value, found.confidence, (*passed, *found.checks)
@@ -199,9 +199,10 @@ def _prose(text: str, demand: Demand) -> Checked:
     return Checked(grounded.text, (*coded.notes, *grounded.notes), checks=tuple(passed))
 
 
-def _texts(found: Checked) -> list[str]:
-    """What the caller will read of an answer: all of prose, every key and text of JSON."""
-    return [found.text] if found.value is None else list(texts_of(found.value))
+def _address(found: Checked) -> str:
+    """Look at all that the caller will read of an answer: of JSON at every key and text."""
+    texts = [found.text] if found.value is None else texts_of(found.value)
+    return next(filter(None, map(note_if_addressed, texts)), "")
 
 
 def _notes(split: Split, hidden: int) -> list[str]:

@@ -128,7 +128,7 @@ class OpenAIBackend:
         async with stream, aclosing(relay(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
             if media in NO_STREAMS:
-                raise bad_reply(asked, "not a stream of events, but another type", media)
+                raise bad_reply(asked, f"{media} where a stream of events was asked for")
             async for chunk in chunks:
                 yield chunk
 

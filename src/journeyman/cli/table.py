@@ -11,6 +11,7 @@ from journeyman.text.cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_BLANKS = str.maketrans("\t\n", "  ")
 _LAST_LEAST = 20
 """The last column gives way first, down to this width."""
 
@@ -31,7 +32,8 @@ def print_table(
 
     width = shutil.get_terminal_size().columns
     columns = {
-        name: [name, *(_cell(row[index]) for row in rows)] for index, name in enumerate(header)
+        name: [name, *(" ".join(_cell(row[index]).split()) for row in rows)]
+        for index, name in enumerate(header)
     }
     needed = {name: max(map(cell_len, cells)) for name, cells in columns.items()}
     needed[header[-1]] = min(needed[header[-1]], _LAST_LEAST)
@@ -48,7 +50,7 @@ def print_table(
 
 def _cell(text: str) -> str:
     """What servers and models say may hold tabs, line ends and terminal escapes."""
-    return " ".join(clean(text)[0].split())
+    return clean(text)[0].translate(_BLANKS)
 
 
 def _narrowed(needed: Sequence[int], room: int) -> list[int]:
