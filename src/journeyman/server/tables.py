@@ -109,7 +109,7 @@ def _labels(table: Table) -> Iterator[str]:
 
 def _count_name(answer: str) -> str:
     """An answer as it is counted: quoted where it is more than a few words, for it is foreign."""
-    is_plain = all(sign.isalnum() or sign in " _-" for sign in answer)
+    is_plain = all(sign.isalnum() or sign in " _-." for sign in answer)
     return answer if is_plain and len(answer) <= _LONGEST_LABEL else quote_foreign(answer)
 
 
