@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from journeyman.text.foreign import display_key
+from journeyman.text.foreign import model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def as_object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            raise NotStrict(f"the key {display_key(key)} is twice in one object")
+            raise NotStrict(f"a key is twice in one object; {model_wrote(key)}")
         made[key] = value
     return made
 
