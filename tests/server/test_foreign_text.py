@@ -151,10 +151,14 @@ async def test_a_models_name_is_shown_as_data_everywhere(stdio_server, openai_do
         heard.append(message or "")
 
     async with Client(stdio_server) as client:
+        described = await client.list_tools()
         listed = await client.call_tool("list_available_local_models", {})
         answer = await client.call_tool("ask_local_llama", {"prompt": "Hi"}, progress_callback=hear)
         openai_double.plays(reply="")
         failed = await client.call_tool("ask_local_llama", {"prompt": "Hi"})
+    descriptions = "\n".join(tool.description for tool in described.tools)
+    assert f"Model {json.dumps('koala/' + NAMED)}" in descriptions
+    check_foreign_words(descriptions)
     [survey] = texts(listed)
     assert survey.startswith(json.dumps(f"koala/{NAMED}"))
     assert "koala: 3 model names are left out" in survey

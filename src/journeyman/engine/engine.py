@@ -23,6 +23,7 @@ from journeyman.engine.tools import all_tools, find_tool
 from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.ledger import Entry, Ledger, ledger_path
+from journeyman.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ERRORS_REMEMBERED = 20
+_LONGEST_ERROR = 3000  # characters
 _SECONDS_FOR_STATUS = 2.0
 
 
@@ -311,7 +313,7 @@ class Engine:
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
             tries=tuple(str(one) for one in delegation.tries),
-            error=error,
+            error=one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
             run=delegation.session.run,

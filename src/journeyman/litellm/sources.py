@@ -24,6 +24,7 @@ from journeyman.litellm.entries import (
     normal_base,
     offered_name,
 )
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -157,7 +158,7 @@ def _fitting(
         shown = ", ".join(dict.fromkeys(" ".join(ascii(one)[1:-1].split()) for one in others))
         notes.append(f"{name}: left out, since by its kind or name it does not chat: {shown}")
     if clouds:
-        shown = ", ".join(one for one in names if one in clouds)
+        shown = ", ".join(display_name(one) for one in names if one in clouds)
         notes.append(f"{name}: left out, since by its name it runs in a cloud: {shown}")
     return [info for info in listed if info.name in chat], notes
 
