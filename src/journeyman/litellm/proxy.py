@@ -131,27 +131,27 @@ async def _model(
     if any(info.get("mode") not in _CHAT for info in infos):
         return [ok(display_name(model.name), "does other work than chat")]
     found = []
+    name = display_name(model.name)
     if any(
         str((one.get("litellm_params") or {}).get("model")).startswith(OLLAMA_ROUTE) for one in own
     ):
-        found.append(ollama_route(display_name(model.name)))
+        found.append(ollama_route(name))
     told = {info.get("max_input_tokens") for info in infos}
     windows = sorted(window for window in told if isinstance(window, int))
     if not model.window:
-        found.append(warning(display_name(model.name), "its window is not known", _WINDOW_CURE))
+        found.append(warning(name, "its window is not known", _WINDOW_CURE))
     elif len(windows) > 1:
         message = f"its servers have different windows {windows}: the smallest counts"
-        found.append(
-            warning(display_name(model.name), message, "give the same window to all of them")
-        )
+        found.append(warning(name, message, "give the same window to all of them"))
     if ask:
-        tell(f"asking {display_name(model.name)} …")
+        tell(f"asking {name} …")
         found += await _asked(backend, model.name)
     behind = f", {len(own)} servers behind it" if len(own) > 1 else ""
-    return found or [ok(display_name(model.name), f"window {model.window}{behind}")]
+    return found or [ok(name, f"window {model.window}{behind}")]
 
 
 async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
+    name = display_name(model)
     request = ChatRequest(model, (Message("user", "Say OK."),), max_tokens=_TOKENS)
     said = thought = ""
     try:
@@ -159,18 +159,22 @@ async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
             async for chunk in chunks:
                 said, thought = said + chunk.text, thought + chunk.thinking
     except BackendError as error:
-        return [broken(display_name(model), _said(error), error.hint or "see the proxy's log")]
+        return [broken(name, _said(error), error.hint or "see the proxy's log")]
     if not said and not thought:
         return [
             broken(
                 display_name(model), "its answer was empty", "see the log of the server behind it"
             )
         ]
-    return [ok(display_name(model), "answers")]
+    return [ok(name, "answers")]
 
 
 def _said(error: BackendError) -> str:
-    return str(error).removeprefix(f"{_NAME}: ").removeprefix(f"{_NAME}/{error.model}: ")
+    return (
+        str(error)
+        .removeprefix(f"{_NAME}: ")
+        .removeprefix(f"{display_name(f'{_NAME}/{error.model}')}: ")
+    )
 
 
 def _count(number: int, thing: str) -> str:

@@ -188,7 +188,8 @@ def _less(name: str) -> str:
     backend, _, model = name.partition("/")
     if backend == EMBEDDED:
         return "set a smaller `context` in [embedded] and prove that"
-    return f"set a smaller window and prove that: [backends.{backend}.windows] {as_toml(model)} = TOKENS"
+    key = f"[backends.{backend}.windows] {as_toml(model)}"
+    return f"set a smaller window and prove that: {key} = TOKENS"
 
 
 def _judged(name: str, window: int, expected: int, short: Heard, long: Heard) -> Finding:
