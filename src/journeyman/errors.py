@@ -36,6 +36,8 @@ Each error is one line (`str(error)`) and, where something can be done about it,
 
 from __future__ import annotations
 
+_LONGEST_MESSAGE = 3000  # characters
+
 
 class JourneymanError(Exception):
     """The root of the tree.
@@ -49,8 +51,10 @@ class JourneymanError(Exception):
     """Whether the engine shall go on to the next model of the tool's list."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(" ".join(message.split()))
-        self.hint = hint
+        from journeyman.text.foreign import one_line  # noqa: PLC0415 - few runs raise anything
+
+        super().__init__(one_line(message, _LONGEST_MESSAGE))
+        self.hint = one_line(hint, _LONGEST_MESSAGE)
 
 
 class ConfigError(JourneymanError):
@@ -92,7 +96,10 @@ class ReferenceRefused(JourneymanError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        super().__init__(f"reference {reference!r} refused: {path}: {reason} [{rule}]", hint=hint)
+        from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above
+
+        where = display_name(path)
+        super().__init__(f"reference {reference!r} refused: {where}: {reason} [{rule}]", hint=hint)
         self.reference = reference
         self.path = path
         self.rule = rule
@@ -181,7 +188,9 @@ class BackendError(JourneymanError):
     another_model_may_cure = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
-        where = f"{backend}/{model}" if model else backend
+        from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above
+
+        where = display_name(f"{backend}/{model}" if model else backend)
         super().__init__(f"{where}: {message}", hint=hint)
         self.backend = backend
         self.model = model
@@ -253,7 +262,12 @@ class AuthFailed(BackendError):
 
 
 class RequestRejected(BackendError):
-    """The backend does not accept this request as it is."""
+    """The backend does not accept this request as it is.
+
+    `body` is all that the server wrote: to be searched, never to be shown.
+    """
+
+    body = ""
 
 
 class BadReply(BackendError):

@@ -60,8 +60,8 @@ def test_a_grounded_tool_takes_only_what_stands_there(value):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"name": "John Doe"}, "$.name: 'John Doe'"),
-        ({"total": 1250.6}, "$.total: 1250.6"),
+        ({"name": "John Doe"}, '$.name, the model wrote: "John Doe"'),
+        ({"total": 1250.6}, '$.total, the model wrote: "1250.6"'),
         ({"items": [4, 6, 7, 8, 9]}, "and 2 more"),
         ({"date": "2023-03-05"}, "2023"),
     ],

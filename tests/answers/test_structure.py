@@ -93,9 +93,9 @@ def test_json_is_read_alone_or_in_its_fence(text):
         ('{"name": "a",, }', "json", "line 1"),
         ("It is a.", "json", "no JSON"),
         ("[" * 100_000, "json", "no JSON"),
-        ("[]", "schema", "not of type 'object'"),
-        ("{}", "schema", "'name' is a required property"),
-        ('{"name": 1}', "schema", "$.name: 1 is not of type 'string'"),
+        ("[]", "schema", '$: the type must be "object"; the model wrote: "[]"'),
+        ("{}", "schema", 'must have the keys ["name"]'),
+        ('{"name": 1}', "schema", '$.name: the type must be "string"; the model wrote: "1"'),
     ],
 )
 def test_what_does_not_fit_says_where(text, check, said):

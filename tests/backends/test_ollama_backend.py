@@ -106,7 +106,9 @@ async def test_a_stream_that_ends_without_done_is_an_error(ollama_double, backen
 
 async def test_a_runner_killed_in_mid_stream_is_a_cut_stream(ollama_double, backend):
     ollama_double.plays(Play.answering(exchange("ollama", "stream, runner killed")))
-    with pytest.raises(CutStream, match=r"broke off: an error was .* unexpected EOF"):
+    with pytest.raises(
+        CutStream, match=r"broke off; the server wrote: \"an error was .* unexpected EOF"
+    ):
         await text(backend, ASKED)
 
 

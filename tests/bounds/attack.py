@@ -16,13 +16,31 @@ from pathlib import Path
 
 import journeyman
 
-# ruff: noqa: SLF001 - re has no public parser
 parser = re._parser
 
 LENGTH = 60_000
 MOST_UNITS = 80
 SIGNS = [" ", "\n", "\t", "a", "A", "0", "_", "-", ".", "/", "\\", '"', "'", "`", "~", "<", ">"]
-SIGNS += ["[", "]", "(", ")", "{", "}", "*", "#", "@", ":", ",", "|", "$", "%", "=", "\r", "é", "中"]
+SIGNS += [
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    "*",
+    "#",
+    "@",
+    ":",
+    ",",
+    "|",
+    "$",
+    "%",
+    "=",
+    "\r",
+    "é",
+    "中",
+]
 ANCHORED = {"match", "fullmatch"}
 FUNCTIONS = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer", "compile"}
 
@@ -152,7 +170,9 @@ def example_of_set(items):
     )
     if not negated and source:
         return source[0]
-    categories = {str(value).rpartition("_")[2]: "" for kind, value in items if str(kind) == "CATEGORY"}
+    categories = {
+        str(value).rpartition("_")[2]: "" for kind, value in items if str(kind) == "CATEGORY"
+    }
     if not negated and categories:
         return {"DIGIT": "0", "WORD": "a", "SPACE": " "}.get(next(iter(categories)), "-")
     return next(sign for sign in "abz01 -/" if sign not in source)

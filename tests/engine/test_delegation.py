@@ -79,7 +79,7 @@ async def test_the_next_model_is_tried_when_one_fails(build, job, session, opena
         (Play(reply="", thinking="hm"), "only thinking came, no answer"),
         (Play(reply="<think>hm</think>"), "only thinking came, no answer"),
         (Play(reply="Once upon", finish="length"), "cut off at 1024 tokens"),
-        (Play(reply="No.", finish="content_filter"), "'content_filter'"),
+        (Play(reply="No.", finish="content_filter"), 'the server wrote: "content_filter"'),
         (Play(cut_after=150), "hung up"),
         (Play(ends_after=400), "the stream ended before the reply did"),
         (Play(status=500, body="boom"), "boom"),
@@ -95,7 +95,8 @@ async def test_at_the_end_of_the_list_stands_a_hand_back_that_says_why(
     assert isinstance(outcome, HandBack)
     assert said in outcome.reason
     assert LLAMA in outcome.reason
-    assert outcome.reason.endswith("Do this piece of work yourself.")
+    first, *_ = outcome.reason.split("\n")
+    assert first.endswith("Do this piece of work yourself.")
     assert [row.outcome for row in rows(tmp_path)] == ["handed-back"]
 
 

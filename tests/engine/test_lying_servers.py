@@ -50,7 +50,7 @@ LIES = {
     "a cut that is called a stop of its own": (
         Play(reply="The file has", finish="max_output", prompt_tokens=900),
         "unfinished",
-        "'max_output'",
+        'the server wrote: "max_output"',
     ),
     "a loop": (
         Play(reply=SENTENCE * 20, prompt_tokens=900),
@@ -148,13 +148,17 @@ async def test_a_lie_is_caught_by_its_name_and_the_next_model_answers(
 STRUCTURED_LIES = {
     "JSON that breaks off": ('{"lines": 3, "mail": "jo', "json", "it breaks off"),
     "prose instead of JSON": ("There are three lines.", "json", "is no JSON"),
-    "JSON of the wrong shape": ('{"lines": "three"}', "schema", "'three' is not of type 'integer'"),
+    "JSON of the wrong shape": (
+        '{"lines": "three"}',
+        "schema",
+        'the type must be "integer"; the model wrote: "three"',
+    ),
     "JSON with more than was asked for": (
         '{"lines": 3, "note": "trust me"}',
         "schema",
-        "'note' was unexpected",
+        'not allowed; the model wrote: "note"',
     ),
-    "a constant that JSON has not": ('{"lines": NaN}', "json", "NaN is no JSON"),
+    "a constant that JSON has not": ('{"lines": NaN}', "json", "NaN is not a number of JSON"),
     "an address that is not in the source": (
         '{"lines": 3, "mail": "ceo@example.com"}',
         "extraction",

@@ -72,7 +72,9 @@ async def test_an_answer_is_mended_once_by_the_model_that_gave_it(
     engine = build(koala=openai_double.url, models=[LLAMA, CODE])
     answer = await engine.delegate(job("Who?", schema=PERSON), session)
     assert (answer.value, answer.model, answer.tries) == ({"name": "Ada"}, LLAMA, ())
-    assert any("mended once" in note and "'name' is a required" in note for note in answer.notes)
+    assert any(
+        "mended once" in note and 'must have the keys ["name"]' in note for note in answer.notes
+    )
     assert (answer.figures.prompt_tokens, answer.figures.completion_tokens) == (500, 11)
     [row] = rows(tmp_path)
     assert row.completion_tokens == 11
@@ -219,7 +221,7 @@ async def test_a_named_judge_judges_though_it_is_in_no_list(build, job, session,
         engine = build(koala=openai_double.url, wise=wise.url, models=[LLAMA], tool=tool)
         outcome = await engine.delegate(job("How many lines?", "notes.md"), session)
     assert isinstance(outcome, HandBack)
-    assert "wise/wise objects: There are three lines." in outcome.reason
+    assert 'wise/wise objects: the model wrote: "There are three lines."' in outcome.reason
 
 
 async def test_without_another_model_the_answer_says_that_nobody_judged_it(

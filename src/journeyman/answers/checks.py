@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.addressed import note_if_addressed
-from journeyman.answers.cleaning import clean
 from journeyman.answers.code import check_code
 from journeyman.answers.extraction import check_extraction
 from journeyman.answers.given import Given
@@ -15,9 +14,11 @@ from journeyman.answers.labels import json_string, label_of, margin
 from journeyman.answers.language import check_language
 from journeyman.answers.refusal import check_refusal
 from journeyman.answers.repetition import check_echo, check_loop
-from journeyman.answers.structure import compact, structured
+from journeyman.answers.structure import compact, structured, texts_of
 from journeyman.answers.thinking import split_thinking
 from journeyman.errors import CheckFailed
+from journeyman.text.cleaning import clean
+from journeyman.text.foreign import server_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,7 @@ def check_reply(reply: Reply, demand: Demand | None = None) -> Checked:
     else:
         found = _prose(text, demand) if demand.content else Checked(text)
     notes = [*found.notes, *_notes(split, hidden)]
-    if not demand.labels and (note := note_if_addressed(found.text)):
+    if not demand.labels and (note := _address(found)):
         notes.insert(0, note)
     return Checked(
         found.text, tuple(notes), found.value, found.confidence, (*passed, *found.checks)
@@ -148,7 +149,8 @@ def _check_ending(reply: Reply, split: Split, text: str, demand: Demand) -> None
         )
     if reply.finish not in {"stop", "length"}:
         raise CheckFailed(
-            "unfinished", f"the model ended with {reply.finish!r} instead of an answer"
+            "unfinished",
+            f"the model ended in another way than with an answer; {server_wrote(reply.finish)}",
         )
     if not text:
         raise CheckFailed(
@@ -195,6 +197,12 @@ def _prose(text: str, demand: Demand) -> Checked:
     passed += ["code"] if coded.checked else []
     passed += grounded.checked
     return Checked(grounded.text, (*coded.notes, *grounded.notes), checks=tuple(passed))
+
+
+def _address(found: Checked) -> str:
+    """Look at all that the caller will read of an answer: of JSON at every key and text."""
+    texts = [found.text] if found.value is None else texts_of(found.value)
+    return next(filter(None, map(note_if_addressed, texts)), "")
 
 
 def _notes(split: Split, hidden: int) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.fences import fences_of
 from journeyman.errors import CheckFailed
+from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,13 +85,20 @@ def check_code(text: str) -> Coded:
             parsed += _parses(language, code)
         except _Broken as broken:
             if whole:
-                said = f"the answer is {language} that does not parse: {broken}"
+                said = f"the answer is {language} that does not parse; {_parser_wrote(broken)}"
                 raise CheckFailed("code", said) from None
-            notes.append(f"code block {number} is {language} that does not parse: {broken}")
+            notes.append(
+                f"code block {number} is {language} that does not parse; {_parser_wrote(broken)}"
+            )
         except _Unchecked as reason:
             notes.append(f"code block {number} was not checked: {reason}")
     content = blocks[0].code.strip("\n") if whole else text
     return Coded(content or text, checked=bool(parsed) and not notes, notes=tuple(notes))
+
+
+def _parser_wrote(broken: _Broken) -> str:
+    """A parser's complaint has words of what it read in it."""
+    return f"the parser wrote: {quote_foreign(str(broken))}"
 
 
 def _parses(language: str, code: str) -> bool:

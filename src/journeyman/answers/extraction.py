@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.given import folded, words
 from journeyman.errors import CheckFailed
+from journeyman.text.foreign import display_key, quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +60,10 @@ def check_extraction(
     missing = [(path, leaf) for path, leaf in leaves if not _stands(leaf, given)]
     if not missing:
         return bool(leaves)
-    shown = "; ".join(f"{path}: {leaf!r}" for path, leaf in missing[:_MOST_SHOWN])
+    shown = "; ".join(
+        f"{path}, the model wrote: {quote_foreign(str(leaf))}"
+        for path, leaf in missing[:_MOST_SHOWN]
+    )
     more = f" and {len(missing) - _MOST_SHOWN} more" if len(missing) > _MOST_SHOWN else ""
     raise CheckFailed("extraction", f"not in the source: {shown}{more}")
 
@@ -67,7 +71,7 @@ def check_extraction(
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str | float]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}")
+            yield from _leaves(inner, f"{path}.{display_key(key)}")
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _leaves(inner, f"{path}[{place}]")

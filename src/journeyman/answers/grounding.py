@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from journeyman.answers.fences import fences_of
 from journeyman.answers.given import symbols, words
 from journeyman.errors import CheckFailed
+from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ MARK = "[not in the source]"
 _LEAST_WORDS = 5
 _LEAST_SIGNS = 4  # words and signs of code
 _MOST_INVENTED = 0.5
-_LONGEST_SHOWN = 60
 _LOOK_BACK = 400  # characters
 _CONTEXT = 70  # characters before a quotation that say what it is
 
@@ -133,11 +133,11 @@ def _is_data(text: str) -> bool:
 
 
 def _too_many(name: str, invented: list[_Claim], count: int) -> CheckFailed:
-    shown = "; ".join(_short(claim.shown) for claim in invented[:3])
+    shown = "; ".join(quote_foreign(claim.shown) for claim in invented[:3])
     what = "is not in the source" if len(invented) == 1 else "are not in the source"
     of = f"{len(invented)} of {_counted(count, name)}"
     hint = "ask for a summary without quotations, or give it less at once"
-    return CheckFailed(name, f"{of} {what}: {shown}", hint=hint)
+    return CheckFailed(name, f"{of} {what}; the model wrote: {shown}", hint=hint)
 
 
 def _counted(count: int, name: str) -> str:
@@ -266,8 +266,3 @@ def _struck(line: str) -> str:
     head = mark[0] if mark else ""
     rest = line[len(head) :].strip()
     return f"{head}~~{rest}~~" if rest else line
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

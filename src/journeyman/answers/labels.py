@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from journeyman.errors import ArgumentError, CheckFailed
+from journeyman.text.foreign import model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ ALTERNATIVES = 20
 """How many of the most probable tokens are asked for at each place: the most that servers give."""
 
 _DECORATION = "\"'`*. \t\r\n"
-_LONGEST_SHOWN = 60
 _LEAST_LABELS = 2
 
 
@@ -52,8 +52,8 @@ def label_of(text: str, labels: Sequence[str]) -> str:
     for label in labels:
         if _bare(label) == _bare(said):
             return label
-    short = said if len(said) <= _LONGEST_SHOWN else said[:_LONGEST_SHOWN] + "…"
-    raise CheckFailed("label", f"{short!r} is none of the labels {', '.join(labels)}")
+    what = f"the answer is none of the labels {', '.join(labels)}"
+    raise CheckFailed("label", f"{what}; {model_wrote(said)}")
 
 
 def _bare(label: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.given import folded
 from journeyman.errors import CheckFailed
+from journeyman.text.foreign import model_wrote
 
 if TYPE_CHECKING:
     from journeyman.answers.given import Given
@@ -55,6 +56,7 @@ def check_refusal(text: str, given: Given) -> None:
     if not found and given.has_material:
         found = _BLIND.search(opening)
     if found and found[0].strip() not in " ".join(given.text.split()):
-        short = " ".join(text[:_OPENING].split())[:80]
         hint = "put the task in other words, or ask another model"
-        raise CheckFailed("refusal", f"the model refuses: {short}…", hint=hint)
+        raise CheckFailed(
+            "refusal", f"the model refuses; {model_wrote(text[:_OPENING])}", hint=hint
+        )

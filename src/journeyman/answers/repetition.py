@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.given import folded, joined, words
 from journeyman.errors import CheckFailed
+from journeyman.text.foreign import model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +58,9 @@ def _is_in(repeated: list[str], given: Given) -> bool:
 
 
 def _loop(repeated: str, times: int) -> CheckFailed:
-    short = repeated if len(repeated) <= 60 else repeated[:60] + "…"  # noqa: PLR2004 - one line
     hint = "ask for something shorter, or ask another model"
-    return CheckFailed("loop", f"the model repeats itself: {short!r} {times} times", hint=hint)
+    said = f"the model repeats itself {times} times; {model_wrote(repeated)}"
+    return CheckFailed("loop", said, hint=hint)
 
 
 def check_echo(text: str, given: Given, notices: Sequence[str]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from journeyman.answers.cleaning import clean
 from journeyman.answers.fences import fences_of
 from journeyman.answers.patterns import Unusable, compiled
+from journeyman.answers.strict_json import NotStrict, as_object, parse_json
+from journeyman.answers.violations import describe_violation
 from journeyman.errors import ArgumentError, CheckFailed
+from journeyman.text.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,10 +177,13 @@ def structured(text: str, schema: Mapping[str, Any]) -> tuple[Any, int]:
     Raises:
         CheckFailed: named "json" or "schema".
     """
-    read = parsed(text)
-    if not is_shallow(read, _DEEPEST_ANSWER):
-        raise CheckFailed("json", f"the answer is nested deeper than {_DEEPEST_ANSWER}")
-    value, removed = _cleaned(read)
+    try:
+        read = parsed(text)
+        if not is_shallow(read, _DEEPEST_ANSWER):
+            raise CheckFailed("json", f"the answer is nested deeper than {_DEEPEST_ANSWER}")
+        value, removed = _cleaned(read)
+    except NotStrict as error:  # keys that differ by what shows nothing
+        raise _not_json(str(error)) from None
     if problems := _problems(value, schema):
         raise CheckFailed("schema", f"the answer does not fit the schema: {'; '.join(problems)}")
     return value, removed
@@ -193,18 +198,18 @@ def parsed(text: str) -> Any:
     fences = fences_of(text)
     source = (fences[0].code if len(fences) == 1 and fences[0].closed else text).strip()
     try:
-        return json.loads(source, parse_constant=_refuse)
+        return parse_json(source)
     except json.JSONDecodeError as error:
         rest = source[error.pos :].strip()
         cut = not rest or error.msg.startswith("Unterminated string")
         why = "it breaks off" if cut else f"{error.msg} at line {error.lineno}"
-    except (ValueError, RecursionError) as error:
-        why = _short(str(error))
-    raise CheckFailed("json", f"the answer is no JSON: {why}")
+    except NotStrict as error:
+        why = str(error)
+    raise _not_json(why)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+def _not_json(why: str) -> CheckFailed:
+    return CheckFailed("json", f"the answer is no JSON: {why}")
 
 
 def is_shallow(value: Any, deepest: int) -> bool:
@@ -224,7 +229,7 @@ def is_shallow(value: Any, deepest: int) -> bool:
 
 def compact(value: Any) -> str:
     """Write a value as JSON without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _cleaned(value: Any) -> tuple[Any, int]:
@@ -236,9 +241,22 @@ def _cleaned(value: Any) -> tuple[Any, int]:
         return [one for one, _ in items], sum(count for _, count in items)
     if isinstance(value, dict):
         pairs = [(clean(key), _cleaned(one)) for key, one in value.items()]
-        cleaned = {key: one for (key, _), (one, _) in pairs}
+        cleaned = as_object((key, one) for (key, _), (one, _) in pairs)
         return cleaned, sum(first + second for (_, first), (_, second) in pairs)
     return value, 0
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every key and every text of a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_of(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from texts_of(one)
 
 
 def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
@@ -251,7 +269,7 @@ def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
     except (validation.TooMuchWork, validation.Unresolvable, validation.Unusable) as error:
         return [_short(str(error))]
     errors.sort(key=lambda error: (len(error.path), error.json_path))
-    found = [f"{error.json_path}: {_short(error.message)}" for error in errors[:_MOST_PROBLEMS]]
+    found = [describe_violation(error) for error in errors[:_MOST_PROBLEMS]]
     more = len(errors) - len(found)
     return found + ([f"and {more} more"] if more else [])
 

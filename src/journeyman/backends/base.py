@@ -143,6 +143,8 @@ class Backend(Protocol):
     """Seconds to wait for the first token."""
     idle_timeout: float
     """Seconds to wait between tokens."""
+    unusable_names: int
+    """How many names the last list of models had that cannot be used: see `is_usable_name`."""
 
     async def models(self) -> list[ModelInfo]:
         """List every chat model that the backend has now, in the backend's order."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.backends.http import shown_url
+from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,7 @@ _CAUSES = (
         BrokenWire("{url} hung up"),
     ),
 )
+_LONGEST_REASON = 120
 _HUNG_UP = ("disconnected", "peer closed")
 
 
@@ -116,5 +118,6 @@ def _hung_up(links: Sequence[BaseException]) -> bool:
 
 
 def _reason(links: Sequence[BaseException]) -> str:
-    """Return the words of the deepest cause that has any."""
-    return next((" ".join(str(link).split())[:200] for link in reversed(links) if str(link)), "")
+    """Quote the deepest cause that has words: a server may have a part in them."""
+    said = next((str(link) for link in reversed(links) if str(link)), "")
+    return quote_foreign(said, _LONGEST_REASON)

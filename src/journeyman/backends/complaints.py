@@ -12,8 +12,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST_SAID = 300
-_LONGEST_READ = 16_000  # characters; what an error says is said in its first lines
+from journeyman.text.foreign import server_wrote
+
+LONGEST_SAID = 160
+"""Characters of a server's words in a message: the libraries in front of it need half of them."""
+_LONGEST_READ = 16_000  # characters; an error has its reason in its beginning
 
 _ADVICE = re.compile(r"(?:stack trace:|Traceback \(|LiteLLM: model group ).*", re.DOTALL)
 _TOKENS = re.compile(
@@ -55,13 +58,14 @@ class Complaint:
         return bool(re.search(pattern, f"{self.type} {self.code} {self.text}", re.IGNORECASE))
 
     def quoted(self, key: str | None) -> str:
-        """Return the text for a message: one line, short, without keys or control characters."""
-        text = _ADVICE.sub("", self.text)
-        if key:
-            text = text.replace(key, "***")
-        text = _KEY.sub("***", text)
-        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID].rstrip() + "…"
+        """Return the text for a message: quoted, one line, short, without keys."""
+        text = without_keys(_ADVICE.sub("", self.text[:_LONGEST_READ]), key)
+        return server_wrote(text, LONGEST_SAID) if text.strip() else "the server gives no reason"
+
+
+def without_keys(text: str, key: str | None) -> str:
+    """Strike keys from what a server wrote: it may have quoted the one that it was given."""
+    return _KEY.sub("***", text.replace(key, "***") if key else text)
 
 
 def read_complaint(body: object) -> Complaint:

@@ -11,6 +11,7 @@ from journeyman.backends.openai import OpenAIBackend
 from journeyman.config.models import EMBEDDED
 from journeyman.embedded.engine import EmbeddedEngine
 from journeyman.errors import BackendUnavailable, CutStream, EmbeddedError, ModelUnknown
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -31,6 +32,7 @@ class EmbeddedBackend:
 
     name = EMBEDDED
     kind = "embedded"
+    unusable_names = 0
     first_token_timeout = _SETTINGS.first_token_timeout
     idle_timeout = _SETTINGS.idle_timeout
 
@@ -153,10 +155,10 @@ class EmbeddedBackend:
         own = self._engine.model.name
         if model != own:
             raise ModelUnknown(
-                f"the embedded model is {own!r}",
+                f"the embedded model is {display_name(own)}",
                 backend=EMBEDDED,
                 model=model,
-                hint=f"ask for {EMBEDDED}/{own}, or choose another file: "
+                hint=f"ask for {display_name(f'{EMBEDDED}/{own}')}, or choose another file: "
                 "`journeyman embedded use PATH|NAME`",
             )
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.backends.broken_wires import is_unsendable_key, what_broke
-from journeyman.backends.complaints import read_complaint
+from journeyman.backends.complaints import LONGEST_SAID, read_complaint, without_keys
 from journeyman.config.secrets import SUBSCRIPTION_PREFIX
 from journeyman.errors import (
     AuthFailed,
@@ -30,9 +30,10 @@ from journeyman.errors import (
     RequestRejected,
     Unreachable,
 )
+from journeyman.text.foreign import display_name, quote_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from journeyman.backends.base import BackendSettings
     from journeyman.backends.complaints import Complaint
@@ -69,7 +70,16 @@ LONGEST_WAIT = 3600.0
 
 
 class OddReply(Exception):
-    """What came is not of the protocol's shape; it becomes a `BadReply` on its way out."""
+    """What came is not of the protocol's shape; it becomes a `BadReply` on its way out.
+
+    Args:
+        message: what is wrong with it.
+        wrote: what the server wrote, if it says more.
+    """
+
+    def __init__(self, message: str, wrote: str = "") -> None:
+        super().__init__(message)
+        self.wrote = wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +138,7 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
         return asked.fault(AuthFailed, what, asked.settings.key_hint)
     broken = what_broke(links, asked.settings)
     if broken is None:
-        # An SDK hides behind "Connection error." that a reply is larger than it may be.
-        odd = next((link for link in links if type(link).__name__ == "DecodingError"), error)
-        return bad_reply(asked, str(odd) or type(odd).__name__)
+        return _unreadable(asked, error, links)
     if started:
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint
@@ -139,6 +147,19 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
     unreachable = not broken.connected and asked.kind != "embedded"
     fault = Unreachable if unreachable else BackendUnavailable
     return asked.fault(fault, broken.what, broken.hint or asked.start_hint)
+
+
+def _unreadable(asked: Asked, error: Exception, links: Sequence[BaseException]) -> BadReply:
+    """Name a reply that a library stumbled over; its complaint has words of the reply in it."""
+    odd = next((link for link in links if isinstance(link, OddReply)), None)
+    if odd:
+        return bad_reply(asked, str(odd), odd.wrote)
+    # An SDK hides behind "Connection error." that a reply is larger than it may be.
+    over = next((link for link in links if type(link).__name__ == "DecodingError"), None)
+    if over:  # these are our own words
+        return bad_reply(asked, str(over) or type(over).__name__)
+    said = quote_foreign(without_keys(str(error), asked.settings.api_key), LONGEST_SAID)
+    return bad_reply(asked, f"{type(error).__name__} {said}")
 
 
 def response_to(error: Exception) -> Any:
@@ -160,19 +181,21 @@ def reply_fault(
         headers: the reply's headers.
     """
     said = read_complaint(body)
-    quoted = said.quoted(asked.settings.api_key) or "no word of explanation"
+    quoted = said.quoted(asked.settings.api_key)
     if said.is_too_long:
         return _too_long(asked, said)
     if status == HTTPStatus.TOO_MANY_REQUESTS or said.says(TOO_MANY):
         return _overloaded(asked, said, quoted, headers or {})
     if _is_about_the_key(asked, status, said):
-        return _refused_key(asked, quoted)
+        return _refused_key(asked, said, quoted)
     if status in {None, 400, 404} and said.says(MODEL_UNKNOWN):
-        hint = MODEL_HINTS.get(asked.kind, "name one that it has").format(model=asked.model)
+        hint = MODEL_HINTS.get(asked.kind, "name one that it has").format(
+            model=display_name(asked.model)
+        )
         hint = f"{hint}; `journeyman models` lists what there is"
-        return asked.fault(ModelUnknown, f"the backend has no such model ({quoted})", hint)
+        return asked.fault(ModelUnknown, f"the backend has no such model; {quoted}", hint)
     if said.says(REQUEST_AT_FAULT):
-        return asked.fault(RequestRejected, f"the request was refused: {quoted}")
+        return _rejected(asked, said, "the request was refused", quoted)
     return _fault_by_status(asked, status, said, quoted)
 
 
@@ -180,26 +203,39 @@ def _fault_by_status(
     asked: Asked, status: int | None, said: Complaint, quoted: str
 ) -> BackendError:
     if status in NOT_OFFERED or (status and status < HTTPStatus.BAD_REQUEST):
-        return bad_reply(asked, f"status {status}: {quoted}")
+        return bad_reply(asked, f"status {status}", said.text)
     timed_out = status == HTTPStatus.REQUEST_TIMEOUT
     if status and status < HTTPStatus.INTERNAL_SERVER_ERROR and not timed_out:
-        return asked.fault(RequestRejected, f"the request was refused ({status}): {quoted}")
+        return _rejected(asked, said, f"the request was refused ({status})", quoted)
     number = f" ({status})" if status else ""
     if said.says("loading model"):
         what, hint = f"it is still loading the model{number}", "ask again in a moment"
     else:
-        what, hint = f"the server failed{number}: {quoted}", asked.log_hint
+        what, hint = f"the server failed{number}; {quoted}", asked.log_hint
     return asked.fault(BackendUnavailable, what, hint)
+
+
+def _rejected(asked: Asked, said: Complaint, what: str, quoted: str) -> RequestRejected:
+    fault = asked.fault(RequestRejected, f"{what}; {quoted}")
+    fault.body = said.text
+    return fault
 
 
 def _error_in_stream(asked: Asked, said: object) -> CutStream:
     quoted = read_complaint(said).quoted(asked.settings.api_key)
-    return asked.fault(CutStream, f"the stream broke off: {quoted}", asked.log_hint)
+    return asked.fault(CutStream, f"the stream broke off; {quoted}", asked.log_hint)
 
 
-def bad_reply(asked: Asked, what: str) -> BadReply:
-    """Name a reply that is not what the protocol says: most often another server's."""
-    what = read_complaint(what).quoted(asked.settings.api_key)
+def bad_reply(asked: Asked, what: str, wrote: str = "") -> BadReply:
+    """Name a reply that is not what the protocol says: most often another server's.
+
+    Args:
+        asked: whom we asked about what.
+        what: what is wrong with it, in our words.
+        wrote: the server's words, if they say more.
+    """
+    if wrote:
+        what = f"{what}; {read_complaint(wrote).quoted(asked.settings.api_key)}"
     if asked.kind == "embedded":
         return asked.fault(BadReply, f"not the reply of a model server: {what}")
     return asked.fault(
@@ -250,7 +286,7 @@ def _overloaded(
             f"{wait}; see whether that server runs",
         )
     else:
-        fault = asked.fault(Overloaded, f"too many requests: {quoted}", wait)
+        fault = asked.fault(Overloaded, f"too many requests; {quoted}", wait)
     fault.retry_after = retry_after
     return fault
 
@@ -279,13 +315,13 @@ def _is_about_the_key(asked: Asked, status: int | None, said: Complaint) -> bool
     return status == HTTPStatus.INTERNAL_SERVER_ERROR and said.text.strip() == SERVER_ERROR
 
 
-def _refused_key(asked: Asked, quoted: str) -> AuthFailed:
-    if asked.kind == "litellm" and "litellm." in quoted:
+def _refused_key(asked: Asked, said: Complaint, quoted: str) -> AuthFailed:
+    if asked.kind == "litellm" and "litellm." in said.text:
         hint = "the key is right, but LiteLLM's own for the server behind it is not: mend it there"
-        return asked.fault(AuthFailed, f"the server behind LiteLLM refused its key: {quoted}", hint)
+        return asked.fault(AuthFailed, f"the server behind LiteLLM refused its key; {quoted}", hint)
     if asked.settings.api_key:
-        return asked.fault(AuthFailed, f"the key was refused: {quoted}", asked.settings.key_hint)
-    return asked.fault(AuthFailed, f"it wants a key: {quoted}", asked.settings.key_hint)
+        return asked.fault(AuthFailed, f"the key was refused; {quoted}", asked.settings.key_hint)
+    return asked.fault(AuthFailed, f"it wants a key; {quoted}", asked.settings.key_hint)
 
 
 def _text(response: Any) -> str:

@@ -15,6 +15,7 @@ from journeyman.backends.litellm_routes import (
 )
 from journeyman.backends.openai import OpenAIBackend
 from journeyman.backends.trust import Evidence, of_address, worst
+from journeyman.backends.wire import as_count
 from journeyman.errors import AuthFailed, BadReply, RequestRejected
 
 if TYPE_CHECKING:
@@ -90,12 +91,12 @@ class LiteLLMBackend(OpenAIBackend):
         except (AuthFailed, BadReply, RequestRejected):  # a key may not be allowed to see it
             return []
         found = told.get("data") if isinstance(told, dict) else None
-        return [one for one in found or () if isinstance(one, dict)]
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def _detailed(self, info: ModelInfo, deployments: Iterable[dict[str, Any]]) -> ModelInfo:
         own = [one for one in deployments if one.get("model_name") == info.name]
         windows = [_field(one, "model_info", "max_input_tokens") for one in own]
-        known = [window for window in windows if isinstance(window, int) and window > 0]
+        known = [count for window in windows if (count := as_count(window))]
         if known and info.window_source != "config":
             # A request may go to any deployment of the name, so the smallest window holds.
             source = "max_input_tokens in LiteLLM's /v1/model/info"

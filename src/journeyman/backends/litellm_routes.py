@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.trust import Evidence, of_address, of_cloud_tag, worst
 from journeyman.config.local_hosts import host_of, is_local_host
+from journeyman.text.foreign import display_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ SELF_HOSTED = frozenset(
 """Providers of LiteLLM that speak to whatever server `api_base` names."""
 _OPENAI = frozenset({"openai", "text-completion-openai", "aiohttp_openai"})
 _CHAINED = "litellm_proxy"
+_LONGEST_ROUTE = 60  # characters
 
 VERSION_HEADER = "x-litellm-version"
 _FALLBACKS_HEADER = "x-litellm-attempted-fallbacks"
@@ -121,6 +123,4 @@ def _text(value: object) -> str:
 
 
 def _shown(route: str) -> str:
-    """Cut a foreign name to what fits into a line."""
-    plain = "".join(sign if sign.isprintable() else "?" for sign in route)
-    return plain if len(plain) <= 60 else f"{plain[:59]}…"  # noqa: PLR2004 - one line of a table
+    return display_name(one_line(route, _LONGEST_ROUTE))

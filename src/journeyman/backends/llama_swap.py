@@ -16,7 +16,9 @@ from journeyman.backends.estimate import estimate
 from journeyman.backends.http import root_url
 from journeyman.backends.llama_swap_routes import active_pins, route_evidence
 from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
+from journeyman.backends.wire import as_count
 from journeyman.errors import BackendError, BadReply
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,9 +120,11 @@ class LlamaSwapBackend(OpenAIBackend):
         told = await self._get(root_url(self._settings.url) + "/running")
         running = told.get("running") if isinstance(told, dict) else None
         return {
-            str(one.get("model"))
-            for one in running or ()
-            if isinstance(one, dict) and one.get("state") in states
+            str(one["model"])
+            for one in (running if isinstance(running, list) else ())
+            if isinstance(one, dict)
+            and one.get("state") in states
+            and is_usable_name(one.get("model"))
         }
 
     async def _running_window(self, model: str) -> int | None:
@@ -130,7 +134,7 @@ class LlamaSwapBackend(OpenAIBackend):
             return None
         settings = props.get("default_generation_settings") if isinstance(props, dict) else None
         window = settings.get("n_ctx") if isinstance(settings, dict) else None
-        return window if isinstance(window, int) and window > 0 else None
+        return as_count(window) or None
 
     def _upstream(self, model: str) -> str:
         return f"{root_url(self._settings.url)}/upstream/{quote(model)}"

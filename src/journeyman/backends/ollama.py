@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import reprlib
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -24,6 +23,7 @@ from journeyman.backends.wire import (
     sign_of_life,
 )
 from journeyman.errors import SentToCloud
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -52,6 +52,7 @@ class OllamaBackend:
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._configured = {full_name(name): size for name, size in settings.windows.items()}
+        self.unusable_names = 0
         self._sized: dict[str, tuple[int, str]] = {}
         self._sizing = asyncio.Lock()
         self._leaked: dict[str, Evidence] = {}
@@ -65,9 +66,11 @@ class OllamaBackend:
         """
         tags = await self._tags()
         loaded = await self._loaded()
+        usable = {name: tag for name, tag in tags.items() if is_usable_name(name)}
+        self.unusable_names = len(tags) - len(usable)
         return [
             self._judged(self._listed(name, loaded), tag)
-            for name, tag in tags.items()
+            for name, tag in usable.items()
             if not _only_embeds(tag)
         ]
 
@@ -241,9 +244,9 @@ class OllamaBackend:
         async with question(self._asked()):
             running = await self._client.ps()
         return {
-            full_name(name): one.context_length or 0
+            full_name(name): as_count(one.context_length) or 0
             for one in running.models
-            if (name := one.model or one.name)
+            if (name := one.model or one.name) and is_usable_name(name)
         }
 
     def _listed(self, name: str, loaded: Mapping[str, int]) -> ModelInfo:
@@ -289,7 +292,7 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):
-        raise OddReply(f"no line of a chat: {reprlib.repr(line)}")
+        raise OddReply("not a line of a chat", repr(line))
     text, thinking = (
         _text(message.get(key)) if isinstance(message, dict) else ""
         for key in ("content", "thinking")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -33,6 +32,7 @@ from journeyman.errors import (
     RequestRejected,
     SentToCloud,
 )
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -87,6 +87,7 @@ class OpenAIBackend:
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
         self._socket = socket
+        self.unusable_names = 0
         self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
         self._refused: set[tuple[str, str]] = set()
         """Fields beyond the usual that a model was asked with and that were refused, by name."""
@@ -117,7 +118,8 @@ class OpenAIBackend:
         except BadReply:  # a server without a list may still chat
             entries = []
         for entry in entries:
-            if model == entry["id"] or model in (entry.get("aliases") or ()):
+            aliases = entry.get("aliases")
+            if model == entry["id"] or (isinstance(aliases, list) and model in aliases):
                 return replace(self._described(entry), name=model)
         info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
@@ -239,13 +241,14 @@ class OpenAIBackend:
         listed = await self._get("/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
-            raise bad_reply(self._asked(), f"no list of models: {reprlib.repr(listed)}")
+            raise bad_reply(self._asked(), "not a list of models", repr(listed))
+        named = [one for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
+        usable = [entry for entry in named if is_usable_name(entry["id"])]
+        self.unusable_names = len(named) - len(usable)
         return [
             entry
-            for entry in entries
-            if isinstance(entry, dict)
-            and isinstance(entry.get("id"), str)
-            and not OTHER_WORK & {str(entry.get("mode")), str(entry.get("type"))}
+            for entry in usable
+            if not OTHER_WORK & {str(entry.get("mode")), str(entry.get("type"))}
         ]
 
     def _described(self, entry: dict[str, Any]) -> ModelInfo:
@@ -310,8 +313,8 @@ class OpenAIBackend:
             value: Any = entry
             for key in field.split("."):
                 value = value.get(key) if isinstance(value, dict) else None
-            if isinstance(value, int) and value > 0:
-                return value, field
+            if window := as_count(value):
+                return window, field
         return None, ""
 
     def _configured(self, info: ModelInfo) -> ModelInfo:
@@ -346,7 +349,7 @@ class OpenAIBackend:
             try:
                 return await self._post_stream(asked, body | more)
             except RequestRejected as refusal:
-                refused = [name for name in wanted if name in str(refusal)]
+                refused = [name for name in wanted if name in refusal.body]
                 if not refused:
                     raise
                 self._refused.update((request.model, name) for name in refused)
@@ -398,7 +401,7 @@ def read_event(event: object) -> Chunk | None:
         OddReply: it is no object.
     """
     if not isinstance(event, dict):
-        raise OddReply(f"an event that is no object: {reprlib.repr(event)}")
+        raise OddReply("an event that is not an object", repr(event))
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     delta = choice.get("delta") if isinstance(choice, dict) else None

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from journeyman.errors import BackendError
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,7 +40,7 @@ def unknown_trust(infos: Iterable[ModelInfo]) -> tuple[str, str] | None:
     unknown = [info for info in infos if info.trust == "unknown"]
     if not unknown:
         return None
-    names = ", ".join(info.name for info in unknown[:_MOST_NAMED])
+    names = ", ".join(display_name(info.name) for info in unknown[:_MOST_NAMED])
     more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
     sources = ", ".join(dict.fromkeys(info.trust_source for info in unknown))
     what = f"models of unknown trust: {names}{more} ({sources})"

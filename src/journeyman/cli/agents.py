@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from journeyman.cli import EXIT_FAILED, agents_editing
 from journeyman.errors import ArgumentError
+from journeyman.text.foreign import printable_json
 
 app = typer.Typer(
     help="Claude Code's agents: what they run on, what would be cheaper.",
@@ -109,4 +109,4 @@ app.command(name="copy")(agents_editing.copy)
 
 
 def _print_json(data: object) -> None:
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    print(printable_json(data, 2))

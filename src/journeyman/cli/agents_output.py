@@ -164,6 +164,6 @@ def _short(agent: Agent, places: Places) -> str:
 
 def _clean(text: str) -> str:
     """Agent files are written by others: no control characters, one line."""
-    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+    from journeyman.text.cleaning import clean  # noqa: PLC0415 - beside its use
 
     return " ".join(clean(text)[0].split()) if "\n" in text or "\t" in text else clean(text)[0]

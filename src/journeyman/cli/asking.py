@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +55,11 @@ def print_text(question: Question) -> None:
         screen.leave()
     screen.show(answer.text)
     if screen.shows_status:
+        from journeyman.answers.addressed import is_warning  # noqa: PLC0415 - beside its use
         from journeyman.server.results import footer  # noqa: PLC0415 - beside its use
 
+        for note in filter(is_warning, answer.notes):
+            typer.echo(f"warning: {note}", err=True)
         typer.echo(typer.style(footer(answer), dim=True), err=True)
         return
     for note in (*answer.notes, *(f"tried before: {attempt}" for attempt in answer.tries)):
@@ -78,7 +81,7 @@ def print_json(question: Question) -> None:
 
 def _write(told: dict[str, Any]) -> None:
     # At once: a reader that leaves between two writes would make typer's exit code, not ours.
-    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(printable_json(told, 2) + "\n")
 
 
 async def _ask(

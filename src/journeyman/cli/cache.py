@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.cache import AnswerCache, Standing
@@ -31,7 +32,7 @@ def show(
             "bytes": standing.bytes,
             "max_bytes": config.max_bytes,
         }
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(printable_json(told, 2))
         return
     state = "" if config.enabled else " (switched off in the config)"
     print(f"{cache_path()}{state}")

@@ -11,6 +11,7 @@ import typer
 
 from journeyman.cli import EXIT_USAGE
 from journeyman.cli.telling import count, say
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -189,7 +190,6 @@ def _report_trust(config: Config) -> None:
 
 
 def _print_json(loaded: LoadedConfig) -> None:
-    import json  # noqa: PLC0415 - only `show` needs it
 
     from journeyman.paths import data_folder  # noqa: PLC0415 - only `show` needs it
 
@@ -199,7 +199,7 @@ def _print_json(loaded: LoadedConfig) -> None:
         "data": str(data_folder()),
         "config": _effective(loaded),
     }
-    print(json.dumps(figures, indent=2, ensure_ascii=False))
+    print(printable_json(figures, 2))
 
 
 def _print_toml(loaded: LoadedConfig) -> None:

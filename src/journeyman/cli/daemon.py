@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from journeyman.cli import EXIT_FAILED
 from journeyman.errors import ArgumentError, DaemonError
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def status(
 
     told = describe()
     if as_json:
-        print(json.dumps(told or {"running": False}, ensure_ascii=False, indent=2))
+        print(printable_json(told or {"running": False}, 2))
     elif told is None:
         typer.echo(NONE_RUNS, err=True)
     else:

@@ -16,9 +16,10 @@ from journeyman.cli.completion import model_names, tool_names
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
 from journeyman.errors import ArgumentError
+from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
-    from journeyman.engine.many.values import Step, Table
+    from journeyman.engine.many.values import Row, Step, Table
 
 DEFAULT_TOOL = "ask_local_llama"
 _MOST_FAILED = 10
@@ -101,7 +102,7 @@ def each(
         write_table(table, place)
     elif as_json:
         for row in table.rows:
-            print(json.dumps(asdict(row), ensure_ascii=False))
+            print(printable_json(asdict(row)))
     else:
         _print(table)
     _tell(table, out)
@@ -149,8 +150,12 @@ def _lines(file: Path | None) -> list[str]:
 def _print(table: Table) -> None:
     from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
 
-    rows = [[row.item, _cell(row.answer), row.note] for row in table.rows]
+    rows = [[_item(row), _cell(row.answer), row.note] for row in table.rows]
     print_table(["item", "answer", ""], rows)
+
+
+def _item(row: Row) -> str:
+    return display_name(row.item) if row.reference else row.item
 
 
 def _cell(answer: Any) -> str:
@@ -163,11 +168,11 @@ def _cell(answer: Any) -> str:
 def _tell(table: Table, out: Path | None) -> None:
     """Say on standard error what the table does not: what failed, and how much was known."""
     for row in table.failed[:_MOST_FAILED]:
-        typer.echo(f"failed: {row.item}: {row.error}", err=True)
+        typer.echo(f"failed: {_item(row)}: {row.error}", err=True)
     if len(table.failed) > _MOST_FAILED:
         typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
     for one in table.left_out:
-        typer.echo(f"never read: {one.path}: {one.reason}", err=True)
+        typer.echo(f"never read: {display_name(one.path)}: {one.reason}", err=True)
     done = len(table.rows) - len(table.failed)
     known = f", {table.known} known from before" if table.known else ""
     where = f"; written to {out}" if out else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.embedded.store import StoredModel
@@ -110,7 +111,7 @@ def list_models(
     used = configured_model(load_config().config.embedded)
     if as_json:
         rows = [_as_data(model, used.path) for model in models]
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(printable_json(rows, 2))
         return
     print_table(
         ["model", "size", "state", "place"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ _SUBJECT = 24
 
 def print_finding(finding: Finding) -> None:
     """Print one finding now; what servers and files say never reaches a terminal as it is."""
-    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+    from journeyman.text.cleaning import clean  # noqa: PLC0415 - beside its use
 
     subject, text, cure = (
         " ".join(clean(part)[0].split()) for part in (finding.subject, finding.text, finding.cure)
@@ -37,4 +38,4 @@ def print_json(findings: Sequence[Finding]) -> None:
     from journeyman.claude_code.findings import worst  # noqa: PLC0415 - beside its use
 
     told = {"worst": worst(findings), "findings": [asdict(finding) for finding in findings]}
-    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(printable_json(told, 2) + "\n")

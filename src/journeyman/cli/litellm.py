@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from journeyman.cli import EXIT_FAILED
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -277,7 +277,7 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
 
 
 def _print(findings: Iterable[Finding], to: TextIO | None = None) -> None:
-    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+    from journeyman.text.cleaning import clean  # noqa: PLC0415 - beside its use
 
     for one in findings:
         print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
@@ -286,11 +286,11 @@ def _print(findings: Iterable[Finding], to: TextIO | None = None) -> None:
 
 
 def _print_json(told: Mapping[str, Any]) -> None:
-    print(json.dumps(told, indent=2, ensure_ascii=False))
+    print(printable_json(told, 2))
 
 
 def _say(text: str) -> None:
     """Tell the person; standard output is for what a program may read."""
-    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
+    from journeyman.text.cleaning import clean  # noqa: PLC0415 - beside its use
 
     print(clean(text)[0], file=sys.stderr)

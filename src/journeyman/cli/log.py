@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -12,6 +11,7 @@ import typer
 
 from journeyman.cli.completion import outcomes, tool_names
 from journeyman.errors import ArgumentError
+from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.ledger import Entry, Filter
@@ -45,7 +45,7 @@ def log(
     entries = _read(Filter(tool, model, outcome, session, _moment(since), limit, run))
     if as_json:
         for entry in entries:
-            print(json.dumps(asdict(entry), ensure_ascii=False))
+            print(printable_json(asdict(entry)))
         return
     from journeyman.cli.table import print_table  # noqa: PLC0415 - heavy
 
@@ -81,7 +81,7 @@ def _row(entry: Entry, when: str) -> list[str]:
     return [
         datetime.fromtimestamp(entry.at).astimezone().strftime(when),
         entry.tool,
-        entry.model,
+        display_name(entry.model) if entry.model else "",
         entry.outcome,
         _number(entry.prompt_tokens),
         _number(entry.completion_tokens),

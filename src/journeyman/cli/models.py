@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
 from journeyman.errors import ArgumentError
+from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
@@ -45,7 +45,7 @@ def models(
         confidential = _confidential_reason(folder)
         survey = _that_could_see(survey, confidential=bool(confidential))
     if as_json:
-        print(json.dumps(_as_data(survey, confidential), ensure_ascii=False, indent=2))
+        print(printable_json(_as_data(survey, confidential), 2))
     else:
         _print_table(survey)
         if folder is not None:
@@ -95,6 +95,7 @@ def _as_data(survey: Survey, confidential: str) -> dict[str, object]:
         ],
         "failed": [asdict(one) for one in survey.failed],
         "confidential": confidential,
+        "warnings": list(survey.warnings),
     }
 
 
@@ -104,7 +105,7 @@ def _print_table(survey: Survey) -> None:
     states = {True: "loaded", False: "not loaded", None: ""}
     rows = [
         [
-            model.id,
+            display_name(model.id),
             str(model.window or "unknown"),
             model.window_source,
             states[model.loaded],
@@ -118,4 +119,6 @@ def _print_table(survey: Survey) -> None:
     header = ["model", "window", "learned from", "state", "tools", "note", "trust", "trusted by"]
     print_table(header, rows, spare=["trusted by", "learned from"])
     for one in survey.failed:
-        typer.echo(f"{one.model}: not available: {one.message}", err=True)
+        typer.echo(f"{display_name(one.model)}: not available: {one.message}", err=True)
+    for warning in survey.warnings:
+        typer.echo(warning, err=True)

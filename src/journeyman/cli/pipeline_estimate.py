@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from journeyman.cli.running import run as run_until_ended
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -28,7 +28,7 @@ def show(
         database.close()
     if as_json:
         told = asdict(found) | {"budget_usd": run.options.budget_usd}
-        print(json.dumps(told, ensure_ascii=False))
+        print(printable_json(told))
         return
     for line in _lines(run, found):
         print(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from math import inf
 from pathlib import Path
@@ -14,6 +13,7 @@ from journeyman.cli import EXIT_FAILED
 from journeyman.cli.pipeline_opening import EXIT_SOME, EXIT_STOPPED, open_database
 from journeyman.cli.running import run as run_until_ended
 from journeyman.errors import ArgumentError, PipelineError
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -266,7 +266,7 @@ def _say_how_it_ended(
     done, failed = (standing.done, standing.failed) if standing else (0, 0)
     good = done - failed
     if as_json:
-        print(json.dumps(_as_json(ended, standing), ensure_ascii=False))
+        print(printable_json(_as_json(ended, standing)))
     else:
         _tell(ended, standing, good, engine)
     if ended.state in {"budget", "cancelled"}:

@@ -11,6 +11,7 @@ import typer
 
 from journeyman.cli.pipeline_opening import opened_runs
 from journeyman.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def list_runs(
         found = _described(database, runs, runs.newest(number))
     if as_json:
         for one in found:
-            print(json.dumps(one, ensure_ascii=False))
+            print(printable_json(one))
         return
     if not found:
         typer.echo("note: there is no run yet; `journeyman pipeline run` begins one", err=True)
@@ -81,7 +82,7 @@ def show(run_id: RunId, engine: Engine = "", as_json: AsJson = False) -> None:
         (told,) = _described(database, runs, [run])
         told |= {"options": asdict(run.options), "error": run.error, "value": run.value}
     if as_json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(printable_json(told))
         return
     for name, value in told.items():
         if name == "options":
@@ -125,7 +126,7 @@ def logs(
         runs.find(run_id)
         for at, text in runs.log(run_id):
             if as_json:
-                print(json.dumps({"at": at, "text": text}, ensure_ascii=False))
+                print(printable_json({"at": at, "text": text}))
             else:
                 print(f"{_moment(at)}  {text}")
 

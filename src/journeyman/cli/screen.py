@@ -6,10 +6,14 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from journeyman.text.cleaning import ESCAPE_STARTS, clean, is_settled
+from journeyman.text.foreign import one_line
+
 if TYPE_CHECKING:
     from journeyman.engine.values import Progress
 
-_ESCAPE_STARTS = ("\x1b", "\x9b")
+
+_LONGEST_STATUS = 500  # characters
 
 
 class CleanStream:
@@ -27,7 +31,7 @@ class CleanStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what no further piece can change."""
-        self._holds_all = self._holds_all or any(start in piece for start in _ESCAPE_STARTS)
+        self._holds_all = self._holds_all or any(start in piece for start in ESCAPE_STARTS)
         end = 0 if self._holds_all else _settled_end(piece)
         if not end:
             self._held.append(piece)
@@ -43,8 +47,6 @@ class CleanStream:
 
     def _clean(self, text: str) -> str:
         """Clean a text with the character before it in sight: joiners need one."""
-        from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
-
         cleaned = clean(self._last + text)[0][len(self._last) :]
         self._last = text[-1:]
         return cleaned
@@ -52,11 +54,7 @@ class CleanStream:
 
 def _settled_end(piece: str) -> int:
     """Where the last character ends that stays whatever follows; 0 where there is none."""
-    from journeyman.answers.cleaning import clean  # noqa: PLC0415 - beside its use
-
-    return next(
-        (end for end in range(len(piece), 0, -1) if clean(piece[end - 1])[0] == piece[end - 1]), 0
-    )
+    return next((end for end in range(len(piece), 0, -1) if is_settled(piece[end - 1])), 0)
 
 
 class Screen:
@@ -89,7 +87,7 @@ class Screen:
 
     def status(self, message: str) -> None:
         """Show how far it is."""
-        self._set_status(message)
+        self._set_status(one_line(message, _LONGEST_STATUS))
 
     def text(self, piece: str) -> None:
         """Show the next raw piece of the reply, as far as it is for the reader."""

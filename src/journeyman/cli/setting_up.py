@@ -24,6 +24,7 @@ from journeyman.config.write import write_config
 from journeyman.errors import HandedBack, JourneymanError
 from journeyman.files import replace_file
 from journeyman.paths import user_config_file
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from journeyman.claude_code.places import Places, Scope
@@ -107,11 +108,11 @@ def _new_config(wishes: Wishes, file: Path) -> str:
     servers, looked = find_servers(wishes.hosts, wishes.ports, ask=not wishes.yes)
     for server in servers:
         for model in server.found.models[:_MOST_MODELS]:
-            say(f"    {server.name}/{model}")
+            say(f"    {display_name(f'{server.name}/{model}')}")
     for tool, models in proposals(servers).items() if servers else ():
         say(f"{tool}:" + ("" if models else " no fitting model by its name, so every model"))
         for one in models[:_MOST_SHOWN]:
-            say(f"    {one.model}: {one.why}")
+            say(f"    {display_name(one.model)}: {one.why}")
     text = starter(servers, looked, os.environ)
     if not servers:
         say("no server was found; the embedded model will answer")
@@ -132,7 +133,7 @@ def _show_models_of_config() -> None:
         for model in found.models[:_MOST_MODELS]:
             tools = ", ".join(found.tools_of(model)) or "no tool"
             window = f", a window of {model.window} tokens" if model.window else ""
-            say(f"    {model.id}: for {tools}{window}")
+            say(f"    {display_name(model.id)}: for {tools}{window}")
         for failed in found.failed:
             say(f"    {failed}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.telling import confirm, say
 from journeyman.errors import ArgumentError, ConfigError
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.claude_code.places import Places, Scope
@@ -128,7 +128,7 @@ def setup(
         )
         told = set_up(wishes, places, record)
     if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(printable_json(told, 2))
     if not told.get("ok", True):
         raise typer.Exit(EXIT_FAILED)
 

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from journeyman.answers.cleaning import clean
 from journeyman.engine.status import Status
 from journeyman.errors import DaemonError
 from journeyman.remote.coding import Malformed, decode
 from journeyman.shim.meeting import MCP
+from journeyman.text.foreign import display_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rich.console import RenderableType
+
+_LONGEST_CELL = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def sections(standing: Standing, now: float) -> list[Section]:
                 (
                     one.session,
                     one.tool,
-                    one.model,
+                    display_name(one.model),
                     one.kind,
                     f"{one.seconds:.1f}",
                     "loading" if one.cold else "",
@@ -122,17 +124,29 @@ def sections(standing: Standing, now: float) -> list[Section]:
         _section(
             ("waiting", "kind", "count", "longest", "models"),
             (
-                (one.session, one.kind, one.count, f"{one.seconds:.1f}", ", ".join(one.models))
+                (
+                    one.session,
+                    one.kind,
+                    one.count,
+                    f"{one.seconds:.1f}",
+                    ", ".join(map(display_name, one.models)),
+                )
                 for one in status.waiting
             ),
         ),
         _section(
             ("breaker", "state", "reopens in", "reason"),
-            ((one.name, one.state, f"{one.reopens_in:.0f}", one.reason) for one in status.breakers),
+            (
+                (display_name(one.name), one.state, f"{one.reopens_in:.0f}", one.reason)
+                for one in status.breakers
+            ),
         ),
         _section(
             ("error", "model", "kind", "message"),
-            ((_clock(one.at), one.model, one.kind, one.message) for one in status.errors),
+            (
+                (_clock(one.at), display_name(one.model), one.kind, one.message)
+                for one in status.errors
+            ),
             spare=("kind",),
         ),
     ]
@@ -168,13 +182,13 @@ def _section(
 
 def _cell(value: object) -> str:
     """What clients and servers say may hold tabs, line ends and terminal escapes."""
-    return " ".join(clean(str(value))[0].split())
+    return one_line(str(value), _LONGEST_CELL)
 
 
 def _loaded(names: tuple[str, ...] | None) -> str:
     if names is None:
         return ""
-    return ", ".join(names) or "nothing"
+    return ", ".join(map(display_name, names)) or "nothing"
 
 
 def _clock(at: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from journeyman.cli import EXIT_FAILED
 from journeyman.cli.daemon import NONE_RUNS
 from journeyman.cli.running import run
 from journeyman.errors import ArgumentError, DaemonError
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,7 +36,7 @@ def status(
         return
     told = run(_ask())
     if as_json:
-        print(json.dumps(_as_data(told), ensure_ascii=False, indent=2))
+        print(printable_json(_as_data(told), 2))
     elif told is not None:
         _print(told)
     else:
@@ -93,7 +93,7 @@ async def _print_for_ever() -> None:
     import asyncio  # noqa: PLC0415 - heavy
 
     while True:
-        print(json.dumps(_as_data(await _ask()), ensure_ascii=False), flush=True)
+        print(printable_json(_as_data(await _ask())), flush=True)
         await asyncio.sleep(_SECONDS_BETWEEN)
 
 

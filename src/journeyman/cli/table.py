@@ -6,9 +6,12 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from journeyman.text.cleaning import clean
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_BLANKS = str.maketrans("\t\n", "  ")
 _LAST_LEAST = 20
 """The last column gives way first, down to this width."""
 
@@ -23,13 +26,13 @@ def print_table(
     """
     if not sys.stdout.isatty():
         for row in rows:
-            print("\t".join(row))
+            print("\t".join(map(_cell, row)))
         return
     from rich.cells import cell_len  # noqa: PLC0415 - heavy
 
     width = shutil.get_terminal_size().columns
     columns = {
-        name: [name, *(" ".join(row[index].split()) for row in rows)]
+        name: [name, *(" ".join(_cell(row[index]).split()) for row in rows)]
         for index, name in enumerate(header)
     }
     needed = {name: max(map(cell_len, cells)) for name, cells in columns.items()}
@@ -43,6 +46,11 @@ def print_table(
     for number, row in enumerate(table):
         line = " ".join(map(_fitted, row, widths)).rstrip()
         print(f"\x1b[1m{line}\x1b[0m" if number == 0 else line)
+
+
+def _cell(text: str) -> str:
+    """What servers and models say may hold tabs, line ends and terminal escapes."""
+    return clean(text)[0].translate(_BLANKS)
 
 
 def _narrowed(needed: Sequence[int], room: int) -> list[int]:

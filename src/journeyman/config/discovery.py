@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from journeyman.errors import ArgumentError
 from journeyman.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +37,6 @@ _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1
 _ADDRESS = re.compile(r"http://([^/]+)(/.*)?", re.IGNORECASE)
 _PORTS = range(1, 65536)
 _MAX_BYTES = 1_000_000
-_MAX_NAME = 200
 _OK = 200
 _CHAT_MODES = (None, "chat", "completion", "responses")  # LiteLLM says what a model is for
 _KEY_WANTED = frozenset({401, 403})
@@ -157,12 +157,7 @@ async def _models(client: httpx.AsyncClient, url: str) -> tuple[int, tuple[str, 
 
 def _is_name(name: object) -> TypeGuard[str]:
     """Leave out what is no name, and LiteLLM's wildcards, which are no models."""
-    return (
-        isinstance(name, str)
-        and 0 < len(name) <= _MAX_NAME
-        and name.isprintable()
-        and "*" not in name
-    )
+    return isinstance(name, str) and is_usable_name(name) and "*" not in name
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> tuple[int, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.problems import Problem
 from journeyman.errors import ConfigError
+from journeyman.text.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,9 +23,6 @@ MAX_TEXT = 500
 KEYS = frozenset({"tools", "confidential"})
 """What a project may set."""
 
-_HIDDEN = re.compile(  # letters and marks that show nothing; the rest is not printable anyway
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 _LOOKALIKES = str.maketrans("-0i1", "_oll")  # of small letters: `I`, `l` and `1` are one
 # Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
 _NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -99,8 +96,7 @@ def beyond_tools(document: Mapping[str, Any]) -> list[Problem]:
 def cleaned(value: Any, depth: int = 4) -> Any:
     """Take control and hidden characters out of every text; `tools.NAME.KEY[PLACE]` is depth 4."""
     if isinstance(value, str):
-        visible = (sign for sign in value if sign.isprintable() or sign in "\n\t")
-        return _HIDDEN.sub("", "".join(visible))
+        return clean(value)[0]
     if depth and isinstance(value, dict):
         return {key: cleaned(inner, depth - 1) for key, inner in value.items()}
     if depth and isinstance(value, list):

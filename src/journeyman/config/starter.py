@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from journeyman.config.discovery import LOOPBACK
 from journeyman.config.proposals import Server, proposals
 from journeyman.config.words import as_toml
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,7 +131,9 @@ def _models_in_words(found: Found) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     rest = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f", and {rest} more" if rest > 0 else "")
+    return ", ".join(map(display_name, names[:_MOST_NAMES])) + (
+        f", and {rest} more" if rest > 0 else ""
+    )
 
 
 def _tool(name: str, models: list[Proposal]) -> str:

@@ -9,6 +9,8 @@ from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 from journeyman.paths import data_folder
+from journeyman.text.cleaning import clean
+from journeyman.text.foreign import one_line
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -19,9 +21,22 @@ LOG_NAME = "daemon.log"
 
 _MOST_BYTES = 1_000_000
 _OLD_FILES = 2
+_LONGEST_LINE = 4000  # characters
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger(__name__)
+
+
+class _CleanFormatter(logging.Formatter):
+    """Keeps words of servers from forging lines of the log, or speaking to a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base's name
+        """Write the message in one line."""
+        return one_line(super().formatMessage(record), _LONGEST_LINE)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record; a traceback keeps its lines."""
+        return clean(super().format(record))[0]
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -55,8 +70,10 @@ def start_log(*, to_screen: bool) -> str:
     except OSError:
         handlers.append(logging.NullHandler())
         name = ""
+    for handler in handlers:
+        handler.setFormatter(_CleanFormatter(_FORMAT))
     logging.raiseExceptions = False  # a full disk is no reason to complain about the complaint
-    logging.basicConfig(handlers=handlers, level=logging.WARNING, format=_FORMAT)
+    logging.basicConfig(handlers=handlers, level=logging.WARNING)
     logging.getLogger("journeyman").setLevel(logging.INFO)
     sys.excepthook = _log_uncaught
     return name

@@ -25,6 +25,7 @@ from journeyman.errors import (
     DeadlinePassed,
     RequestRejected,
 )
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +171,7 @@ async def _reply(
 ) -> tuple[Reply, Figures]:
     """Ask once and take in the whole reply."""
     streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
-    listener.progress(Progress("asking", f"asking {info.id}"))
+    listener.progress(Progress("asking", f"asking {display_name(info.id)}"))
     form = Form(asking.demand.labels, asking.demand.schema)
     try:
         fitting = await fit(backend, info, asking.messages, asking.limits.tokens)
@@ -290,4 +291,5 @@ def _too_much(info: ModelInfo, max_tokens: int) -> BadReply:
 
 def _standing(name: str, streamed: Streamed) -> str:
     doing = "thinking" if streamed.thinking and not streamed.pieces else "answering"
-    return f"{name} is {doing}: {streamed.count} token{'' if streamed.count == 1 else 's'}"
+    tokens = f"{streamed.count} token{'' if streamed.count == 1 else 's'}"
+    return f"{display_name(name)} is {doing}: {tokens}"

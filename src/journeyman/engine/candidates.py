@@ -10,10 +10,12 @@ from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
 from journeyman.errors import BackendError, JourneymanError
+from journeyman.text.foreign import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from journeyman.backends.base import Backend
     from journeyman.engine.catalog import Catalog
     from journeyman.engine.clearance import Clearance
 
@@ -32,6 +34,18 @@ def patterns_of(wanted: Sequence[str], backends: Collection[str]) -> tuple[str, 
         return tuple(wanted)
     configured = [name for name in backends if name != EMBEDDED]
     return tuple(f"{name}/*" for name in configured or [EMBEDDED])
+
+
+def unusable(backend: Backend) -> str:
+    """Say how many names a backend's last list had that cannot be used; empty if none."""
+    count = backend.unusable_names
+    if not count:
+        return ""
+    names = "1 model name is" if count == 1 else f"{count} model names are"
+    return (
+        f"{names} left out: empty, longer than {LONGEST_NAME} characters, or with characters that "
+        "do not show"
+    )
 
 
 async def candidates(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.config.model_patterns import matches
 from journeyman.errors import PrivateRefused, TrustRefused
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +54,7 @@ class Clearance:
         """Say why a model may not have it; None if it may."""
         if info.trust == "local":
             return None
-        what = f"{info.id}: {_described(info)}"
+        what = f"{display_name(info.id)}: {_described(info)}"
         if self.private:
             return PrivateRefused(f"{what}, and {self.private}", hint=_private_hint(info))
         if matches(info.id, self.listed):

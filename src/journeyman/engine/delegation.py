@@ -26,6 +26,7 @@ from journeyman.engine.memory import question_of
 from journeyman.engine.parts.answering import answer_in_parts
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
 from journeyman.engine.work import work_of
 from journeyman.errors import (
@@ -35,7 +36,7 @@ from journeyman.errors import (
     JourneymanError,
     Overloaded,
 )
-from journeyman.engine.thread_pools import CHECKING
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,10 @@ class Delegation:
             return outcome
         notes = outcome.notes
         if self.clearance.confidential:
-            notes = (*notes, f"confidential: processed by {outcome.model}, a local model")
+            notes = (
+                *notes,
+                f"confidential: processed by {display_name(outcome.model)}, a local model",
+            )
         return replace(outcome, private=True, notes=notes)
 
     async def answered(self, names: list[str], work: Work) -> Outcome:
@@ -205,7 +209,9 @@ class Delegation:
             asked.append(str(slot.model))
             self._note_passed_over(names[: names.index(asked[0])])
             if slot.cold:
-                self.listener.progress(Progress("loading", f"{slot.model} is being loaded"))
+                self.listener.progress(
+                    Progress("loading", f"{display_name(str(slot.model))} is being loaded")
+                )
             return await self._ask(slot, work)
 
     def request(self, names: Sequence[str]) -> Request:
@@ -224,7 +230,8 @@ class Delegation:
     def tell_place(self, place: Place) -> None:
         """Tell the listener where in the queue this job stands."""
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
-        message = f"place {place.position} in the queue for {place.model}{about}"
+        model = display_name(str(place.model))
+        message = f"place {place.position} in the queue for {model}{about}"
         self.listener.progress(Progress("waiting", message))
 
     def _left_after(self, error: JourneymanError, names: list[str], asked: list[str]) -> list[str]:
@@ -323,7 +330,7 @@ class Delegation:
         wanted = [self.tool.config.verify_model] if self.tool.config.verify_model else allowed
         judges = await self._cleared({name: None for name in wanted if name != answer.model})
         if not judges:
-            note = f"no second model judged this: there is none but {answer.model}"
+            note = f"no second model judged this: there is none but {display_name(answer.model)}"
             return replace(answer, notes=(*answer.notes, note))
         try:
             judge, verdict = await self._ask_judge(judges, answer, work)
@@ -333,7 +340,7 @@ class Delegation:
             note = f"no second model judged this: {error}"
             return replace(answer, notes=(*answer.notes, note))
         if reason := objection(verdict):
-            raise CheckFailed("second-model", f"{judge} objects: {reason}")
+            raise CheckFailed("second-model", f"{display_name(judge)} objects: {reason}")
         figures = replace(answer.figures, seconds=self.elapsed())
         return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
 
@@ -343,7 +350,7 @@ class Delegation:
         """Ask in the queue, like everybody; the slot of the answer is free by now."""
         async with self.queue.slot(self.request(judges), self.tell_place) as slot:
             info = await self._describe(slot)
-            self.listener.progress(Progress("asking", f"{info.id} judges the answer"))
+            self.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
             backend, _ = self.catalog.find(str(slot.model))
             messages = judging_messages(
                 work.demand.given.task, answer.text, work.material.sources, self.job.texts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from journeyman.config.keys import window_keys
 from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
-from journeyman.engine.candidates import list_models, patterns_of
+from journeyman.engine.candidates import list_models, patterns_of, unusable
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.memory import Memory
@@ -25,6 +25,7 @@ from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.inputs import memory_budget
 from journeyman.ledger import Entry, Ledger, ledger_path
+from journeyman.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _ERRORS_REMEMBERED = 20
 _WITHHELD = "withheld: the project is confidential"
+_LONGEST_ERROR = 3000  # characters
 _SECONDS_FOR_STATUS = 2.0
 
 
@@ -55,7 +57,7 @@ class Survey:
 
     `standing` says of a model by its id, or of a backend, how many requests it has or that it is
     set aside; what is idle is not named. `local_only` names the tools that no list in the config
-    opens to other models than local ones.
+    opens to other models than local ones; `warnings` says whose names cannot be used.
     """
 
     models: tuple[ModelInfo, ...]
@@ -63,6 +65,7 @@ class Survey:
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
     local_only: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def tools_of(self, model: ModelInfo) -> list[str]:
         """Name the tools that may use a model."""
@@ -180,6 +183,9 @@ class Engine:
             },
             standing=standing(self.queue.snapshot()),
             local_only=local_only_tools(tools),
+            warnings=tuple(
+                f"{name}: {said}" for name, one in backends.items() if (said := unusable(one))
+            ),
         )
 
     def measured_speed(self, model_id: str) -> float | None:
@@ -328,7 +334,7 @@ class Engine:
             tries=tuple(
                 one.without_words if confidential else str(one) for one in delegation.tries
             ),
-            error=_WITHHELD if error and confidential else error,
+            error=_WITHHELD if error and confidential else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
             run=delegation.session.run,

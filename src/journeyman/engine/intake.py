@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from journeyman.config.confidential import ConfidentialFolders
 from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.reading import in_reading_thread, localized, roots_of, within_roots
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.errors import ArgumentError
 from journeyman.inputs import refusals
 from journeyman.inputs.material import Material, read_references
-from journeyman.engine.thread_pools import CHECKING
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -99,7 +100,7 @@ def private_reason(job: Job, material: Material, confidential: str) -> str:
         return confidential
     if job.private:
         return "this job is private"
-    sources = (source.path for source in material.sources if source.private)
+    sources = (display_name(source.path) for source in material.sources if source.private)
     return next((f"{path} is private" for path in sources), "")
 
 
@@ -115,7 +116,7 @@ def notes_on(material: Material) -> list[str]:
     """Say what of the material was empty or left out."""
     notes = []
     blank = [source for source in material.sources if not source.text.strip()]
-    if empty := [one.path + (f" ({one.note})" if one.note else "") for one in blank]:
+    if empty := [display_name(one.path) + (f" ({one.note})" if one.note else "") for one in blank]:
         notes.append(f"empty: {', '.join(empty)}")
     notes += _describe_sources(material)
     if material.left_out:
@@ -128,7 +129,7 @@ def _describe_sources(material: Material) -> list[str]:
     paths: dict[str, list[str]] = {}
     for source in material.sources:
         if source.note and source.text:
-            paths.setdefault(source.note, []).append(source.path)
+            paths.setdefault(source.note, []).append(display_name(source.path))
     return [f"{note}: {_named(found)}" for note, found in paths.items()]
 
 
@@ -138,4 +139,6 @@ def _named(what: list[str]) -> str:
 
 
 def _describe_left_out(material: Material) -> str:
-    return "left out: " + _named([f"{one.path} ({one.reason})" for one in material.left_out])
+    return "left out: " + _named(
+        [f"{display_name(one.path)} ({one.reason})" for one in material.left_out]
+    )

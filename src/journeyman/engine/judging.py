@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.answers.checks import Demand
 from journeyman.backends.base import Message
 from journeyman.engine.prompt import DATA_NOTICE, fenced, material_blocks
+from journeyman.text.foreign import model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ VERDICT: Mapping[str, Any] = MappingProxyType(
 )
 MAX_TOKENS = 400
 TEMPERATURE = 0.0
-_LONGEST_REASON = 200
+_LONGEST_REASON = 120
 
 # What the judge says is held against its form alone: it quotes the answer, true or not.
 DEMAND = Demand(schema=VERDICT, content=False)
@@ -52,8 +53,8 @@ def judging_messages(
 
 
 def objection(verdict: Mapping[str, Any]) -> str:
-    """Return why the judge objects; empty if it does not."""
+    """Return why the judge objects, in its words and quoted; empty if it does not."""
     if verdict["supported"]:
         return ""
-    reason = " ".join(str(verdict["reason"]).split()) or "it gives no reason"
-    return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
+    reason = str(verdict["reason"]).strip()
+    return model_wrote(reason, _LONGEST_REASON) if reason else "it gives no reason"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 """Of the checks: answers that passed others than those of now are asked anew."""
 _NO_MATTER = frozenset({"use_for", "avoid_for", "models", "timeout", "deadline"})
 """What of a tool's config does not change its answers."""

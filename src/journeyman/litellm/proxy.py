@@ -21,6 +21,7 @@ from journeyman.http_client import async_client
 from journeyman.litellm.entries import normal_base
 from journeyman.litellm.findings import Finding, broken, ok, ollama_route, warning
 from journeyman.litellm.gateway import look_at_gateway
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -136,27 +137,29 @@ async def _model(
     own = [one for one in deployments if one.get("model_name") == model.name]
     infos = [one.get("model_info") or {} for one in own]
     if any(info.get("mode") not in _CHAT for info in infos):
-        return [ok(model.name, "does other work than chat")]
+        return [ok(display_name(model.name), "does other work than chat")]
     found = []
+    name = display_name(model.name)
     if any(
         str((one.get("litellm_params") or {}).get("model")).startswith(OLLAMA_ROUTE) for one in own
     ):
-        found.append(ollama_route(model.name))
+        found.append(ollama_route(name))
     told = {info.get("max_input_tokens") for info in infos}
     windows = sorted(window for window in told if isinstance(window, int))
     if not model.window:
-        found.append(warning(model.name, "its window is not known", _WINDOW_CURE))
+        found.append(warning(name, "its window is not known", _WINDOW_CURE))
     elif len(windows) > 1:
         message = f"its servers have different windows {windows}: the smallest counts"
-        found.append(warning(model.name, message, "give the same window to all of them"))
+        found.append(warning(name, message, "give the same window to all of them"))
     if ask:
-        tell(f"asking {model.name} …")
+        tell(f"asking {name} …")
         found += await _asked(backend, model.name)
     behind = f", {len(own)} servers behind it" if len(own) > 1 else ""
-    return found or [ok(model.name, f"window {model.window}{behind}")]
+    return found or [ok(name, f"window {model.window}{behind}")]
 
 
 async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
+    name = display_name(model)
     request = ChatRequest(model, (Message("user", "Say OK."),), max_tokens=_TOKENS)
     said = thought = ""
     try:
@@ -164,14 +167,22 @@ async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
             async for chunk in chunks:
                 said, thought = said + chunk.text, thought + chunk.thinking
     except BackendError as error:
-        return [broken(model, _said(error), error.hint or "see the proxy's log")]
+        return [broken(name, _said(error), error.hint or "see the proxy's log")]
     if not said and not thought:
-        return [broken(model, "its answer was empty", "see the log of the server behind it")]
-    return [ok(model, "answers")]
+        return [
+            broken(
+                display_name(model), "its answer was empty", "see the log of the server behind it"
+            )
+        ]
+    return [ok(name, "answers")]
 
 
 def _said(error: BackendError) -> str:
-    return str(error).removeprefix(f"{_NAME}: ").removeprefix(f"{_NAME}/{error.model}: ")
+    return (
+        str(error)
+        .removeprefix(f"{_NAME}: ")
+        .removeprefix(f"{display_name(f'{_NAME}/{error.model}')}: ")
+    )
 
 
 def _count(number: int, thing: str) -> str:

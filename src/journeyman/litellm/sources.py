@@ -24,6 +24,7 @@ from journeyman.litellm.entries import (
     normal_base,
     offered_name,
 )
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,7 +161,8 @@ def _fitting(
         shown = ", ".join(dict.fromkeys(" ".join(ascii(one)[1:-1].split()) for one in others))
         notes.append(f"{name}: left out, since by its kind or name it does not chat: {shown}")
     notes += [
-        f"{name}/{one.name} is left out: {one.trust} ({one.source})" for one in passed_over.values()
+        f"{display_name(f'{name}/{one.name}')} is left out: {one.trust} ({one.source})"
+        for one in passed_over.values()
     ]
     return [info for info in listed if info.name in chat], notes
 

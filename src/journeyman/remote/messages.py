@@ -135,6 +135,7 @@ class _SurveyRecord:
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
     local_only: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def survey_data(survey: Survey) -> dict[str, Any]:
@@ -147,7 +148,14 @@ def survey_of(data: object) -> Survey:
     from journeyman.engine.engine import Survey  # noqa: PLC0415 - heavy
 
     record: _SurveyRecord = decode(_SurveyRecord, data, "survey")
-    return Survey(record.models, record.failed, record.patterns, record.standing, record.local_only)
+    return Survey(
+        record.models,
+        record.failed,
+        record.patterns,
+        record.standing,
+        record.local_only,
+        record.warnings,
+    )
 
 
 # What each class of the tree holds besides message and hint, and what stands for it where an

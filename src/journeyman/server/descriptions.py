@@ -10,6 +10,7 @@ from journeyman.engine.candidates import candidates, cleared, patterns_of, worth
 from journeyman.engine.clearance import Clearance
 from journeyman.errors import JourneymanError
 from journeyman.server import each_schema
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ async def _facts(engine: Engine, tool: Tool) -> str:
             info = await catalog.describe(names[0])
     except (JourneymanError, TimeoutError):
         return ""
-    facts = [f"Model {info.id}"]
+    facts = [f"Model {display_name(info.id)}"]
     if info.note:
         facts.append(f"({info.note})")
     if info.window:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from journeyman.answers.addressed import WARNING
+from journeyman.answers.addressed import is_warning
 from journeyman.engine.values import Answer
 from journeyman.errors import ArgumentError, ReferenceRefused
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,7 @@ def outcome_result(outcome: Outcome) -> CallToolResult:
         "confidence": outcome.confidence,
         "checks": list(outcome.checks),
     }
-    warnings = [f"[{note}]" for note in outcome.notes if note.startswith(WARNING)]
+    warnings = [f"[{note}]" for note in outcome.notes if is_warning(note)]
     texts = [*warnings, outcome.text, footer(outcome)]
     return text_result(texts, {FIGURES_KEY: figures}, structured=structured_content(outcome))
 
@@ -84,14 +85,14 @@ def error_result(error: JourneymanError, conceal: Callable[[str], str] = str) ->
 
 def footer(answer: Answer) -> str:
     """One line: the model, the checks passed, the tokens spared, and what should be known."""
-    parts = [answer.model]
+    parts = [display_name(answer.model)]
     if passed := len(answer.checks):
         parts.append(f"{passed} checks passed")
     if spared := answer.figures.tokens_spared:
         parts.append(f"about {_rounded(spared)} tokens spared")
     if answer.confidence is not None:
         parts.append(f"confidence {answer.confidence:.2f}")
-    parts += [note for note in answer.notes if not note.startswith(WARNING)]
+    parts += [note for note in answer.notes if not is_warning(note)]
     parts += [f"tried before: {attempt}" for attempt in answer.tries]
     return f"[{'; '.join(parts)}]"
 
@@ -110,7 +111,8 @@ def survey_result(
         model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
         for model in survey.models
     ]
-    lines += [f"{one.model}: not available: {one.message}" for one in survey.failed]
+    lines += [f"{display_name(one.model)}: not available: {one.message}" for one in survey.failed]
+    lines += survey.warnings
     if problem:
         lines.append(f"the changed config is not in use: {problem}")
     return text_result([conceal("\n".join(lines)) or "no backend has a model"], {})
@@ -121,7 +123,7 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
     window = f"window {model.window} tokens" if model.window else "window unknown"
     if model.window_source:
         window += f" ({model.window_source})"
-    parts = [model.id, shown_trust(model), window]
+    parts = [display_name(model.id), shown_trust(model), window]
     if model.loaded is not None:
         parts.append("loaded" if model.loaded else "not loaded")
     if standing:

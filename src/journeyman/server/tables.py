@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from journeyman.answers.addressed import is_warning
 from journeyman.server.results import FIGURES_KEY, text_result
+from journeyman.text.foreign import display_name, quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ _MOST_FAILED = 5
 _MOST_OF_A_REASON = 3
 _MOST_UNSURE = 10
 _LONGEST_CELL = 200
+_LONGEST_LABEL = 40
 _MOST_KINDS = 20
 _REMOTE_CHARACTERS = 20_000
 
@@ -53,7 +56,7 @@ def table_result(table: Table, shown: Shown) -> CallToolResult:
     It is an error if no item has an answer.
     """
     none_done = len(table.failed) == len(table.rows)
-    lines = [_summary(table), *_labels(table)]
+    lines = [_summary(table), *_marked(table), *_labels(table)]
     if none_done:
         lines += _failures(table)
     elif shown.file:
@@ -86,7 +89,7 @@ def _summary(table: Table) -> str:
         head += f", {failed} failed" if failed else ""
         head += f", {len(table.unsure)} unsure" if table.unsure else ""
         head += f", {table.known} known from before" if table.known else ""
-    parts = [head, ", ".join(table.models), f"{table.seconds:.0f} s"]
+    parts = [head, ", ".join(map(display_name, table.models)), f"{table.seconds:.0f} s"]
     return "; ".join(part for part in parts if part)
 
 
@@ -99,14 +102,28 @@ def _labels(table: Table) -> Iterator[str]:
         return
     counts = Counter(" ".join(one.split()) for one in answers)
     if len(counts) <= min(_MOST_KINDS, len(answers) // 2):
-        yield "Counts: " + ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        yield "Counts: " + ", ".join(
+            f"{_count_name(name)} {count}" for name, count in counts.most_common()
+        )
+
+
+def _count_name(answer: str) -> str:
+    """An answer as it is counted: quoted where it is more than a few words, for it is foreign."""
+    is_plain = all(sign.isalnum() or sign in " _-." for sign in answer)
+    return answer if is_plain and len(answer) <= _LONGEST_LABEL else quote_foreign(answer)
+
+
+def _marked(table: Table) -> Iterator[str]:
+    """Name the items whose answers speak to the reader; the warning stands before any of them."""
+    lines = [f"{_item(row)}: {row.note}" for row in table.rows if is_warning(row.note)]
+    yield from _some("Careful:", lines, _MOST_FAILED)
 
 
 def _failures(table: Table) -> Iterator[str]:
     """Say each reason once, with the items that it stands for."""
     reasons: dict[str, list[str]] = {}
     for row in table.failed:
-        reasons.setdefault(row.error, []).append(row.item)
+        reasons.setdefault(row.error, []).append(_item(row))
     lines = [f"{', '.join(_few(items))}: {reason}" for reason, items in reasons.items()]
     yield from _some("Failed:", lines, _MOST_FAILED)
 
@@ -117,11 +134,11 @@ def _few(items: list[str]) -> list[str]:
 
 
 def _unsure(table: Table) -> Iterator[str]:
-    yield from _some("Unsure:", [row.item for row in table.unsure], _MOST_UNSURE)
+    yield from _some("Unsure:", [_item(row) for row in table.unsure], _MOST_UNSURE)
 
 
 def _left_out(table: Table) -> Iterator[str]:
-    out = [f"{one.path} ({one.reason})" for one in table.left_out]
+    out = [f"{display_name(one.path)} ({one.reason})" for one in table.left_out]
     yield from _some("Never read:", out, _MOST_FAILED)
 
 
@@ -148,8 +165,13 @@ def _as_many_as_fit(table: Table) -> Iterator[str]:
 
 def _line(row: Row) -> str:
     """A row in one line: the item, its answer, and what an unsure one might be."""
-    parts = [row.item, _cell(row), row.note]
+    parts = [_item(row), _cell(row), f"[{row.note}]" if is_warning(row.note) else row.note]
     return "\t".join(part for part in parts if part)
+
+
+def _item(row: Row) -> str:
+    """A file's name is quoted where it is more than a word; a text's beginning is the caller's."""
+    return display_name(row.item) if row.reference else row.item
 
 
 def _short(row: Row) -> str:

@@ -18,6 +18,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestPar
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from journeyman.errors import JourneymanError
+from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -207,7 +208,7 @@ async def _carry_out(
         task.end("failed", error.error.message, error=error.error.model_dump(exclude_none=True))
     except Exception as error:
         log.exception("a task failed")
-        said = conceal(f"{type(error).__name__}: {error}")
+        said = conceal(f"{type(error).__name__}: {quote_foreign(str(error))}")
         task.end("failed", said, error={"code": INTERNAL_ERROR, "message": said})
     else:
         data = result.model_dump(mode="json", by_alias=True, exclude_none=True)

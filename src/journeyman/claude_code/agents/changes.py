@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journeyman.answers.cleaning import clean
 from journeyman.errors import ArgumentError, JourneymanError
 from journeyman.files import replace_file
 from journeyman.paths import data_folder
 from journeyman.shim.locks import try_lock
+from journeyman.text.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,10 +14,12 @@ from journeyman.claude_code.findings import Finding
 from journeyman.config.keys import key_warnings
 from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
+from journeyman.config.words import as_toml
 from journeyman.embedded.model import DEMO_NOTE
-from journeyman.engine.candidates import patterns_of
+from journeyman.engine.candidates import patterns_of, unusable
 from journeyman.errors import BackendError, ConfigError, LedgerError, Unreachable
 from journeyman.ledger import Ledger, ledger_path
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +92,7 @@ async def _check(name: str, house: Surroundings) -> tuple[list[ModelInfo] | None
     return models, [
         Finding("ok", subject, f"{address}: {took}, models: {len(models)}"),
         *_check_trust(subject, models),
+        *_check_names(subject, house.backends[name]),
         *findings,
     ]
 
@@ -101,6 +104,12 @@ def _check_trust(subject: str, models: Sequence[ModelInfo]) -> list[Finding]:
 
 def _is_away(error: BackendError) -> bool:
     return isinstance(error, Unreachable)
+
+
+def _check_names(subject: str, backend: Backend) -> list[Finding]:
+    said = unusable(backend)
+    cure = "a server that you trust has no such names: see what it is"
+    return [Finding("warning", subject, said, cure)] if said else []
 
 
 def _check_keys(subject: str, config: BackendConfig, environ: Mapping[str, str]) -> list[Finding]:
@@ -154,10 +163,13 @@ async def _check_tool(name: str, tool: ToolConfig, house: Surroundings, listed: 
         async with asyncio.timeout(_SECONDS):
             info = await house.backends[backend].describe(model)
     except (BackendError, TimeoutError) as error:
-        return Finding("broken", subject, str(error) or f"{there[0]} is not described in time")
+        return Finding(
+            "broken", subject, str(error) or f"{display_name(there[0])} is not described in time"
+        )
+    shown = display_name(there[0])
     more = f" and {len(there) - 1} more" if len(there) > 1 else ""
     window = f"window {info.window} ({info.window_source})" if info.window else "window unknown"
-    text = f"{there[0]}{more}; {window}{_speed(house.config, there[0])}"
+    text = f"{shown}{more}; {window}{_speed(house.config, there[0])}"
     if missing:
         what = f"{text}; not there: {', '.join(missing)}"
         cure = "an alias may be missing from its server's list; else correct the tool's `models`"
@@ -166,7 +178,7 @@ async def _check_tool(name: str, tool: ToolConfig, house: Surroundings, listed: 
         cure = _NOTES.get(info.note, "name another model first in the tool's `models`")
         return Finding("warning", subject, f"{text}; {info.note}", cure)
     if not info.window:
-        cure = f'tell it: [backends.{backend}.windows] "{model}" = TOKENS'
+        cure = f"tell it: [backends.{backend}.windows] {as_toml(model)} = TOKENS"
         return Finding("warning", subject, text, cure)
     return Finding("ok", subject, text)
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from journeyman import __version__
-from journeyman.answers.cleaning import clean
 from journeyman.claude_code.findings import Finding
 from journeyman.config.secrets import masked
 from journeyman.http_client import async_client
+from journeyman.text.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

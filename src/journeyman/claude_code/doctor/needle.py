@@ -17,7 +17,9 @@ from journeyman.backends.base import ChatRequest, Message
 from journeyman.backends.estimate import estimate_tokens
 from journeyman.claude_code.findings import Finding
 from journeyman.config.models import EMBEDDED
+from journeyman.config.words import as_toml
 from journeyman.errors import BackendError, ContextExceeded
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +104,7 @@ async def prove(
     Returns:
         What was found of its window, and of its speed.
     """
-    name = f"{backend.name}/{model}"
+    name = display_name(f"{backend.name}/{model}")
     needle = Needle()
     say(f"{name}: a short prompt")
     try:
@@ -121,9 +123,9 @@ async def prove(
 def _unclaimed(backend: str, model: str) -> Finding:
     return Finding(
         "warning",
-        f"window {backend}/{model}",
+        f"window {display_name(f'{backend}/{model}')}",
         "no window is claimed, so there is nothing to prove",
-        f'tell it: [backends.{backend}.windows] "{model}" = TOKENS',
+        f"tell it: [backends.{backend}.windows] {as_toml(model)} = TOKENS",
     )
 
 
@@ -148,12 +150,13 @@ async def _fill(
     say: Callable[[str], None],
 ) -> Finding:
     """Ask the long prompt; if it was too long by our guess of its size, a shorter one."""
-    subject = f"window {backend.name}/{model}"
+    name = display_name(f"{backend.name}/{model}")
+    subject = f"window {name}"
     room = max(0, window - ANSWER_TOKENS - MARGIN)
     sizing = await _size(backend, model, needle, short)
     lines = sizing.lines(room)
     for _ in range(_TRIES):
-        say(f"{backend.name}/{model}: a prompt of about {sizing.tokens(lines)} tokens")
+        say(f"{name}: a prompt of about {sizing.tokens(lines)} tokens")
         try:
             long = await _ask(backend, model, needle.messages(lines), needle.word)
         except ContextExceeded as error:
@@ -162,12 +165,12 @@ async def _fill(
             share = room / error.tokens if error.tokens else 0.8
             lines = int(lines * min(share, 0.95))
         else:
-            return _judged(f"{backend.name}/{model}", window, sizing.tokens(lines), short, long)
+            return _judged(name, window, sizing.tokens(lines), short, long)
     return Finding(
         "broken",
         subject,
         f"even a prompt well below the claimed {window} tokens is refused as too long",
-        f'set the true window: [backends.{backend.name}.windows] "{model}" = TOKENS',
+        f"set the true window: [backends.{backend.name}.windows] {as_toml(model)} = TOKENS",
     )
 
 
@@ -185,7 +188,8 @@ def _less(name: str) -> str:
     backend, _, model = name.partition("/")
     if backend == EMBEDDED:
         return "set a smaller `context` in [embedded] and prove that"
-    return f'set a smaller window and prove that: [backends.{backend}.windows] "{model}" = TOKENS'
+    key = f"[backends.{backend}.windows] {as_toml(model)}"
+    return f"set a smaller window and prove that: {key} = TOKENS"
 
 
 def _judged(name: str, window: int, expected: int, short: Heard, long: Heard) -> Finding:
@@ -216,7 +220,7 @@ def _judged(name: str, window: int, expected: int, short: Heard, long: Heard) ->
 
 async def _speed(backend: Backend, model: str, short: Heard) -> Finding:
     heard = await _ask(backend, model, (Message("user", _COUNTING),), "")
-    subject = f"speed {backend.name}/{model}"
+    subject = f"speed {display_name(f'{backend.name}/{model}')}"
     count = heard.written or heard.pieces
     first = heard.first if heard.first is not None else heard.seconds
     answering = heard.seconds - first

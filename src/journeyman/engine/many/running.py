@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from journeyman.answers.addressed import is_warning
 from journeyman.engine.many.values import Row, Step, Table
 from journeyman.engine.values import Answer, Job, Outcome
 from journeyman.errors import ArgumentError, ConfigError, DaemonError, JourneymanError
@@ -71,7 +72,7 @@ async def ask_each(
 
 
 async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
-    row = Row(item.number, item.name)
+    row = Row(item.number, item.name, reference=bool(item.reference))
     try:
         outcome = await delegate(_job(job, item))
     except _OF_ALL:
@@ -87,10 +88,16 @@ async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
         model=outcome.model,
         confidence=outcome.confidence,
         unsure=outcome.unsure,
-        note=outcome.notes[0] if outcome.unsure and outcome.notes else "",
+        note=_note(outcome),
         known=outcome.known,
         bytes_read=outcome.figures.bytes_read,
     )
+
+
+def _note(answer: Answer) -> str:
+    """What the row says beside the answer: a warning first, else what an unsure one might be."""
+    warning = next(filter(is_warning, answer.notes), "")
+    return warning or (answer.notes[0] if answer.unsure and answer.notes else "")
 
 
 def _job(job: EachJob, item: Item) -> Job:

@@ -61,7 +61,8 @@ class Row:
     `answer` is a text, or JSON where the job has a schema; None where there is none, and then
     `error` says why in a line. `unsure` marks a label below the tool's threshold: the answer is
     then "unsure", and `note` says which label was the most probable. `known` tells that it was
-    answered before and not asked anew.
+    answered before and not asked anew. `note` may also warn that the answer speaks to its reader.
+    `reference` tells that the item is a file's name.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Row:
     note: str = ""
     known: bool = False
     bytes_read: int = 0
+    reference: bool = False
 
     @property
     def failed(self) -> bool:

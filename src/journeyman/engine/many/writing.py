@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.errors import ArgumentError
 from journeyman.files import replace_file
 from journeyman.inputs.credentials import credential_pattern
+from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +92,7 @@ def _hide_from_git(folder: Path) -> None:
 
 
 def _jsonl(rows: Iterable[Row]) -> str:
-    lines = (json.dumps(_data(row), ensure_ascii=False) for row in rows)
+    lines = (printable_json(_data(row)) for row in rows)
     return "".join(f"{line}\n" for line in lines)
 
 

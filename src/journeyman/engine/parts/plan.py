@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeyman.inputs.splitting import split
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ class Plan:
         files = f"{self.files} file{'' if self.files == 1 else 's'}"
         parts = f"{len(self.parts)} part{'' if len(self.parts) == 1 else 's'}"
         about = f", about {self.seconds:.0f} s" if self.seconds is not None else ""
-        return f"{files}, {_kilobytes(self.bytes)}, {parts}{about} on {self.model}"
+        return f"{files}, {_kilobytes(self.bytes)}, {parts}{about} on {display_name(self.model)}"
 
 
 def share_out(window: int, around: int) -> Sizes | None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import anthropic
 
+from journeyman.backends.complaints import LONGEST_SAID
 from journeyman.errors import (
     AuthFailed,
     BackendError,
@@ -19,6 +20,7 @@ from journeyman.errors import (
     RequestRejected,
     Unreachable,
 )
+from journeyman.text.foreign import display_key, quote_foreign, server_wrote
 
 BACKEND = "claude"
 _KEY_HINT = "see to the key in ANTHROPIC_API_KEY or claude_api.api_key_file"
@@ -54,24 +56,27 @@ def translated(error: Exception, model: str) -> BackendError:
         case anthropic.APIStatusError():
             return _of_status(error, model)
         case anthropic.APIResponseValidationError():
-            return BadReply(str(error), backend=BACKEND, model=model)
+            said = quote_foreign(str(error), LONGEST_SAID)
+            return BadReply(f"not a reply of the API: {said}", backend=BACKEND, model=model)
         case anthropic.APITimeoutError():
             return DeadlinePassed("no reply in time", backend=BACKEND, model=model, hint=_LATER)
         case anthropic.APIConnectionError():
             cause = error.__cause__ or error
-            text = f"no connection: {str(cause) or type(cause).__name__}"
+            text = f"no connection: {quote_foreign(str(cause) or type(cause).__name__)}"
             hint = "see to the network or the proxy, then resume the run"
             return Unreachable(text, backend=BACKEND, model=model, hint=hint)
         case anthropic.APIError():  # an `error` event in mid-stream
             return of_type(_type_of(error), str(error), model)
-    text = f"the stream ended before the reply did: {str(error) or type(error).__name__}"
+    said = quote_foreign(str(error) or type(error).__name__)
+    text = f"the stream ended before the reply did: {said}"
     return CutStream(text, backend=BACKEND, model=model, hint=_LATER)
 
 
 def of_type(kind: str, message: str, model: str) -> BackendError:
     """Make the error that an error's type of the API stands for."""
     found, hint = _BY_TYPE.get(kind, (RequestRejected, ""))
-    return found(f"{message} [{kind}]", backend=BACKEND, model=model, hint=hint)
+    said = server_wrote(message, LONGEST_SAID)
+    return found(f"{said} [{display_key(kind)}]", backend=BACKEND, model=model, hint=hint)
 
 
 def _of_status(error: anthropic.APIStatusError, model: str) -> BackendError:

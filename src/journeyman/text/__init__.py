@@ -1,0 +1,1 @@
+"""Text from outside: cleaned of what no reader sees, and quoted inside our own sentences."""

@@ -1,0 +1,105 @@
+"""Where a character that shows nothing by itself belongs to what is written: its neighbours.
+
+Sources: emoji-variation-sequences.txt and emoji-sequences.txt (UTS 51), StandardizedVariants.txt,
+the Ideographic Variation Database (UTS 37), and for joiners "Zero Width Joiner and Non-joiner" in
+chapter 23.2 of the Unicode standard.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_VIRAMA = 9  # the combining class of signs that join consonants
+
+# One range of code points a line would be long: each text is the inside of a character class.
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf"
+    "\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+# Without what shows nothing itself: U+061C, U+17B4, U+17B5, U+180B to U+180F.
+_ARABIC = "\u0600-\u061b\u061d-\u06ff\u0750-\u077f\u0870-\u08ff\ufb50-\ufdff\ufe70-\ufefc"
+# Arabic, Syriac, Mandaic, N'Ko; the scripts of India and Tibet; Myanmar, Khmer, Mongolian; the
+# Brahmic scripts of Indonesia and of the supplementary plane.
+_JOINING = (
+    f"{_ARABIC}\u0700-\u074f\u07c0-\u07ff\u0840-\u086f\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f"
+    "\u1780-\u17b3\u17b6-\u17ff\u1800-\u180a\u1810-\u18aa\u1900-\u19ff\u1a20-\u1aad\u1b00-\u1c4f\ua840-\ua87f\ua880-\ua8df"
+    "\ua930-\ua95f\ua980-\uaa7f\uaae0-\uaaff\uabc0-\uabff\U00010a00-\U00010aff\U00011000-\U00011fff"
+)
+_IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_WITH_VARIANTS = (  # standardized variants: mathematics, punctuation of East Asia, other scripts
+    f"{_IDEOGRAPHS}\u2190-\u22ff\u2a00-\u2aff\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b\uff1f"
+    "\u1000-\u109f\uaa60-\uaa7f\ua840-\ua87f\U00010ac0-\U00010aff\U00013000-\U0001345f"
+)
+
+
+def _class(inside: str) -> re.Pattern[str]:
+    return re.compile(f"[{inside}]")
+
+
+_EMOJI_BASE = _class(_EMOJI)
+_EMOJI_PART = _class(f"{_EMOJI}\ufe0f")
+_ARABIC_SIGN = _class(_ARABIC)
+_JOINING_SIGN = _class(_JOINING)
+_IDEOGRAPH = _class(_IDEOGRAPHS)
+_WITH_VARIANT = _class(_WITH_VARIANTS)
+_BRAILLE = _class("\u2801-\u28ff")
+_BRAILLE_OR_BLANK = _class("\u2800-\u28ff")
+_KEYCAPS = frozenset("0123456789#*")
+# What is used within one script alone: the sign, what stands before it, and what behind.
+_OWN = tuple(
+    tuple(map(_class, signs))
+    for signs in (
+        ("\u180b-\u180f", "\u1820-\u18aa", "\x00-\U0010ffff"),  # Mongolian
+        ("\u034f", "\u0591-\u05c7", "\u0591-\u05c7"),  # between marks of biblical Hebrew
+        ("\U00013430-\U00013440", "\U00013000-\U0001345f", "\x00-\U0010ffff"),  # hieroglyphs
+        ("\U00016fe4", "\U00018b00-\U00018cff", "\x00-\U0010ffff"),  # Khitan
+    )
+)
+_FLAG = "\U0001f3f4"
+_END = "\U000e007f"
+_REGIONS = ("gbeng", "gbsct", "gbwls")  # the tag sequences that are recommended for interchange
+_FLAG_TAGS = frozenset("".join(chr(0xE0000 + ord(c)) for c in one) + _END for one in _REGIONS)
+
+
+def belongs_as_joiner(sign: str, before: str, after: str) -> bool:
+    """Tell whether a zero-width joiner or non-joiner is part of what its neighbours write."""
+    if sign == "\u200d" and _EMOJI_PART.match(before) and _EMOJI_BASE.match(after):
+        return True
+    if sign == "\u200c" and _ARABIC_SIGN.match(after) and after.isalpha():
+        return unicodedata.category(before or " ")[0] not in "CZ"  # a Persian ending: PDF + hâ
+    if not _JOINING_SIGN.match(before):
+        return False
+    if _JOINING_SIGN.match(after):
+        return True
+    # At the end of a word it shows how a letter would be joined.
+    ends = after in "\n\t" or unicodedata.category(after)[0] in "ZP"
+    return ends and (unicodedata.combining(before) == _VIRAMA or bool(_ARABIC_SIGN.match(before)))
+
+
+def belongs_as_selector(sign: str, before: str, after: str) -> bool:
+    """Tell whether a variation selector chooses a form that its base has; one selector a base."""
+    if before in _KEYCAPS:
+        return sign == "\ufe0f" and after == "\u20e3"
+    if sign >= "\U000e0100":
+        return bool(_IDEOGRAPH.match(before))
+    bases = _EMOJI_BASE if sign in "\ufe0e\ufe0f" else _WITH_VARIANT
+    return bool(bases.match(before))
+
+
+def belongs_as_braille(_: str, before: str, after: str) -> bool:
+    """Tell whether an empty braille pattern stands among others."""
+    return bool(_BRAILLE_OR_BLANK.match(before) or _BRAILLE.match(after))
+
+
+def belongs_as_flag(tags: str, before: str, _: str) -> bool:
+    """Tell whether tag characters make a flag of the black one before them."""
+    return before == _FLAG and tags in _FLAG_TAGS
+
+
+def belongs_in_its_script(sign: str, before: str, after: str) -> bool:
+    """Tell whether a sign that one script alone uses stands in it."""
+    return any(
+        own.match(sign) and left.match(before) and (right.match(after) or not after)
+        for own, left, right in _OWN
+    )
