@@ -23,6 +23,7 @@ from journeyman.engine.intake import (
 from journeyman.engine.judging import DEMAND as JUDGING
 from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
 from journeyman.engine.memory import question_of
+from journeyman.engine.outgoing import Text, refuse_secrets, sent_texts
 from journeyman.engine.parts.answering import answer_in_parts
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
@@ -36,6 +37,7 @@ from journeyman.errors import (
     JourneymanError,
     Overloaded,
 )
+from journeyman.inputs.material import Material
 from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
     from journeyman.engine.tools import Tool
     from journeyman.engine.values import Job, Outcome, Session
     from journeyman.engine.work import Work
-    from journeyman.inputs.material import Material
     from journeyman.ledger import Pace
 
 # Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
@@ -85,6 +86,9 @@ class Delegation:
     """The windows, in tokens, of models that the material did not fit into."""
     clearance: Clearance = field(default_factory=lambda: Clearance("", ()))
     """What the job may be sent to; nothing but local models until its material is known."""
+    material: Material = field(default_factory=lambda: Material((), ()))
+    has_no_secrets: list[bool] = field(default_factory=list)
+    """Filled once the texts were searched, for all that is asked on behalf of the job."""
     _unsure: Answer | None = None
 
     async def run(self) -> Outcome:
@@ -99,7 +103,7 @@ class Delegation:
         form = await CHECKING.run(form_of, self.tool.config, self.job)
         confidential = await confidential_reason(self.session, self.config)
         self.clearance = Clearance.of(self.tool, confidential, confidential=bool(confidential))
-        material = await self._read()
+        material = self.material = await self._read()
         private = private_reason(self.job, material, confidential)
         self.clearance = replace(self.clearance, private=private)
         work = work_of(self.tool.config, self.job, form, material)
@@ -266,7 +270,7 @@ class Delegation:
 
     async def _ask(self, slot: Slot, work: Work) -> Answer:
         tool = self.tool.config
-        info = await self._describe(slot)
+        info = await self.cleared_model(str(slot.model))
         limits = self._limits(self._max_tokens)
         backend, _ = self.catalog.find(str(slot.model))
         asking = Asking(work.messages, work.demand, limits, tool.temperature)
@@ -286,19 +290,27 @@ class Delegation:
         self._check_confidence(answer)
         return answer
 
-    async def _describe(self, slot: Slot) -> ModelInfo:
-        """Describe the model that is about to be asked, if it may be.
+    async def cleared_model(self, model_id: str) -> ModelInfo:
+        """Describe the model that is about to be sent something, if it may be.
 
         Raises:
             PrivateRefused: something of the job is private and the model is not local.
             TrustRefused: the model is not local, and not listed.
+            SecretRefused: the model is not local, and there is a key or a password in the job.
+            DeadlinePassed: the server did not say in time what the model is.
         """
         try:
             async with asyncio.timeout(self.seconds_left()):
-                info = await self.catalog.describe(str(slot.model))
+                info = await self.catalog.describe(model_id)
         except TimeoutError:
-            raise out_of_time(*slot.model) from None
+            backend, _, model = model_id.partition("/")
+            raise out_of_time(backend, model) from None
         self.clearance.require(info)
+        if info.trust != "local" and not self.has_no_secrets:
+            arguments = [Text(name, text) for name, text in self.job.arguments.items()]
+            sent = [*arguments, *sent_texts(self.material.sources, self.job.texts)]
+            await CHECKING.run(refuse_secrets, sent)
+            self.has_no_secrets.append(True)
         return info
 
     def _limits(self, max_tokens: int) -> Limits:
@@ -349,7 +361,7 @@ class Delegation:
     ) -> tuple[str, Mapping[str, Any]]:
         """Ask in the queue, like everybody; the slot of the answer is free by now."""
         async with self.queue.slot(self.request(judges), self.tell_place) as slot:
-            info = await self._describe(slot)
+            info = await self.cleared_model(str(slot.model))
             self.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
             backend, _ = self.catalog.find(str(slot.model))
             messages = judging_messages(

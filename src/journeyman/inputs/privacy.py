@@ -64,8 +64,9 @@ class PrivateFiles:
         names = dict.fromkeys(name for path in paths for name in _names_of(path))
         if self.confidential is not None and any(map(self.confidential.reason, names)):
             return True
-        if not self.patterns.lines:
-            return False
+        rules = self.confidential.patterns if self.confidential else ()
+        if not self.patterns.lines and not rules:
+            return False  # to look for hard links takes a walk through all roots
         return any(map(self._is_named, names)) or any(map(self._is_linked, paths))
 
     def _is_named(self, path: Path) -> bool:
@@ -102,6 +103,7 @@ class PrivateFiles:
                 if looked_at > self.most_entries:
                     self._too_many = True
                     return
+                is_covered = is_covered or self._is_confidential(Path(folder))
                 for entry in entries:
                     is_folder = entry.is_dir(follow_symlinks=False)
                     name = _seen_from(Path(entry.path), root) + ("/" if is_folder else "")
@@ -110,6 +112,9 @@ class PrivateFiles:
                         pending.append((entry.path, is_private))
                     elif is_private and not is_folder:
                         yield device, entry.inode()
+
+    def _is_confidential(self, folder: Path) -> bool:
+        return self.confidential is not None and bool(self.confidential.reason(folder))
 
 
 def _seen_from(path: Path, root: Path) -> str:

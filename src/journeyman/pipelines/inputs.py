@@ -7,7 +7,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from journeyman.config.confidential import ConfidentialFolders
 from journeyman.engine.reading import roots_of
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.errors import ArgumentError, ReferenceRefused
 from journeyman.inputs import refusals
 from journeyman.inputs.git.changed import changed_files, is_range
@@ -74,7 +76,7 @@ async def find_items(
         session: whose project folder and roots it is.
         config: what may be read, and what is private.
         stdin: what `-` stands for.
-        private: mark all items so.
+        private: mark all items so, as in a confidential project.
 
     Raises:
         ArgumentError: there is no item, a line of JSONL is wrong, or standard input is no text.
@@ -87,7 +89,10 @@ async def find_items(
     given = await text_of_stdin(stdin) if STDIN in inputs else ""
     limits = config.references
     roots = roots_of(session, config)
-    gathering = _Gathering(roots, PrivateFiles.of(limits, roots), limits.max_file_bytes, private)
+    folders = ConfidentialFolders.of(config)
+    private = private or bool(await CHECKING.run(folders.reason, session.project))
+    files = PrivateFiles.of(limits, roots, folders)
+    gathering = _Gathering(roots, files, limits.max_file_bytes, private)
     await asyncio.to_thread(gathering.add_all, inputs, given)
     if not gathering.items:
         raise ArgumentError(f"there is no item in {', '.join(inputs)}")

@@ -8,6 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from journeyman.config.confidential import ConfidentialFolders
 from journeyman.engine.reading import roots_of
 from journeyman.errors import ArgumentError, JourneymanError
 from journeyman.inputs.files import open_below
@@ -78,15 +79,14 @@ def _find(
 class _Looking:
     def __init__(self, roots: Roots, config: Config, outs: Iterable[str]) -> None:
         self._roots = roots
-        self._files = PrivateFiles.of(config.references, roots)
+        confidential = ConfidentialFolders.of(config)
+        self._files = PrivateFiles.of(config.references, roots, confidential)
         self._most_bytes = config.references.max_file_bytes
         self._outputs = {one for out in outs for one in outputs_of(out)}
 
     def at(self, reference: str) -> str:
         """Look at one reference; gives a private path, or nothing."""
         if is_git(reference):
-            if not self._files.patterns.lines:
-                return ""
             paths = read_git(reference, self._roots, self._most_bytes).paths
             return reference if any(map(self._files.covers, paths)) else ""
         place = locate(reference, self._roots)

@@ -31,7 +31,7 @@ class Steps:
         """
         whole = self.whole
         backend, name = whole.catalog.find(model)
-        whole.clearance.require(await whole.catalog.describe(model))
+        await whole.cleared_model(model)
         async with whole.queue.slot(whole.request([model]), whole.tell_place):
             return [await backend.count_tokens(name, chat) for chat in chats]
 

@@ -73,29 +73,32 @@ def printed_by(
         GitTooBig: it needed too much memory.
         Stopped: the call was cancelled, or is out of time.
     """
-    with _slot(deadline):
-        with tempfile.TemporaryFile() as complaints, tempfile.TemporaryFile() as input_:
-            input_.write(given)
-            input_.seek(0)
-            process = subprocess.Popen(  # noqa: S603 - no shell, each word is of our own grammar
-                command,
-                stdin=input_,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                cwd=folder or "/",
-                env=environment,
-            )
-            with _ended(process, deadline) as is_late:
-                _limit(process.pid)
-                assert process.stdout  # noqa: S101 - it was started with a pipe
-                yield process.stdout
-                status = process.wait() if process.stdout.read(1) == b"" else None
-            if is_late.is_set():
-                checkpoint()  # the call is out of time, or cancelled
-                raise GitTooSlow
-            if status:
-                complaints.seek(0)
-                raise _failure(status, complaints.read(SHORT).decode(errors="replace"))
+    with (
+        _slot(deadline),
+        tempfile.TemporaryFile() as complaints,
+        tempfile.TemporaryFile() as input_,
+    ):
+        input_.write(given)
+        input_.seek(0)
+        process = subprocess.Popen(  # noqa: S603 - no shell, each word is of our own grammar
+            command,
+            stdin=input_,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            cwd=folder or "/",
+            env=environment,
+        )
+        with _ended(process, deadline) as is_late:
+            _limit(process.pid)
+            assert process.stdout  # noqa: S101 - it was started with a pipe
+            yield process.stdout
+            status = process.wait() if process.stdout.read(1) == b"" else None
+        if is_late.is_set():
+            checkpoint()  # the call is out of time, or cancelled
+            raise GitTooSlow
+        if status:
+            complaints.seek(0)
+            raise _failure(status, complaints.read(SHORT).decode(errors="replace"))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from journeyman.engine.intake import read_material
+from journeyman.engine.outgoing import Text, refuse_secrets, sent_texts
+from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import Job
 from journeyman.errors import ConfigError
 from journeyman.ledger import Ledger, ledger_path
@@ -145,12 +147,16 @@ async def request_of(data: dict[str, Any], session: Session, config: Config) -> 
 
     Raises:
         PrivateRefused: one of them is private.
+        SecretRefused: there is a key or a password in it.
         ReferenceRefused: one of them may not be read.
     """
     texts = {**data["texts"], "shared": data["shared"] or ""}
     job = Job("", {}, files=tuple(data["files"]), texts=texts)
     material = await read_material(job, session, config)
     check_for_claude(data["step"], private=False, sources=material.sources)
+    shared = Text("the shared text", data["shared"] or "")
+    asked = [Text("the prompt", data["prompt"]), Text("the system prompt", data["system"]), shared]
+    await CHECKING.run(refuse_secrets, [*asked, *sent_texts(material.sources, data["texts"])])
     read = tuple((source.path, source.text) for source in material.sources)
     return ClaudeRequest(
         model=data["model"],
