@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from journeyman.claude_code.agents.values import Agent, Finding
 
 SERVER = "journeyman"
-_NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1,64}?_)?{SERVER}(?:__\w+)?")
+_NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1, 64}?_)?{SERVER}(?:__\w+)?")
 
 
 def about_tools(agent: Agent) -> Iterator[Finding]:
