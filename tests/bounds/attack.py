@@ -206,12 +206,17 @@ def search(pattern, methods, attack):
                 pass
 
 
+def report(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
     part, parts_in_all = map(int, sys.argv[1:])
     for name, pattern, methods in patterns()[part::parts_in_all]:
         if name in GUARDED:
             continue
-        print(name, flush=True)
+        report(name)
         for attack in attacks(pattern, LENGTH):
             search(pattern, methods, attack)
-    print("done", flush=True)
+    report("done")

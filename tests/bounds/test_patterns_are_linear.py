@@ -1,8 +1,7 @@
 """Every pattern of the package takes time in proportion to the text, whatever that is.
 
-Hundreds of texts of 30,000 characters are made for each pattern of what it takes. A pattern that is
-quadratic needs seconds for each bad one of them, one that is exponential for ever; all others together
-take a moment.
+Hundreds of texts of 30,000 characters are made for each pattern, out of what it takes. A pattern
+that is quadratic needs seconds for each bad text, one that is exponential needs for ever.
 """
 
 import subprocess
