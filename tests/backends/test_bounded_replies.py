@@ -1,4 +1,4 @@
-"""A server's reply costs bounded memory and time, whatever it is encoded in and however it comes."""
+"""A server's reply costs bounded memory and time, however it is encoded and however it comes."""
 
 import ast
 import asyncio
@@ -10,6 +10,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import httpx2
 import pytest
 
 import journeyman
@@ -52,7 +53,7 @@ class Encoded(HttpDouble):
         self.body, self.encoding = body, encoding
         self.content_type, self.status = content_type, status
 
-    async def answer(self, request, wire):
+    async def answer(self, _, wire):
         headers = {"Content-Encoding": self.encoding} if self.encoding else {}
         await wire.send(
             self.body, headers=headers, content_type=self.content_type, status=self.status
@@ -66,7 +67,7 @@ class Endless(HttpDouble):
         super().__init__()
         self.data, self.content_type, self.pause = piece, content_type, pause
 
-    async def answer(self, request, wire):
+    async def answer(self, _, wire):
         await wire.begin(self.content_type)
         while True:
             await wire.piece(self.data)
@@ -240,17 +241,22 @@ async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
                 await listed(kind, server.url)
 
 
+async def read_all(url):
+    async with (
+        http_client.async_client(httpx2) as client,
+        client.stream("GET", url) as reply,
+    ):
+        async for _ in reply.aiter_bytes():
+            pass
+
+
 async def test_a_deadline_holds_while_a_reply_is_decoded():
     packed = bomb(1, 200)
     with Encoded(packed, "gzip", "application/x-ndjson") as server:
-        with http_client.replies_up_to(1 << 40), pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                import httpx2
-
-                async with http_client.async_client(httpx2) as client:
-                    async with client.stream("GET", server.url) as reply:
-                        async for _ in reply.aiter_bytes():
-                            pass
+        with http_client.replies_up_to(1 << 40):
+            reading = asyncio.create_task(read_all(server.url))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reading, 0.05)
 
 
 async def test_discovery_passes_over_what_is_encoded():

@@ -58,8 +58,7 @@ def test_a_schema_that_takes_for_ever_holds_up_no_other_window(
 
 
 STUCK = """
-import asyncio, re, sys, threading
-sys.path.insert(0, {tests!r})
+import asyncio, re
 from journeyman.daemon import watchdog
 watchdog.SECONDS_TO_END, watchdog.SECONDS_STUCK = {to_end}, {stuck}
 
@@ -81,7 +80,7 @@ IN_C = "sum(range(10 ** 15))"
 
 
 def stuck_process(work, *, to_end, stuck):
-    code = STUCK.format(tests=os.path.dirname(__file__), work=work, to_end=to_end, stuck=stuck)
+    code = STUCK.format(work=work, to_end=to_end, stuck=stuck)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,

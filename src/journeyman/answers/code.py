@@ -20,8 +20,10 @@ from journeyman.text.foreign import quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGEST = 200_000  # characters of one block; more is not looked at
+_LARGEST = 100_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
+_DEEPEST_YAML = 100  # brackets in brackets: libyaml takes time by the square of them
+_BRACKET = re.compile(r"[\[\]{}]")
 _TAGS = {
     "python": "Python",
     "py": "Python",
@@ -141,6 +143,8 @@ def _parse_toml(code: str) -> None:
 def _parse_yaml(code: str) -> None:
     import yaml  # noqa: PLC0415 - beside its use
 
+    if _deepest(code) > _DEEPEST_YAML:
+        raise _Unchecked("it is nested too deeply")
     try:
         # Events alone: no object is made, no alias is followed.
         for _ in yaml.parse(code, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -151,6 +155,14 @@ def _parse_yaml(code: str) -> None:
         raise _Broken(f"{what} in line {mark.line + 1}" if mark else what) from None
     except RecursionError:
         raise _Broken("nested too deeply") from None
+
+
+def _deepest(code: str) -> int:
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(code):
+        depth += 1 if bracket[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _parse_shell(code: str) -> None:

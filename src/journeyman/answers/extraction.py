@@ -8,6 +8,8 @@ with `grounded = true` wants that of every text and number. What a schema lists 
 from __future__ import annotations
 
 import re
+import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.given import folded, words
@@ -30,6 +32,7 @@ _SMALL = (
 )
 _NUMBER = re.compile(r"\d(?:[\d.,'_\u2009\u202f\xa0]*\d)?")
 _MOST_SHOWN = 3
+_SECONDS = 5.0  # of processor time
 
 
 def check_extraction(
@@ -57,7 +60,8 @@ def check_extraction(
         for path, leaf in _leaves(value, "$")
         if leaf not in chosen and (grounded or _is_taken(leaf))
     ]
-    missing = [(path, leaf) for path, leaf in leaves if not _stands(leaf, given)]
+    source = _Source(given)
+    missing = [(path, leaf) for path, leaf in leaves if not source.has(leaf)]
     if not missing:
         return bool(leaves)
     shown = "; ".join(
@@ -66,6 +70,31 @@ def check_extraction(
     )
     more = f" and {len(missing) - _MOST_SHOWN} more" if len(missing) > _MOST_SHOWN else ""
     raise CheckFailed("extraction", f"not in the source: {shown}{more}")
+
+
+class _Source:
+    """What was given, made ready for many look-ups; each value is looked up once."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self._known: dict[str | float, bool] = {}
+        self._end = time.thread_time() + _SECONDS
+
+    @cached_property
+    def squeezed(self) -> str:
+        return _squeezed(self.given.text)
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        return frozenset(_digits(one[0]) for one in _NUMBER.finditer(self.given.text))
+
+    def has(self, leaf: str | float) -> bool:
+        if leaf not in self._known:
+            if time.thread_time() > self._end:
+                what = f"the answer has more values than can be looked up within {_SECONDS:g} s"
+                raise CheckFailed("extraction", what)
+            self._known[leaf] = _stands(leaf, self)
+        return self._known[leaf]
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str | float]]:
@@ -107,9 +136,10 @@ def _is_identifier(text: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(text)) and not _NUMBER.fullmatch(text)
 
 
-def _stands(leaf: str | float, given: Given) -> bool:
+def _stands(leaf: str | float, source: _Source) -> bool:
+    given = source.given
     if not isinstance(leaf, str):
-        return _number_stands(leaf, given)
+        return _number_stands(leaf, source)
     text = leaf.strip()
     if not text or _moment_stands(text, given):
         return True
@@ -118,7 +148,7 @@ def _stands(leaf: str | float, given: Given) -> bool:
         return bare in given.text
     if not words(text) or given.has_words(text):
         return True
-    return _is_taken(text) and _squeezed(text) in _squeezed(given.text)
+    return _is_taken(text) and _squeezed(text) in source.squeezed
 
 
 def _squeezed(text: str) -> str:
@@ -135,12 +165,12 @@ def _moment_stands(text: str, given: Given) -> bool:
     return all(re.search(rf"(?<!\d)0?{re.escape(one)}(?!\d)", given.text) for one in (year, day))
 
 
-def _number_stands(number: float, given: Given) -> bool:
+def _number_stands(number: float, source: _Source) -> bool:
     whole = int(abs(number)) if number == int(number) else None
-    if whole is not None and whole < len(_SMALL) and given.has_words(_SMALL[whole]):
+    if whole is not None and whole < len(_SMALL) and source.given.has_words(_SMALL[whole]):
         return True
     wanted = _digits(f"{whole}" if whole is not None else f"{abs(number)!r}")
-    return any(_digits(one[0]) == wanted for one in _NUMBER.finditer(given.text))
+    return wanted in source.numbers
 
 
 def _digits(text: str) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _OPENING = 240  # characters: a refusal says so at once
 _POLITE = (
-    r"^[\W_]*(?:(?:i(?:'m| am)|we(?:'re| are)) (?:very |so |really )?sorry|sorry|i apologi[sz]e|"
-    r"my apologies|unfortunately|apologies)?[\W_]*(?:but )?(?:unfortunately,? )?"
+    r"^[\W_]*+(?:(?:i(?:'m| am)|we(?:'re| are)) (?:very |so |really )?sorry|sorry|i apologi[sz]e|"
+    r"my apologies|unfortunately|apologies)?[\W_]*+(?:but )?(?:unfortunately,? )?"
 )
 # "I cannot find it in the text" is an answer; "I cannot help with that" is none.
 _REFUSALS = re.compile(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import validators
 from jsonschema.exceptions import ValidationError, best_match
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
@@ -95,7 +94,7 @@ def schema_problem(schema: Mapping[str, Any], seconds: float = SECONDS) -> Valid
     """
     kind = _kind(schema)
     with _spending(seconds):
-        meta = _bounded(_kind(kind.META_SCHEMA))(kind.META_SCHEMA, registry=REGISTRY)
+        meta = _bounded(_kind(kind.META_SCHEMA))(kind.META_SCHEMA)
         error: ValidationError | None = best_match(meta.iter_errors(schema))
         return error
 

@@ -70,5 +70,5 @@ async def _version(program: Path, environ: Mapping[str, str]) -> str:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    found = re.search(rb"\d+\.\d+\.\d+", told)
+    found = re.search(rb"\d{1,9}\.\d{1,9}\.\d{1,9}", told)
     return found[0].decode() if found else ""

@@ -21,9 +21,12 @@ _COMMENT = r"//[^\n]*+|/\*.*?\*/"
 _GAP = re.compile(rf"(?:\s++|{_COMMENT})*+", re.DOTALL)
 _SAME_LINE = re.compile(r"[ \t]*(?://[^\r\n]*|/\*[^\r\n]*?\*/(?=[ \t]*\r?\n))")
 _SCALAR = re.compile(rf"{_STRING}|[^\s,\]}}/]++", re.DOTALL)
-_NESTING = re.compile(rf"{_STRING}|{_COMMENT}|[][{{}}]", re.DOTALL)
-_STRING_OR_COMMENT = re.compile(rf"({_STRING})|{_COMMENT}", re.DOTALL)
-_STRING_OR_LAST_COMMA = re.compile(rf"({_STRING})|,(?=\s*[}}\]])", re.DOTALL)
+# What has no end runs to the end: else it would be read again from each quote in it.
+_OPEN_STRING = rf'{_STRING[:-1]}(?:"|\Z)'
+_OPEN_COMMENT = r"//[^\n]*+|/\*.*?(?:\*/|\Z)"
+_NESTING = re.compile(rf"{_OPEN_STRING}|{_OPEN_COMMENT}|[][{{}}]", re.DOTALL)
+_STRING_OR_COMMENT = re.compile(rf"({_OPEN_STRING})|{_OPEN_COMMENT}", re.DOTALL)
+_STRING_OR_LAST_COMMA = re.compile(rf"({_OPEN_STRING})|,(?=\s*[}}\]])", re.DOTALL)
 _DEFAULT_INDENT = "  "
 
 
@@ -83,8 +86,8 @@ def set_member(text: str, keys: Keys, value: Any) -> str:
     Raises:
         NotJson: what stands in the way is no object, or a key stands there twice.
     """
-    if not _GAP.sub("", text):
-        text = _GAP.sub("", text) + "{}" + _newline(text)
+    if _GAP.fullmatch(text):
+        text = "{}" + _newline(text)
     container, depth = _root(text), 0
     while (found := _child(text, container, keys[depth])) and depth < len(keys) - 1:
         container = _container(text, found.value, keys[: depth + 1])
@@ -147,7 +150,7 @@ def _root(text: str) -> _Container:
 
 def _find(text: str, keys: Keys, opening: str = "{") -> _Container | None:
     """Find an object, or a list, by its path; None where it, or what is around it, is missing."""
-    if not _GAP.sub("", text):
+    if _GAP.fullmatch(text):
         return None
     container = _root(text)
     for depth, key in enumerate(keys, 1):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 CLIENT = "claude"
 HANDSHAKE_SECONDS = 30.0
 _CLIENT_SECONDS = 60
-_STATUS = re.compile(r"^\s*Status:\s*(.+)$", re.MULTILINE)
-_VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
+_STATUS = re.compile(r"^[^\S\n]*+Status:[^\S\n]*+(.+)$", re.MULTILINE)
+_VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}\S*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1_000_000
 
-_PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_PLACE = re.compile(
+    r"(?<!\s)\s*+\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$"
+)
 # tomllib's words, and what they mean to someone who does not know the TOML specification.
 _MEANINGS = (
     ("Invalid value", "there is no valid value", 'text stands in quotes: key = "text"'),

@@ -150,5 +150,5 @@ def _tool(name: str, models: list[Proposal]) -> str:
 
 def _first_label(host: str) -> str:
     """Make a backend's name of a host's: `koala.lan` is koala, an IP address stays whole."""
-    label = host if re.fullmatch(r"[\d.:a-f]*[.:][\d.:a-f]*", host) else host.partition(".")[0]
+    label = host if re.fullmatch(r"(?=[^.:]*+[.:])[\d.:a-f]*", host) else host.partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]", "-", label)[:40] or "server"

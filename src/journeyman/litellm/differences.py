@@ -9,7 +9,9 @@ from journeyman.config.secrets import is_secret_name, masked
 from journeyman.litellm.entries import ENVIRONMENT, NO_KEY
 
 # A key and its value, bare or quoted, in lines or in brackets.
-_PAIR = re.compile(r"""(["']?)([\w.-]+)\1(\s*:\s*)("[^"]*"?|'[^']*'?|[^\s,{}\[\]#][^,{}\[\]#]*)""")
+_PAIR = re.compile(
+    r"""(["']?)(?<![\w.-])([\w.-]++)\1(\s*:\s*)("[^"]*"?|'[^']*'?|[^\s,{}\[\]#][^,{}\[\]#]*)"""
+)
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 

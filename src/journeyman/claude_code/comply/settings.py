@@ -15,7 +15,7 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # Shells (also `env NAME=value program`, fish's `set -gx NAME value`, csh's `setenv`, PowerShell's
 # `$env:NAME =`), .env files, TOML and YAML.
 _ASSIGNED = re.compile(
-    rf"(?<!\$\{{)(?<![\w$])(?:set(?:env)?\s+(?:-\w+\s+)*(?P<set>{_NAME})\s+|"
+    rf"(?<!\$\{{)(?<![\w$])(?:set(?:env)?\s+(?:-\w+\s+){{0,8}}(?P<set>{_NAME})\s+|"
     rf"(?:\$env:)?[\"']?(?P<name>{_NAME})[\"']?\s*[=:]\s*)"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s;&|#)\"']*)"
 )

@@ -13,7 +13,7 @@ FORMS = (
 )
 # A branch, a tag, a hash, HEAD~2, @{upstream}; it cannot begin like an option.
 REVISION = re.compile(r"[\w@][\w./@{}^~+#=-]*")
-RANGE = re.compile(r"(?P<from>.*?)(?P<dots>\.{2,3})(?P<to>.*)")
+RANGE = re.compile(r"(?P<from>.*?)(?P<dots>\.{2,3})(?P<to>.*)", re.DOTALL)
 COUNT = re.compile(r"-n?[0-9]{1,6}")
 WITHOUT_PATCH = frozenset({"--stat", "--name-only", "--name-status"})
 FLAGS = {
