@@ -1,5 +1,7 @@
 """Credential files are read for nobody, by whatever name they are reached."""
 
+import os
+
 import pytest
 from projects import build, left_out, paths, read, refused
 
@@ -80,6 +82,106 @@ src/id_tools/main.py src/my.key/readme.md netrc.md aws/credentials docker/config
 .docker/nginx.conf .kube/deploy.yaml .aws/task-definition.json config/gcloud/x git/config
 .git/HEAD .gitignore credentials.py credentialsxjson secrets.md .claude/settings.json
 """.replace(".environments.md.txt2", "environments.md").split()
+
+
+# What the tools of the trade write, one name for each.
+WRITTEN_BY_TOOLS_TEXT = """
+terraform.tfstate terraform.tfstate.backup env/prod.tfstate prod.tfvars terraform.tfvars
+x.auto.tfvars x.tfvars.json .terraformrc .terraform.d/credentials.tfrc.json image.pkrvars.hcl
+.pulumi/credentials.json .kube/config .kube/config-prod kubeconfig kubeconfig.yaml prod.kubeconfig
+admin-kubeconfig.yml k3s.yaml etc/kubernetes/admin.conf talosconfig
+.vagrant/machines/default/virtualbox/private_key .vagrant.d/insecure_private_key .m2/settings.xml
+.m2/settings-security.xml gradle.properties .gradle/gradle.properties local.properties
+keystore.properties composer/auth.json auth.json .config/composer/auth.json containers/auth.json
+.config/containers/auth.json .docker/config.json .config/gh/hosts.yml
+.config/github-copilot/hosts.json .config/github-copilot/apps.json .config/hub
+.config/rclone/rclone.conf rclone.conf .config/sops/age/keys.txt age/keys.txt age-key.txt my.agekey
+.vault_pass .vault_pass.txt .vault-pass vault_pass.py .vault_password .ansible_vault_password
+.kaggle/kaggle.json kaggle.json pip.conf pip.ini .config/pip/pip.conf .pypirc .npmrc .yarnrc
+.yarnrc.yml .netrc _netrc .authinfo gcp-service-account.json service_account.json
+my-serviceaccount-key.json x-firebase-adminsdk-1a2b.json .config/gcloud/credentials.db
+.azure/msal_token_cache.json .azure/azureProfile.json local.settings.json site.publishsettings
+.aws/credentials accessKeys.csv bob_accessKeys.csv .oci/config .config/doctl/config.yaml
+.fly/config.yml .vercel/auth.json .config/netlify/config.json .cloudflared/cert.pem
+.wrangler/config/default.toml .dev.vars .supabase/access-token .config/stripe/config.toml ngrok.yml
+.config/ngrok/ngrok.yml tailscaled.state etc/wireguard/wg0.conf wg0.conf office.ovpn
+etc/ipsec.secrets .htpasswd site.htpasswd .bash_history .zsh_history .histfile
+.local/share/fish/fish_history .psql_history .mysql_history .rediscli_history .python_history
+.node_repl_history .sqlite_history .irb_history .irb-history .Rhistory .lesshst .viminfo
+ConsoleHost_history.txt etc/shadow etc/gshadow shadow shadow- etc/security/opasswd master.passwd
+deploy_rsa site_ed25519 ssh_host_ecdsa_key deploy_key private_key .gnupg/private-keys-v1.d/A.key
+secring.gpg a.p12 a.pfx a.jks a.jceks a.keystore a.kdbx a.1pif a.psafe3 login.keychain-db
+bitwarden_export_2026.json lastpass_export.csv passwords.txt cookies.sqlite logins.json key4.db
+cookies.txt .mozilla/firefox/x.default/logins.json .config/google-chrome/Default/Cookies
+jenkins/credentials.xml hudson.util.Secret config/master.key config/database.yml secrets.yml
+.streamlit/secrets.toml secrets.json local_settings.py .Renviron wp-config.php LocalSettings.php
+NuGet.Config .cargo/credentials.toml .gem/credentials .bundle/config
+.subversion/auth/svn.simple/1a2b .hg/hgrc .hgrc .idea/dataSources.local.xml .idea/webServers.xml
+.vscode/sftp.json filezilla.xml sitemanager.xml .claude/.credentials.json .codex/auth.json
+.gemini/oauth_creds.json .local/share/opencode/auth.json claude_desktop_config.json
+.config/io.datasette.llm/keys.json .huggingface/token .pgpass pgpass.conf .my.cnf .mylogin.cnf
+.databrickscfg .snowsql/config .dbt/profiles.yml airflow.cfg .s3cfg .boto .passwd-s3fs
+.mc/config.json .vault-token .flyrc .sentryclirc .git-credentials .gitcookies .git/config .muttrc
+.msmtprc sasl_passwd .smbcredentials krb5.keytab krb5cc_1000 x.nmconnection wpa_supplicant.conf
+.erlang.cookie .Xauthority .google_authenticator tomcat-users.xml confCons.xml office.rdg acme.json
+wallet.dat UTC--2026-01-01--ab token.json token.pickle credentials.yml credentials.toml creds.json
+.secrets x.secret api_key.txt clouds.yaml admin-openrc.sh gitlab-secrets.json
+.jfrog/jfrog-cli.conf.v6 etc/NetworkManager/system-connections/Home
+"""
+WRITTEN_BY_TOOLS = WRITTEN_BY_TOOLS_TEXT.split()
+COPIES = [
+    "{}.bak", "{}.old", "{}~", "{}.orig", "{}.save", "{}.backup", "{}.1", "{}.20260101", "{}.bak.2",
+    "{}.2026-01-01", "{}.2026-01-01T10:00:00", "{}-old", "{}_backup", "{} copy", "{} (1)", "{}.swp",
+    ".{}.swp", "#{}#", ".#{}", "{}.tmp", "{}.rpmsave", "{}.dpkg-old", "Copy of {}", "old_{}",
+    "{}.BAK",
+]  # fmt: skip
+NOT_CREDENTIALS_TEXT = """
+main.tf variables.tf terraform.tfvars.example prod.tfvars.sample .terraform.lock.hcl kubeconfig.go
+kubeconfig_test.py settings.xml gradle.properties.example gradlew build.gradle auth.py auth.ts
+composer.json config.json containers.conf hosts.yml rclone.md vault.py vault_password.md history.md
+HISTORY.rst release_history npmrc.md yarn.lock package.json tokenizer.json tokens.json token.py
+tokens.ts secrets.py secret_manager.go chart/templates/secrets.yaml chart/templates/secret.yaml
+.secrets.baseline .sops.yaml wp-config-sample.php database.py database.yml.example passwords.py
+password.go test_passwords.txt.md shadow.css shadow.ts shadow.5.md box-shadow.less credentials.md
+credentials.ts credential_names.py netrc.py keys.txt keys.json key.json public.pgp server.crt ca.cer
+id_rsa.pub authorized_keys.md deploy_key.pub.md wg_test.go openvpn.md hgrc.5.txt nuget.md api_key.py
+apikeys.ts access_token.rb logins.py cookies.py sub/.history/main.py.md service_account.py
+serviceaccount-v1.json client_secret.py copy_of_x.py old_code.py v1.2.0 notes-1.md data.20260101.csv
+main.py.bak main.py~ README.orig notes.txt.1
+"""
+NOT_CREDENTIALS = NOT_CREDENTIALS_TEXT.split()
+
+
+@pytest.mark.parametrize("path", WRITTEN_BY_TOOLS)
+def test_what_a_tool_writes_its_login_into_is_refused_and_its_copies_too(path):
+    folder, slash, name = path.rpartition("/")
+    for form in ("{}", *COPIES):
+        for one in (form.format(name), form.format(name).upper()):
+            assert credential_pattern(f"/home/u/project/{folder}{slash}{one}"), one
+
+
+@pytest.mark.parametrize("path", NOT_CREDENTIALS)
+def test_ordinary_sources_with_such_words_in_their_names_are_no_credentials(path):
+    assert credential_pattern(f"/home/u/project/{path}") is None
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff.pem", b"\xff/.env", "ſecrets.yml".encode(), b"a\n.pem", b".env\n"]
+)
+def test_an_odd_name_does_not_hide_a_credential_file(name):
+    assert credential_pattern("/p/" + os.fsdecode(name))
+
+
+def test_copies_of_credential_files_are_refused_by_every_way_to_them(project):
+    names = {"terraform.tfstate.backup", "kaggle.json~", "wp-config.php.old", ".vault_pass.1"}
+    build(project, dict.fromkeys(names, "SECRET") | {"x.md": "x"})
+    for name in names:
+        assert refused(project, name).rule == "credential-file"
+        (project / "link.md").unlink(missing_ok=True)
+        (project / "link.md").symlink_to(name)
+        assert refused(project, "link.md").rule == "credential-file"
+    assert paths(project, ".") == ["x.md"]
+    assert set(left_out(project, "*")) == names | {"link.md"}
 
 
 @pytest.mark.parametrize("path", CREDENTIALS)

@@ -38,7 +38,7 @@ def print_table(
     needed = {name: max(map(cell_len, cells)) for name, cells in columns.items()}
     needed[header[-1]] = min(needed[header[-1]], _LAST_LEAST)
     for name in spare:
-        if sum(needed.values()) + len(needed) - 1 > width:
+        if name in needed and sum(needed.values()) + len(needed) - 1 > width:
             del needed[name], columns[name]
     longest = [max(map(cell_len, cells)) for cells in columns.values()]
     widths = _narrowed(longest, width - len(longest) + 1)

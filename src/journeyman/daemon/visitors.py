@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import struct
 import time
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_GREET = 10.0
 _UNPROVEN = "the visitor does not prove that it knows the token of the port file"
+_FIELDS = {
+    "role": (str, "a string"),
+    "version": (str, "a string"),
+    "project": (str, "a string"),
+    "pid": (int, "an integer"),
+}
+_VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
 _MAC_PEER_CREDENTIALS = 1  # LOCAL_PEERCRED of sys/un.h, at the level 0
 _MAC_CREDENTIALS_SIZE = 76
 
@@ -58,14 +66,15 @@ class Visitor:
     @property
     def version(self) -> str:
         """Which Journeyman it says it is."""
-        return str(self.hello.get("version", ""))
+        version = str(self.hello.get("version", ""))
+        return version if _VERSION.fullmatch(version) else ""
 
     @property
     def project(self) -> str:
         """The absolute folder that it was started in; the root of the disk if it tells none."""
         told = self.hello.get("project")
         is_folder = isinstance(told, str) and os.path.isabs(told) and "\0" not in told  # noqa: PTH117 - no pathlib for what may be no path
-        return str(told) if is_folder else "/"
+        return str(told) if is_folder and _is_file_name(str(told)) else "/"
 
     def take_keys(self, told: Mapping[str, Any], wants: Sequence[str]) -> None:
         """Keep the keys that are wanted; what cannot be one is dropped, and only named."""
@@ -91,6 +100,15 @@ class Visitor:
             "version": self.version,
             "since": self.since,
         }
+
+
+def _is_file_name(text: str) -> bool:
+    """Tell whether the system can be asked for it: JSON may hold what no file name can."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def greet(
@@ -185,8 +203,11 @@ def _check(hello: Mapping[str, Any], expected: str) -> None:
             f"the daemon is of version {own_version()}, which speaks another protocol",
             "`journeyman daemon stop` ends it; the next window starts a new one",
         )
+    for name, (kind, called) in _FIELDS.items():
+        if not isinstance(hello.get(name, kind()), kind):
+            raise Refused(f"the greeting is malformed: {name!r} must be {called}")
     if hello.get("role") not in {MCP, CALL}:
-        raise Refused(f"there is no role {hello.get('role')!r}")
+        raise Refused(f"the greeting is malformed: 'role' must be {MCP!r} or {CALL!r}")
 
 
 def _check_user(connection: socket.socket) -> None:

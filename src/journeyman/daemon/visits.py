@@ -108,7 +108,7 @@ class Visit:
         self.writer.write(CONTROL + json.dumps(message).encode() + b"\n")
 
     def _control(self, line: bytes) -> None:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             match json.loads(line):
                 case {"keys": dict(keys)}:
                     self.visitor.take_keys(keys, self._wants)
