@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from journeyman.cli import EXIT_FAILED, agents_editing
+from journeyman.cli.telling import printable_json
 from journeyman.errors import ArgumentError
-from journeyman.text.foreign import printable_json
 
 app = typer.Typer(
     help="Claude Code's agents: what they run on, what would be cheaper.",

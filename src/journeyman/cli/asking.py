@@ -11,7 +11,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_USAGE
-from journeyman.cli.telling import count, say
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import count, printable_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_FAILED
+from journeyman.cli.telling import printable_json
 from journeyman.errors import ArgumentError, DaemonError
-from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from journeyman.cli.answer_form import read_schema
 from journeyman.cli.completion import model_names, tool_names
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
+from journeyman.cli.telling import display_name, printable_json
 from journeyman.errors import ArgumentError
-from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.engine.many.values import Row, Step, Table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from journeyman.embedded.store import StoredModel

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeyman.cli.completion import outcomes, tool_names
+from journeyman.cli.telling import display_name, printable_json
 from journeyman.errors import ArgumentError
-from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.ledger import Entry, Filter

@@ -10,8 +10,8 @@ import typer
 
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
+from journeyman.cli.telling import display_name, printable_json
 from journeyman.errors import ArgumentError
-from journeyman.text.foreign import display_name, printable_json
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey

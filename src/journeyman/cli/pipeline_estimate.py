@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from journeyman.cli.running import run as run_until_ended
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config

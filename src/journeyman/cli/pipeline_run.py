@@ -12,8 +12,8 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.pipeline_opening import EXIT_SOME, EXIT_STOPPED, open_database
 from journeyman.cli.running import run as run_until_ended
+from journeyman.cli.telling import printable_json
 from journeyman.errors import ArgumentError, PipelineError
-from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config

@@ -11,7 +11,7 @@ import typer
 
 from journeyman.cli.pipeline_opening import opened_runs
 from journeyman.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
-from journeyman.text.foreign import printable_json
+from journeyman.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

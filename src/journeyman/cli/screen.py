@@ -6,9 +6,6 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from journeyman.text.cleaning import ESCAPE_STARTS, clean, is_settled
-from journeyman.text.foreign import one_line
-
 if TYPE_CHECKING:
     from journeyman.engine.values import Progress
 
@@ -31,6 +28,8 @@ class CleanStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what no further piece can change."""
+        from journeyman.text.cleaning import ESCAPE_STARTS  # noqa: PLC0415 - beside its use
+
         self._holds_all = self._holds_all or any(start in piece for start in ESCAPE_STARTS)
         end = 0 if self._holds_all else _settled_end(piece)
         if not end:
@@ -47,6 +46,8 @@ class CleanStream:
 
     def _clean(self, text: str) -> str:
         """Clean a text with the character before it in sight: joiners need one."""
+        from journeyman.text.cleaning import clean  # noqa: PLC0415 - beside its use
+
         cleaned = clean(self._last + text)[0][len(self._last) :]
         self._last = text[-1:]
         return cleaned
@@ -54,6 +55,8 @@ class CleanStream:
 
 def _settled_end(piece: str) -> int:
     """Where the last character ends that stays whatever follows; 0 where there is none."""
+    from journeyman.text.cleaning import is_settled  # noqa: PLC0415 - beside its use
+
     return next((end for end in range(len(piece), 0, -1) if is_settled(piece[end - 1])), 0)
 
 
@@ -87,6 +90,8 @@ class Screen:
 
     def status(self, message: str) -> None:
         """Show how far it is."""
+        from journeyman.text.foreign import one_line  # noqa: PLC0415 - beside its use
+
         self._set_status(one_line(message, _LONGEST_STATUS))
 
     def text(self, piece: str) -> None:

@@ -16,7 +16,7 @@ from journeyman.claude_code.record import missing_folders
 from journeyman.claude_code.registration import TOKEN_VARIABLE, claude_entry
 from journeyman.claude_code.trial import client_word, shake_hands
 from journeyman.cli.finding import find_servers, sets_nothing
-from journeyman.cli.telling import agrees, confirm, say
+from journeyman.cli.telling import agrees, confirm, display_name, say
 from journeyman.config.load import load_config
 from journeyman.config.proposals import proposals
 from journeyman.config.starter import starter
@@ -24,7 +24,6 @@ from journeyman.config.write import write_config
 from journeyman.errors import HandedBack, JourneymanError
 from journeyman.files import replace_file
 from journeyman.paths import user_config_file
-from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from journeyman.claude_code.places import Places, Scope

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeyman.cli import EXIT_FAILED
-from journeyman.cli.telling import confirm, say
+from journeyman.cli.telling import confirm, printable_json, say
 from journeyman.errors import ArgumentError, ConfigError
-from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from journeyman.claude_code.places import Places, Scope

@@ -11,8 +11,8 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.daemon import NONE_RUNS
 from journeyman.cli.running import run
+from journeyman.cli.telling import printable_json
 from journeyman.errors import ArgumentError, DaemonError
-from journeyman.text.foreign import printable_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -15,6 +15,20 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def printable_json(value: object, indent: int | None = None) -> str:
+    """Write JSON for a terminal: see `journeyman.text.foreign`, which is imported when used."""
+    from journeyman.text import foreign  # noqa: PLC0415 - no help text needs it
+
+    return foreign.printable_json(value, indent)
+
+
+def display_name(name: str) -> str:
+    """Return a name as it may be shown: see `journeyman.text.foreign`."""
+    from journeyman.text import foreign  # noqa: PLC0415 - as above
+
+    return foreign.display_name(name)
+
+
 def count(number: int, thing: str) -> str:
     """Say how many there are of a thing."""
     return f"{number} {thing}" + ("" if number == 1 else "s")
