@@ -156,7 +156,7 @@ class Flooding:
     def __init__(self, request, *first):
         self.request, self.sent, self.first = request, 0, list(first)
 
-    async def read(self, n=-1):
+    async def read(self, _=-1):
         await asyncio.sleep(0)
         if self.first:
             return self.first.pop(0)
