@@ -141,7 +141,8 @@ def test_any_line_of_mcp_is_answered_or_left(daemon):
         ["initialize", "ping", "tools/list", "tools/call", "notifications/cancelled"]
     )
     messages = st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional={
-        "id": VALUES, "method": methods | VALUES, "params": VALUES, "result": VALUES, "error": VALUES,
+        "id": VALUES, "method": methods | VALUES, "params": VALUES, "result": VALUES,
+        "error": VALUES,
     })  # fmt: skip
 
     @SETTINGS
