@@ -271,6 +271,20 @@ def test_nothing_private_goes_into_a_batch(private, api):
     assert not api.requests
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", ["a step in a step", "beside a step", "between steps"])
+def test_nothing_private_is_sent_where_workers_share_the_steps(private, api, postgres_url, way):
+    with private.start("worker", "--engine", postgres_url) as worker:
+        try:
+            assert worker.stderr.readline().startswith("working as ")
+            done = run(private, WAYS[way], "--engine", postgres_url, "--budget-usd", "5")
+        finally:
+            worker.terminate()
+    assert not api.requests
+    assert done.returncode == 1, done.stderr
+    assert "what is private does not go to Claude" in done.stderr
+
+
 def until(condition):
     deadline = time.monotonic() + WAIT
     while not condition():

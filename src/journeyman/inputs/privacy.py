@@ -90,11 +90,12 @@ class PrivateFiles:
         """Find every private file in the roots; what git ignores is private too."""
         looked_at = 0
         for root in self.roots.all():
-            pending = [(str(root), False)]
+            pending = [("", False)]
             while pending:
-                folder, is_covered = pending.pop()
+                above, is_covered = pending.pop()
+                folder = f"{root}/{above}"
                 try:
-                    device = Path(folder).stat().st_dev
+                    device = os.stat(folder).st_dev  # noqa: PTH116 - a Path for each costs as much
                     with os.scandir(folder) as listing:
                         entries = list(listing)
                 except OSError:  # what cannot be listed cannot be compared
@@ -106,10 +107,10 @@ class PrivateFiles:
                 is_covered = is_covered or self._is_confidential(Path(folder))
                 for entry in entries:
                     is_folder = entry.is_dir(follow_symlinks=False)
-                    name = _seen_from(Path(entry.path), root) + ("/" if is_folder else "")
-                    is_private = is_covered or self.patterns.names(name)
+                    name = f"{above}{entry.name}{'/' if is_folder else ''}"
+                    is_private = is_covered or self.patterns.names(_normal(name))
                     if is_folder and entry.name != ".git":
-                        pending.append((entry.path, is_private))
+                        pending.append((name, is_private))
                     elif is_private and not is_folder:
                         yield device, entry.inode()
 
@@ -117,8 +118,12 @@ class PrivateFiles:
         return self.confidential is not None and bool(self.confidential.reason(folder))
 
 
+def _normal(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def _seen_from(path: Path, root: Path) -> str:
-    return unicodedata.normalize("NFC", str(path.relative_to(root)))
+    return _normal(str(path.relative_to(root)))
 
 
 def _names_of(path: Path) -> list[Path]:
