@@ -28,7 +28,7 @@ from journeyman.errors import (
     Overloaded,
     PrivateRefused,
 )
-from journeyman.text.foreign import display_name
+from journeyman.text.foreign import display_name, display_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -177,7 +177,7 @@ class Delegation:
     def _without_untrusted(self, names: list[str], material: Material) -> list[str]:
         """Leave out the cloud where something is private; the refusal counts as a try."""
         private = ["this job"] if self.job.private else []
-        private += [display_name(source.path) for source in material.sources if source.private]
+        private += [display_path(source.path) for source in material.sources if source.private]
         left = []
         for name in names:
             backend, _ = self.catalog.find(name)

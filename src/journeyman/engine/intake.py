@@ -10,7 +10,7 @@ from journeyman.config.models import OPTIONAL_MARK
 from journeyman.engine.reading import localized, roots_of, within_roots
 from journeyman.errors import ArgumentError
 from journeyman.inputs.material import Material, read_references
-from journeyman.text.foreign import display_name
+from journeyman.text.foreign import display_path
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -73,7 +73,7 @@ def digest(material: Material) -> str:
 def notes_on(material: Material) -> list[str]:
     """Say what of the material was empty or left out."""
     notes = []
-    if empty := [display_name(source.path) for source in material.sources if not source.text]:
+    if empty := [display_path(source.path) for source in material.sources if not source.text]:
         notes.append(f"empty: {', '.join(empty)}")
     notes += _describe_sources(material)
     if material.left_out:
@@ -86,7 +86,7 @@ def _describe_sources(material: Material) -> list[str]:
     paths: dict[str, list[str]] = {}
     for source in material.sources:
         if source.note and source.text:
-            paths.setdefault(source.note, []).append(display_name(source.path))
+            paths.setdefault(source.note, []).append(display_path(source.path))
     return [f"{note}: {_named(found)}" for note, found in paths.items()]
 
 
@@ -97,5 +97,5 @@ def _named(what: list[str]) -> str:
 
 def _describe_left_out(material: Material) -> str:
     return "left out: " + _named(
-        [f"{display_name(one.path)} ({one.reason})" for one in material.left_out]
+        [f"{display_path(one.path)} ({one.reason})" for one in material.left_out]
     )
