@@ -37,6 +37,7 @@ Each error is one line (`str(error)`) and, where something can be done about it,
 from __future__ import annotations
 
 _LONGEST_MESSAGE = 3000  # characters
+_LONGEST_REFERENCE = 1000
 
 
 class JourneymanError(Exception):
@@ -96,10 +97,12 @@ class ReferenceRefused(JourneymanError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above
+        from journeyman.text.foreign import display_path  # noqa: PLC0415 - as above
 
-        where = display_name(path)
-        super().__init__(f"reference {reference!r} refused: {where}: {reason} [{rule}]", hint=hint)
+        named, where = repr(reference), display_path(path)
+        if len(named) > _LONGEST_REFERENCE:
+            named = f"{named[:_LONGEST_REFERENCE]}…'"
+        super().__init__(f"reference {named} refused: {where}: {reason} [{rule}]", hint=hint)
         self.reference = reference
         self.path = path
         self.rule = rule

@@ -15,7 +15,7 @@ from journeyman.cli.answer_form import read_schema
 from journeyman.cli.completion import model_names, tool_names
 from journeyman.cli.running import run
 from journeyman.cli.screen import Screen
-from journeyman.cli.telling import display_name, printable_json
+from journeyman.cli.telling import display_path, printable_json
 from journeyman.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _print(table: Table) -> None:
 
 
 def _item(row: Row) -> str:
-    return display_name(row.item) if row.reference else row.item
+    return display_path(row.item) if row.reference else row.item
 
 
 def _cell(answer: Any) -> str:
@@ -172,7 +172,7 @@ def _tell(table: Table, out: Path | None) -> None:
     if len(table.failed) > _MOST_FAILED:
         typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
     for one in table.left_out:
-        typer.echo(f"never read: {display_name(one.path)}: {one.reason}", err=True)
+        typer.echo(f"never read: {display_path(one.path)}: {one.reason}", err=True)
     done = len(table.rows) - len(table.failed)
     known = f", {table.known} known from before" if table.known else ""
     where = f"; written to {out}" if out else ""

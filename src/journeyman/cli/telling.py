@@ -29,6 +29,13 @@ def display_name(name: str) -> str:
     return foreign.display_name(name)
 
 
+def display_path(path: str) -> str:
+    """Return a file's name as it may be shown: see `journeyman.text.foreign`."""
+    from journeyman.text import foreign  # noqa: PLC0415 - as above
+
+    return foreign.display_path(path)
+
+
 def count(number: int, thing: str) -> str:
     """Say how many there are of a thing."""
     return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -13,7 +13,7 @@ from journeyman.engine.thread_pools import CHECKING
 from journeyman.errors import ArgumentError
 from journeyman.inputs import refusals
 from journeyman.inputs.material import Material, read_references
-from journeyman.text.foreign import display_name
+from journeyman.text.foreign import display_path
 
 if TYPE_CHECKING:
     from journeyman.config.models import Config
@@ -100,7 +100,7 @@ def private_reason(job: Job, material: Material, confidential: str) -> str:
         return confidential
     if job.private:
         return "this job is private"
-    sources = (display_name(source.path) for source in material.sources if source.private)
+    sources = (display_path(source.path) for source in material.sources if source.private)
     return next((f"{path} is private" for path in sources), "")
 
 
@@ -116,7 +116,7 @@ def notes_on(material: Material) -> list[str]:
     """Say what of the material was empty or left out."""
     notes = []
     blank = [source for source in material.sources if not source.text.strip()]
-    if empty := [display_name(one.path) + (f" ({one.note})" if one.note else "") for one in blank]:
+    if empty := [display_path(one.path) + (f" ({one.note})" if one.note else "") for one in blank]:
         notes.append(f"empty: {', '.join(empty)}")
     notes += _describe_sources(material)
     if material.left_out:
@@ -129,7 +129,7 @@ def _describe_sources(material: Material) -> list[str]:
     paths: dict[str, list[str]] = {}
     for source in material.sources:
         if source.note and source.text:
-            paths.setdefault(source.note, []).append(display_name(source.path))
+            paths.setdefault(source.note, []).append(display_path(source.path))
     return [f"{note}: {_named(found)}" for note, found in paths.items()]
 
 
@@ -140,5 +140,5 @@ def _named(what: list[str]) -> str:
 
 def _describe_left_out(material: Material) -> str:
     return "left out: " + _named(
-        [f"{display_name(one.path)} ({one.reason})" for one in material.left_out]
+        [f"{display_path(one.path)} ({one.reason})" for one in material.left_out]
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.addressed import is_warning
 from journeyman.server.results import FIGURES_KEY, text_result
-from journeyman.text.foreign import display_name, quote_foreign
+from journeyman.text.foreign import display_name, display_path, quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def _unsure(table: Table) -> Iterator[str]:
 
 
 def _left_out(table: Table) -> Iterator[str]:
-    out = [f"{display_name(one.path)} ({one.reason})" for one in table.left_out]
+    out = [f"{display_path(one.path)} ({one.reason})" for one in table.left_out]
     yield from _some("Never read:", out, _MOST_FAILED)
 
 
@@ -171,7 +171,7 @@ def _line(row: Row) -> str:
 
 def _item(row: Row) -> str:
     """A file's name is quoted where it is more than a word; a text's beginning is the caller's."""
-    return display_name(row.item) if row.reference else row.item
+    return display_path(row.item) if row.reference else row.item
 
 
 def _short(row: Row) -> str:

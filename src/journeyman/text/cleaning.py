@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from journeyman.text import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # OSC, DCS, SOS, PM and APC run to a terminator: titles, links, pictures. Bytes of Windows-1252 that
 # were read as Latin-1 look like their one-byte forms, so those count only with the terminator.
@@ -45,7 +45,11 @@ _HIDDEN = (
 HIDDEN = re.compile(f"[{_HIDDEN}\u2028\u2029]")
 """A character that shows nothing by itself."""
 
-_SUSPECTS = re.compile(f"[{_TAGS}]+|\u2800+|[{_HIDDEN}\U00013430-\U00013440]")
+# The most usual that no rule keeps come in runs.
+_SUSPECTS = re.compile(
+    f"[{_TAGS}]+|\u2800+|[\u200b\u2060-\u206f\ufeff]+|[{_HIDDEN}\U00013430-\U00013440]"
+)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SUSPECT_SINGLE = re.compile(f"[{_HIDDEN}\u2800\U00013430-\U00013440\r\u2028\u2029]")
 
 
@@ -55,7 +59,7 @@ def clean(text: str) -> tuple[str, int]:
     Returns:
         The text, and how many characters were removed or replaced (line ends do not count).
     """
-    if text.isascii() and not _SUSPECT_SINGLE.search(text):
+    if text.isascii() and not _CONTROL.search(text):
         return text, 0
     text = _LINE_ENDS.sub("\n", text)
     removed = len(text)
@@ -94,18 +98,23 @@ def is_settled(sign: str) -> bool:
 
 def _belongs(run: str, before: str, after: str) -> bool:
     """Tell whether what shows nothing by itself is part of what stands around it."""
-    sign = run[0]
-    rule = next((rule for signs, rule in _RULES if signs.match(sign)), None)
+    rule = _RULES.get(run[0])
     return rule is not None and rule(run, before, after)
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[str, str, str], bool]], ...] = tuple(
-    (re.compile(f"[{signs}]"), rule)
+def _every(first: int, last: int) -> str:
+    return "".join(map(chr, range(first, last + 1)))
+
+
+_RULES: Mapping[str, Callable[[str, str, str], bool]] = {
+    sign: rule
     for signs, rule in (
         ("\u200c\u200d", scripts.belongs_as_joiner),
-        ("\ufe00-\ufe0f\U000e0100-\U000e01ef", scripts.belongs_as_selector),
+        (_every(0xFE00, 0xFE0F) + _every(0xE0100, 0xE01EF), scripts.belongs_as_selector),
         ("\u2800", scripts.belongs_as_braille),
-        (_TAGS, scripts.belongs_as_flag),
-        ("\u034f\u180b-\u180f\U00013430-\U00013440\U00016fe4", scripts.belongs_in_its_script),
+        (_every(0xE0020, 0xE007F), scripts.belongs_as_flag),
+        ("\u034f\U00016fe4" + _every(0x180B, 0x180F), scripts.belongs_in_its_script),
+        (_every(0x13430, 0x13440), scripts.belongs_in_its_script),
     )
-)
+    for sign in signs
+}

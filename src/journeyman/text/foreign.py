@@ -20,6 +20,8 @@ LONGEST_NAME = 200
 _READ = 4_000  # characters; nothing further is looked at, however long the text is
 _LONGEST_SHOWN_NAME = 120
 _PLAIN = re.compile(rf"[\w.:/@+~=,*-]{{1,{LONGEST_NAME}}}")
+_PLAIN_PATH = re.compile(rf"[\w.:/@+~=,#%\\-]{{1,{LONGEST_NAME}}}")
+_LONGEST_PATH = 300
 _PLAIN_KEY = re.compile(r"[\w-]{1,40}")
 _DOUBLE_QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u301d\u301e\uff02", '"'))
 
@@ -47,10 +49,21 @@ def server_wrote(text: str, limit: int = LONGEST_QUOTE) -> str:
     return f"the server wrote: {quote_foreign(text, limit)}"
 
 
-def display_name(name: str) -> str:
-    """Return a name of a model or a file as it may be shown: quoted if it is more than a word.
+def display_path(path: str) -> str:
+    """Return a file's name as it may be shown: quoted if it is more than a word.
 
-    Use it for text that is read; to address the model or the file, use the name itself.
+    A backslash stays one: it may already spell out what the name holds.
+    """
+    if _PLAIN_PATH.fullmatch(path):
+        return path
+    shown = one_line(path, _LONGEST_PATH).translate(_DOUBLE_QUOTES).replace('"', "'")
+    return f'"{shown}"' if not shown.endswith("\\") else f'"{shown} "'
+
+
+def display_name(name: str) -> str:
+    """Return a model's name as it may be shown: quoted if it is more than a word.
+
+    Use it for text that is read; to address the model, use the name itself.
     """
     return name if _PLAIN.fullmatch(name) else quote_foreign(name, _LONGEST_SHOWN_NAME)
 
