@@ -136,7 +136,7 @@ def _parse_yaml(code: str) -> None:
     import yaml  # noqa: PLC0415 - beside its use
 
     if _deepest(code) > _DEEPEST_YAML:
-        raise _Unchecked("it is nested too deeply")
+        raise _Broken("nested too deeply")
     try:
         # Events alone: no object is made, no alias is followed.
         for _ in yaml.parse(code, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
