@@ -19,7 +19,7 @@ from journeyman.errors import CheckFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGEST = 100_000  # characters of one block; more is not looked at
+_LARGEST = 200_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
 _DEEPEST_YAML = 100  # brackets in brackets: libyaml takes time by the square of them
 _BRACKET = re.compile(r"[\[\]{}]")
