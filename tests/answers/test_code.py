@@ -84,3 +84,10 @@ def test_without_bash_a_shell_block_is_marked_as_not_checked(monkeypatch, tmp_pa
     found = check_code("```bash\necho hello\n```")
     assert found.notes == ("code block 1 was not checked: there is no bash to parse it with",)
     assert os.environ["PATH"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("piece", ["[", "[? ", "{a: "])
+def test_yaml_of_brackets_in_brackets_is_not_given_to_its_parser(piece):
+    """libyaml takes time by the square of them, and lets no other thread run meanwhile."""
+    with pytest.raises(CheckFailed, match="nested too deeply"):
+        check_code(f"```yaml\n{piece * 20_000}\n```")

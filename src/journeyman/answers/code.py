@@ -20,7 +20,7 @@ from journeyman.text.foreign import quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGEST = 100_000  # characters of one block; more is not looked at
+_LARGEST = 200_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
 _DEEPEST_YAML = 100  # brackets in brackets: libyaml takes time by the square of them
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -144,7 +144,7 @@ def _parse_yaml(code: str) -> None:
     import yaml  # noqa: PLC0415 - beside its use
 
     if _deepest(code) > _DEEPEST_YAML:
-        raise _Unchecked("it is nested too deeply")
+        raise _Broken("nested too deeply")
     try:
         # Events alone: no object is made, no alias is followed.
         for _ in yaml.parse(code, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
