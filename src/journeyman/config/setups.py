@@ -160,6 +160,7 @@ SAMPLES = {
     "tools.NAME.verify_model": "koala/llama3-local",
     "embedded.model": "~/models/qwen2.5-3b-instruct-q4_k_m.gguf",
     "embedded.threads": 4,
+    "references.max_memory_bytes": 2_000_000_000,
     "references.private": ["salaries/**", "*.key.md"],
     "ledger.path": "~/journeyman/ledger.db",
     "pipelines.engine": "postgresql://journeyman@iguana/journeyman",
