@@ -316,3 +316,21 @@ async def test_a_request_longer_than_any_is_refused_and_not_kept(host, monkeypat
         client.say(b"x" * 300_000)
         told = (await client.hear())["error"]
     assert "a line is longer than 100000 bytes" in told["message"]
+
+
+@pytest.mark.parametrize("line", [b'{"call": [%s1]}' % (b"[]," * 60_000), b"[" * 200 + b"]" * 200])
+async def test_a_request_of_too_many_values_or_levels_is_refused(host, line):
+    async with connected(host) as client:
+        client.say(line + b"\n")
+        told = (await client.hear())["error"]
+    assert "a line is refused" in told["message"]
+
+
+async def test_a_client_that_leaves_its_reply_unread_loses_its_call(
+    host, openai_double, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("journeyman.daemon.outbox.MOST_WAITING", 1_000_000)
+    openai_double.plays(Play(pieces=("a word " * 10_000,) * 40))
+    async with connected(host, small=True) as client:
+        client.say(delegation(tmp_path, tells=["text"]))
+        await client.until_answered()

@@ -167,6 +167,7 @@ SAMPLES = {
     "local_hosts": ["llm.example.com"],
     "backends.NAME.trust": "local",
     "[projects].path": "~/clients/*",
+    "references.max_memory_bytes": 2_000_000_000,
     "references.private": ["salaries/**", "*.key.md"],
     "ledger.path": "~/journeyman/ledger.db",
     "pipelines.engine": "postgresql://journeyman@iguana/journeyman",
