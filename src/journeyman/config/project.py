@@ -24,7 +24,9 @@ MAX_TEXT = 500
 _HIDDEN = re.compile(  # letters and marks that show nothing; the rest is not printable anyway
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_LOOKALIKES = str.maketrans("-0i1", "_oll")  # of small letters: `I`, `l` and `1` are one
+# Of small letters and digits. One separator more or less is not seen, at an end least of all.
+_LOOKALIKES = str.maketrans("0i123456789q", "ollzeasgtbgg", "-_")
+_LOOKALIKE_PAIRS = {"rn": "m", "nn": "m", "vv": "w", "cl": "d"}
 # Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
 _NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -162,4 +164,7 @@ def _texts(tool: ToolConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 def _folded(name: str) -> str:
     """Return what names that look alike have in common; docs/configuration.md lists the signs."""
-    return name.lower().translate(_LOOKALIKES).replace("rn", "m")
+    folded = name.lower().translate(_LOOKALIKES)
+    for pair, letter in _LOOKALIKE_PAIRS.items():
+        folded = folded.replace(pair, letter)
+    return re.sub(r"(.)\1+", r"\1", folded)

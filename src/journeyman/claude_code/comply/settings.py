@@ -33,11 +33,11 @@ _HARMLESS = re.compile(
     r"(?<![\w-])(?:unset(?:env)?|printenv|echo|e?grep|env\s+-u|(?:declare|typeset)\s+-p|export\s+-[np]"
     r"|set\s+-(?:\w*[eq]\w*)|(?:\[{1,2}|test)\s+(?:!\s+)?-[nvz])\s[^;&|\n]*"
     rf"|(?<![\w-])(?:export|declare|typeset)(?:\s+-\w+)*(?:\s+{_NAME})+\s*(?=$|[;&|])"
-    rf"|\$\{{[#!]?{_NAME}(?!:?=)"
+    rf"|\$\{{[#!]?{_NAME}(?!\w|:?=)"
 )
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _QUOTES = re.compile(r"[\"'\\]")
-_ADDRESS = re.compile(r"https?://[^\s)>;|&]+")
+_ADDRESS = re.compile(r"https?://[^\s)}>;|&]+")
 _SERVERS = re.compile(r'(?<!\\)"mcpServers"\s*:\s*(?=\{)')
 _PAIR = re.compile(rf"({_NAME})=(.*)", re.DOTALL)
 
