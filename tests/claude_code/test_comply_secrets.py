@@ -134,8 +134,89 @@ def test_other_programs_are_no_harness(line):
     assert named_harness(line) is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'eval "export NAME=http://x"',
+        "eval 'export NAME=http://x'",
+        'eval "export NA""ME=http://x"',
+        "eval export\\ NAME\\=http://x",
+        'eval "$(echo export NAME=http://x)"',
+        "declare -x NAME=http://x",
+        "declare -gx 'NAME'=http://x",
+        "declare -n other=NAME; other=http://x",
+        "declare -A env=([NAME]=http://x)",
+        "typeset -x NAME=http://x",
+        "local NAME=http://x",
+        "readonly NAME=http://x",
+        "printf -v NAME %s http://x",
+        "printf -v 'NAME' '%s' 'http://x'",
+        "print -v NAME http://x",
+        "read NAME <<< http://x",
+        "read -r NAME < file",
+        "echo http://x | read NAME",
+        "read -r NAME <<EOF\nhttp://x\nEOF",
+        "IFS= read -rp 'Where? ' NAME",
+        "mapfile -t NAME < file",
+        "vared -p '' NAME",
+        "for NAME in http://x; do export NAME; done",
+        ": ${NAME:=http://x}",
+        "export ${NAME=http://x}",
+        "NAME+=http://x",
+        "NAME[0]=http://x",
+        "export NAME=$'http://x'",
+        "export \\\n  NAME=http://x",
+        "export NAME=\\\nhttp://x",
+        "printf -v \\\n  NAME http://x",
+        "source <(echo 'export NAME=http://x')",
+        "env NAME=http://x claude",
+        "env -S 'NAME=http://x claude'",
+        "set -a; NAME=http://x; set +a",
+        "cat > .env <<EOF\nNAME=http://x\nEOF",
+        "alias c='NAME=http://x claude'",
+        "c() { NAME=http://x command claude; }",
+        "set -gx NAME http://x",
+        "setenv NAME http://x",
+        "setx NAME http://x",
+        "launchctl setenv NAME http://x",
+        "$env:NAME = 'http://x'",
+        "[Environment]::SetEnvironmentVariable('NAME', 'http://x')",
+        "os.environ['NAME'] = 'http://x'",
+        "unset NAME; printf -v NAME http://x",
+    ],
+)
+@pytest.mark.parametrize("name", ["ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"])
+def test_a_variable_is_found_however_a_shell_sets_it(line, name):
+    half = len(name) // 2
+    text = line.replace('NA""ME', f'{name[:half]}""{name[half:]}').replace("NAME", name)
+    found = [(one.name, one.line) for one in of_text("x\n" + text) if list(breaches(one))]
+    assert name in [found_name for found_name, _ in found]
+    assert all(2 <= line_number <= 4 for _, line_number in found)
+
+
+def test_anthropics_own_address_is_right_however_it_is_set():
+    for line in (
+        "printf -v ANTHROPIC_BASE_URL %s https://api.anthropic.com",
+        "read ANTHROPIC_BASE_URL <<< 'https://api.anthropic.com'",
+        ": ${ANTHROPIC_BASE_URL:=https://api.anthropic.com}",
+    ):
+        found = [breach for one in of_text(line) for breach in breaches(one)]
+        assert found == [], line
+
+
 def test_what_a_shell_only_looks_at_sets_nothing():
     for line in (
+        'if [ -n "$ANTHROPIC_BASE_URL" ]; then echo set; fi',
+        "[[ -v ANTHROPIC_BASE_URL ]] && unset ANTHROPIC_BASE_URL",
+        "export -n ANTHROPIC_BASE_URL",
+        "export ANTHROPIC_BASE_URL",
+        "env -u ANTHROPIC_BASE_URL claude",
+        "printenv ANTHROPIC_BASE_URL | cat",
+        "declare -p ANTHROPIC_BASE_URL",
+        "curl ${ANTHROPIC_BASE_URL%/}/v1",
+        "claude  # never set ANTHROPIC_BASE_URL",
+        'api_key_env = "ANTHROPIC_BASE_URL"',
+        "MY_ANTHROPIC_BASE_URL=x; ANTHROPIC_BASE_URLS=y",
         'if [ "$ANTHROPIC_BASE_URL" = "x" ]; then',
         "echo ${ANTHROPIC_BASE_URL:-none}",
         "unset ANTHROPIC_BASE_URL",

@@ -34,6 +34,14 @@ def test_a_wide_terminal_shows_every_column_and_cell(on_a_terminal):
     assert line.count("why") == 40
 
 
+def test_a_column_that_is_left_out_already_can_be_spared(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for columns in (20, 40, 80, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        print_table(HEADER, [ROW], spare=["run", "in", "in", *HEADER[:-1]])
+        assert all(len(line) <= columns + 8 for line in capsys.readouterr().out.splitlines())
+
+
 def test_wide_characters_are_measured_in_columns(on_a_terminal):
     _head, line = on_a_terminal(80, [[*ROW[:-1], "\u4e2d" * 50]])
     assert len(line) + line.count("\u4e2d") <= 80

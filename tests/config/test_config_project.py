@@ -105,11 +105,27 @@ def test_a_project_may_not_hide_a_tool_of_the_user(project, name):
         ("ask_coding_rnodel", "ask_coding_model"),
         ("rnine", "mine"),
         ("Iist_avaiIable_local_models", "list_available_local_models"),
+        ("ask_local_llama_", "ask_local_llama"),
+        ("_ask_local_llama", "ask_local_llama"),
+        ("-ask_local_llama-", "ask_local_llama"),
+        ("ask__local_llama", "ask_local_llama"),
+        ("asklocalllama", "ask_local_llama"),
+        ("ask_local_lama", "ask_local_llama"),
+        ("ask_local_lllama", "ask_local_llama"),
+        ("a5k_l0cal_l1am4", "ask_local_llama"),
+        ("ASK_LOCAL_LLAMA_", "ask_local_llama"),
+        ("ask_codlng_model", "ask_coding_model"),
+        ("ask_cocling_model", "ask_coding_model"),
     ],
 )
 def test_a_projects_tool_whose_name_looks_like_anothers_clashes(project, name, known):
     message, _ = refusal(project, TOOL.replace("notes", name))
     assert message.startswith(f"1: tools.{name}: looks like {known!r}, a tool that you have")
+
+
+@pytest.mark.parametrize("name", ["ask_local_model", "ask_remote_llama", "summarize", "mining"])
+def test_a_name_that_differs_to_the_eye_is_taken(project, name):
+    assert name in load(project, TOOL.replace("notes", name))
 
 
 def test_a_bad_tool_name_in_a_projects_file_is_told_what_a_name_may_be(project):

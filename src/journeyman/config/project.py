@@ -23,7 +23,9 @@ MAX_TEXT = 500
 KEYS = frozenset({"tools", "confidential"})
 """What a project may set."""
 
-_LOOKALIKES = str.maketrans("-0i1", "_oll")  # of small letters: `I`, `l` and `1` are one
+# Of small letters and digits. One separator more or less is not seen, at an end least of all.
+_LOOKALIKES = str.maketrans("0i123456789q", "ollzeasgtbgg", "-_")
+_LOOKALIKE_PAIRS = {"rn": "m", "nn": "m", "vv": "w", "cl": "d"}
 # Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
 _NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -161,4 +163,7 @@ def _texts(tool: ToolConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 def _folded(name: str) -> str:
     """Return what names that look alike have in common; docs/configuration.md lists the signs."""
-    return name.lower().translate(_LOOKALIKES).replace("rn", "m")
+    folded = name.lower().translate(_LOOKALIKES)
+    for pair, letter in _LOOKALIKE_PAIRS.items():
+        folded = folded.replace(pair, letter)
+    return re.sub(r"(.)\1+", r"\1", folded)

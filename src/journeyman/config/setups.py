@@ -53,8 +53,9 @@ tools
 - are answered by local models only; they may name `embedded` and the backends of your own config,
   and without `models` they get every local model;
 - may not replace a tool of yours or a default one, nor take a name that looks like theirs:
-  capital and small letters count as the same, and so do `-` and `_`, `0` and `o`, `1`, `i` and `l`,
-  `rn` and `m`;
+  capital and small letters count as the same, and so do `0` and `o`, `1`, `i` and `l`, other digits
+  and the letters like them, `rn` and `m`, `vv` and `w`, `cl` and `d`; `-` and `_` do not count, nor
+  does a letter that is doubled;
 - show Claude texts of at most {max_text} characters, without control and hidden characters.
 
 The file may be {max_bytes:,} bytes long with {max_tools} tools in it, and may not be a symlink that

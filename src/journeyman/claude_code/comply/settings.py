@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from journeyman.config.secrets import SUBSCRIPTION_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -19,6 +21,23 @@ _ASSIGNED = re.compile(
     rf"(?:\$env:)?[\"']?(?P<name>{_NAME})[\"']?\s*[=:]\s*)"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s;&|#)\"']*)"
 )
+GUARDED = frozenset({
+    "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", *SUBSCRIPTION_VARIABLES
+})  # fmt: skip
+# Not where it is only read: `$NAME`, `${NAME}`, `${NAME:-x}`; nor as a text of TOML or YAML.
+_GUARDED = re.compile(
+    rf"(?<![\w$])(?<![=:] )(?:{'|'.join(sorted(GUARDED))})(?!\w)"
+    rf"|(?<=\$\{{)(?:{'|'.join(sorted(GUARDED))})(?=:?=)"
+)
+_HARMLESS = re.compile(
+    r"(?<![\w-])(?:unset(?:env)?|printenv|echo|e?grep|env\s+-u|(?:declare|typeset)\s+-p|export\s+-[np]"
+    r"|set\s+-(?:\w*[eq]\w*)|(?:\[{1,2}|test)\s+(?:!\s+)?-[nvz])\s[^;&|\n]*"
+    rf"|(?<![\w-])(?:export|declare|typeset)(?:\s+-\w+)*(?:\s+{_NAME})+\s*(?=$|[;&|])"
+    rf"|\$\{{[#!]?{_NAME}(?!\w|:?=)"
+)
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
+_QUOTES = re.compile(r"[\"'\\]")
+_ADDRESS = re.compile(r"https?://[^\s)}>;|&]+")
 _SERVERS = re.compile(r'(?<!\\)"mcpServers"\s*:\s*(?=\{)')
 _PAIR = re.compile(rf"({_NAME})=(.*)", re.DOTALL)
 
@@ -42,7 +61,40 @@ def of_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
 
 
 def of_text(text: str) -> Iterator[Setting]:
-    """What a shell profile, a .env file, TOML or YAML sets; a comment sets nothing."""
+    """What a shell profile, a .env file, TOML or YAML sets; a comment sets nothing.
+
+    Shells have many ways to set a variable that are no `NAME=value` (`read`, `printf -v`, `for`,
+    `${NAME:=value}`, …). So whatever else names one of the guarded variables, and is not known
+    only to look at it or to unset it, counts as setting it.
+    """
+    assigned = list(_assigned(text))
+    yield from assigned
+    known = {(one.name, one.line) for one in assigned}
+    for number, line in _logical_lines(text):
+        lines = range(number, number + line.count("\n") + 1)
+        bare = _QUOTES.sub("", _HARMLESS.sub("", _COMMENT.sub("", line.replace("\\\n", ""))))
+        for found in _GUARDED.finditer(bare):
+            if not any((found[0], one) in known for one in lines):
+                address = _ADDRESS.search(bare, found.end())
+                yield Setting(found[0], address[0] if address else bare.strip(), number)
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers; those that end in a backslash go on."""
+    start, gathered = 1, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        start = start if gathered else number
+        gathered += line
+        if line.endswith("\\"):
+            gathered += "\n"
+            continue
+        yield start, gathered
+        gathered = ""
+    if gathered:
+        yield start, gathered
+
+
+def _assigned(text: str) -> Iterator[Setting]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
@@ -50,7 +102,7 @@ def of_text(text: str) -> Iterator[Setting]:
             value = found["value"]
             if value[:1] in {'"', "'"}:
                 value = value[1:-1]
-                yield from (Setting(one.name, one.value, number) for one in of_text(value))
+                yield from (Setting(one.name, one.value, number) for one in _assigned(value))
             yield Setting(found["set"] or found["name"], value, number)
 
 
