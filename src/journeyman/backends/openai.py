@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount, Usage
+from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount
+from journeyman.backends.chat_completions import (
+    model_state,
+    optional_fields,
+    read_event,
+    request_body,
+    sounds_like_a_cloud,
+)
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import api_url, http_client, openai_client, root_url
@@ -19,7 +25,6 @@ from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag
 from journeyman.backends.wire import (
     as_count,
     as_json,
-    as_tokens,
     question,
     relay,
     sign_of_life,
@@ -54,17 +59,9 @@ WINDOW_FIELDS = (
     "max_context_length",
 )
 UNLISTED = "not in the server's list"
-USAGE_TOO = {"stream_options": {"include_usage": True}}
 NO_STREAMS = {"application/json", "text/html"}
 # The states of llama-server's router; a "sleeping" model has freed its memory.
 IN_MEMORY = {"loading", "loaded"}
-SELF_HOSTED_OWNERS = {"llamacpp", "llama-swap", "vllm", "library", "organization_owner", "sglang"}
-"""What servers that run their models themselves write as a model's owner."""
-CLOUD_NAMES = re.compile(
-    r"^((openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai|openrouter)/)?"
-    r"(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini-|grok)",
-    re.IGNORECASE,
-)
 OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
 
 
@@ -165,7 +162,7 @@ class OpenAIBackend:
             BackendError: the server does not answer, or not as it should.
         """
         try:
-            states = {entry["id"]: _state(entry) for entry in await self._entries()}
+            states = {entry["id"]: model_state(entry) for entry in await self._entries()}
         except BadReply:  # a server without a list may still chat
             return None
         if not any(states.values()):
@@ -271,7 +268,7 @@ class OpenAIBackend:
         if found.trust == "local" and self._is_litellm:
             what = 'a LiteLLM proxy: with kind = "litellm" its routes are read'
             found = Evidence("unknown", what)
-        elif found.trust == "local" and not entry.get("meta") and _sounds_like_a_cloud(entry):
+        elif found.trust == "local" and not entry.get("meta") and sounds_like_a_cloud(entry):
             found = Evidence("unknown", "named like a cloud model; list it in local_models")
         tagged = of_cloud_tag(model)
         return worst([found, tagged]) if tagged else found
@@ -342,7 +339,7 @@ class OpenAIBackend:
 
     async def _open_stream(self, asked: Asked, request: ChatRequest) -> openai.AsyncStream[object]:
         body = self._body(request)
-        extras = _extras(request)
+        extras = optional_fields(request)
         while True:
             wanted = [name for name in extras if (request.model, name) not in self._refused]
             more = {key: value for name in wanted for key, value in extras[name].items()}
@@ -368,73 +365,3 @@ class OpenAIBackend:
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
             )
-
-
-def request_body(request: ChatRequest) -> dict[str, Any]:
-    """Return the body of a streamed chat completion."""
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": as_json(request.messages),
-        "max_tokens": request.max_tokens,
-        "stream": True,
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.schema is not None:
-        schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body
-
-
-def _extras(request: ChatRequest) -> dict[str, dict[str, Any]]:
-    """Fields that make an answer better and that some servers refuse, by the name they call."""
-    extras: dict[str, dict[str, Any]] = {"stream_options": USAGE_TOO}
-    if request.alternatives:
-        extras["logprobs"] = {"logprobs": True, "top_logprobs": request.alternatives}
-    return extras
-
-
-def read_event(event: object) -> Chunk | None:
-    """Make a chunk of one event of a stream; None if it says nothing.
-
-    Raises:
-        OddReply: it is no object.
-    """
-    if not isinstance(event, dict):
-        raise OddReply("an event that is not an object", repr(event))
-    choices = event.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else {}
-    delta = choice.get("delta") if isinstance(choice, dict) else None
-    delta = delta if isinstance(delta, dict) else {}
-    told = choice.get("logprobs") if isinstance(choice, dict) else None
-    chunk = Chunk(
-        tokens=as_tokens(told.get("content")) if isinstance(told, dict) else (),
-        text=_text(delta, "content"),
-        thinking=_text(delta, "reasoning_content") or _text(delta, "reasoning"),
-        finish=_text(choice, "finish_reason") or None,
-        usage=_usage(event.get("usage")),
-    )
-    return None if chunk == Chunk() else chunk
-
-
-def _sounds_like_a_cloud(entry: Mapping[str, Any]) -> bool:
-    """Tell a gateway's cloud models by their names, unless a known server says it runs them."""
-    if _text(entry, "owned_by") in SELF_HOSTED_OWNERS:
-        return False
-    return bool(CLOUD_NAMES.search(_text(entry, "id")))
-
-
-def _state(entry: dict[str, Any]) -> str:
-    """Read whether the model of an entry is loaded; empty where the server does not tell."""
-    return _text(entry.get("status"), "value")
-
-
-def _text(fields: Any, key: str) -> str:
-    value = fields.get(key) if isinstance(fields, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _usage(told: object) -> Usage | None:
-    if not isinstance(told, dict):
-        return None
-    return Usage(as_count(told.get("prompt_tokens")), as_count(told.get("completion_tokens")))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
 from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
 from journeyman.engine.clearance import Clearance
+from journeyman.engine.failures import is_advice, is_soon_free
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import (
     check_arguments,
@@ -54,11 +55,6 @@ if TYPE_CHECKING:
     from journeyman.engine.values import Job, Outcome, Session
     from journeyman.engine.work import Work
     from journeyman.ledger import Pace
-
-# Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
-_WORTH_ASKING_AGAIN = 4.0
-# What a server did, or what another model would not do anyway, is no advice to the next one.
-_NO_ADVICE = frozenset({"silent-truncation", "unfinished", "empty", "confidence"})
 
 
 @dataclass(slots=True)
@@ -143,7 +139,7 @@ class Delegation:
                 if not error.another_model_may_cure:
                     raise
                 names = self._left_after(error, names, asked)
-                work = work.after(error) if _is_advice(error) else work
+                work = work.after(error) if is_advice(error) else work
         if self._unsure:
             return replace(self._unsure, tries=tuple(self.tries))
         return self._hand_back()
@@ -247,7 +243,7 @@ class Delegation:
         if isinstance(error, DeadlinePassed):
             self._note(name, error)
             return []
-        if name not in self.asked_again and _is_soon_free(error):
+        if name not in self.asked_again and is_soon_free(error):
             self.asked_again.add(name)  # it is set aside just that long, so it waits its turn
             return names
         if isinstance(error, ContextExceeded) and error.window is not None:
@@ -397,15 +393,3 @@ class Delegation:
             bytes_read=self.bytes_read,
             bytes_returned=bytes_returned,
         )
-
-
-def _is_advice(error: JourneymanError) -> bool:
-    """Tell whether the next model can learn something from a failure."""
-    return isinstance(error, CheckFailed) and error.check not in _NO_ADVICE
-
-
-def _is_soon_free(error: JourneymanError) -> bool:
-    """Tell whether a server said itself that it will take the request in a moment."""
-    if not isinstance(error, Overloaded) or error.retry_after is None:
-        return False
-    return error.retry_after <= _WORTH_ASKING_AGAIN

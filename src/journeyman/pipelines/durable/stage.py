@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
 import logging
 import traceback
@@ -26,20 +25,20 @@ from journeyman.errors import (
     PrivateRefused,
     RunsUnavailable,
 )
-from journeyman.pipelines.calls import CONTEXT
 from journeyman.pipelines.durable.calling import DurableCalls, Stopped
 from journeyman.pipelines.durable.engine import under_way
+from journeyman.pipelines.durable.user_code import call_alone, is_cancelled, plain_json
 from journeyman.pipelines.durable.workflows import enqueue_end, enqueue_item
 from journeyman.pipelines.finding import find_pipeline
 from journeyman.pipelines.privacy import ItemPrivacy, check_for_claude, private_file
 from journeyman.pipelines.private_files import private_reference
 from journeyman.pipelines.values import Row
-from journeyman.remote.coding import decode, encode
+from journeyman.remote.coding import decode
 from journeyman.remote.engine import RemoteEngine
 from journeyman.remote.messages import error_data, outcome_data
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Sequence
 
     from journeyman.config.models import Config
     from journeyman.engine.tools import Tool
@@ -162,7 +161,7 @@ class Stage:
             pipeline = find_pipeline(run.pipeline)
             calls = DurableCalls(self, run, number, pipeline.name, privacy=privacy)
             try:
-                return _plain(await _alone(calls, lambda: pipeline.each(item)))
+                return plain_json(await call_alone(calls, lambda: pipeline.each(item)))
             finally:
                 made.append(calls)
 
@@ -239,8 +238,8 @@ class Stage:
         await privacy.keep()
         calls = DurableCalls(self, run, 0, finish.__name__, privacy=privacy)
         try:
-            doing = _alone(calls, lambda: finish(rows))
-            value = _plain(await self._tracked(run_id, doing))
+            doing = call_alone(calls, lambda: finish(rows))
+            value = plain_json(await self._tracked(run_id, doing))
         except Stopped:
             return
         except RunsUnavailable:
@@ -329,7 +328,7 @@ class Stage:
                 self, run, number, name, privacy=privacy, within=call, branch=branch
             )
             try:
-                return _plain(await _alone(calls, lambda: original(*data["arguments"])))
+                return plain_json(await call_alone(calls, lambda: original(*data["arguments"])))
             except JourneymanError:
                 raise
             except Exception as reason:
@@ -363,16 +362,11 @@ class Stage:
         try:
             return await task
         except asyncio.CancelledError:
-            if task.cancelled() and not _is_cancelled():
+            if task.cancelled() and not is_cancelled():
                 raise Stopped from None
             raise
         finally:
             tasks.discard(task)
-
-
-def _is_cancelled() -> bool:
-    current = asyncio.current_task()
-    return current is not None and current.cancelling() > 0
 
 
 def why(error: JourneymanError) -> str:
@@ -380,47 +374,3 @@ def why(error: JourneymanError) -> str:
     if isinstance(error, HandedBack) and error.tries:
         return f"{error}: {error.tries[-1]}"
     return str(error)
-
-
-async def _alone(calls: DurableCalls, function: Callable[[], Awaitable[Any]]) -> Any:
-    """Call the user's code outside of DBOS's own context, so that it may call in any order."""
-
-    async def inside() -> Any:
-        CONTEXT.set(calls)
-        try:
-            return await function()
-        except (SystemExit, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                raise
-            # Of its own accord: it would else end the process, or pass for a run that stops.
-            raise JourneymanError(f"{type(error).__name__}: {error}") from error
-
-    task = asyncio.get_running_loop().create_task(inside(), context=contextvars.Context())
-    try:
-        value = await task
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        if calls.ended is not None:
-            raise calls.ended from None
-        raise
-    finally:
-        task.cancel()
-    if calls.ended is not None:  # the function caught it, but a run's end is not for it to stop
-        raise calls.ended
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it.
-
-    Raises:
-        JourneymanError: JSON has no such value.
-    """
-    try:
-        return json.loads(json.dumps(encode(value), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise JourneymanError(
-            f"a pipeline's function returned what JSON has not: {error}",
-            hint="return texts, numbers, lists and dicts with text keys",
-        ) from None

@@ -1,0 +1,94 @@
+"""Bodies, events and list entries of OpenAI's chat API, as the servers that speak it write them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from journeyman.backends.base import Chunk, Usage
+from journeyman.backends.faults import OddReply
+from journeyman.backends.wire import as_count, as_json, as_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from journeyman.backends.base import ChatRequest
+
+USAGE_TOO = {"stream_options": {"include_usage": True}}
+SELF_HOSTED_OWNERS = {"llamacpp", "llama-swap", "vllm", "library", "organization_owner", "sglang"}
+"""What servers that run their models themselves write as a model's owner."""
+CLOUD_NAMES = re.compile(
+    r"^((openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai|openrouter)/)?"
+    r"(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini-|grok)",
+    re.IGNORECASE,
+)
+
+
+def request_body(request: ChatRequest) -> dict[str, Any]:
+    """Return the body of a streamed chat completion."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": as_json(request.messages),
+        "max_tokens": request.max_tokens,
+        "stream": True,
+    }
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def optional_fields(request: ChatRequest) -> dict[str, dict[str, Any]]:
+    """Fields that make an answer better and that some servers refuse, by the name they call."""
+    extras: dict[str, dict[str, Any]] = {"stream_options": USAGE_TOO}
+    if request.alternatives:
+        extras["logprobs"] = {"logprobs": True, "top_logprobs": request.alternatives}
+    return extras
+
+
+def read_event(event: object) -> Chunk | None:
+    """Make a chunk of one event of a stream; None if it says nothing.
+
+    Raises:
+        OddReply: it is no object.
+    """
+    if not isinstance(event, dict):
+        raise OddReply("an event that is not an object", repr(event))
+    choices = event.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else {}
+    delta = choice.get("delta") if isinstance(choice, dict) else None
+    delta = delta if isinstance(delta, dict) else {}
+    told = choice.get("logprobs") if isinstance(choice, dict) else None
+    chunk = Chunk(
+        tokens=as_tokens(told.get("content")) if isinstance(told, dict) else (),
+        text=_text(delta, "content"),
+        thinking=_text(delta, "reasoning_content") or _text(delta, "reasoning"),
+        finish=_text(choice, "finish_reason") or None,
+        usage=_usage(event.get("usage")),
+    )
+    return None if chunk == Chunk() else chunk
+
+
+def sounds_like_a_cloud(entry: Mapping[str, Any]) -> bool:
+    """Tell a gateway's cloud models by their names, unless a known server says it runs them."""
+    if _text(entry, "owned_by") in SELF_HOSTED_OWNERS:
+        return False
+    return bool(CLOUD_NAMES.search(_text(entry, "id")))
+
+
+def model_state(entry: dict[str, Any]) -> str:
+    """Read whether the model of an entry is loaded; empty where the server does not tell."""
+    return _text(entry.get("status"), "value")
+
+
+def _text(fields: Any, key: str) -> str:
+    value = fields.get(key) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _usage(told: object) -> Usage | None:
+    if not isinstance(told, dict):
+        return None
+    return Usage(as_count(told.get("prompt_tokens")), as_count(told.get("completion_tokens")))
