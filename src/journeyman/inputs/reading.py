@@ -94,7 +94,10 @@ def _read_document(
         data = decoded[0].removeprefix("\ufeff").encode(errors="replace")
     text = _converted(file, kind, data, converter) if data.strip() else ""
     found = _cut(file, [text], limits.max_file_bytes)
-    return Reading(found, "utf-8", len(found.text.encode()), f"converted from {kind.name}")
+    note = f"converted from {kind.name}"
+    if converter.hidden.get(file.real):
+        note += ", hidden text left out"
+    return Reading(found, "utf-8", len(found.text.encode()), note)
 
 
 def _converted(file: File, kind: Kind, data: bytes, converter: Converter) -> str:

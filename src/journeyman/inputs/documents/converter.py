@@ -27,6 +27,8 @@ class Converter:
     seconds: float
     spent: float = 0.0
     texts: dict[Path, str] = field(default_factory=dict)
+    hidden: dict[Path, int] = field(default_factory=dict)
+    """How many texts that nobody sees were left out of each document."""
 
     @classmethod
     def of(cls, seconds: float, most: int, memory: int = 2 << 30) -> Self:
@@ -56,7 +58,9 @@ class Converter:
             self.process.start()  # waiting for memory is not converting
             started = time.monotonic()
             try:
-                self.texts[path] = self.process.ask(suffix, data, self.seconds - self.spent)
+                reply = self.process.ask(suffix, data, self.seconds - self.spent)
+                count, _, self.texts[path] = reply.partition("\n")
+                self.hidden[path] = int(count)
             finally:
                 self.spent += time.monotonic() - started
         return self.texts[path]
