@@ -140,9 +140,7 @@ def test_any_line_of_mcp_is_answered_or_left(daemon):
     methods = st.sampled_from(
         ["initialize", "ping", "tools/list", "tools/call", "notifications/cancelled"]
     )
-    more = dict.fromkeys(("id", "params", "result", "error"), VALUES) | {
-        "method": methods | VALUES
-    }
+    more = dict.fromkeys(("id", "params", "result", "error"), VALUES) | {"method": methods | VALUES}
     messages = st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional=more)
 
     @SETTINGS
