@@ -97,9 +97,9 @@ class ReferenceRefused(JourneymanError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from journeyman.text.foreign import display_path  # noqa: PLC0415 - as above
+        from journeyman.text.foreign import display_path, one_line  # noqa: PLC0415 - as above
 
-        named, where = repr(reference), display_path(path)
+        named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
         if len(named) > _LONGEST_REFERENCE:
             named = f"{named[:_LONGEST_REFERENCE]}…'"
         super().__init__(f"reference {named} refused: {where}: {reason} [{rule}]", hint=hint)

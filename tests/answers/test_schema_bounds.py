@@ -214,7 +214,7 @@ def test_a_reply_that_would_take_for_ever_fails_its_check(schema, reply):
     [
         (0.3, 0.1, True),
         (10**300, 7, False),
-        (10**4000, 0.5, True),
+        (10**300, 0.5, True),
         (1e308, 5e-324, True),
         (1, 3, False),
     ],

@@ -65,6 +65,20 @@ def test_a_key_is_nowhere_but_in_memory(
     assert len(rows(2)) == 2
 
 
+def test_the_daemons_environment_holds_nothing_that_it_does_not_need(keyed, window, daemon_pid):
+    secrets = {
+        "ANTHROPIC_API_KEY": "planted-1",
+        "AWS_SECRET_ACCESS_KEY": "planted-2",
+        "KOALA_KEY": "planted-3",
+        "LC_GITHUB_TOKEN": "planted-4",
+        "SOME_OTHER_VARIABLE": "planted-5",
+    }
+    assert window(**secrets).call() == "Three lines."
+    environment = Path(f"/proc/{daemon_pid()}/environ").read_text()
+    assert "planted" not in environment
+    assert "PATH=" in environment
+
+
 def test_a_window_without_the_key_is_told_which_one_is_missing(keyed, window, openai_double):
     window(KOALA_KEY=SECRETS["one"])
     openai_double.plays(status=401, body='{"error": {"message": "no"}}')

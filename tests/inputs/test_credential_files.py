@@ -125,7 +125,7 @@ NuGet.Config .cargo/credentials.toml .gem/credentials .bundle/config
 .msmtprc sasl_passwd .smbcredentials krb5.keytab krb5cc_1000 x.nmconnection wpa_supplicant.conf
 .erlang.cookie .Xauthority .google_authenticator tomcat-users.xml confCons.xml office.rdg acme.json
 wallet.dat UTC--2026-01-01--ab token.json token.pickle credentials.yml credentials.toml creds.json
-.secrets x.secret api_key.txt clouds.yaml admin-openrc.sh gitlab-secrets.json
+.secrets api_key.txt clouds.yaml admin-openrc.sh gitlab-secrets.json
 .jfrog/jfrog-cli.conf.v6 etc/NetworkManager/system-connections/Home
 """
 WRITTEN_BY_TOOLS = WRITTEN_BY_TOOLS_TEXT.split()

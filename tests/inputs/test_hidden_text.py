@@ -173,9 +173,8 @@ def word_of(properties, *, ghost=False):
     body = f'<w:document xmlns:w="{WORD}"><w:body><w:p>{runs}</w:p></w:body></w:document>'
     style = (
         f'<w:styles xmlns:w="{WORD}"><w:style w:type="character" w:styleId="Base"><w:rPr>'
-        "<w:vanish/></w:rPr></w:style>"
-        '<w:style w:type="character" w:styleId="Ghost"><w:basedOn w:val="Base"/>'
-        "</w:style></w:styles>"
+        '<w:vanish/></w:rPr></w:style><w:style w:type="character" w:styleId="Ghost">'
+        '<w:basedOn w:val="Base"/></w:style></w:styles>'
     )
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(docx("x"))) as old, zipfile.ZipFile(out, "w") as new:

@@ -19,10 +19,22 @@ def window(tmp_path, monkeypatch, runtime_folder):
 
 
 @pytest.fixture
-def daemon(window):
-    listening = FakeDaemon()
-    yield listening
-    listening.close()
+def daemon_of(window):
+    """Start a daemon where the shim looks with the environment as it is then."""
+    started = []
+
+    def start():
+        started.append(FakeDaemon())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def daemon(daemon_of):
+    return daemon_of()
 
 
 @pytest.fixture

@@ -157,6 +157,16 @@ def test_a_daemon_gets_what_it_needs_of_the_environment_and_no_keys():
         "PYTHON_KEYRING_PASSWORD": "secret",
         "CLAUDECODE": "1",
         "CLAUDE_PROJECT_DIR": "/p",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "LC_GITHUB_TOKEN": "secret",
+        "LC_PAT": "secret",
+        "XDG_API_KEY": "secret",
+        "PYTHONSTARTUP": "/p/start.py",
+        "MY_PROXY": "http://user:secret@p",
+        "CUDA_LICENSE_KEY_FILE": "secret",
+        "COVERAGE_API_TOKEN_2": "secret",
+        "SSH_AUTH_SOCK": "/s",
+        "JOURNEYMAN_ANYTHING": "secret",
     }
     assert kept_environment(kept | dropped) == kept
 

@@ -325,7 +325,44 @@ def test_a_newer_shim_goes_to_the_next_daemon_by_itself(daemon, start_shim):
     assert heard(shim) == CHANGED
 
 
-def test_it_tells_the_keys_that_are_wanted_and_no_others(daemon, start_shim):
+@pytest.fixture
+def keyed(window, monkeypatch):
+    """A config that names variables for keys; returns it."""
+    config = window / "keyed.toml"
+    names = ("MY_KEY", "OTHER_KEY", "MISSING_KEY")
+    config.write_text("".join(f'[backends.b{n}]\napi_key_env = "{n}"\n' for n in names))
+    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
+    return config
+
+
+def test_it_hands_over_nothing_that_the_config_does_not_name(daemon_of, keyed, start_shim):
+    daemon = daemon_of()
+    asked = ["MY_KEY", "ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "PATH", "HOME", "LATER_KEY"]
+    start_shim(MY_KEY="mine", ANTHROPIC_API_KEY="a", AWS_SECRET_ACCESS_KEY="b", LATER_KEY="later")
+    connection = daemon.greet(wants=asked)
+    assert connection.keys == {"MY_KEY": "mine"}
+    connection.control({"wants": asked})
+    assert connection.hear() == {"keys": {"MY_KEY": "mine"}}
+    keyed.write_text('[backends.x]\napi_key_env = "LATER_KEY"\n')
+    connection.control({"wants": asked})
+    assert connection.hear() == {"keys": {"LATER_KEY": "later"}}
+
+
+@pytest.mark.parametrize("text", ["", "[backends", "api_key_env = 'MY_KEY'", "# MY_KEY", None])
+def test_a_config_that_names_no_key_or_cannot_be_read_gives_none(
+    daemon_of, keyed, start_shim, text
+):
+    keyed.unlink()
+    if text is not None:
+        keyed.write_text(text)
+    daemon = daemon_of()
+    start_shim(MY_KEY="my-secret")
+    assert daemon.greet(wants=["MY_KEY"]).keys == {}
+
+
+@pytest.mark.usefixtures("keyed")
+def test_it_tells_the_keys_that_are_wanted_and_no_others(daemon_of, start_shim):
+    daemon = daemon_of()
     start_shim(MY_KEY="my-secret", OTHER_KEY="other-secret")
     connection = daemon.greet(wants=["MY_KEY", "MISSING_KEY"])
     assert connection.keys == {"MY_KEY": "my-secret"}
@@ -333,7 +370,9 @@ def test_it_tells_the_keys_that_are_wanted_and_no_others(daemon, start_shim):
     assert connection.hear() == {"keys": {"MY_KEY": "my-secret", "OTHER_KEY": "other-secret"}}
 
 
-def test_the_token_of_a_subscription_is_never_sent(daemon, start_shim):
+@pytest.mark.usefixtures("keyed")
+def test_the_token_of_a_subscription_is_never_sent(daemon_of, start_shim):
+    daemon = daemon_of()
     shim = start_shim(MY_KEY="sk-ant-oat01-secret")
     assert daemon.greet(wants=["MY_KEY"]).keys == {}
     said = shim.stderr.readline()
@@ -357,8 +396,10 @@ def test_more_shims_than_the_daemon_lets_in_at_once_wait_for_their_turn(daemon, 
     assert served == {shim.pid for shim in shims}
 
 
-def test_a_client_that_hears_no_complaints_is_served_all_the_same(daemon, start_shim):
+@pytest.mark.usefixtures("keyed")
+def test_a_client_that_hears_no_complaints_is_served_all_the_same(daemon_of, start_shim):
     """Standard error is a pipe that nobody reads."""
+    daemon = daemon_of()
     shim = start_shim(MY_KEY="sk-ant-oat01-secret")
     shim.stderr.close()
     connection = daemon.greet(wants=["MY_KEY"])

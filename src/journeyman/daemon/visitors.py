@@ -6,17 +6,15 @@ import asyncio
 import json
 import os
 import re
-import socket
-import struct
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.keys import checked_key
 from journeyman.errors import ConfigError
 from journeyman.shim.meeting import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
+from journeyman.shim.peers import Untrusted, check_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +28,6 @@ _FIELDS = {
     "pid": (int, "an integer"),
 }
 _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
-_MAC_PEER_CREDENTIALS = 1  # LOCAL_PEERCRED of sys/un.h, at the level 0
-_MAC_CREDENTIALS_SIZE = 76
 
 
 class Refused(Exception):
@@ -133,7 +129,10 @@ async def greet(
         OSError: they are gone.
     """
     connection = writer.get_extra_info("socket")
-    _check_user(connection)
+    try:
+        check_peer(connection)
+    except Untrusted:
+        raise Refused("this daemon belongs to another user") from None
     async with asyncio.timeout(_SECONDS_TO_GREET):
         expected = await _prove(reader, writer, token) if token else ""
         hello = await _line(reader)
@@ -210,13 +209,6 @@ def _check(hello: Mapping[str, Any], expected: str) -> None:
         raise Refused(f"the greeting is malformed: 'role' must be {MCP!r} or {CALL!r}")
 
 
-def _check_user(connection: socket.socket) -> None:
-    """See that the other end is of the same user; the folder's mode says so, too."""
-    user = _user_of(connection)
-    if user is not None and user != os.getuid():
-        raise Refused("this daemon belongs to another user")
-
-
 def _process_of(connection: socket.socket) -> int:
     """The process at the other end; 0 where the system does not tell."""
     is_local = hasattr(socket, "AF_UNIX") and connection.family == socket.AF_UNIX
@@ -225,16 +217,3 @@ def _process_of(connection: socket.socket) -> int:
     shape = struct.Struct("3i")
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, shape.size)
     return int(shape.unpack(told)[0])
-
-
-def _user_of(connection: socket.socket) -> int | None:
-    if not hasattr(socket, "AF_UNIX") or connection.family != socket.AF_UNIX:
-        return None
-    if hasattr(socket, "SO_PEERCRED"):
-        shape = struct.Struct("3i")
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, shape.size)
-        return int(shape.unpack(told)[1])
-    with suppress(OSError):  # macOS and the BSDs: a structure that begins with version and user
-        told = connection.getsockopt(0, _MAC_PEER_CREDENTIALS, _MAC_CREDENTIALS_SIZE)
-        return int(struct.unpack_from("=II", told)[1])
-    return None

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from journeyman.shim import say
+from journeyman.shim import peers, say
 from journeyman.shim.meeting import (
     LONGEST_HELLO,
     PROTOCOL,
@@ -94,6 +94,11 @@ def join(place: Place, role: str, *, deadline: float | None = None) -> Met | Non
     """
     try:
         opened = _dial(place)
+    except peers.Untrusted as reason:
+        raise NotMet(
+            f"no daemon is used here: {reason}",
+            "remove what is there, or set XDG_RUNTIME_DIR to a folder of your own",
+        ) from None
     except BlockingIOError:
         raise _hung(place) from None
     except PermissionError as error:
@@ -128,6 +133,7 @@ def join(place: Place, role: str, *, deadline: float | None = None) -> Met | Non
 
 def _dial(place: Place) -> tuple[socket.socket, str]:
     if uses_tcp():
+        peers.check_place(place.folder, place.port_file)
         port, token = read_port_file(place)
         from journeyman.shim.locks import is_held  # noqa: PLC0415 - the usual way does without
 
@@ -135,10 +141,12 @@ def _dial(place: Place) -> tuple[socket.socket, str]:
         if not is_held(place.life_lock):
             raise ConnectionRefusedError(f"no daemon lives at {place.port_file}")
         return socket.create_connection(("127.0.0.1", port), timeout=_SECONDS_TO_ANSWER), token
+    peers.check_place(place.folder, place.socket)
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(_SECONDS_TO_ANSWER)
         _connect(connection, place)
+        peers.check_peer(connection)
     except BaseException:
         connection.close()
         raise
@@ -272,13 +280,21 @@ def _understood(connection: socket.socket, line: bytes, rest: bytes) -> tuple[Me
 
 
 def keys_line(wants: list[str]) -> bytes:
-    """Return those of the wanted keys that this process has in its environment, as JSON."""
+    """Return those of the wanted keys that the config names and the environment has, as JSON.
+
+    What the daemon asks for is not enough: the environment holds more than it needs to know.
+    """
     if not wants:
         return b"{}"
     import json  # noqa: PLC0415 - 3 ms that most starts do without
 
+    from journeyman.shim.key_names import names_in_config  # noqa: PLC0415 - as above
+
+    named = names_in_config()
     keys = {}
     for name in wants:
+        if name not in named:
+            continue
         value = os.environ.get(name, "")
         if value.strip().startswith(SUBSCRIPTION_PREFIX):
             say(f"{name} holds the token of a Claude subscription: not used")

@@ -26,15 +26,22 @@ _LONGEST_LAST_WORDS = 10_000
 # The version of a test is among them: a window of that version would find every daemon that it
 # starts to be of an older one, and replace it for ever.
 _KEPT = frozenset({
-    "HOME", "USER", "LOGNAME", "PATH", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "REQUESTS_CA_BUNDLE",
-    "LD_LIBRARY_PATH", "JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", TRANSPORT_VARIABLE, VERSION_VARIABLE,
+    "HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV",
+    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_DIRS", "XDG_DATA_DIRS",
+    "LC_ALL", "LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT",
+    "LC_MESSAGES", "LC_MONETARY", "LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME",
+    "JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", TRANSPORT_VARIABLE, VERSION_VARIABLE,
+    "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONWARNINGS", "PYTHONFAULTHANDLER",
+    "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH",
+    "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT",
     "TEMP", "TMP", "USERNAME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "PATHEXT",
 })  # fmt: skip
-_KEPT_BEGINNINGS = (
-    "LC_", "XDG_", "PYTHON", "SSL_CERT_", "DYLD_", "CUDA_", "HIP_", "ROCR_", "GGML_", "OMP_", "HF_",
-    "COVERAGE_",
-)  # fmt: skip
-_SECRET_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_KEPT_IN_ANY_CASE = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+_KEPT_BEGINNINGS = ("DYLD_", "CUDA_", "HIP_", "ROCR_", "GGML_", "OMP_", "COVERAGE_")
+_SECRET_PARTS = ("KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 _PATHS = (
     "HOME", "TMPDIR", "JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 )  # fmt: skip
@@ -144,6 +151,7 @@ def kept_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_kept(name: str) -> bool:
-    if name in _KEPT or name.upper().endswith("_PROXY"):
+    if name in _KEPT or name.upper() in _KEPT_IN_ANY_CASE:
         return True
-    return name.startswith(_KEPT_BEGINNINGS) and not name.upper().endswith(_SECRET_ENDINGS)
+    is_secret = any(part in name.upper() for part in _SECRET_PARTS)
+    return name.startswith(_KEPT_BEGINNINGS) and not is_secret
