@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from journeyman.config.keys import checked_key
 from journeyman.errors import ConfigError
 from journeyman.shim.meeting import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
-from journeyman.shim.peers import Untrusted, check_peer
+from journeyman.shim.peers import Untrusted, check_peer, process_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping, Sequence
 
 _SECONDS_TO_GREET = 10.0
@@ -156,7 +157,7 @@ async def greet(
 
 def _visitor_of(hello: Mapping[str, Any], connection: socket.socket) -> Visitor:
     told = hello.get("pid")
-    process = _process_of(connection) or (told if isinstance(told, int) else 0)
+    process = process_of(connection) or (told if isinstance(told, int) else 0)
     return Visitor({name: one for name, one in hello.items() if name != "proof"}, process=process)
 
 
@@ -207,13 +208,3 @@ def _check(hello: Mapping[str, Any], expected: str) -> None:
             raise Refused(f"the greeting is malformed: {name!r} must be {called}")
     if hello.get("role") not in {MCP, CALL}:
         raise Refused(f"the greeting is malformed: 'role' must be {MCP!r} or {CALL!r}")
-
-
-def _process_of(connection: socket.socket) -> int:
-    """The process at the other end; 0 where the system does not tell."""
-    is_local = hasattr(socket, "AF_UNIX") and connection.family == socket.AF_UNIX
-    if not is_local or not hasattr(socket, "SO_PEERCRED"):
-        return 0
-    shape = struct.Struct("3i")
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, shape.size)
-    return int(shape.unpack(told)[0])

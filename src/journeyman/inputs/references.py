@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+_LONGEST_SHOWN = 40  # characters of a range in a message
 LONGEST_REFERENCE = 4096  # Linux's PATH_MAX
 WILDCARD = re.compile(r"[*?\[]")
 RANGED = re.compile(r"(?P<path>.+):(?P<lines>[^:/]*)", re.DOTALL)
@@ -37,7 +38,8 @@ def parse_lines(lines: str) -> LineRange:
     """
     match = LINES.fullmatch(lines)
     if match is None:
-        raise ValueError(f"{lines!r} is no range of lines")
+        shown = lines if len(lines) <= _LONGEST_SHOWN else f"{lines[:_LONGEST_SHOWN]}…"
+        raise ValueError(f"{shown!r} is no range of lines")
     first = int(match["first"])
     last = int(match["last"]) if match["last"] else None if match["to"] else first
     if first < 1:

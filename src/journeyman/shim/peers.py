@@ -56,6 +56,15 @@ def check_peer(connection: socket.socket) -> None:
         raise Untrusted(f"the process at the other end runs as user {user}")
 
 
+def process_of(connection: socket.socket) -> int:
+    """Return the process at the other end; 0 where the system does not tell."""
+    is_local = hasattr(socket, "AF_UNIX") and connection.family == socket.AF_UNIX
+    if not is_local or not hasattr(socket, "SO_PEERCRED"):
+        return 0
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(told[:4], sys.byteorder)
+
+
 def _user_of(connection: socket.socket) -> int | None:
     """Return the user of the other end; None where the system does not tell, as over TCP."""
     if not hasattr(socket, "AF_UNIX") or connection.family != socket.AF_UNIX:
