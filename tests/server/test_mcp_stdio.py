@@ -112,7 +112,10 @@ async def test_models_are_listed_with_window_and_tools(stdio_server, mode):
     async with Client(stdio_server, mode=mode) as client:
         [listing] = texts(await client.call_tool("list_available_local_models", {}))
     lines = listing.splitlines()
-    assert lines[0].startswith("koala/llama3-local; window unknown; used by ask_local_llama")
+    where = "local (local host 127.0.0.1)"
+    assert lines[0].startswith(
+        f"koala/llama3-local; {where}; window unknown; used by ask_local_llama"
+    )
     assert lines[1].startswith("koala/codellama-local; ")
     assert "embedded" not in listing  # not installed here, and not needed where servers are
 

@@ -161,7 +161,7 @@ def survey_of(data: object) -> Survey:
 # What each class of the tree holds besides message and hint, and what stands for it where an
 # older version did not say it.
 _FIELDS: dict[type[JourneymanError], dict[str, Any]] = {
-    errors.ReferenceRefused: {"reference": "", "path": "", "rule": ""},
+    errors.ReferenceRefused: {"reference": "", "path": "", "rule": "", "reason": ""},
     errors.BackendError: {"backend": "", "model": ""},
     errors.ContextExceeded: {"tokens": None, "window": None},
     errors.Overloaded: {"retry_after": None},

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from journeyman.answers.addressed import is_warning
 from journeyman.engine.many.values import Row, Step, Table
 from journeyman.engine.values import Answer, Job, Outcome
-from journeyman.errors import ArgumentError, ConfigError, DaemonError, JourneymanError
+from journeyman.errors import (
+    ArgumentError,
+    ConfigError,
+    DaemonError,
+    JourneymanError,
+    ReferenceRefused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +83,8 @@ async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
         outcome = await delegate(_job(job, item))
     except _OF_ALL:
         raise
+    except ReferenceRefused as error:  # the row names the file already
+        return replace(row, error=f"{error.reason} [{error.rule}]" if error.reason else str(error))
     except JourneymanError as error:
         return replace(row, error=str(error))
     if not isinstance(outcome, Answer):
