@@ -1,5 +1,6 @@
 """Which model is local, which is a cloud's, and what cannot be told."""
 
+import json
 import string
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles.asking import request, settings, text
+from doubles.contracts import exchange
 from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
@@ -354,6 +356,22 @@ def test_a_pattern_does_not_make_a_known_cloud_local_but_a_full_name_does():
     assert decide("koala/claude", claude, pattern).trust == "cloud"
     exact = TrustRules(local_models=("koala/claude",))
     assert decide("koala/claude", claude, exact).trust == "local"
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm", "ollama_chat"])
+def test_a_pattern_does_not_make_a_public_address_local_either(provider):
+    route = {"model": f"{provider}/x", "api_base": "https://api.example.com/v1"}
+    pattern = TrustRules(local_models=("koala/*",))
+    far = route_evidence(route, {}, NO_RULES)
+    assert decide("koala/x", far, pattern).trust == "cloud"
+    public = of_address("https://api.example.com", NO_RULES)
+    assert decide("koala/x", public, pattern).trust == "cloud"
+
+
+async def test_litellms_own_list_gives_it_away_though_it_is_called_openai():
+    with OpenAIDouble("llama3") as proxy:
+        proxy.entries = json.loads(exchange("litellm", "models").body)["data"]
+        assert set((await trusts(OpenAIBackend, proxy)).values()) == {"unknown"}
 
 
 def test_a_server_of_the_users_at_a_public_address_can_be_declared():

@@ -121,6 +121,15 @@ def test_a_confidential_folder_of_the_users_config_keeps_every_tool_local(
     assert "note: confidential: processed by koala/llama3, a local model" in done.stderr
 
 
+def test_rules_that_can_mean_nothing_are_found_out(configure, journeyman, project):
+    configure(more=f'[[projects]]\npath = "{project}/clents/*"\n')
+    assert f"no folder is {project}/clents/* now" in journeyman("config", "check").stdout
+    configure(more='local_models = ["nobackend/x"]\n')
+    assert "there is no backend 'nobackend'" in journeyman("config", "check").stdout
+    configure(more='local_hosts = ["http://foo:80/"]\n')
+    assert "local_hosts[0]" in journeyman("config", "check").stdout
+
+
 def test_the_config_check_names_models_of_unknown_trust(configure, journeyman):
     done = journeyman("config", "check")
     assert done.returncode == 0

@@ -235,6 +235,48 @@ async def test_a_projects_file_that_cannot_be_read_counts_as_confidential(
     assert proxy.served == []
 
 
+@pytest.mark.parametrize("text", ["confidental = true\n", "private = true\n", "[[projects]]\n"])
+async def test_a_projects_file_with_an_unknown_key_counts_as_confidential(
+    build, session, proxy, project, text
+):
+    (project / ".journeyman.toml").write_text(text)
+    outcome = await build(models=["koala/claude"]).delegate(job(), session)
+    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert proxy.served == []
+
+
+async def test_with_an_invalid_config_file_only_local_models_are_asked(build, session, proxy):
+    engine = build(models=["koala/claude", "koala/here"])
+    engine.config_problem = "config.toml:1: not valid TOML"
+    assert (await engine.delegate(job(), session)).model == "koala/here"
+    assert {model for model, _ in proxy.served} == {"here"}
+
+
+async def test_models_that_are_passed_over_as_usual_are_no_news(build, session):
+    assert (await build().delegate(job(), session)).tries == ()
+
+
+async def test_where_nothing_was_asked_the_hand_back_says_so(build, session):
+    outcome = await build(models=["koala/claude"]).delegate(job(private=True), session)
+    assert "may be asked this" in outcome.reason
+
+
+async def test_the_ledger_keeps_no_word_of_a_confidential_file_that_is_named_from_outside(
+    build, proxy, project, tmp_path
+):
+    proxy.plays(prompt_tokens=90, reply='It says "the client is a secret agent of some kingdom".')
+    engine = build(models=["koala/here"], projects=[project])
+    outside = Session(project=tmp_path, name="test")
+    outcome = await engine.delegate(job(files=("project/client.md",)), outside)
+    assert "secret agent" in outcome.reason
+    wal = tmp_path / "ledger.db-wal"
+    kept = (tmp_path / "ledger.db").read_bytes() + (wal.read_bytes() if wal.exists() else b"")
+    assert b"secret agent" not in kept
+    proxy.plays(prompt_tokens=90, reply="A client.")
+    answer = await engine.delegate(job(files=("project/client.md",)), outside)
+    assert "confidential: processed by koala/here, a local model" in answer.notes
+
+
 async def test_a_folder_below_a_confidential_one_is_confidential(build, proxy, project):
     (project / ".journeyman.toml").write_text("confidential = true\n")
     below = project / "src" / "deep"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 USAGE_TOO = {"stream_options": {"include_usage": True}}
 SELF_HOSTED_OWNERS = {"llamacpp", "llama-swap", "vllm", "library", "organization_owner", "sglang"}
 """What servers that run their models themselves write as a model's owner."""
+CLOUD_OWNERS = {"openai", "anthropic", "google", "azure", "mistral", "system", "openrouter"}
+"""What clouds write there, and gateways that repeat it for whatever they lead to."""
+_CREATED_OF_LITELLM = 1677610602
+"""What LiteLLM writes as the time of creation of every model, whatever its version."""
 CLOUD_NAMES = re.compile(
     r"^((openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai|openrouter)/)?"
     r"(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini-|grok)",
@@ -73,9 +77,17 @@ def read_event(event: object) -> Chunk | None:
 
 def sounds_like_a_cloud(entry: Mapping[str, Any]) -> bool:
     """Tell a gateway's cloud models by their names, unless a known server says it runs them."""
-    if _text(entry, "owned_by") in SELF_HOSTED_OWNERS:
+    owner = _text(entry, "owned_by")
+    if owner in SELF_HOSTED_OWNERS:
         return False
+    if owner in CLOUD_OWNERS:
+        return True
     return bool(CLOUD_NAMES.search(_text(entry, "id")))
+
+
+def is_of_litellm(entry: Mapping[str, Any]) -> bool:
+    """Recognize an entry of a LiteLLM proxy's list."""
+    return entry.get("created") == _CREATED_OF_LITELLM
 
 
 def model_state(entry: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ def _own_route(params: Mapping[str, Any], info: Mapping[str, Any], rules: TrustR
 def _self_hosted(provider: str, api_base: str, rules: TrustRules) -> Evidence:
     if api_base:
         found = of_address(api_base, rules)
-        return Evidence(found.trust, f"route {provider}/, {found.source}")
+        return Evidence(found.trust, f"route {provider}/, {found.source}", firm=found.firm)
     trust: Trust = "cloud" if provider in _OPENAI else "unknown"
     return Evidence(trust, f"route {provider}/ without api_base", firm=trust == "cloud")
 

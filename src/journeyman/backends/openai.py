@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount
 from journeyman.backends.chat_completions import (
+    is_of_litellm,
     model_state,
     optional_fields,
     read_event,
@@ -139,6 +140,7 @@ class OpenAIBackend:
         stream = await self._open_stream(asked, request)
         async with stream, aclosing(relay(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
+            self._is_litellm = self._is_litellm or VERSION_HEADER in stream.response.headers
             self._check_origin(asked, request, stream.response.headers)
             if media in NO_STREAMS:
                 raise bad_reply(asked, f"{media} where a stream of events was asked for")
@@ -240,6 +242,7 @@ class OpenAIBackend:
         if not isinstance(entries, list):
             raise bad_reply(self._asked(), "not a list of models", repr(listed))
         named = [one for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
+        self._is_litellm = self._is_litellm or any(map(is_of_litellm, named))
         usable = [entry for entry in named if is_usable_name(entry["id"])]
         self.unusable_names = len(named) - len(usable)
         return [
@@ -269,7 +272,9 @@ class OpenAIBackend:
             what = 'a LiteLLM proxy: with kind = "litellm" its routes are read'
             found = Evidence("unknown", what)
         elif found.trust == "local" and not entry.get("meta") and sounds_like_a_cloud(entry):
-            found = Evidence("unknown", "named like a cloud model; list it in local_models")
+            found = Evidence(
+                "unknown", "named or owned like a cloud model; list it in local_models"
+            )
         tagged = of_cloud_tag(model)
         return worst([found, tagged]) if tagged else found
 

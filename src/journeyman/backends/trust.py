@@ -81,7 +81,7 @@ def of_address(url: str, rules: TrustRules) -> Evidence:
         return Evidence("local", f"local host {host}")
     if not host:
         return Evidence("unknown", "address without a host")
-    return Evidence("cloud", f"public host {host}")
+    return Evidence("cloud", f"public host {host}", firm=True)
 
 
 def presume(model_id: str, url: str, rules: TrustRules) -> Evidence | None:

@@ -62,7 +62,7 @@ def print_text(question: Question) -> None:
             typer.echo(f"warning: {note}", err=True)
         typer.echo(typer.style(footer(answer), dim=True), err=True)
         return
-    for note in (*answer.notes, *(f"tried before: {attempt}" for attempt in answer.tries)):
+    for note in (*answer.notes, *(attempt.as_note for attempt in answer.tries)):
         typer.echo(f"note: {note}", err=True)
 
 

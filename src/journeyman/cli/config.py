@@ -152,6 +152,9 @@ def _report_checked(loaded: LoadedConfig) -> None:
     for name, backend in config.backends.items():
         for warning in key_warnings(backend, os.environ):
             print(f"warning: backends.{name}: {warning}")
+    for place, rule in enumerate(config.projects):
+        if not any(found.is_dir() for found in Path("/").glob(str(rule.path).lstrip("/"))):
+            print(f"warning: projects[{place}]: no folder is {rule.path} now")
 
 
 def _report_trust(config: Config) -> None:

@@ -11,7 +11,7 @@ import typer
 from journeyman.cli import EXIT_FAILED
 from journeyman.cli.running import run
 from journeyman.cli.telling import display_name, printable_json
-from journeyman.errors import ArgumentError
+from journeyman.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
     from journeyman.engine.engine import Survey
@@ -49,8 +49,7 @@ def models(
     else:
         _print_table(survey)
         if folder is not None:
-            why = confidential or f"{folder} is not confidential"
-            typer.echo(f"note: {why}{'; local models only' if confidential else ''}", err=True)
+            typer.echo(f"note: {_what_holds(folder, confidential)}", err=True)
     if survey.failed and not survey.models:
         raise typer.Exit(EXIT_FAILED)
 
@@ -64,10 +63,18 @@ def _folder(folder: Path) -> Path:
 async def _survey(project: Path | None, *, daemon: bool | None) -> Survey:
     from journeyman.api import current_folder  # noqa: PLC0415 - heavy
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+    from journeyman.engine.tools import user_tools  # noqa: PLC0415 - heavy
     from journeyman.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
-        return await engine.survey(engine.tools(project or current_folder()))
+        try:
+            tools = engine.tools(project or current_folder())
+        except ConfigError as error:  # the project's own file; yours has been read
+            if project is None:
+                raise
+            typer.echo(f"note: {error}", err=True)
+            tools = user_tools(engine.config)
+        return await engine.survey(tools)
 
 
 def _confidential_reason(folder: Path) -> str:
@@ -75,6 +82,16 @@ def _confidential_reason(folder: Path) -> str:
     from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
 
     return ConfidentialFolders.of(load_config().config).reason(folder)
+
+
+def _what_holds(folder: Path, confidential: str) -> str:
+    from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+
+    if confidential:
+        return f"{confidential}; local models only"
+    private = load_config().config.references.private
+    more = f"; files that match {', '.join(private)} go to local models only" if private else ""
+    return f"{folder} is not confidential{more}"
 
 
 def _that_could_see(survey: Survey, *, confidential: bool) -> Survey:

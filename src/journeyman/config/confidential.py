@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from journeyman.config.model_patterns import matches
 from journeyman.errors import ConfigError
 from journeyman.paths import PROJECT_CONFIG_NAME
+from journeyman.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from journeyman.config.models import Config
+
+_LONGEST_KEY = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def _folded(path: Path) -> list[str]:
 def _own_word(folder: Path) -> str:
     """Ask the folder's own file; one that cannot be understood may have said so."""
     from journeyman.config.project import (  # noqa: PLC0415 - most folders have no such file
+        KEYS,
         read_project_file,
         refuse_endless_keys,
     )
@@ -92,7 +96,11 @@ def _own_word(folder: Path) -> str:
             return ""
         text = content.decode("utf-8-sig")
         refuse_endless_keys(text, file)
-        said = tomllib.loads(text).get("confidential", False)
+        document = tomllib.loads(text)
     except (ConfigError, ValueError, RecursionError):
         return f"{folder} counts as confidential: its {PROJECT_CONFIG_NAME} cannot be read"
+    if unknown := next((key for key in document if key not in KEYS), None):
+        key = one_line(unknown, _LONGEST_KEY)  # it may be a misspelled "confidential"
+        return f"{folder} counts as confidential: its {PROJECT_CONFIG_NAME} has the key {key!r}"
+    said = document.get("confidential", False)
     return f"{folder} is confidential by its {PROJECT_CONFIG_NAME}" if said is not False else ""

@@ -14,6 +14,7 @@ from journeyman.config.pipelines import ClaudeApiConfig, PipelinesConfig
 from journeyman.config.rules import (
     ConfigPath,
     http_address,
+    local_host,
     misfits,
     names_are_plain,
     no_such,
@@ -251,7 +252,7 @@ class Config(Section):
     """Models that do not run on your own machines: `backend/model`, a model's own name, or a
     pattern such as `berget/*`. This takes precedence over everything else."""
 
-    local_hosts: list[str] = []
+    local_hosts: list[Annotated[str, AfterValidator(local_host)]] = []
     """Hosts that are yours though they do not look like it: `llm.example.com`, `*.example.com`, or
     a network such as `203.0.113.0/24`."""
 
@@ -313,6 +314,12 @@ class Config(Section):
                 (("tools", name, "verify_model"), tool.verify_model),
             )
             if model
+        ]
+        # A pattern may begin with a star, or mean models of several backends.
+        named += [
+            (("local_models", place), one)
+            for place, one in enumerate(self.local_models)
+            if "*" not in one.partition("/")[0]
         ]
         misfits(
             (path, no_such("backend", backend, known))

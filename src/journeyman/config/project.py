@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.problems import Problem
@@ -89,11 +90,16 @@ def beyond_tools(document: Mapping[str, Any]) -> list[Problem]:
             "repository is not trusted",
             f"if you want it, put {key} into your own config: `journeyman config path`"
             if key in {"backends", "roots", "embedded", "references", "ledger"}
-            else "write [tools.NAME]",
+            else _meant(key),
         )
         for key in document
         if key not in KEYS
     ]
+
+
+def _meant(key: str) -> str:
+    near = get_close_matches(key, KEYS, 1)
+    return f"did you mean {near[0]!r}?" if near else "write [tools.NAME]"
 
 
 def cleaned(value: Any, depth: int = 4) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -95,6 +96,22 @@ def network(text: str) -> str:
     except ValueError:
         raise ValueError("is not an IP address or a network such as 10.0.0.0/8") from None
     return text
+
+
+def local_host(host: str) -> str:
+    """Return a host, `*.DOMAIN`, or a network that is said to be the user's own.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    try:
+        ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", host):
+            raise ValueError(
+                "is not a host, *.DOMAIN or a network such as 203.0.113.0/24"
+            ) from None
+    return host
 
 
 def loopback_address(url: str) -> str:

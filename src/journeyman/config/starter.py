@@ -42,7 +42,7 @@ _NOTHING_FOUND = """
 """
 _TOOLS = """
 # The tools that Claude sees. What is not set here keeps its default; a tool without `models` asks
-# every model of the servers above.
+# every local model of the servers above.
 """
 _ABOUT_TOOLS = {
     "ask_local_llama": "Summaries, first-pass analysis, classification, simple questions.",

@@ -37,6 +37,8 @@ from journeyman.errors import (
     DeadlinePassed,
     JourneymanError,
     Overloaded,
+    PrivateRefused,
+    TrustRefused,
 )
 from journeyman.inputs.material import Material
 from journeyman.text.foreign import display_name
@@ -71,7 +73,8 @@ class Delegation:
     pace: Callable[[str], Pace | None]
     listener: Listener
     on_failure: Callable[[str, JourneymanError], None]
-    on_confidential_failure: Callable[[str, JourneymanError], None]
+    on_private_failure: Callable[[str, JourneymanError], None]
+    config_problem: str = ""
     started: float = field(default_factory=time.monotonic)
     tries: list[Try] = field(default_factory=list)
     hint: str = ""
@@ -97,11 +100,15 @@ class Delegation:
         """
         check_arguments(self.tool, self.job)
         form = await CHECKING.run(form_of, self.tool.config, self.job)
-        confidential = await confidential_reason(self.session, self.config)
-        self.clearance = Clearance.of(self.tool, confidential, confidential=bool(confidential))
+        confidential = await confidential_reason(self.session, self.config, self.config_problem)
+        private = private_reason(self.job, Material((), ()), confidential)
+        self.clearance = Clearance.of(self.tool, private, confidential=bool(confidential))
         material = self.material = await self._read()
-        private = private_reason(self.job, material, confidential)
-        self.clearance = replace(self.clearance, private=private)
+        self.clearance = replace(
+            self.clearance,
+            private=private_reason(self.job, material, confidential),
+            confidential=bool(confidential) or any(one.confidential for one in material.sources),
+        )
         work = work_of(self.tool.config, self.job, form, material)
         self.prefix = digest(material)
         names = await self._candidates()
@@ -188,14 +195,12 @@ class Delegation:
             return []
 
     async def _cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
-        """Leave out models that may not have this; a refusal counts as a try.
-
-        Args:
-            found: the models by name; None for one that was named and not listed.
-        """
+        """Leave out models that may not have this; a refusal of one that was wanted is a try."""
         names, refused = await cleared(found, self.clearance, self.catalog)
+        is_expected = names and not (self.job.models or self.tool.config.models)
         for name, error in refused:
-            self._note_failure(name, error)
+            if not (is_expected and isinstance(error, TrustRefused | PrivateRefused)):
+                self._note_failure(name, error)
         return names
 
     async def _ask_one_of(
@@ -369,7 +374,7 @@ class Delegation:
 
     def _note_failure(self, name: str, error: JourneymanError) -> None:
         self.catalog.forget(name)
-        note = self.on_confidential_failure if self.clearance.confidential else self.on_failure
+        note = self.on_private_failure if self.clearance.private else self.on_failure
         note(name, error)
         self._note(name, error)
 

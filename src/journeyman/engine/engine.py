@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ERRORS_REMEMBERED = 20
-_WITHHELD = "withheld: the project is confidential"
+_WITHHELD = "withheld: it was about something private"
 _LONGEST_ERROR = 3000  # characters
 _SECONDS_FOR_STATUS = 2.0
 
@@ -97,6 +97,8 @@ class Engine:
         self._errors: deque[ErrorStatus] = deque(maxlen=_ERRORS_REMEMBERED)
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
+        self.config_problem = ""
+        """Why the config file, as it is now, cannot be used: then only local models are asked."""
         self._running = 0
         self._retired: list[tuple[Backend, set[object]]] = []
         """Backends that are no longer configured, and who may still use them."""
@@ -225,8 +227,9 @@ class Engine:
             queue=self.queue,
             memory=self._memory,
             pace=self.measured_pace,
+            config_problem=self.config_problem,
             on_failure=self._note_error,
-            on_confidential_failure=self._note_kind,
+            on_private_failure=self._note_kind,
             listener=listener or Listener(),
         )
         keys = window_keys.set(session.keys or window_keys.get())
@@ -284,7 +287,7 @@ class Engine:
         self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, str(error)))
 
     def _note_kind(self, model: str, error: JourneymanError) -> None:
-        """Remember a failure in a confidential project: what kind it was, and no words of it."""
+        """Remember a failure of something private: what kind it was, and no words of it."""
         self._errors.append(ErrorStatus(time.time(), model, type(error).__name__, _WITHHELD))
 
     @asynccontextmanager
@@ -317,7 +320,7 @@ class Engine:
     ) -> str:
         """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
         figures = answer.figures if answer else figures or Figures()
-        confidential = delegation.clearance.confidential
+        withheld = bool(delegation.clearance.private)
         entry = Entry(
             at=time.time(),
             session=delegation.session.name,
@@ -331,10 +334,8 @@ class Engine:
             seconds=delegation.elapsed(),
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
-            tries=tuple(
-                one.without_words if confidential else str(one) for one in delegation.tries
-            ),
-            error=_WITHHELD if error and confidential else one_line(error, _LONGEST_ERROR),
+            tries=tuple(one.without_words if withheld else str(one) for one in delegation.tries),
+            error=_WITHHELD if error and withheld else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
             run=delegation.session.run,

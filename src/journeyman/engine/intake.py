@@ -83,8 +83,16 @@ async def read_material(
     return material
 
 
-async def confidential_reason(session: Session, config: Config) -> str:
-    """Say why a session's project is confidential; empty if it is not."""
+async def confidential_reason(session: Session, config: Config, problem: str) -> str:
+    """Say why a session's project is confidential; empty if it is not.
+
+    Args:
+        session: whose project it is.
+        config: names confidential folders.
+        problem: what is wrong with the config file as it is now: it may say more than `config`.
+    """
+    if problem:
+        return "the config file is invalid, so only local models are asked"
     return await CHECKING.run(ConfidentialFolders.of(config).reason, session.project)
 
 

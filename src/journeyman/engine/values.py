@@ -22,6 +22,8 @@ TRIED = (
 )
 """Stands in a hand-back before anything that holds words of others."""
 
+_NOT_ASKED = frozenset({"PrivateRefused", "TrustRefused", "SecretRefused"})
+
 UNSURE = "unsure"
 """The text of an answer whose label no model was sure enough of."""
 
@@ -126,6 +128,16 @@ class Try:
         return f"{message} [{self.check}]" if self.check else message
 
     @property
+    def was_asked(self) -> bool:
+        """Whether the model was sent anything: it was not, if it may not have it."""
+        return self.kind not in _NOT_ASKED
+
+    @property
+    def as_note(self) -> str:
+        """A remark on it for who got an answer from another model."""
+        return f"{'tried before' if self.was_asked else 'not asked'}: {self}"
+
+    @property
     def without_words(self) -> str:
         """The same without the message, which may quote what was read."""
         what = f"{self.model}: {self.kind}"
@@ -217,7 +229,7 @@ class HandBack:
     @property
     def reason(self) -> str:
         """The whole matter in a few lines, for the caller: what to do first, then why."""
-        what = f"Not done: no model of {self.tool} gave an answer that passes the checks."
+        what = f"Not done: {self._what}."
         lines = [f"{what} Do this piece of work yourself.", TRIED]
         lines += [f"- {attempt}" for attempt in self.tries]
         if self.hint:
@@ -225,10 +237,16 @@ class HandBack:
         return "\n".join(lines)
 
     @property
+    def _what(self) -> str:
+        if any(one.was_asked for one in self.tries):
+            return f"no model of {self.tool} gave an answer that passes the checks"
+        return f"no model of {self.tool} may be asked this"
+
+    @property
     def error(self) -> HandedBack:
         """The same as an error, for callers in Python."""
         return HandedBack(
-            f"no model of {self.tool} gave an answer that passes the checks",
+            self._what,
             tries=tuple(str(one) for one in self.tries),
             hint=self.hint,
         )

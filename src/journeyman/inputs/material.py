@@ -116,6 +116,7 @@ class _Gathering:
             bytes=len(reading.text.encode(errors="surrogatepass")),
             encoding="utf-8",
             private=any(map(self.private.covers, reading.paths)),
+            confidential=self.private.is_confidential(*reading.paths),
             note=reading.note,
         )
         self._keep(key, source)
@@ -160,6 +161,7 @@ class _Gathering:
             bytes=reading.bytes,
             encoding=reading.encoding,
             private=self.private.covers(self.roots.absolute(file.path), file.real),
+            confidential=self.private.is_confidential(self.roots.absolute(file.path), file.real),
             note=reading.note,
         )
         self._keep((file.real, file.lines), source)

@@ -69,6 +69,12 @@ class PrivateFiles:
             return False  # to look for hard links takes a walk through all roots
         return any(map(self._is_named, names)) or any(map(self._is_linked, paths))
 
+    def is_confidential(self, *paths: Path) -> bool:
+        """Whether the file that these absolute paths lead to is in a confidential folder."""
+        folders = self.confidential
+        names = dict.fromkeys(name for path in paths for name in _names_of(path))
+        return folders is not None and any(map(folders.reason, names))
+
     def _is_named(self, path: Path) -> bool:
         """Whether the patterns name a path, seen from its root; any case counts."""
         root = self.roots.root_of(path)

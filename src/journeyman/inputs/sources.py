@@ -13,8 +13,8 @@ class Source:
     its line ends as LF. Lines count from 1; an empty file has the lines 1 to 0. `total_lines` is
     None for a range of a large file, which is not read behind the range. `bytes` is what
     `text` stands for: the file's size, for a range or a document its size in UTF-8. `private` says
-    that it may not go to a backend with `trust = "cloud"`. `note` is what a reader must know of it,
-    in a few words: "converted from PDF".
+    that it goes to local models only, `confidential` that it is in a confidential folder. `note` is
+    what a reader must know of it, in a few words: "converted from PDF".
     """
 
     path: str
@@ -26,6 +26,7 @@ class Source:
     encoding: str
     private: bool
     note: str = ""
+    confidential: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,10 @@ class LiveEngine:
             await self.engine.reconfigure(load_config().config)
         except JourneymanError as error:
             self.problem = str(error)
+            self.engine.config_problem = self.problem
             log.warning("the changed config is not in use: %s", error)
         else:
-            self.problem = ""
+            self.problem = self.engine.config_problem = ""
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int] | None:

@@ -66,7 +66,7 @@ def structured_content(answer: Answer) -> dict[str, Any] | None:
     if answer.is_prose:
         return None
     is_label = answer.value is None and "json" not in answer.checks
-    notes = [*answer.notes, *(f"tried before: {attempt}" for attempt in answer.tries)]
+    notes = [*answer.notes, *(attempt.as_note for attempt in answer.tries)]
     told: dict[str, Any] = {"answer": answer.text if is_label else answer.value}
     if is_label:
         told["confidence"] = None if answer.confidence is None else round(answer.confidence, 2)
@@ -93,7 +93,7 @@ def footer(answer: Answer) -> str:
     if answer.confidence is not None:
         parts.append(f"confidence {answer.confidence:.2f}")
     parts += [note for note in answer.notes if not is_warning(note)]
-    parts += [f"tried before: {attempt}" for attempt in answer.tries]
+    parts += [attempt.as_note for attempt in answer.tries]
     return f"[{'; '.join(parts)}]"
 
 
