@@ -141,6 +141,13 @@ def test_an_address_is_local_only_if_it_cannot_be_routed_to(address):
             },
             "cloud",
         ),
+        (
+            {"model": "openai/x", "api_base": "http://k/v1", "base_url": "https://a.example.com"},
+            "cloud",
+        ),
+        ({"model": "openai/x", "base_url": "http://k/v1"}, "local"),
+        ({"model": "openai/x", "api_base": ["http://k/v1"]}, "unknown"),
+        ({"model": "openai/x", "api_base": "http://k/v1", "use_litellm_proxy": "true"}, "unknown"),
         ({}, "unknown"),
         ({"model": 7, "api_base": ["x"]}, "unknown"),
     ],
@@ -173,6 +180,27 @@ async def test_models_behind_litellm_are_told_apart():
             "claude": "cloud",
             "mixed": "cloud",
         }
+
+
+async def test_a_teams_deployment_counts_for_the_name_that_leads_to_it():
+    class Teams(LiteLLMDouble):
+        def _deployments(self):
+            info = {"id": "t", "team_id": "t1", "team_public_model_name": "here"}
+            team = {"model_name": "model_name_t1_x", "litellm_params": CLOUD, "model_info": info}
+            return [*super()._deployments(), team]
+
+    with Teams({"here": LOCAL}) as proxy:
+        assert await trusts(LiteLLMBackend, proxy) == {"here": "cloud"}
+
+
+async def test_a_model_has_the_worse_trust_of_its_two_names():
+    with OpenAIDouble("real") as server:
+        server.entries[0] |= {"aliases": ["nick"], "owned_by": "llamacpp"}
+        for cloud in ("koala/real", "koala/nick"):
+            rules = TrustRules(cloud_models=(cloud,))
+            backend = OpenAIBackend(settings(server.url, rules=rules))
+            assert (await backend.describe("nick")).trust == "cloud"
+            await backend.close()
 
 
 async def test_routes_that_a_key_may_not_see_are_unknown():
@@ -251,6 +279,37 @@ async def test_cloud_models_of_ollama_are_known_by_tag_and_by_remote_host():
         await backend.close()
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"remote_host": ["https://ollama.com"]},
+        {"remote_host": True},
+        {"remote_model": {"name": "x"}},
+    ],
+)
+async def test_an_odd_remote_host_is_no_reason_to_trust(told):
+    class Odd(OllamaDouble):
+        def _tags(self):
+            tags = super()._tags()
+            tags["models"][0] |= told
+            tags["models"].append({**tags["models"][0], "remote_host": "", "remote_model": ""})
+            return tags
+
+    with Odd("llama3") as server:
+        assert (await trusts(OllamaBackend, server))["llama3:latest"] != "local"
+
+
+async def test_what_api_show_says_of_a_cloud_counts_too():
+    class Showing(OllamaDouble):
+        def _show(self):
+            return super()._show() | {"remote_host": "https://ollama.com"}
+
+    with Showing("llama3") as server:
+        backend = OllamaBackend(settings(server.url))
+        assert (await backend.describe("llama3")).trust == "cloud"
+        await backend.close()
+
+
 async def test_an_answer_that_ollama_got_elsewhere_is_an_error():
     class Forwarding(OllamaDouble):
         def pieces(self, play, request):
@@ -313,6 +372,48 @@ async def test_names_of_llama_swap_are_followed_to_where_they_lead():
         server.profiles = f'{{"active":"far","profiles":[{pins}]}}'
         assert (await backend.describe("own")).trust == "unknown"
         await backend.close()
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        '{"active":"far","profiles":{"far":{"pins":{"own":"x"}}}}',
+        '{"active":"far","profiles":[{"id":"far","pins":[["own","x"]]}]}',
+        '{"active":["far"],"profiles":[]}',
+        '{"active":"far","profiles":[{"name":"far","pins":{}}]}',
+        '{"profiles":[]}',
+        "[]",
+        "no JSON",
+    ],
+)
+async def test_a_profile_that_is_not_understood_makes_every_model_unknown(profiles):
+    with SwapWithRoutes("own") as server:
+        server.profiles = profiles
+        assert await trusts(LlamaSwapBackend, server) == {"own": "unknown"}
+
+
+@pytest.mark.parametrize("status", [401, 500])
+async def test_profiles_that_are_not_told_make_every_model_unknown(status):
+    class Silent(LlamaSwapDouble):
+        async def answer(self, request, wire):
+            if request.path == "/api/profiles":
+                await wire.send("no", status=status)
+            else:
+                await super().answer(request, wire)
+
+    with Silent("own") as server:
+        assert await trusts(LlamaSwapBackend, server) == {"own": "unknown"}
+
+
+async def test_an_entry_of_an_odd_type_is_no_error():
+    with SwapWithRoutes("own") as server:
+        server.entries = [
+            listed("own", type="model"),
+            listed("odd", type=["peer"]),
+            listed("mixed", type="selector", targets=["own", {"model": "peer"}]),
+        ]
+        found = await trusts(LlamaSwapBackend, server)
+        assert found["mixed"] == "unknown"
 
 
 # OpenAI-compatible servers, and the config's word

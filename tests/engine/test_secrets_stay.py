@@ -49,6 +49,10 @@ async def ask(tmp_path, proxy, monkeypatch):
 PLACES = {
     "a file": {"files": {"notes.py": f"one\ntwo\nkey = '{KEY}'\n"}},
     "a text": {"texts": {"standard input": f"one\n{KEY}\n"}},
+    "a file's name": {"files": {f"{KEY}.md": "one\n"}},
+    "a label": {"labels": (KEY, "no")},
+    "the schema": {"schema": {"type": "object", "properties": {"a": {"const": KEY}}}},
+    "escaped text": {"texts": {"x.json": '{"source": ["a=1\\n' + KEY + '\\nb=2"]}'}},
     "the prompt": {"arguments": {"prompt": f"Is {KEY} a key?"}},
 }
 
@@ -66,9 +70,7 @@ async def test_a_cloud_model_is_not_sent_a_secret(ask, proxy, place):
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_local_model_may_have_it(ask, proxy, place):
-    outcome = await ask("koala/claude", "koala/here", **PLACES[place])
-    assert isinstance(outcome, Answer)
-    assert outcome.model == "koala/here"
+    await ask("koala/claude", "koala/here", **PLACES[place])
     assert {model for model, _ in proxy.served} == {"here"}
 
 

@@ -94,7 +94,7 @@ class LiteLLMBackend(OpenAIBackend):
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def _detailed(self, info: ModelInfo, deployments: Iterable[dict[str, Any]]) -> ModelInfo:
-        own = [one for one in deployments if one.get("model_name") == info.name]
+        own = [one for one in deployments if info.name in _names_of(one)]
         windows = [_field(one, "model_info", "max_input_tokens") for one in own]
         known = [count for window in windows if (count := as_count(window))]
         if known and info.window_source != "config":
@@ -134,6 +134,11 @@ class LiteLLMBackend(OpenAIBackend):
             return None
         rules = replace(self._settings.rules, backend=None)
         return self._routes.get(number) or origin_of(headers, rules)
+
+
+def _names_of(deployment: dict[str, Any]) -> tuple[object, object]:
+    """Its own name, and the one under which a team's requests are led to it."""
+    return deployment.get("model_name"), _field(deployment, "model_info", "team_public_model_name")
 
 
 def _field(entry: dict[str, Any], table: str, key: str) -> object:

@@ -74,16 +74,20 @@ def origin_of(headers: Mapping[str, str], rules: TrustRules) -> Evidence:
 def _own_route(params: Mapping[str, Any], info: Mapping[str, Any], rules: TrustRules) -> Evidence:
     route = _text(params.get("model"))
     provider = _provider(params, info, route)
-    api_base = _text(params.get("api_base")) or _text(params.get("base_url"))
-    if provider == _CHAINED or params.get("use_litellm_proxy") is True:
-        return Evidence("unknown", "goes through another LiteLLM proxy")
+    named = [params[key] for key in ("base_url", "api_base") if params.get(key)]
+    bases = [one for one in named if isinstance(one, str)]
+    is_chained = provider == _CHAINED or params.get("use_litellm_proxy")
+    if is_chained or len(bases) < len(named):
+        what = "goes through another LiteLLM proxy" if is_chained else "its address is not a text"
+        return Evidence("unknown", what)
     if provider in SELF_HOSTED:
         if params.get("litellm_credential_name"):
             return Evidence("unknown", "its address is in a credential that the proxy hides")
-        return of_cloud_tag(route) or _self_hosted(provider, api_base, rules)
+        found = [_self_hosted(provider, base, rules) for base in bases or [""]]
+        return of_cloud_tag(route) or worst(found)
     if not provider:
         return Evidence("unknown", f"route {_shown(route)} names no provider")
-    if api_base and is_local_host(host_of(api_base), rules.local_hosts):
+    if bases and all(is_local_host(host_of(base), rules.local_hosts) for base in bases):
         return Evidence("unknown", f"route {_shown(route)} through a local address")
     return Evidence("cloud", f"route {_shown(route)}", firm=True)
 

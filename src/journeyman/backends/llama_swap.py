@@ -16,7 +16,7 @@ from journeyman.backends.estimate import estimate
 from journeyman.backends.http import root_url
 from journeyman.backends.llama_swap_routes import active_pins, route_evidence
 from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
-from journeyman.backends.wire import as_count
+from journeyman.backends.wire import as_count, question
 from journeyman.errors import BackendError, BadReply
 from journeyman.text.foreign import is_usable_name
 
@@ -32,6 +32,9 @@ METADATA_FIELDS = tuple(
 )
 
 
+_NOT_FOUND = 404
+
+
 class LlamaSwapBackend(OpenAIBackend):
     """A llama-swap proxy in front of llama.cpp servers."""
 
@@ -42,7 +45,7 @@ class LlamaSwapBackend(OpenAIBackend):
     def __init__(self, settings: BackendSettings) -> None:
         super().__init__(settings)
         self._listed: dict[str, dict[str, Any]] = {}
-        self._pins: dict[str, str] = {}
+        self._pins: dict[str, str] | None = {}
 
     async def models(self) -> list[ModelInfo]:
         """List the models, with the windows that llama-swap's config tells in their metadata.
@@ -107,11 +110,16 @@ class LlamaSwapBackend(OpenAIBackend):
 
     async def _look_at_profiles(self) -> None:
         """Learn which names the active profile replaces; older versions have no profiles."""
+        url = root_url(self._settings.url) + "/api/profiles"
+        async with question(self._asked()):
+            response = await self._wire.get(url, headers=self._headers)
+        if response.status_code == _NOT_FOUND:
+            self._pins = {}
+            return
         try:
-            told = await self._get(root_url(self._settings.url) + "/api/profiles")
-        except BackendError:
-            told = None
-        self._pins = active_pins(told)
+            self._pins = active_pins(response.json() if response.is_success else None)
+        except ValueError:
+            self._pins = None
 
     async def _ready(self) -> set[str]:
         return await self._in_state("ready")

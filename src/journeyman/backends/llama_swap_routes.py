@@ -20,7 +20,7 @@ _DEEPEST = 4
 def route_evidence(
     model: str,
     entries: Mapping[str, Mapping[str, Any]],
-    pins: Mapping[str, str],
+    pins: Mapping[str, str] | None,
     own: Evidence,
     depth: int = 0,
 ) -> Evidence:
@@ -29,12 +29,14 @@ def route_evidence(
     Args:
         model: the name.
         entries: those of `/v1/models` by their ids.
-        pins: what the active profile replaces by what.
+        pins: what the active profile replaces by what; None where that is not known.
         own: what holds for a model of llama-swap's own.
         depth: how many steps led here.
     """
     if depth > _DEEPEST:
         return Evidence("unknown", "its names lead in a circle")
+    if pins is None:
+        return worst([own, Evidence("unknown", "llama-swap does not tell its active profile")])
     if depth == 0 and model in pins:
         return route_evidence(pins[model], entries, {}, own, depth + 1)
     entry = entries.get(model)
@@ -57,25 +59,37 @@ def _targets(told: Mapping[str, Any]) -> list[str] | None:
     if told.get("peerID"):
         return None
     if kind == "selector":
-        return _texts(told.get("targets")) or None
+        return _names(told.get("targets"))
     if kind == "alias":
-        return _texts([told.get("modelID")]) or None
+        return _names([told.get("modelID")])
     # Before August 2026 entries had no type, and users may have a field of that name.
-    return None if kind in {"peer", "profile"} else []
+    return None if kind in ("peer", "profile") else []  # a tuple: it may be a list
 
 
-def active_pins(told: object) -> dict[str, str]:
-    """Read the pins of the active profile from `/api/profiles`; empty where none is active."""
-    if not isinstance(told, dict) or not told.get("active"):
+def _names(value: object) -> list[str] | None:
+    """Return a list of names; None if there is none in it, or something else."""
+    names = _texts(value)
+    return names if names and isinstance(value, list) and len(names) == len(value) else None
+
+
+def active_pins(told: object) -> dict[str, str] | None:
+    """Read the pins of the active profile from `/api/profiles`.
+
+    Returns:
+        Empty where no profile is active; None where it is not told which names it replaces.
+    """
+    if not isinstance(told, dict) or "active" not in told:
+        return None
+    active, profiles = told["active"], told.get("profiles")
+    if active is None:
         return {}
-    profiles = told.get("profiles")
     for one in profiles if isinstance(profiles, list) else ():
-        if isinstance(one, dict) and one.get("id") == told["active"]:
+        if isinstance(one, dict) and one.get("id") == active:
             pins = one.get("pins")
-            return (
-                {str(name): str(to) for name, to in pins.items()} if isinstance(pins, dict) else {}
-            )
-    return {}
+            if isinstance(pins, dict) and all(isinstance(to, str) for to in pins.values()):
+                return dict(pins)
+            return None
+    return None
 
 
 def aliases_of(entry: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate
-from journeyman.backends.faults import Asked, OddReply, told
+from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import ollama_client
 from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from journeyman.backends.wire import (
@@ -23,7 +23,7 @@ from journeyman.backends.wire import (
     sign_of_life,
 )
 from journeyman.errors import SentToCloud
-from journeyman.text.foreign import is_usable_name
+from journeyman.text.foreign import display_name, is_usable_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -84,6 +84,8 @@ class OllamaBackend:
         window, source = await self._num_ctx(model)
         loaded = full_name(model) in await self._loaded()
         tag = (await self._tags()).get(full_name(model))
+        if tag is not None and not _is_remote(tag):
+            tag = await self._shown(model)
         return self._judged(ModelInfo(self.name, model, window, source, loaded), tag)
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
@@ -179,12 +181,25 @@ class OllamaBackend:
             listed = told.get("models") if isinstance(told, dict) else None
             if not isinstance(listed, list):
                 raise OddReply(f"no list of models: {told!r}")
-        entries = (one for one in listed if isinstance(one, dict))
-        return {
-            full_name(name): one
-            for one in entries
-            if isinstance(name := one.get("model") or one.get("name"), str)
-        }
+        tags: dict[str, dict[str, Any]] = {}
+        for one in (entry for entry in listed if isinstance(entry, dict)):
+            name = one.get("model") or one.get("name")
+            if isinstance(name, str) and not _is_remote(tags.get(full_name(name), {})):
+                tags[full_name(name)] = one
+        return tags
+
+    async def _shown(self, model: str) -> dict[str, Any]:
+        """Ask `/api/show`, which tells of a cloud too.
+
+        Raises:
+            BackendError: Ollama does not answer, or does not have the model.
+        """
+        ask: Any = self._client._request_raw  # noqa: SLF001 - as in `_tags`
+        async with question(self._asked(model)):
+            told = (await ask("POST", "/api/show", json={"model": model})).json()
+        if not isinstance(told, dict):
+            raise bad_reply(self._asked(model), "not a description of a model", repr(told))
+        return told
 
     def _judged(self, info: ModelInfo, tag: Mapping[str, Any] | None) -> ModelInfo:
         """Add the trust that follows from the address, the model's tag and the config."""
@@ -199,11 +214,12 @@ class OllamaBackend:
 
     def _remote(self, told: Mapping[str, Any]) -> Evidence | None:
         """Judge the server that Ollama itself asks for a model, if there is one."""
-        host, model = (_text(told.get(key)) for key in ("remote_host", "remote_model"))
-        if not host and not model:
+        if not _is_remote(told):
             return None
+        host, model = (_text(told.get(key)) for key in ("remote_host", "remote_model"))
         found = of_address(host, replace(self._settings.rules, backend=None))
-        return Evidence(found.trust, f"Ollama's remote_host {host or 'of ' + model}", firm=True)
+        source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
+        return Evidence(found.trust, source, firm=True)
 
     def _asked(self, model: str = "") -> Asked:
         return Asked(self.kind, self._settings, model)
@@ -309,6 +325,10 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
 def _trained_window(info: Mapping[str, Any]) -> int | None:
     architecture = info.get("general.architecture")
     return as_count(info.get(f"{architecture}.context_length")) or None
+
+
+def _is_remote(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("remote_host") or told.get("remote_model"))
 
 
 def _only_embeds(tag: Mapping[str, Any]) -> bool:

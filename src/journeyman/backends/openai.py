@@ -118,7 +118,7 @@ class OpenAIBackend:
         for entry in entries:
             aliases = entry.get("aliases")
             if model == entry["id"] or (isinstance(aliases, list) and model in aliases):
-                return replace(self._described(entry), name=model)
+                return self._as_called(self._described(entry), model, entry)
         info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
 
@@ -277,6 +277,15 @@ class OpenAIBackend:
             )
         tagged = of_cloud_tag(model)
         return worst([found, tagged]) if tagged else found
+
+    def _as_called(self, info: ModelInfo, name: str, entry: Mapping[str, Any]) -> ModelInfo:
+        """Give a model the name that it is called by, and the worse trust of its two names."""
+        if name == info.name:
+            return info
+        called = self._judged(replace(info, name=name), self._evidence(name, entry))
+        if called.trust != "local" or info.trust == "local":
+            return called
+        return replace(called, trust=info.trust, trust_source=info.trust_source)
 
     def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
         """Add the trust that follows from the evidence and the config."""

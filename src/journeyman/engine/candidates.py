@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from journeyman.backends.base import ModelInfo
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from journeyman.engine.clearance import Clearance
 
     ListOf = Callable[[str], Awaitable[list[ModelInfo]]]
+
+log = logging.getLogger(__name__)
 
 _MOST_NAMED = 3
 """Refused models of one backend that are named one by one; more become one line."""
@@ -155,6 +158,9 @@ async def list_models(names: Collection[str], list_of: ListOf) -> tuple[list[Mod
         if isinstance(result, BackendError):
             hint = f" ({result.hint})" if result.hint else ""
             failed.append(Try(name, type(result).__name__, f"{result}{hint}"))
+        elif isinstance(result, Exception):  # whatever it is, the other backends can answer
+            log.error("the list of %s cannot be understood", name, exc_info=result)
+            failed.append(Try(name, "BadReply", "its list of models cannot be understood"))
         elif isinstance(result, BaseException):
             raise result
         else:

@@ -24,7 +24,7 @@ from journeyman.engine.intake import (
 from journeyman.engine.judging import DEMAND as JUDGING
 from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
 from journeyman.engine.memory import question_of
-from journeyman.engine.outgoing import Text, refuse_secrets, sent_texts
+from journeyman.engine.outgoing import refuse_secrets, texts_of_job
 from journeyman.engine.parts.answering import answer_in_parts
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
@@ -308,9 +308,8 @@ class Delegation:
             raise out_of_time(backend, model) from None
         self.clearance.require(info)
         if info.trust != "local" and not self.has_no_secrets:
-            arguments = [Text(name, text) for name, text in self.job.arguments.items()]
-            sent = [*arguments, *sent_texts(self.material.sources, self.job.texts)]
-            await CHECKING.run(refuse_secrets, sent)
+            texts = texts_of_job(self.job, self.material, self.tool.config.labels)
+            await CHECKING.run(refuse_secrets, texts)
             self.has_no_secrets.append(True)
         return info
 

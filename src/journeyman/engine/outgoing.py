@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from journeyman.inputs import secret_scan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from journeyman.inputs.sources import Source
+    from journeyman.engine.values import Job
+    from journeyman.inputs.sources import Material, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ def sent_texts(sources: Iterable[Source], texts: Mapping[str, str]) -> Iterator[
         yield Text(source.path, source.text, source.first_line)
     for name, text in texts.items():
         yield Text(name, text)
+
+
+def texts_of_job(job: Job, material: Material, labels: Iterable[str]) -> Iterator[Text]:
+    """Walk through all that a job sends, names and wanted format included."""
+    yield from (Text(name, text) for name, text in job.arguments.items())
+    yield from sent_texts(material.sources, job.texts)
+    names = [source.path for source in material.sources]
+    yield Text("the names of files and texts", "\n".join([*names, *job.texts]))
+    yield Text("the labels", "\n".join([*job.labels, *labels]))
+    yield Text("the schema", json.dumps(job.schema, default=str, ensure_ascii=False, indent=0))
 
 
 def refuse_secrets(texts: Iterable[Text]) -> None:

@@ -110,7 +110,8 @@ credentials.json *[._-]credentials.json credentials.y*ml credentials.toml creden
 credentials.xml credentials.csv credentials.txt credentials.db credentials.properties
 credentials-config.json .credentials *.credentials **/.*/credentials *.cred *.creds creds.json
 creds.y*ml creds.txt secrets.json secrets.y*ml !**/templates/secrets.y*ml secrets.toml secrets.ini
-secrets.properties secrets.txt *.secret.exs *.secrets secret[_-]key
+secrets.properties secrets[.-]*.y*ml *[.-]secrets.y*ml !**/templates/*secrets.y*ml sa-key.json
+gcp-key.json secrets.txt *.secret.exs *.secrets secret[_-]key
 secret[_-]key.txt .secret[_-]key secret_token.rb *.token .token token.json token.txt token.pickle
 access[_-]token access[_-]token.txt .access[_-]token api[_-]key api[_-]key.txt apikey.txt
 .api[_-]key* .apikey local_settings.py settings_local.py settings.local.py database.yml

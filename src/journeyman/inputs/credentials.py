@@ -17,6 +17,7 @@ _AUTOMATON_BYTES = 64 << 20
 _MOST_COPIES = 4
 _KEEPSAKE = (
     r"(?:bak|bkp|backup|old|orig|original|saved?|copy|copie|kopie|prev|previous|sw[nop]|te?mp|new|rej"
+    r"|disabled|gz|bz2|xz|zst|gpg"
     r"|(?:dpkg|ucf)-(?:old|dist|new|bak)|(?:rpm|pac)(?:save|new|orig)"
     r"|\d{1,14}|\d{4}-\d\d-\d\d(?:[T_-][\d.:-]{1,12}Z?)?)"
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from journeyman.inputs.secret_detectors import Detector
 
 _BLANKS = re.compile(r" {4,}")
+_ESCAPED = re.compile(r"\\[nrt]|%(?:0[AaDd9]|20|3[DdAa]|26)|[\u200b-\u200d\u2060\ufeff]")
+"""Line ends and blanks as JSON and URLs spell them: the letter would join the token behind it."""
 
 MOST_FOUND = 20
 """A text with this many secrets is refused whether it holds more or not."""
@@ -103,7 +105,7 @@ def _chunks(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         end = text.find("\n", start + _CHUNK) + 1 or len(text)
-        yield _BLANKS.sub("   ", text[start:end])
+        yield _BLANKS.sub("   ", _ESCAPED.sub(" ", text[start:end]))
         start = end
 
 
