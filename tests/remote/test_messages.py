@@ -114,6 +114,8 @@ def raised(draw):
     more = {"hint": draw(TEXT)}
     if issubclass(kind, ReferenceRefused):
         return kind(draw(TEXT), draw(TEXT), draw(TEXT), draw(TEXT), **more)
+    if issubclass(kind, errors.SecretRefused):
+        return kind(draw(TEXT), draw(st.integers(1, 9)), draw(TEXT))
     if issubclass(kind, errors.CheckFailed):
         return kind(draw(TEXT), draw(TEXT), **more)
     if issubclass(kind, BackendError):

@@ -75,8 +75,15 @@ class Catalog:
         return await self._remembered(model_id, backend.name, lambda: backend.describe(model))
 
     def last_trust(self, model_id: str) -> Trust:
-        """What was last learned of a model's trust, however long ago; "unknown" before that."""
-        return self._trust.get(model_id, "unknown")
+        """What was last learned of a model's trust, however long ago.
+
+        Before that, what can be said without asking: for a preference it will do, never for a
+        decision on what may be sent.
+        """
+        if known := self._trust.get(model_id):
+            return known
+        backend, model = self.find(model_id)
+        return "cloud" if backend.presumed(model) else "local"
 
     async def models(self, backend: str) -> list[ModelInfo]:
         """List a backend's models, from memory if that is fresh.

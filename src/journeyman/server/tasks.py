@@ -45,9 +45,11 @@ Status = Literal["working", "completed", "failed", "cancelled"]
 class TooManyTasks(JourneymanError):
     """A client has as many tasks under way as it may."""
 
-    def __init__(self, most: int) -> None:
+    @classmethod
+    def of(cls, most: int) -> TooManyTasks:
+        """Say how many there may be."""
         hint = "wait until one has ended, or cancel one"
-        super().__init__(f"{most} tasks of yours are under way: no more are taken", hint=hint)
+        return cls(f"{most} tasks of yours are under way: no more are taken", hint=hint)
 
 
 class TaskParams(RequestParams):
@@ -147,7 +149,7 @@ class TaskStore:
         self._tasks = {key: one for key, one in self._tasks.items() if not one.is_stale(now)}
         own = [one for one in self._tasks.values() if one.owner == owner]
         if most is not None and sum(one.status == "working" for one in own) >= most:
-            raise TooManyTasks(most)
+            raise TooManyTasks.of(most)
         ended = [one for one in own if one.status != "working"]
         for old in ended[: max(0, len(ended) - _MOST_KEPT + 1)]:
             del self._tasks[old.id]

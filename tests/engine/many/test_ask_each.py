@@ -101,9 +101,10 @@ async def test_an_item_that_fails_costs_the_others_nothing_and_says_why(
     openai_double.plays(GOOD)
     files = tuple(f"docs/{number:02}.md" for number in range(12))
     table = await asked(build(koala=openai_double.url, models=[LLAMA]), session, files=files)
-    assert [row.item for row in table.failed] == ["docs/05.md"]
+    assert [row.item for row in table.failed] == ["docs/05.md", "docs/06.md"]
     assert "binary" in table.failed[0].error
-    assert sum(row.answer == "Fine." for row in table.rows) == 11
+    assert "empty" in table.failed[1].error  # there is nothing to answer from
+    assert sum(row.answer == "Fine." for row in table.rows) == 10
 
 
 async def test_a_dead_server_gives_rows_that_say_so_and_no_exception(build, session, docs):

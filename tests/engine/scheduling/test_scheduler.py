@@ -223,8 +223,8 @@ def test_ends_and_cancellations_of_what_is_gone_are_ignored():
 
 
 def test_the_same_model_on_several_backends_is_one_tier_unless_one_is_in_the_cloud():
-    trust = {"koala": "local", "wombat": "local", "sky": "cloud"}
     names = ["koala/llama", "koala/gemma", "sky/llama", "wombat/llama"]
+    trust = {name: "cloud" if name.startswith("sky/") else "local" for name in names}
     assert [[str(one) for one in tier] for tier in tiers_of(names, trust)] == [
         ["koala/llama", "wombat/llama"],
         ["koala/gemma"],
