@@ -34,7 +34,7 @@ def test_show_says_of_each_key_where_its_value_comes_from(run, config_file):
     rows = dict(line.split("\t", 1) for line in out.splitlines())
     assert code == 0
     assert rows["backends.koala.url"] == '"http://koala:4000"\tline 3'
-    assert rows["backends.koala.trust"] == '"local"\tdefault'
+    assert rows["backends.koala.trust"] == "\tdefault"  # judged for each model
     assert rows["tools.ask_local_llama.models"] == '["koala/llama3-local"]\tline 6'
     assert rows["tools.ask_coding_model.parameters.'code?'"].endswith("\tdefault")
     assert rows["backends.koala.api_key_file"] == "\tdefault"
@@ -76,7 +76,10 @@ def test_show_as_json_holds_the_whole_config(run, config_file, home):
 
 def test_check_says_ok_and_counts(run, config_file):
     write(config_file, KOALA)
-    assert run("config", "check") == (0, f"ok: {config_file}: 1 backend, 2 tools\n", "")
+    ok = f"ok: {config_file}: 1 backend, 2 tools\n"
+    assert run("config", "check", "--offline") == (0, ok, "")
+    note = "note: backends.koala did not list its models, so their trust is not known\n"
+    assert run("config", "check") == (0, ok, note)
 
 
 def test_check_without_a_file_says_so(run, home):
@@ -136,7 +139,7 @@ def test_check_knows_a_projects_file_by_its_name(run, config_file, home):
     write(file, "roots = ['/']")
     code, out, _ = run("config", "check", str(file))
     assert code == 2
-    assert f"error: {file}:1: roots: a project's file may add tools only" in out
+    assert f"error: {file}:1: roots: a project's file may add tools and say" in out
 
 
 def test_a_wrong_config_is_one_line_and_a_hint_in_every_command(run, config_file):

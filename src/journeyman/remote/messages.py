@@ -162,6 +162,7 @@ def survey_of(data: object) -> Survey:
 # older version did not say it.
 _FIELDS: dict[type[JourneymanError], dict[str, Any]] = {
     errors.ReferenceRefused: {"reference": "", "path": "", "rule": "", "reason": ""},
+    errors.SecretRefused: {"label": "", "line": 0, "kind": "", "more": 0},
     errors.BackendError: {"backend": "", "model": ""},
     errors.ContextExceeded: {"tokens": None, "window": None},
     errors.Overloaded: {"retry_after": None},
