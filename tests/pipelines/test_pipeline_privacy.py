@@ -127,6 +127,13 @@ WAYS = {
         "@step\nasync def read():\n"
         '    await local(texts={"x": "public"})\n    return await local(files=["a.secret"])\n',
     ),
+    "between steps, the private one first": item(
+        "await asyncio.gather(read(), judge())",
+        after="@step\nasync def judge():\n"
+        '    return (await claude("Judge.", texts={"x": "CANARY-7f3a"})).text\n'
+        "@step\nasync def read():\n"
+        '    await local(texts={"x": "public"})\n    return await local(files=["a.secret"])\n',
+    ),
     "the end": item(
         'return await local(files=["a.secret"])',
         after="@own.finish\nasync def end(rows):\n"
@@ -272,7 +279,10 @@ def test_nothing_private_goes_into_a_batch(private, api):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("way", ["a step in a step", "beside a step", "between steps"])
+# Steps follow one another there, so what one sends before another one reads is sent before.
+@pytest.mark.parametrize(
+    "way", ["a step in a step", "beside a step", "between steps, the private one first"]
+)
 def test_nothing_private_is_sent_where_workers_share_the_steps(private, api, postgres_url, way):
     with private.start("worker", "--engine", postgres_url) as worker:
         try:

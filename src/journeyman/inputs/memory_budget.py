@@ -178,7 +178,10 @@ def default_total() -> int:
 def _locks_folder() -> Path | None:
     if not hasattr(os, "getuid"):
         return None
-    return Path(tempfile.gettempdir(), f"journeyman-{os.getuid()}")
+    try:
+        return Path(tempfile.gettempdir(), f"journeyman-{os.getuid()}")
+    except FileNotFoundError:  # a full disk: the budget is then that of this process
+        return None
 
 
 BUDGET = MemoryBudget(default_total(), _locks_folder())
