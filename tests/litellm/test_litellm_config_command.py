@@ -64,7 +64,7 @@ def test_the_servers_at_the_hosts_given_become_entries(
     assert "#     auth_value: os.environ/JOURNEYMAN_TOKEN\n" in done.stdout
     assert done.stdout.count("# window unknown: add max_input_tokens") == 3
     assert "does not chat: nomic-embed-text:latest" in done.stdout
-    assert 'gpt-oss:120b-cloud" is left out: cloud (cloud tag of Ollama)' in done.stdout
+    assert "gpt-oss:120b-cloud is left out: cloud (cloud tag of Ollama)" in done.stdout
     assert "llama3-local is on openai, llama-swap: LiteLLM spreads" in done.stderr
     assert not [*ollama_double.loads, *llama_swap_double.loads]
 
