@@ -229,7 +229,7 @@ class HandBack:
     @property
     def reason(self) -> str:
         """The whole matter in a few lines, for the caller: what to do first, then why."""
-        what = f"Not done: {self._what}."
+        what = f"Not done: no model of {self.tool} {self._outcome}."
         lines = [f"{what} Do this piece of work yourself.", TRIED]
         lines += [f"- {attempt}" for attempt in self.tries]
         if self.hint:
@@ -237,16 +237,15 @@ class HandBack:
         return "\n".join(lines)
 
     @property
-    def _what(self) -> str:
-        if any(one.was_asked for one in self.tries):
-            return f"no model of {self.tool} gave an answer that passes the checks"
-        return f"no model of {self.tool} may be asked this"
+    def _outcome(self) -> str:
+        was_asked = any(one.was_asked for one in self.tries)
+        return "gave an answer that passes the checks" if was_asked else "may be asked this"
 
     @property
     def error(self) -> HandedBack:
         """The same as an error, for callers in Python."""
         return HandedBack(
-            self._what,
+            f"no model of {self.tool} {self._outcome}",
             tries=tuple(str(one) for one in self.tries),
             hint=self.hint,
         )

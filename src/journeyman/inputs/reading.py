@@ -93,7 +93,8 @@ def _read_document(
             raise refusals.binary(file.reference, file.path)
         data = decoded[0].removeprefix("\ufeff").encode(errors="replace")
     text = _converted(file, kind, data, converter) if data.strip() else ""
-    found = _cut(file, [text], limits.max_file_bytes)
+    whole = _cut(replace(file, lines=None), [text], math.inf)  # a key anywhere in it counts
+    found = replace(_cut(file, [text], limits.max_file_bytes), total_lines=whole.total_lines)
     note = f"converted from {kind.name}"
     if converter.hidden.get(file.real):
         note += ", hidden text left out"

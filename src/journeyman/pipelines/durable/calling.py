@@ -29,7 +29,7 @@ from journeyman.pipelines.durable.workflows import (
     result_of_call,
     was_made,
 )
-from journeyman.pipelines.privacy import Branch, check_for_claude, may_leave
+from journeyman.pipelines.privacy import Branch, check_for_claude, may_leave, private_file
 from journeyman.pipelines.values import Reply
 from journeyman.remote.coding import decode, encode
 from journeyman.remote.messages import error_of, outcome_of
@@ -152,13 +152,19 @@ class DurableCalls:
             return outcome
         raise outcome.error
 
-    async def _look_at(self, files: Sequence[str]) -> None:
-        """Find out whether a call's files are private before anything is asked of them."""
+    async def _look_at(self, files: Sequence[str]) -> str | None:
+        """Find out whether a call's files are private before anything is asked of them.
+
+        Returns:
+            The one that is, if that was not known of the item before.
+        """
+        found = None
         if files and not self.private:
             finding = self._stage.find_private(files, self._run)
-            if await self._privacy.look(self._guarded(finding)):
+            if found := await self._privacy.look(self._guarded(finding)):
                 self._privacy.mark()
         await self._keep_privacy()
+        return found
 
     async def _keep_privacy(self) -> None:
         await self._guarded(self._privacy.keep())
@@ -233,12 +239,12 @@ class DurableCalls:
         return Reply(answer.text, answer.model, stood_in=True, note=absent)
 
     async def _claude(self, data: dict[str, Any], absent: str) -> Reply:
-        await self._look_at(data["files"])
+        private = await self._look_at(data["files"])
         with self._privacy.waiting(self._branch):
             await self._privacy.settled()
             await self._keep_privacy()
             call = self._id_of(request := {"claude": data})
-            await self._check_for_claude(call)
+            await self._check_for_claude(call, private)
             if absent:
                 raise ClaudeAbsent(
                     f"step {self._step!r} of the pipeline asks Claude: {absent}",
@@ -251,9 +257,11 @@ class DurableCalls:
         self.cost_usd += reply.cost_usd
         return reply
 
-    async def _check_for_claude(self, call: str) -> None:
+    async def _check_for_claude(self, call: str, file: str | None) -> None:
         """Refuse what is private; a reply that came before it was so is still there to be read."""
         try:
+            if file:
+                raise private_file(self._step, file)
             check_for_claude(self._step, private=self.private)
         except PrivateRefused as refused:
             if await self._guarded(was_made(call)):
