@@ -180,7 +180,7 @@ class OllamaBackend:
             told = (await ask("GET", "/api/tags")).json()
             listed = told.get("models") if isinstance(told, dict) else None
             if not isinstance(listed, list):
-                raise OddReply(f"no list of models: {told!r}")
+                raise OddReply("not a list of models", repr(told))
         tags: dict[str, dict[str, Any]] = {}
         for one in (entry for entry in listed if isinstance(entry, dict)):
             name = one.get("model") or one.get("name")
