@@ -178,6 +178,10 @@ class DaemonError(JourneymanError):
     """The daemon cannot be started or reached, or it ended in mid-call."""
 
 
+class TooManyTasks(JourneymanError):
+    """A client has as many tasks under way as it may."""
+
+
 class BackendError(JourneymanError):
     """A backend, or one model on it, failed.
 

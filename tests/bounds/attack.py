@@ -1,7 +1,8 @@
 """Search the texts that cost a pattern most. Run it as `attack.py PART PARTS`; see the test.
 
 `re` walks back: what it may have to walk back over many times costs by the square or worse. A
-text is made of what a pattern takes: its literals, one sign of each of its classes, and repeats.
+text is made of what a pattern takes: its literals, one sign of each of its classes, and repeats. Processor
+time of one length is held against that of four times the length, so no machine is too slow for it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import pkgutil
 import re
 import sys
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +20,11 @@ import journeyman
 
 parser = re._parser
 
-LENGTH = 30_000
+LENGTH = 3_000
+SUSPECT = 0.001
+"""Seconds of processor time; where the shorter text takes less, four times it takes little."""
+MOST_TIMES = 8.0
+"""Four times the text may take so many times the time: 4 if linear, 16 if by the square."""
 MOST_UNITS = 80
 GUARDED = {
     # As the client spells it; it is matched only where its end is there, and then once.
@@ -69,6 +75,8 @@ def uses(module, name):
     """The methods by which a module uses a constant; searching, if that cannot be told."""
     source = Path(module.__file__).read_text()
     methods = set(re.findall(rf"\b{re.escape(name)}(?:\[[^\]]*\])?\.([a-z]+)\(", source))
+    if re.search(rf"lines\.(?:take|expect)\({re.escape(name)}\)", source):
+        methods.add("match")  # inputs/git/patches.py goes from line to line
     return methods if methods and methods <= ANCHORED else {"search"}
 
 
@@ -197,13 +205,30 @@ def attacks(pattern, length):
 
 
 def search(pattern, methods, attack):
+    """Return the processor time that a search takes, in seconds."""
     text = attack.encode() if isinstance(pattern.pattern, bytes) else attack
+    begun = time.process_time()
     for method in methods:
         if method in ANCHORED:
             getattr(pattern, method)(text)
         else:
             for _ in pattern.finditer(text):
                 pass
+    return time.process_time() - begun
+
+
+def superlinear(pattern, methods):
+    """Return the first attack whose time grows faster than its length, and by how much."""
+    for short, long in zip(attacks(pattern, LENGTH), attacks(pattern, 4 * LENGTH), strict=True):
+        first = search(pattern, methods, short)
+        if first < SUSPECT or search(pattern, methods, long) < MOST_TIMES * first:
+            continue
+        # The least of several: what else the machine did is not counted.
+        little = min(search(pattern, methods, short) for _ in range(3))
+        much = min(search(pattern, methods, long) for _ in range(3))
+        if much > MOST_TIMES * little:
+            return f"{short[:40]!r}: {little * 1000:.1f} ms, four times it {much * 1000:.1f} ms"
+    return ""
 
 
 def report(line):
@@ -217,6 +242,6 @@ if __name__ == "__main__":
         if name in GUARDED:
             continue
         report(name)
-        for attack in attacks(pattern, LENGTH):
-            search(pattern, methods, attack)
+        if found := superlinear(pattern, methods):
+            sys.exit(f"superlinear: {found}")
     report("done")

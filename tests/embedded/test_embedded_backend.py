@@ -259,7 +259,7 @@ async def test_another_name_is_unknown_and_starts_nothing():
         backend.count_tokens("llama3", HELLO),
         anext(backend.chat(ChatRequest("llama3", HELLO, 5))),
     ):
-        with pytest.raises(ModelUnknown, match="embedded/llama3: the embedded model is 'smollm2'"):
+        with pytest.raises(ModelUnknown, match="embedded/llama3: the embedded model is smollm2"):
             await call
     assert backend._engine._worker is None
 

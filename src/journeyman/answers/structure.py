@@ -20,6 +20,7 @@ _LONGEST_MESSAGE = 200
 _MOST_PROBLEMS = 3
 _DEEPEST_SCHEMA = 100
 _DEEPEST_ANSWER = 64
+_SECONDS_TO_READ = 5.0
 _SECONDS_TO_TRY = 1.0
 _SIMPLER = "give a simpler one: fewer alternatives and references in each other"
 _DEFINE = "put what it means under $defs"
@@ -33,8 +34,11 @@ _TABLES = ("properties", "patternProperties", "$defs", "definitions", "dependent
 _SHARED = ("allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "patternProperties")
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
+def check_schema(schema: Mapping[str, Any], seconds: float = _SECONDS_TO_READ) -> None:
     """Make sure that a schema can be used, in bounded time. Call it in a thread.
+
+    Args:
+        seconds: of processor time, the most that reading it by its meta-schema may take.
 
     Raises:
         ArgumentError: it cannot; one line that says where and why.
@@ -46,7 +50,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         if size > _LARGEST_SCHEMA:
             said = f"the schema has {size:,} characters; the most is {_LARGEST_SCHEMA:,}"
             raise ArgumentError(said, hint="ask for less at once")
-        _check_form(schema)
+        _check_form(schema, seconds)
         for where, key, value in _keywords(schema, ""):
             _check_keyword(where, key, value, schema)
         _check_end(schema)
@@ -54,11 +58,11 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         raise ArgumentError(f"the schema is no JSON: {error}", hint=_HINT) from None
 
 
-def _check_form(schema: Mapping[str, Any]) -> None:
+def _check_form(schema: Mapping[str, Any], seconds: float) -> None:
     from journeyman.answers import validation  # noqa: PLC0415 - heavy
 
     try:
-        error = validation.schema_problem(schema)
+        error = validation.schema_problem(schema, seconds)
     except validation.TooMuchWork as reason:
         raise ArgumentError(f"the schema is too large: {reason}", hint=_SIMPLER) from None
     if error is not None:

@@ -17,7 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from journeyman.errors import JourneymanError
+from journeyman.errors import TooManyTasks
 from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
@@ -40,16 +40,6 @@ _MOST_KEPT = 100
 """Ended tasks of one owner, the newest; each holds its result in memory."""
 
 Status = Literal["working", "completed", "failed", "cancelled"]
-
-
-class TooManyTasks(JourneymanError):
-    """A client has as many tasks under way as it may."""
-
-    @classmethod
-    def of(cls, most: int) -> TooManyTasks:
-        """Say how many there may be."""
-        hint = "wait until one has ended, or cancel one"
-        return cls(f"{most} tasks of yours are under way: no more are taken", hint=hint)
 
 
 class TaskParams(RequestParams):
@@ -149,7 +139,10 @@ class TaskStore:
         self._tasks = {key: one for key, one in self._tasks.items() if not one.is_stale(now)}
         own = [one for one in self._tasks.values() if one.owner == owner]
         if most is not None and sum(one.status == "working" for one in own) >= most:
-            raise TooManyTasks.of(most)
+            raise TooManyTasks(
+                f"{most} tasks of yours are under way: no more are taken",
+                hint="wait until one has ended, or cancel one",
+            )
         ended = [one for one in own if one.status != "working"]
         for old in ended[: max(0, len(ended) - _MOST_KEPT + 1)]:
             del self._tasks[old.id]

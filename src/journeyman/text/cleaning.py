@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # were read as Latin-1 look like their one-byte forms, so those count only with the terminator.
 _ESCAPES = re.compile(
     "\x1b[\\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"
-    "|[\x90\x98\x9d-\x9f][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)"
+    "|[\x90\x98\x9d-\x9f][^\x07\x1b\x90\x98\x9c-\x9f\n]*+(?:\x07|\x1b\\\\|\x9c)"
     "|[\x1b\x9b]\\[?[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
 )
 ESCAPE_STARTS = "\x1b\x90\x98\x9b\x9d\x9e\x9f"

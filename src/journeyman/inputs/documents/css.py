@@ -20,7 +20,7 @@ Colour = tuple[int, int, int, float]
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _PART = re.compile(r"[^{};]*")
-_LENGTH = re.compile(r"(-?\d*\.?\d+)(px|pt|pc|cm|mm|in|em|rem|ex|ch|%|vw|vh|vmin|vmax)?")
+_LENGTH = re.compile(r"(-?(?:\d++(?:\.\d++)?|\.\d++))(px|pt|pc|cm|mm|in|em|rem|ex|ch|%|vw|vh|vmin|vmax)?")
 _DESCENDED = ("@supports", "@layer", "@container", "@scope", "@document")
 _PIXELS = {
     "": 1.0, "px": 1.0, "pt": 1.33, "pc": 16.0, "cm": 37.8, "mm": 3.78, "in": 96.0, "em": 16.0,
@@ -73,7 +73,8 @@ def declarations_of(body: str) -> Declarations:
         if not colon:
             continue
         name, value = name.strip().lower(), " ".join(value.lower().split())
-        plain = re.sub(r"\s*!\s*important$", "", value)
+        before, mark, word = value.rpartition("!")
+        plain = before.rstrip() if mark and word.strip() == "important" else value
         if not (found.get(name, ("", False))[1] and plain == value):
             found[name] = (plain, plain != value)
     return found

@@ -158,7 +158,7 @@ def _is_out_of_sight(element: Tag, style: dict[str, str]) -> bool:
         or _is_nothing(style.get("opacity"), _FAINT)
         or _is_nothing(style.get("zoom"), _FAINT)
         or _is_nothing(style.get("scale"), _FAINT)
-        or bool(re.search(r"opacity\(\s*0*\.?0*%?\s*\)", style.get("filter", "")))
+        or bool(re.search(r"opacity\(\s*+0*+\.?0*+%?\s*+\)", style.get("filter", "")))
         or _is_moved_away(style)
         or _is_cut_to_nothing(style)
     )
@@ -190,7 +190,7 @@ def _is_moved_away(style: dict[str, str]) -> bool:
     transform = style.get("transform", "")
     shifts = re.findall(r"translate(?:x|y|3d)?\(([^()]*)\)", transform)
     lengths = [pixels(one.strip()) for shift in shifts for one in shift.split(",")]
-    return bool(re.search(r"scale(?:x|y|3d)?\(\s*0*\.?0*\s*[,)]", transform)) or any(
+    return bool(re.search(r"scale(?:x|y|3d)?\(\s*+0*+\.?0*+\s*+[,)]", transform)) or any(
         one is not None and abs(one) > -5 * _AWAY for one in lengths
     )
 
@@ -244,7 +244,8 @@ def _known(background: str) -> Colour | None:
 def _font_size(style: dict[str, str]) -> float | None:
     if (size := style.get("font-size")) is not None:
         return pixels(size)
-    sizes = re.match(r"(?:[a-z-]+\s+)*(-?\d*\.?\d+[a-z%]*)(?:/\S+)?\s", style.get("font", ""))
+    size_and_more = r"(?:[a-z-]++\s++)*+(-?(?:\d++(?:\.\d++)?|\.\d++)[a-z%]*+)(?:/\S++)?\s"
+    sizes = re.match(size_and_more, style.get("font", ""))
     return pixels(sizes[1]) if sizes else None
 
 

@@ -38,7 +38,7 @@ _EXTENDED = re.compile(
     rb"|(?:dis)?similarity index [0-9]{1,3}%\n"
     rb"|(?:rename|copy) (?:from|to) (?P<name>.*)\n"
 )
-_BINARY = re.compile(rb"Binary files (?:.* and .* )?differ\n")
+_BINARY = re.compile(rb"Binary files (?:.* )?differ\n")
 _LABEL = re.compile(rb"(?:---|\+\+\+) (?P<name>.*?)\t?\n")
 _HUNK = re.compile(
     rb"(?P<mark>@@+)(?P<old>(?: -[0-9]+(?:,[0-9]+)?)+) \+[0-9]+(?:,(?P<new>[0-9]+))? (?P=mark)"
