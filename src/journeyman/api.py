@@ -189,8 +189,8 @@ class Journeyman:
         config = self._engine.config
         listed = await items_of(job, self._session, config)
 
-        async def delegate(one: Job) -> Outcome:
-            return await self._engine.delegate(one, self._session)
+        async def delegate(one: Job, listener: Listener) -> Outcome:
+            return await self._engine.delegate(one, self._session, listener)
 
         return await ask_each(
             delegate,

@@ -193,6 +193,8 @@ class BackendError(JourneymanError):
     """
 
     another_model_may_cure = True
+    is_temporary = False
+    """Whether the same request may succeed later, without anybody's doing: batch work waits."""
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
         from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above
@@ -209,6 +211,8 @@ class BackendUnavailable(BackendError):
 
 class Unreachable(BackendUnavailable):
     """Nothing answers at the backend's address: no connection could be made."""
+
+    is_temporary = True
 
 
 class ModelUnknown(BackendError):
@@ -238,6 +242,8 @@ class ContextExceeded(BackendError):
 
 class Overloaded(BackendError):
     """Too many requests; `retry_after` is in seconds, None where the backend does not say."""
+
+    is_temporary = True
 
     def __init__(
         self,
@@ -283,6 +289,8 @@ class BadReply(BackendError):
 
 class CutStream(BackendError):
     """The stream ended before the reply did."""
+
+    is_temporary = True
 
 
 class CheckFailed(JourneymanError):

@@ -38,6 +38,7 @@ def check_schema(schema: Mapping[str, Any], seconds: float = _SECONDS_TO_READ) -
     """Make sure that a schema can be used, in bounded time. Call it in a thread.
 
     Args:
+        schema: the schema.
         seconds: of processor time, the most that reading it by its meta-schema may take.
 
     Raises:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from journeyman.backends.http import shown_url
+from journeyman.backends.retry_transport import HUNG_UP
 from journeyman.text.foreign import quote_foreign
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 class BrokenWire:
     """What went wrong, and what to do about it where that is not the usual: start the server.
 
-    `connected` says whether there was a connection before it broke.
+    `connected` says whether there was a connection before it broke; `lost`, whether that broke
+    before any of an answer came.
     """
 
     what: str
     hint: str = ""
     connected: bool = True
+    lost: bool = False
 
 
 _NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ProxyError"}
@@ -79,11 +82,10 @@ _CAUSES = (
     ),
     (
         {"NetworkError", "RemoteProtocolError", "ConnectionError"},
-        BrokenWire("{url} hung up"),
+        BrokenWire("{url} hung up", lost=True),
     ),
 )
 _LONGEST_REASON = 120
-_HUNG_UP = ("disconnected", "peer closed")
 
 
 def what_broke(links: Sequence[BaseException], settings: BackendSettings) -> BrokenWire | None:
@@ -100,7 +102,7 @@ def what_broke(links: Sequence[BaseException], settings: BackendSettings) -> Bro
                 "reason": _reason(links),
             }
             what, hint = broken.what.format(**words), broken.hint.format(**words)
-            return BrokenWire(what, hint, connected=not names & _NO_CONNECTION)
+            return replace(broken, what=what, hint=hint, connected=not names & _NO_CONNECTION)
     return None
 
 
@@ -114,7 +116,7 @@ def is_unsendable_key(links: Sequence[BaseException]) -> bool:
 
 
 def _hung_up(links: Sequence[BaseException]) -> bool:
-    return any(words in str(link) for link in links for words in _HUNG_UP)
+    return any(words in str(link) for link in links for words in HUNG_UP)
 
 
 def _reason(links: Sequence[BaseException]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeyman.backends.broken_wires import is_unsendable_key, what_broke
 from journeyman.backends.complaints import LONGEST_SAID, read_complaint, without_keys
+from journeyman.backends.retry_transport import GATEWAY_ERRORS
 from journeyman.config.secrets import SUBSCRIPTION_PREFIX
 from journeyman.errors import (
     AuthFailed,
@@ -60,6 +61,11 @@ MODEL_UNKNOWN = (
 REQUEST_AT_FAULT = (
     "UnsupportedParamsError|invalid format|option .* must be of type"
     "|no model id could be identified"
+)
+# A model that still loads, and LiteLLM's words for a server behind it that does not answer.
+MODEL_AWAY = (
+    "loading model|connection ?error|connection refused|cannot connect|connect call failed"
+    "|server disconnected|hung up"
 )
 TOO_MANY = "all_deployments_in_cooldown|server busy"
 NOT_OFFERED = (404, 405, 501)
@@ -145,8 +151,10 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
         )
     # The embedded engine's socket goes with its process, and the next request starts another.
     unreachable = not broken.connected and asked.kind != "embedded"
-    fault = Unreachable if unreachable else BackendUnavailable
-    return asked.fault(fault, broken.what, broken.hint or asked.start_hint)
+    kind = Unreachable if unreachable else BackendUnavailable
+    fault = asked.fault(kind, broken.what, broken.hint or asked.start_hint)
+    fault.is_temporary = unreachable or broken.lost
+    return fault
 
 
 def _unreadable(asked: Asked, error: Exception, links: Sequence[BaseException]) -> BadReply:
@@ -212,7 +220,9 @@ def _fault_by_status(
         what, hint = f"it is still loading the model{number}", "ask again in a moment"
     else:
         what, hint = f"the server failed{number}; {quoted}", asked.log_hint
-    return asked.fault(BackendUnavailable, what, hint)
+    fault = asked.fault(BackendUnavailable, what, hint)
+    fault.is_temporary = status in GATEWAY_ERRORS or said.says(MODEL_AWAY)
+    return fault
 
 
 def _rejected(asked: Asked, said: Complaint, what: str, quoted: str) -> RequestRejected:

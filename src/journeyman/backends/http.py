@@ -12,7 +12,9 @@ import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from journeyman.backends.retry_transport import KEEP_ALIVE, retry_transport
 from journeyman.http_client import async_client, async_hooks
 
 if TYPE_CHECKING:
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     import openai
 
     from journeyman.backends.base import BackendSettings
-
-KEEP_ALIVE = 4.0
-"""Seconds that an idle connection is kept: less than the 5 s after which uvicorn and llama.cpp
-close theirs, so that no request meets a closing connection."""
 
 OUR_HEADERS = frozenset(
     {
@@ -69,21 +67,13 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
     """
     import httpx2  # noqa: PLC0415 - importing it is slow
 
-    limits = _limits(httpx2)
     if socket:
         logging.getLogger("asyncio").addFilter(_is_no_lost_race)
-    # A transport of our own takes no proxy from the environment: local data stays local.
-    local = socket or settings.is_near
     client: httpx2.AsyncClient = async_client(
         httpx2,
         auth=_sends_only_ours(settings),
         timeout=_timeout(httpx2, settings),
-        limits=limits,
-        transport=httpx2.AsyncHTTPTransport(
-            verify=_certificates(settings.url), uds=socket, limits=limits
-        )
-        if local
-        else None,
+        transport=_transport(httpx2, settings, socket),
     )
     return client
 
@@ -106,18 +96,41 @@ def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
     import httpx  # noqa: PLC0415 - importing it is slow
     import ollama  # noqa: PLC0415 - importing it is slow
 
-    limits = _limits(httpx)
     return ollama.AsyncClient(
         root_url(settings.url),
         auth=_sends_only_ours(settings),
         timeout=_timeout(httpx, settings),
-        limits=limits,
-        transport=httpx.AsyncHTTPTransport(verify=_certificates(settings.url), limits=limits)
-        if settings.is_near
-        else None,
+        transport=_transport(httpx, settings),
         follow_redirects=False,  # a redirect could lead local data elsewhere
         event_hooks=async_hooks(httpx),
     )
+
+
+def _transport(library: Any, settings: BackendSettings, socket: str | None = None) -> Any:
+    """Build the transport of a server: lost requests are sent again.
+
+    Only a server that is not near is asked through the proxy of the environment: local data stays
+    local.
+    """
+    proxy = None if socket or settings.is_near else _proxy_of(settings.url)
+    transport = library.AsyncHTTPTransport(
+        verify=True if proxy else _certificates(settings.url),
+        uds=socket,
+        proxy=proxy,
+        limits=_limits(library),
+    )
+    return retry_transport(library, transport)
+
+
+def _proxy_of(url: str) -> str | None:
+    """Name the proxy that the environment wants for an address; None if it wants none."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - importing it is slow
+
+    address = urlsplit(url)
+    if proxy_bypass(address.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(address.scheme) or proxies.get("all")
 
 
 def _certificates(url: str) -> ssl.SSLContext | bool:

@@ -223,6 +223,14 @@ class QueueConfig(Section):
     """Seconds that a model's requests stand back while a server that holds one model at a time
     serves another one, and that batch work stands back behind questions."""
 
+    interactive_patience: float = Field(default=20.0, gt=0)
+    """Seconds: on a server that holds one model at a time, a question to another model interrupts
+    batch work at most once in so long; then the batch goes on."""
+
+    patience: float = Field(default=1800.0, ge=0)
+    """Seconds that a row of batch work waits for a server that is away or a model that is set
+    aside, but never longer than the tool's `deadline`. 0: not at all, as for a question."""
+
     max_waiting: int = Field(default=2000, ge=1)
     """The most requests that wait, over all sessions; who comes then is told that all is busy."""
 

@@ -161,6 +161,7 @@ async def _delegate(
     listener = Listener(
         outbox.progress if "progress" in tells else deaf.progress,
         outbox.text if "text" in tells else deaf.text,
+        outbox.away if "away" in tells else deaf.away,
     )
     return outcome_data(await daemon.live.engine.delegate(job, session, listener))
 

@@ -18,7 +18,7 @@ MOST_WAITING = 16 * 1024 * 1024
 
 
 class Outbox:
-    """Lines on their way to a client; neither `progress` nor `text` blocks.
+    """Lines on their way to a client; nothing of it blocks.
 
     What a slow client has not taken yet is joined: texts to one text, steps to the newest. One that
     leaves more than `MOST_WAITING` to be taken does not read: see `until_full`.
@@ -51,6 +51,12 @@ class Outbox:
             self._waiting[at]["text"].append(piece)
         else:
             self._put({"text": [piece]})
+
+    def away(self, what: str) -> None:
+        """Tell what server is waited for."""
+        if self._waiting and "away" in self._waiting[-1]:
+            self._waiting.pop()
+        self._put({"away": what})
 
     def end(self, message: dict[str, Any]) -> None:
         """Tell the end; nothing follows."""

@@ -89,7 +89,7 @@ def worth_listing(clearance: Clearance, catalog: Catalog) -> list[str]:
     ]
 
 
-async def cleared(
+async def split_by_clearance(
     found: Mapping[str, ModelInfo | None], clearance: Clearance, catalog: Catalog
 ) -> tuple[list[str], list[tuple[str, JourneymanError]]]:
     """Split models into those that may have a job, in order, and those that may not.
@@ -157,7 +157,8 @@ async def list_models(names: Collection[str], list_of: ListOf) -> tuple[list[Mod
     for name, result in zip(names, results, strict=True):
         if isinstance(result, BackendError):
             hint = f" ({result.hint})" if result.hint else ""
-            failed.append(Try(name, type(result).__name__, f"{result}{hint}"))
+            kind = type(result).__name__
+            failed.append(Try(name, kind, f"{result}{hint}", temporary=result.is_temporary))
         elif isinstance(result, Exception):  # whatever it is, the other backends can answer
             log.error("the list of %s cannot be understood", name, exc_info=result)
             failed.append(Try(name, "BadReply", "its list of models cannot be understood"))

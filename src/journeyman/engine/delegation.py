@@ -6,12 +6,12 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from journeyman.engine.attempt import Asking, Limits, attempt, out_of_time
-from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
+from journeyman.engine.candidates import candidates, patterns_of, split_by_clearance, worth_listing
 from journeyman.engine.clearance import Clearance
-from journeyman.engine.failures import is_advice, is_soon_free
+from journeyman.engine.failures import is_advice, is_refused_for_now
 from journeyman.engine.form import form_of
 from journeyman.engine.intake import (
     check_arguments,
@@ -21,8 +21,7 @@ from journeyman.engine.intake import (
     private_reason,
     read_material,
 )
-from journeyman.engine.judging import DEMAND as JUDGING
-from journeyman.engine.judging import MAX_TOKENS, TEMPERATURE, judging_messages, objection
+from journeyman.engine.judging import judged
 from journeyman.engine.memory import question_of
 from journeyman.engine.outgoing import refuse_secrets, texts_of_job
 from journeyman.engine.parts.answering import answer_in_parts
@@ -32,6 +31,7 @@ from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
 from journeyman.engine.work import work_of
 from journeyman.errors import (
+    BackendError,
     CheckFailed,
     ContextExceeded,
     DeadlinePassed,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from journeyman.config.models import Config
     from journeyman.engine.catalog import Catalog
     from journeyman.engine.memory import Memory
+    from journeyman.engine.patience import Patience
     from journeyman.engine.queue import Queue
     from journeyman.engine.scheduling.gate import Slot
     from journeyman.engine.scheduling.snapshot import Place
@@ -74,12 +75,14 @@ class Delegation:
     listener: Listener
     on_failure: Callable[[str, JourneymanError], None]
     on_private_failure: Callable[[str, JourneymanError], None]
+    patience: Patience
     config_problem: str = ""
     started: float = field(default_factory=time.monotonic)
     tries: list[Try] = field(default_factory=list)
     hint: str = ""
     bytes_read: int = 0
-    asked_again: set[str] = field(default_factory=set)
+    ticket: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """The id of the next request for a slot; it stays while a server has too many of them."""
     prefix: str = ""
     too_small: dict[str, int] = field(default_factory=dict)
     """The windows, in tokens, of models that the material did not fit into."""
@@ -113,7 +116,11 @@ class Delegation:
         self.prefix = digest(material)
         names = await self._candidates()
         question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
-        if self.job.remember and (known := await self.memory.find(names, question)):
+        if (
+            self.job.remember
+            and not self.job.fresh
+            and (known := await self.memory.find(names, question))
+        ):
             return self._marked(self._known(known))
         outcome = await self.answered(names, work)
         if isinstance(outcome, HandBack) and self.too_small and self.tool.config.max_parts:
@@ -141,11 +148,11 @@ class Delegation:
             asked: list[str] = []
             try:
                 answer = await self._ask_one_of(names, asked, work)
-                return await self._judged(answer, allowed, work)
+                return await judged(self, answer, allowed, work)
             except JourneymanError as error:
                 if not error.another_model_may_cure:
                     raise
-                names = self._left_after(error, names, asked)
+                names = self._left_after(error, names, asked) or await self._outlasted(allowed)
                 work = work.after(error) if is_advice(error) else work
         if self._unsure:
             return replace(self._unsure, tries=tuple(self.tries))
@@ -185,22 +192,49 @@ class Delegation:
 
     async def _candidates(self) -> list[str]:
         """Name the models that may answer, in order; none if the servers take too long."""
-        try:
-            async with asyncio.timeout(self.seconds_left()):
-                names = worth_listing(self.clearance, self.catalog)
-                found, self.tries = await candidates(self._patterns(), names, self.catalog.models)
-                return await self._cleared(found)
-        except TimeoutError:
-            self._note("", out_of_time(", ".join(self._patterns()), ""))
-            return []
+        while True:
+            try:
+                async with asyncio.timeout(self.seconds_left()):
+                    names = worth_listing(self.clearance, self.catalog)
+                    found, self.tries = await candidates(
+                        self._patterns(), names, self.catalog.models
+                    )
+                    allowed = await self.cleared(found)
+            except TimeoutError:
+                self._note("", out_of_time(", ".join(self._patterns()), ""))
+                return []
+            if allowed or not await self._outlasted([one.model for one in self.tries]):
+                return allowed
 
-    async def _cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
+    async def _outlasted(self, names: Sequence[str]) -> list[str]:
+        """Wait for those of these that are away for a while; name them once one is back."""
+        away = {one.model for one in self.tries if one.temporary} & set(names)
+        waited_for = [name for name in names if name in away]
+        until = min(self.patience.until, self._deadline)
+        if not self.patience.is_batch or not waited_for:
+            return []
+        await asyncio.sleep(min(map(self.patience.pause_for, waited_for)))
+        is_back = await self.queue.wait_for_any(waited_for, until, self._tell_away)
+        self.listener.away("")
+        if not is_back:
+            return []
+        self.tries = [one for one in self.tries if one.model not in away]
+        return waited_for
+
+    def _tell_away(self, name: str, why: str) -> None:
+        left = max(0.0, min(self.patience.until, self._deadline) - time.monotonic())
+        said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
+        self.listener.progress(Progress("away", said))
+        self.listener.away(said)
+
+    async def cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
         """Leave out models that may not have this; a refusal of one that was wanted is a try."""
-        names, refused = await cleared(found, self.clearance, self.catalog)
+        names, refused = await split_by_clearance(found, self.clearance, self.catalog)
         is_expected = names and not (self.job.models or self.tool.config.models)
         for name, error in refused:
             if not (is_expected and isinstance(error, TrustRefused | PrivateRefused)):
-                self._note_failure(name, error)
+                temporary = isinstance(error, BackendError) and error.is_temporary
+                self._note_failure(name, error, temporary=temporary)
         return names
 
     async def _ask_one_of(
@@ -214,16 +248,16 @@ class Delegation:
             asked.append(str(slot.model))
             self._note_passed_over(names[: names.index(asked[0])])
             if slot.cold:
-                self.listener.progress(
-                    Progress("loading", f"{display_name(str(slot.model))} is being loaded")
-                )
+                about = f", about {slot.swap:.0f} s" if slot.swap >= 1 else ""
+                loading = f"{display_name(str(slot.model))} is being loaded{about}"
+                self.listener.progress(Progress("loading", loading))
             return await self._ask(slot, work)
 
     def request(self, names: Sequence[str]) -> Request:
         """What the queue is asked for: a slot of one of these models."""
         trust = {name: self.catalog.last_trust(name) for name in names}
         return Request(
-            id=uuid.uuid4().hex,
+            id=self.ticket,
             session=self.session.name,
             tiers=tiers_of(names, trust),
             kind=self.job.kind,
@@ -248,12 +282,15 @@ class Delegation:
         if isinstance(error, DeadlinePassed):
             self._note(name, error)
             return []
-        if name not in self.asked_again and is_soon_free(error):
-            self.asked_again.add(name)  # it is set aside just that long, so it waits its turn
-            return names
+        if is_refused_for_now(error) and self.patience.waits_its_turn(
+            name, error, time.monotonic()
+        ):
+            return names  # in its place in the queue, with the same ticket
+        self.ticket = uuid.uuid4().hex
         if isinstance(error, ContextExceeded) and error.window is not None:
             self.too_small[name] = error.window
-        self._note_failure(name, error)
+        temporary = self.patience.outlasts(name, error, self.queue.answers_of(name))
+        self._note_failure(name, error, temporary=temporary)
         return [other for other in names if other != name]
 
     def _note_refusal(self, error: JourneymanError, names: list[str]) -> None:
@@ -266,13 +303,13 @@ class Delegation:
         tried = {one.model for one in self.tries}
         for name, refusal in refusals.items():
             if refusal and name not in tried:
-                self._note(name, refusal)
+                self._note(name, refusal, temporary=refusal.is_temporary)
         return any(refusals.values())
 
     async def _ask(self, slot: Slot, work: Work) -> Answer:
         tool = self.tool.config
         info = await self.cleared_model(str(slot.model))
-        limits = self._limits(self._max_tokens)
+        limits = self.limits(self._max_tokens)
         backend, _ = self.catalog.find(str(slot.model))
         asking = Asking(work.messages, work.demand, limits, tool.temperature)
         checked, figures = await attempt(backend, info, asking, self.listener, slot.first_token)
@@ -313,7 +350,8 @@ class Delegation:
             self.has_no_secrets.append(True)
         return info
 
-    def _limits(self, max_tokens: int) -> Limits:
+    def limits(self, max_tokens: int) -> Limits:
+        """How long the next answer may be, in tokens and in seconds."""
         left = self.seconds_left()
         timeout = self.tool.config.timeout
         return Limits(max_tokens, min(timeout, left), of_call=left < timeout)
@@ -331,56 +369,16 @@ class Delegation:
             self._unsure = replace(answer, text=UNSURE, unsure=True, notes=(note, *answer.notes))
         raise failure
 
-    async def _judged(self, answer: Answer, allowed: list[str], work: Work) -> Answer:
-        """Have another model judge an answer, where the tool wants it.
-
-        Raises:
-            CheckFailed: named "second-model": it objects.
-        """
-        if self.tool.config.verify != "second-model":
-            return answer
-        wanted = [self.tool.config.verify_model] if self.tool.config.verify_model else allowed
-        judges = await self._cleared({name: None for name in wanted if name != answer.model})
-        if not judges:
-            note = f"no second model judged this: there is none but {display_name(answer.model)}"
-            return replace(answer, notes=(*answer.notes, note))
-        try:
-            judge, verdict = await self._ask_judge(judges, answer, work)
-        except JourneymanError as error:
-            if not error.another_model_may_cure:
-                raise
-            note = f"no second model judged this: {error}"
-            return replace(answer, notes=(*answer.notes, note))
-        if reason := objection(verdict):
-            raise CheckFailed("second-model", f"{display_name(judge)} objects: {reason}")
-        figures = replace(answer.figures, seconds=self.elapsed())
-        return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
-
-    async def _ask_judge(
-        self, judges: list[str], answer: Answer, work: Work
-    ) -> tuple[str, Mapping[str, Any]]:
-        """Ask in the queue, like everybody; the slot of the answer is free by now."""
-        async with self.queue.slot(self.request(judges), self.tell_place) as slot:
-            info = await self.cleared_model(str(slot.model))
-            self.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
-            backend, _ = self.catalog.find(str(slot.model))
-            messages = judging_messages(
-                work.demand.given.task, answer.text, work.material.sources, self.job.texts
-            )
-            asking = Asking(messages, JUDGING, self._limits(MAX_TOKENS), TEMPERATURE)
-            checked, _ = await attempt(backend, info, asking, Listener(), slot.first_token)
-            return info.id, checked.value
-
-    def _note_failure(self, name: str, error: JourneymanError) -> None:
+    def _note_failure(self, name: str, error: JourneymanError, *, temporary: bool = False) -> None:
         self.catalog.forget(name)
         note = self.on_private_failure if self.clearance.private else self.on_failure
         note(name, error)
-        self._note(name, error)
+        self._note(name, error, temporary=temporary)
 
-    def _note(self, name: str, error: JourneymanError) -> None:
+    def _note(self, name: str, error: JourneymanError, *, temporary: bool = False) -> None:
         self.hint = error.hint or self.hint
         check = error.check if isinstance(error, CheckFailed) else ""
-        self.tries.append(Try(name, type(error).__name__, str(error), check))
+        self.tries.append(Try(name, type(error).__name__, str(error), check, temporary))
         self.listener.progress(Progress("next-model", str(self.tries[-1])))
 
     def _hand_back(self) -> HandBack:

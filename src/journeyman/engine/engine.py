@@ -18,6 +18,7 @@ from journeyman.engine.candidates import list_models, patterns_of, unusable
 from journeyman.engine.catalog import Catalog
 from journeyman.engine.delegation import Delegation
 from journeyman.engine.memory import Memory
+from journeyman.engine.patience import Patience
 from journeyman.engine.queue import Queue
 from journeyman.engine.status import ErrorStatus, make_status, standing
 from journeyman.engine.tools import all_tools, find_tool, local_only_tools
@@ -228,6 +229,10 @@ class Engine:
             memory=self._memory,
             pace=self.measured_pace,
             config_problem=self.config_problem,
+            patience=Patience(
+                until=time.monotonic() + self.config.queue.patience,
+                is_batch=job.kind == "batch" and self.config.queue.patience > 0,
+            ),
             on_failure=self._note_error,
             on_private_failure=self._note_kind,
             listener=listener or Listener(),

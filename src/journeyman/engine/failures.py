@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from journeyman.errors import CheckFailed, Overloaded
+from journeyman.errors import CheckFailed, CoolingDown, Overloaded
 
 if TYPE_CHECKING:
     from journeyman.errors import JourneymanError
@@ -20,8 +20,10 @@ def is_advice(error: JourneymanError) -> bool:
     return isinstance(error, CheckFailed) and error.check not in _NO_ADVICE
 
 
-def is_soon_free(error: JourneymanError) -> bool:
-    """Tell whether a server said itself that it will take the request in a moment."""
-    if not isinstance(error, Overloaded) or error.retry_after is None:
+def is_refused_for_now(error: JourneymanError) -> bool:
+    """Tell whether a server had too many requests, and takes this one in a moment."""
+    if not isinstance(error, Overloaded):
         return False
+    if error.retry_after is None:
+        return not isinstance(error, CoolingDown)
     return error.retry_after <= _WORTH_ASKING_AGAIN

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from journeyman.answers.checks import Demand
 from journeyman.backends.base import Message
+from journeyman.engine.attempt import Asking, attempt
 from journeyman.engine.prompt import DATA_NOTICE, fenced, material_blocks
-from journeyman.text.foreign import model_wrote
+from journeyman.engine.values import Listener, Progress
+from journeyman.errors import CheckFailed, JourneymanError
+from journeyman.text.foreign import display_name, model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from journeyman.engine.delegation import Delegation
+    from journeyman.engine.values import Answer
+    from journeyman.engine.work import Work
     from journeyman.inputs.sources import Source
 
 SYSTEM = "You check the work of another assistant. Be strict about facts and indifferent to style."
@@ -58,3 +65,46 @@ def objection(verdict: Mapping[str, Any]) -> str:
         return ""
     reason = str(verdict["reason"]).strip()
     return model_wrote(reason, _LONGEST_REASON) if reason else "it gives no reason"
+
+
+async def judged(whole: Delegation, answer: Answer, allowed: Sequence[str], work: Work) -> Answer:
+    """Have another model judge an answer, where the tool wants it.
+
+    Raises:
+        CheckFailed: named "second-model": it objects.
+    """
+    config = whole.tool.config
+    if config.verify != "second-model":
+        return answer
+    wanted = [config.verify_model] if config.verify_model else allowed
+    judges = await whole.cleared({name: None for name in wanted if name != answer.model})
+    if not judges:
+        note = f"no second model judged this: there is none but {display_name(answer.model)}"
+        return replace(answer, notes=(*answer.notes, note))
+    try:
+        judge, verdict = await _ask_judge(whole, judges, answer, work)
+    except JourneymanError as error:
+        if not error.another_model_may_cure:
+            raise
+        note = f"no second model judged this: {error}"
+        return replace(answer, notes=(*answer.notes, note))
+    if reason := objection(verdict):
+        raise CheckFailed("second-model", f"{display_name(judge)} objects: {reason}")
+    figures = replace(answer.figures, seconds=whole.elapsed())
+    return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
+
+
+async def _ask_judge(
+    whole: Delegation, judges: list[str], answer: Answer, work: Work
+) -> tuple[str, Mapping[str, Any]]:
+    """Ask in the queue, like everybody; the slot of the answer is free by now."""
+    async with whole.queue.slot(whole.request(judges), whole.tell_place) as slot:
+        info = await whole.cleared_model(str(slot.model))
+        whole.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
+        backend, _ = whole.catalog.find(str(slot.model))
+        messages = judging_messages(
+            work.demand.given.task, answer.text, work.material.sources, whole.job.texts
+        )
+        asking = Asking(messages, DEMAND, whole.limits(MAX_TOKENS), TEMPERATURE)
+        checked, _ = await attempt(backend, info, asking, Listener(), slot.first_token)
+        return info.id, checked.value

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Found = TypeVar("Found")
 
 _SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_TELLING = 1.0
 _SECONDS_TO_CLOSE = 1.0
 _SECONDS_TO_GET_TO_KNOW = 1.0
 _ASK_LATER = "start that server, or ask again then"
@@ -140,7 +141,37 @@ class Queue:
             return None
         away = self._scheduler.set_aside(Model(model.backend, ""))
         kind = Unreachable if away else BackendUnavailable
-        return kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
+        refusal = kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
+        refusal.is_temporary = not self._scheduler.waits_in_vain(model)
+        return refusal
+
+    async def wait_for_any(
+        self, names: Iterable[str], until: float, on_wait: Callable[[str, str], None]
+    ) -> bool:
+        """Wait until one of these may be asked that are set aside; nothing loads a model for it.
+
+        Args:
+            names: models, or backends.
+            until: a time of `time.monotonic`.
+            on_wait: told a name and why it is set aside, once a second.
+
+        Returns:
+            Whether one may be asked; False if its time came first.
+        """
+        models = {name: Model.of(name) for name in names}
+        while True:
+            aside = {name: self._scheduler.set_aside(model) for name, model in models.items()}
+            if not all(aside.values()):
+                return True
+            if (left := until - time.monotonic()) <= 0:
+                return False
+            on_wait(*next(iter(aside.items())))
+            self._gate.decide()  # it sets the alarm for the probe
+            await self._gate.health_change(min(left, _SECONDS_BETWEEN_TELLING))
+
+    def answers_of(self, model_id: str) -> int:
+        """How many requests a model has answered so far."""
+        return self._scheduler.answers_of(Model.of(model_id))
 
     def slots_of(self, model_id: str) -> int:
         """How many requests a model takes at once, as far as it is known."""
@@ -232,6 +263,7 @@ def _policy(config: Config) -> Policy:
     limits = config.queue
     return Policy(
         max_wait=limits.max_wait,
+        interactive_patience=limits.interactive_patience,
         max_waiting=limits.max_waiting,
         max_waiting_of_session=limits.max_waiting_per_session,
     )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Count = TypeVar("Count", int, float)
-Stage = Literal["reading", "waiting", "loading", "asking", "answering", "next-model", "item"]
+Stage = Literal[
+    "reading", "waiting", "away", "loading", "asking", "answering", "next-model", "item"
+]
 Kind = Literal["interactive", "batch"]
 
 TRIED = (
@@ -75,6 +77,7 @@ class Job:
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
         remember: whether an answer that was given before will do, and this one is kept.
+        fresh: with `remember`, ask anew; the answer replaces the one that was kept.
         private: only local models may see any of it, texts and arguments included.
     """
 
@@ -88,6 +91,7 @@ class Job:
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     remember: bool = False
+    fresh: bool = False
     private: bool = False
 
 
@@ -113,13 +117,14 @@ class Try:
     """One model that was asked, and why that came to nothing.
 
     `kind` is the error's class; `check` names the check that failed, if one did. `message` is ours:
-    what a model or a server wrote is quoted in it.
+    what a model or a server wrote is quoted in it. `temporary` tells that it may pass by itself.
     """
 
     model: str
     kind: str
     message: str
     check: str = ""
+    temporary: bool = False
 
     def __str__(self) -> str:
         shown = display_name(self.model) if self.model else ""
@@ -264,11 +269,13 @@ def _ignore(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who wants to hear of a delegation while it runs. Neither call may block.
+    """Who wants to hear of a delegation while it runs. No call may block.
 
     `progress` is told of each step; `text` is given the raw pieces of the reply as they come,
-    the tags of thinking included.
+    the tags of thinking included. `away` is told what server is waited for, and an empty text once
+    it is back.
     """
 
     progress: Callable[[Progress], None] = _ignore
     text: Callable[[str], None] = _ignore
+    away: Callable[[str], None] = _ignore

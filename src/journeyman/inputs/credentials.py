@@ -23,7 +23,8 @@ _KEEPSAKE = (
 )
 # What editors, packages and people put after, or before, the name of a file that they copy.
 _COPY_SUFFIX = re.compile(
-    rf"(?:~|(?<![.,_ -])(?<!%20)(?:[.,_ -]|%20)++{_KEEPSAKE}(?: ?\(?\d+\)?)?|\s?\(\d+\)|#)$", re.IGNORECASE
+    rf"(?:~|(?<![.,_ -])(?<!%20)(?:[.,_ -]|%20)++{_KEEPSAKE}(?: ?\(?\d+\)?)?|\s?\(\d+\)|#)$",
+    re.IGNORECASE,
 )
 _COPY_PREFIX = re.compile(
     r"^(?:#|\.#|\.~lock\.|(?:copy|kopie|backup) (?:of|von) |(?:old|bak|backup|copy)[_-])",

@@ -97,6 +97,8 @@ class Line:
                     raise error_of(error)
                 case {"text": str(text)} if listener:
                     listener.text(text)
+                case {"away": str(what)} if listener:
+                    listener.away(what)
                 case {"progress": step} if listener:
                     with suppress(Malformed):  # a newer daemon may have steps that we do not know
                         listener.progress(progress_of(step))

@@ -145,5 +145,5 @@ def _wanted(listener: Listener | None) -> list[str]:
     deaf = Listener()
     if listener is None:
         return []
-    heard = {"progress": listener.progress, "text": listener.text}
+    heard = {"progress": listener.progress, "text": listener.text, "away": listener.away}
     return [name for name, hear in heard.items() if hear is not getattr(deaf, name)]

@@ -1,7 +1,7 @@
 """What goes over a connection of the role `call`: values, errors and lines of JSON.
 
     client  {"call": "delegate", "job": {…}, "session": {…}, …}      one request
-    daemon  {"progress": {…}}, {"text": "…"}                          while it works
+    daemon  {"progress": {…}}, {"text": "…"}, {"away": "…"}           while it works
     daemon  {"result": …} or {"error": {…}}                           the end
 
 The client that closes its end cancels the call.

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from journeyman.config.models import OPTIONAL_MARK
-from journeyman.engine.candidates import candidates, cleared, patterns_of, worth_listing
+from journeyman.engine.candidates import candidates, patterns_of, split_by_clearance, worth_listing
 from journeyman.engine.clearance import Clearance
 from journeyman.errors import JourneymanError
 from journeyman.server import each_schema
@@ -128,7 +128,7 @@ async def _facts(engine: Engine, tool: Tool) -> str:
             clearance = Clearance.of(tool)
             listed = worth_listing(clearance, catalog)
             found, _ = await candidates(patterns, listed, catalog.models)
-            names, _ = await cleared(found, clearance, catalog)
+            names, _ = await split_by_clearance(found, clearance, catalog)
             if not names:
                 return ""
             info = await catalog.describe(names[0])

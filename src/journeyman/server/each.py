@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from journeyman.engine.engine import Engine
     from journeyman.engine.many.items import Items
     from journeyman.engine.many.values import Table
-    from journeyman.engine.values import Job, Outcome, Session
+    from journeyman.engine.values import Job, Listener, Outcome, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Asking:
         )
 
     async def _run(self, hear: Callable[[Step], None]) -> CallToolResult:
-        async def delegate(job: Job) -> Outcome:
-            return await self.engine.delegate(job, self.session)
+        async def delegate(job: Job, listener: Listener) -> Outcome:
+            return await self.engine.delegate(job, self.session, listener)
 
         table = await ask_each(
             delegate,

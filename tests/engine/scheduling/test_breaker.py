@@ -17,6 +17,12 @@ def breaker(*, failures=1, cooldown=5.0, longest=60.0, jitter=0.0):
     return Breaker(Settings(failures, cooldown, longest, lambda: jitter))
 
 
+def slow(**more):
+    """A policy whose backends rest for five seconds at first, then twice as long each time."""
+    backend = {"cooldown_of_backend": 5.0, "growth_of_backend": 2.0, "longest_of_backend": 60.0}
+    return Policy(cooldown=5.0, **backend, **more)
+
+
 def states(world):
     return {one.name: one.state for one in world.scheduler.snapshot().breakers}
 
@@ -24,41 +30,41 @@ def states(world):
 def test_it_opens_after_so_many_failures_in_a_row():
     one = breaker(failures=3)
     for outcome in ("fail", "fail", "succeed", "fail", "fail"):
-        one.fail("r", 0.0, "", None) if outcome == "fail" else one.succeed("r")
+        one.fail("r", 0.0, BROKEN) if outcome == "fail" else one.succeed("r")
     assert one.state(0.0) == "closed"
-    one.fail("r", 0.0, "", None)
+    one.fail("r", 0.0, BROKEN)
     assert one.state(0.0) == "open"
 
 
 def test_each_failed_probe_doubles_the_cooldown_up_to_a_limit():
     one, now, waits = breaker(), 0.0, []
-    one.fail("r", now, "", None)
+    one.fail("r", now, BROKEN)
     for number in range(6):
         waits.append(one.reopens_in(now))
         now += waits[-1]
         one.start(f"probe {number}", now)
-        one.fail(f"probe {number}", now, "", None)
+        one.fail(f"probe {number}", now, BROKEN)
     assert waits == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.01, 10_000.0))
 def test_a_cooldown_that_a_server_told_is_never_cut_short(jitter, told):
     one = breaker(failures=3, jitter=jitter)
-    one.fail("r", 100.0, "", told)
+    one.fail("r", 100.0, Failed("model", "busy", told))
     assert told - 1e-6 <= one.reopens_in(100.0) <= told * 1.2 + 1e-6
 
 
 def test_what_was_under_way_when_it_opened_changes_nothing():
     one = breaker()
-    one.fail("a", 0.0, "first", None)
-    one.fail("b", 1.0, "second", None)
+    one.fail("a", 0.0, Failed("model", "first"))
+    one.fail("b", 1.0, Failed("model", "second"))
     one.succeed("c")
     assert one.reopens_in(0.0) == 5.0
     assert one.reason == "first"
 
 
 def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
-    world = World(Policy(patience=0.0))
+    world = World(slow(patience=0.0))
     for number in range(50):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -74,7 +80,7 @@ def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
 
 
 def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive():
-    world = World(Policy(patience=10.0), box=WIDE)
+    world = World(slow(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -90,7 +96,7 @@ def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive()
 
 
 def test_a_probe_under_way_holds_back_every_request():
-    world = World(Policy(patience=10.0), box=WIDE)
+    world = World(slow(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -110,7 +116,7 @@ def test_a_probe_under_way_holds_back_every_request():
 
 
 def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
-    world = World(Policy(patience=10.0), box=WIDE)
+    world = World(slow(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -123,7 +129,7 @@ def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
 
 
 def test_a_changed_backend_has_no_past():
-    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+    world = World(slow(patience=0.0), box=WIDE, spare=WIDE)
     for name, models, outcome in (("a", "box/llama", DEAD), ("b", "spare/llama", DEAD)):
         world.submit(request(name, models), service=None)
         world.decide()
@@ -133,7 +139,7 @@ def test_a_changed_backend_has_no_past():
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
-    world = World(Policy(patience=6.0), box=WIDE)
+    world = World(slow(patience=6.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -146,7 +152,7 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
 
 
 def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
-    world = World(Policy(patience=0.0), box=WIDE)
+    world = World(slow(patience=0.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -162,7 +168,7 @@ def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
 
 
 def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
-    world = World(Policy(patience=0.0), box=WIDE)
+    world = World(slow(patience=0.0), box=WIDE)
     box = Model("box", "")
     assert world.scheduler.set_aside(box) == ""
     world.scheduler.note_probe("box", failure="nothing answers")
@@ -175,7 +181,7 @@ def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
 def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
-    world = World(Policy(patience=10.0), box=WIDE)
+    world = World(slow(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 5.0))
@@ -191,7 +197,7 @@ def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
 
 
 def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
-    world = World(Policy(patience=0.0), box=WIDE)
+    world = World(slow(patience=0.0), box=WIDE)
     for number in range(3):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -205,7 +211,7 @@ def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
 
 
 def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_after():
-    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+    world = World(slow(patience=0.0), box=WIDE, spare=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 30.0))
@@ -221,7 +227,7 @@ def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_a
 
 
 def test_those_who_wait_move_to_the_next_tier_when_the_first_one_dies():
-    world = World(Policy(patience=0.0), spare=Capacity(1), box=Capacity(1))
+    world = World(slow(patience=0.0), spare=Capacity(1), box=Capacity(1))
     world.submit(request("first"), service=None)
     world.decide()
     world.submit(request("waits", "box/llama, spare/gemma"), service=None)
@@ -242,7 +248,7 @@ def test_an_answer_in_between_forgives_earlier_failures():
 
 
 def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after():
-    world = World(Policy(patience=100.0), box=WIDE)
+    world = World(slow(patience=100.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 10.0))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.addressed import is_warning
 from journeyman.engine.many.values import Row, Step, Table
-from journeyman.engine.values import Answer, Job, Outcome
+from journeyman.engine.values import Answer, Job, Listener, Outcome
 from journeyman.errors import (
     ArgumentError,
     ConfigError,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from journeyman.engine.many.values import EachJob, Item
     from journeyman.inputs.sources import LeftOut
 
-Delegate = Callable[[Job], Awaitable[Outcome]]
+Delegate = Callable[[Job, Listener], Awaitable[Outcome]]
 Hear = Callable[[Step], None]
 
 # These are wrong for every item alike: the first one ends it all.
@@ -44,7 +44,7 @@ async def ask_each(
     """Ask about every item. Cancelling the task stops the models; what was answered is kept.
 
     Args:
-        delegate: does one job, by the engine's one path.
+        delegate: does one job, by the engine's one path, and reports its progress.
         job: the question.
         items: what it is asked about.
         left_out: files that are not asked about, for the table.
@@ -59,12 +59,18 @@ async def ask_each(
     started = time.monotonic()
     rows: dict[int, Row] = {}
     pending = iter(items)
+    away: dict[int, str] = {}
     hear(Step(0, len(items)))
+
+    def report() -> None:
+        hear(_step(rows, len(items), time.monotonic() - started, next(iter(away.values()), "")))
 
     async def work() -> None:
         for item in pending:
-            rows[item.number] = await _row(delegate, job, item)
-            hear(_step(rows, len(items), time.monotonic() - started))
+            heard = _listener(item.number, away, report)
+            rows[item.number] = await _row(delegate, job, item, heard)
+            away.pop(item.number, None)
+            report()
 
     workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(items)))]
     try:
@@ -77,10 +83,24 @@ async def ask_each(
     return Table(ordered, tuple(left_out), time.monotonic() - started)
 
 
-async def _row(delegate: Delegate, job: EachJob, item: Item) -> Row:
+def _listener(number: int, away: dict[int, str], report: Callable[[], None]) -> Listener:
+    """Make a listener that keeps in `away` what an item waits for, and reports a change of it."""
+
+    def note(what: str) -> None:
+        if not what and number not in away:
+            return
+        away.pop(number, None)
+        if what:
+            away[number] = what
+        report()
+
+    return Listener(away=note)
+
+
+async def _row(delegate: Delegate, job: EachJob, item: Item, listener: Listener) -> Row:
     row = Row(item.number, item.name, reference=bool(item.reference))
     try:
-        outcome = await delegate(_job(job, item))
+        outcome = await delegate(_job(job, item), listener)
     except _OF_ALL:
         raise
     except ReferenceRefused as error:  # the row names the file already
@@ -119,13 +139,15 @@ def _job(job: EachJob, item: Item) -> Job:
         kind="batch",
         labels=job.labels,
         schema=job.schema,
-        remember=not job.fresh,
+        remember=True,
+        fresh=job.fresh,
         private=job.private,
     )
 
 
-def _step(rows: dict[int, Row], of: int, seconds: float) -> Step:
+def _step(rows: dict[int, Row], of: int, seconds: float, away: str) -> Step:
     """Say how far it is; the time left by what was asked anew, since the rest costs nothing."""
     asked = sum(not row.known for row in rows.values())
     left = seconds / asked * (of - len(rows)) if asked else None
-    return Step(len(rows), of, sum(row.failed for row in rows.values()), left)
+    failed = sum(row.failed for row in rows.values())
+    return Step(len(rows), of, failed, left, away=away)

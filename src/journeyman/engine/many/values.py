@@ -127,11 +127,15 @@ class Step:
     failed: int = 0
     left: float | None = None
     models: tuple[str, ...] = field(default=())
+    away: str = ""
+    """What is waited for, where a server is away."""
 
     def __str__(self) -> str:
         parts = [f"{self.done} of {self.of}"]
         if self.failed:
             parts.append(f"{self.failed} failed")
-        if self.left is not None and self.done < self.of:
+        if self.away:
+            parts.append(self.away)
+        elif self.left is not None and self.done < self.of:
             parts.append(f"about {self.left:.0f} s left")
         return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ class Steps:
             tool=replace(whole.tool, config=config.model_copy(update=plain)),
             listener=Listener(),
             tries=[],
-            asked_again=set(),
+            ticket=uuid.uuid4().hex,
             prefix="",
             too_small={},
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journeyman.engine.scheduling.values import Policy
+    from journeyman.engine.scheduling.values import Failed, Policy
 
 State = Literal["closed", "open", "half-open"]
 
@@ -19,20 +19,29 @@ _SPREAD = 0.2
 class Settings:
     """How a breaker behaves; times in seconds, `jitter` returns 0 to 1.
 
-    `takes_requests` tells whether a request may be the probe of a half-open breaker; else only a
-    probe of its own closes it.
+    `growth` is what the cooldown is multiplied by after each failed probe. `takes_requests` tells
+    whether a request may be the probe of a half-open breaker; else only a probe of its own closes
+    it.
     """
 
     failures: int
     cooldown: float
     longest: float
     jitter: Callable[[], float]
+    growth: float = 2.0
     takes_requests: bool = True
 
     @classmethod
     def of_backend(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
         """One failure tells that a machine is away; a cheap sign of life tells that it is back."""
-        return cls(1, policy.cooldown, policy.longest_cooldown, jitter, takes_requests=False)
+        return cls(
+            1,
+            policy.cooldown_of_backend,
+            policy.longest_of_backend,
+            jitter,
+            policy.growth_of_backend,
+            takes_requests=False,
+        )
 
     @classmethod
     def of_model(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
@@ -45,6 +54,8 @@ class Breaker:
 
     def __init__(self, settings: Settings) -> None:
         self.reason = ""
+        self.is_temporary = False
+        """Whether the failure that opened it may pass by itself."""
         self.probe: str | None = None
         self._settings = settings
         self._failures = 0
@@ -90,20 +101,21 @@ class Breaker:
             self._failures = self._openings = 0
             self._until, self.probe, self.reason = None, None, ""
 
-    def fail(self, request_id: str, now: float, reason: str, told: float | None) -> None:
-        """Note a failure; `told` is the cooldown that the server asked for, in seconds.
+    def fail(self, request_id: str, now: float, failure: Failed) -> None:
+        """Note a failure; its `retry_after` is the cooldown that the server asked for.
 
         What was already under way when the breaker opened says nothing new when it fails too.
         """
         if self._until is not None and self.probe != request_id:
             return
+        told = failure.retry_after
         self._failures += 1
         if self._until is None and told is None and self._failures < self._settings.failures:
             return
         wait = told if told is not None else self._cooldown()
         self._openings += 1
         self._until = now + wait * (1 + _SPREAD * self._settings.jitter())
-        self.probe, self.reason = None, reason
+        self.probe, self.reason, self.is_temporary = None, failure.reason, failure.temporary
 
     def give_up(self, request_id: str) -> None:
         """Note that a request was cancelled: the next one may be the probe."""
@@ -111,5 +123,5 @@ class Breaker:
             self.probe = None
 
     def _cooldown(self) -> float:
-        doubled = self._settings.cooldown * 2.0 ** min(self._openings, 30)
-        return min(doubled, self._settings.longest)
+        grown = self._settings.cooldown * self._settings.growth ** min(self._openings, 30)
+        return min(grown, self._settings.longest)

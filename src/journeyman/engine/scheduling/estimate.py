@@ -10,8 +10,8 @@ from journeyman.engine.scheduling.values import Model
 if TYPE_CHECKING:
     from journeyman.engine.scheduling.costs import Costs
     from journeyman.engine.scheduling.fairness import Waiting
-    from journeyman.engine.scheduling.health import Health
     from journeyman.engine.scheduling.station import Station
+    from journeyman.engine.scheduling.values import Policy
 
 
 def place_in(
@@ -19,18 +19,30 @@ def place_in(
     model: Model,
     waiting: Waiting,
     now: float,
-    max_wait: float,
+    policy: Policy,
     costs: Costs,
-    health: Health,
 ) -> Place:
     """Estimate a request's place in one model's queue, as if nobody else came."""
     queue = station.queues.get(model.name)
     ahead = queue.ahead_of(waiting) if queue else 0
-    seconds, before = _until_served(station, model, now, max_wait, costs)
+    if station.interrupts(waiting, model.name):
+        return _place_of_detour(station, model, ahead, now, policy, costs)
+    seconds, before = _until_served(station, model, now, policy.max_wait, costs)
     free = 0 if seconds else station.free(model.name)
     if ahead >= free:
         seconds += _work(station, model, ahead - free + 1, costs)
-    return Place(before + ahead + 1, max(seconds, health.reopens_in(model, now)), model)
+    return Place(before + ahead + 1, seconds, model)
+
+
+def _place_of_detour(
+    station: Station, model: Model, ahead: int, now: float, policy: Policy, costs: Costs
+) -> Place:
+    """Estimate the place of a question that interrupts another model's batch work."""
+    seconds = station.detour_in(now, policy.interactive_patience)
+    if station.running and station.loaded:
+        seconds += costs.service(Model(station.name, station.loaded))
+    seconds += costs.swap(model) + _work(station, model, ahead, costs)
+    return Place(ahead + 1, seconds, model)
 
 
 def _until_served(
@@ -71,4 +83,4 @@ def _rest_of_turn(
 
 
 def _work(station: Station, model: Model, count: int, costs: Costs) -> float:
-    return count * costs.service(model) / station.capacity.of_model(model.name)
+    return count * costs.service(model) / station.most_at_once(model.name)

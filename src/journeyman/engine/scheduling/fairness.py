@@ -130,6 +130,10 @@ class FairQueue:
         heads = [head for lane in self._lanes.values() if (head := lane.oldest())]
         return min(heads, key=lambda head: head.number, default=None)
 
+    def question(self) -> Waiting | None:
+        """The interactive request whose turn it is, if there is one."""
+        return self._lanes["interactive"].first()
+
     def is_pressing(self, overdue: float) -> bool:
         """Tell whether something interactive waits, or batch work since `overdue` or longer."""
         return bool(self._lanes["interactive"]) or self._batch_is_overdue(overdue)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,14 @@ def _ignore(_: Place) -> None:
 
 @dataclass(slots=True)
 class Slot:
-    """A slot that is held. `cold` says that the model is being loaded for it."""
+    """A slot that is held.
+
+    `cold` says that the model is being loaded for it, which takes about `swap` seconds.
+    """
 
     model: Model
     cold: bool
+    swap: float
     _tell: Callable[[float], None]
     _clock: Callable[[], float]
     _since: float = field(init=False)
@@ -72,6 +76,8 @@ class Gate:
         self._probing: set[asyncio.Task[None]] = set()
         self._decisions: dict[str, asyncio.Future[Decision]] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._health_changed = asyncio.Event()
+        self._health_changes = 0
 
     @asynccontextmanager
     async def slot(
@@ -115,7 +121,17 @@ class Gate:
             task = asyncio.ensure_future(self._look_for_life(backend, claim))
             self._probing.add(task)
             task.add_done_callback(self._probing.discard)
+        if self._health_changes != self.scheduler.health_changes:
+            self._health_changes = self.scheduler.health_changes
+            self._health_changed.set()
+            self._health_changed = asyncio.Event()
         self._set_alarm()
+
+    async def health_change(self, seconds: float) -> None:
+        """Wait until a model or a backend is set aside or let in again, so long at most."""
+        changed = self._health_changed
+        with suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), seconds)
 
     async def close(self) -> None:
         """End the probes under way."""
@@ -164,6 +180,7 @@ class Gate:
         return Slot(
             result.model,
             result.cold,
+            result.swap,
             lambda seconds: self.scheduler.first_token(request.id, seconds),
             self._clock,
         )

@@ -53,6 +53,10 @@ class Health:
         """Tell why a model is set aside; empty where it is not."""
         return next((breaker.reason for breaker in self._both(model) if breaker.reason), "")
 
+    def is_temporary(self, model: Model) -> bool:
+        """Tell whether all that stands against a model may pass by itself."""
+        return all(breaker.is_temporary for breaker in self._both(model) if breaker.reason)
+
     def set_aside(self, model: Model, now: float) -> str:
         """Say for how long a model is set aside, and why."""
         wait = math.ceil(self.reopens_in(model, now))
@@ -78,11 +82,11 @@ class Health:
         backend = self._breakers.setdefault(model.backend, Breaker(self._of_backend))
         own = self._breakers.setdefault(str(model), Breaker(self._of_model))
         if outcome.scope == "backend":
-            backend.fail(request_id, now, outcome.reason, outcome.retry_after)
+            backend.fail(request_id, now, outcome)
             own.give_up(request_id)
             return
         backend.succeed(request_id)
-        own.fail(request_id, now, outcome.reason, outcome.retry_after)
+        own.fail(request_id, now, outcome)
 
     def is_closed(self, backend: str, now: float) -> bool:
         """Tell whether nothing stands against a backend."""
@@ -104,7 +108,7 @@ class Health:
         """
         if failure:
             breaker = self._breakers.setdefault(backend, Breaker(self._of_backend))
-            breaker.fail(claim, now, failure, None)
+            breaker.fail(claim, now, Failed("backend", failure, temporary=True))
         elif backend in self._breakers:
             self._breakers[backend].succeed(claim)
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from journeyman.engine.scheduling.concurrency import ConcurrencyLimits
 from journeyman.engine.scheduling.costs import Costs
-from journeyman.engine.scheduling.estimate import place_in
 from journeyman.engine.scheduling.fairness import Waiting
 from journeyman.engine.scheduling.health import Health
-from journeyman.engine.scheduling.homes import Homes
+from journeyman.engine.scheduling.placement import Placement
+from journeyman.engine.scheduling.refusals import Estimates
 from journeyman.engine.scheduling.snapshot import take_snapshot
 from journeyman.engine.scheduling.station import Station
-from journeyman.engine.scheduling.values import Granted, Model, Policy, Refused, Succeeded
+from journeyman.engine.scheduling.values import Failed, Granted, Model, Policy, Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from journeyman.engine.scheduling.snapshot import Place, Snapshot
-    from journeyman.engine.scheduling.values import Capacity, Decision, Outcome, Request
+    from journeyman.engine.scheduling.station import Running
+    from journeyman.engine.scheduling.values import Capacity, Decision, Outcome, Refused, Request
+
+_MOST_TURNS = 1000
 
 
 class Scheduler:
@@ -43,14 +48,22 @@ class Scheduler:
     ) -> None:
         self.policy = policy or Policy()
         self._clock = clock
-        self._stations = {name: Station(name, one) for name, one in capacities.items()}
         self._health = Health(self.policy, jitter)
+        self._limits = ConcurrencyLimits(jitter)
         self._costs = Costs(self.policy.assumed_service, self.policy.assumed_swap)
-        self._waiting: dict[str, Waiting] = {}
-        self._queued_at: dict[str, tuple[Model, ...]] = {}
-        self._holding_out: set[str] = set()
+        self._stations: dict[str, Station] = {}
+        for name, capacity in capacities.items():
+            self.configure(name, capacity)
+        self._placement = Placement(self._stations, self._health)
+        self._estimates = Estimates(
+            self._stations, self._placement, self._health, self._limits, self._costs
+        )
         self._running: dict[str, Station] = {}
-        self._homes = Homes()
+        self._turns: dict[str, Waiting] = {}
+        """Where requests stood in line that a server refused for having too many."""
+        self._answers: Counter[Model] = Counter()
+        self.health_changes = 0
+        """Counts how often a model or a backend was set aside or let in again."""
         self._shut: frozenset[tuple[str, float | None]] = frozenset()
         self._to_probe: set[str] = set()
         self._submitted = 0
@@ -62,7 +75,7 @@ class Scheduler:
         if backend in self._stations:
             self._stations[backend].capacity = capacity
         else:
-            self._stations[backend] = Station(backend, capacity)
+            self._stations[backend] = Station(backend, capacity, self._limits)
 
     def note_loaded(self, backend: str, model: str | None) -> None:
         """Take a server's own word for the model that it holds; ignored while something runs."""
@@ -75,31 +88,31 @@ class Scheduler:
             ValueError: its id is taken, it names no model, or a backend that is not known.
         """
         models = [model for tier in request.tiers for model in tier]
-        if request.id in self._waiting or request.id in self._running:
+        if request.id in self._placement.waiting or request.id in self._running:
             raise ValueError(f"request {request.id!r} is there already")
         if not models or not {model.backend for model in models} <= self._stations.keys():
             raise ValueError(f"request {request.id!r} names no model, or an unknown backend")
         now = self._clock()
-        waiting = Waiting(request, now, self._submitted)
+        turn = self._turns.pop(request.id, None)
+        waiting = replace(turn, request=request) if turn else Waiting(request, now, self._submitted)
         for model in models:
             self._want(model.backend, now)
-        acceptable = self._acceptable(request, now)
+        acceptable = self._placement.acceptable(request, now, self.policy.patience)
         if not acceptable:
-            return self._unhealthy(request, now)
+            return self._estimates.unhealthy(request, now)
         if self._is_full(request):
-            return self._busy(waiting, acceptable, now)
+            return self._estimates.busy(waiting, acceptable, now, self.policy)
         self._submitted += 1
-        self._waiting[request.id] = waiting
-        self._queue(waiting, self._with_home(waiting, acceptable))
+        self._placement.add(waiting, acceptable)
         return None
 
     def decide(self) -> list[Decision]:
         """Grant every slot that can be granted now, and refuse whoever waits in vain."""
         now = self._clock()
-        decisions: list[Decision] = [self._late(one, now) for one in self._expired(now)]
+        decisions: list[Decision] = [self._late(one, now) for one in self._placement.expired(now)]
         while True:
             decisions += self._follow_health(now)
-            self._end_holding_out(now)
+            self._placement.end_holding_out(now, self.policy.patience)
             granted = self._grant_one(now)
             if granted is None:
                 return decisions
@@ -107,15 +120,17 @@ class Scheduler:
 
     def next_decision_at(self) -> float | None:
         """When `decide` has something to do even if nothing happens; None for never."""
-        if not self._waiting and not self._to_probe:
+        if not self._placement.waiting and not self._to_probe:
             return None
         times = [
             deadline
-            for one in self._waiting.values()
+            for one in self._placement.waiting.values()
             if (deadline := one.request.deadline) is not None
         ]
-        change = self._health.next_change(self._clock())
-        return min([*times, *([] if change is None else [change])], default=None)
+        now = self._clock()
+        changes = [self._health.next_change(now), self._limits.next_change(now)]
+        changes += [station.next_change(now, self.policy) for station in self._stations.values()]
+        return min([*times, *(one for one in changes if one is not None)], default=None)
 
     def first_token(self, request_id: str, seconds: float) -> None:
         """Learn from the first token of a request that runs, `seconds` after it was asked."""
@@ -125,7 +140,7 @@ class Scheduler:
         running = station.running[request_id]
         self._costs.add_first_token(running.model, seconds, cold=running.cold)
         station.running[request_id] = replace(running, answering=True)
-        station.note_warm()
+        station.note_warm(self._clock())
 
     def finish(self, request_id: str, outcome: Outcome) -> None:
         """Free the slot of a request that ran, and learn from how it ended."""
@@ -134,15 +149,20 @@ class Scheduler:
             return
         running = station.running.pop(request_id)
         now = self._clock()
+        if isinstance(outcome, Failed) and outcome.scope == "concurrency":
+            self._note_refusal(station, running, outcome, now)
+            return
         self._health.note(running.model, request_id, outcome, now)
         if isinstance(outcome, Succeeded):
+            self._answers[running.model] += 1
+            self._limits.note_answer(running.model, station.capacity.of_model(running.model.name))
             swap = self._costs.swap(running.model) if running.cold else 0.0
             self._costs.add_service(running.model, max(0.0, now - running.since - swap))
 
     def cancel(self, request_id: str) -> None:
         """Take back a request, whether it waits, runs or is gone already."""
-        if waiting := self._waiting.get(request_id):
-            self._forget(waiting)
+        if waiting := self._placement.waiting.get(request_id):
+            self._placement.forget(waiting)
         if station := self._running.pop(request_id, None):
             running = station.running.pop(request_id)
             self._health.give_up(running.model, request_id)
@@ -174,6 +194,7 @@ class Scheduler:
     def forget(self, backend: str) -> None:
         """Forget the health of a backend: its name stands for another server now."""
         self._health.forget(backend)
+        self._limits.forget(backend)
 
     def set_aside(self, model: Model) -> str:
         """Say why a model, or with an empty name a whole backend, may not be asked now.
@@ -186,81 +207,39 @@ class Scheduler:
         self._want(model.backend, now)
         return self._health.set_aside(model, now)
 
+    def answers_of(self, model: Model) -> int:
+        """How many requests a model has answered so far."""
+        return self._answers[model]
+
+    def waits_in_vain(self, model: Model) -> bool:
+        """Tell whether a model is set aside for a failure that time alone does not cure."""
+        return not self._health.is_temporary(model)
+
     def take_probe(self, backend: str) -> str:
         """Claim the probe of one backend if it is due; the claim is empty where it is not."""
         return self._health.take_probe(backend, self._clock())
 
     def place_of(self, request_id: str) -> Place | None:
         """Tell where a request stands; None if it does not wait."""
-        waiting = self._waiting.get(request_id)
+        waiting = self._placement.waiting.get(request_id)
         if waiting is None:
             return None
-        return self._best_place(waiting, self._queued_at[request_id], self._clock())
+        models = self._placement.queued_at[request_id]
+        return self._estimates.best_place(waiting, models, self._clock(), self.policy)
 
     def snapshot(self) -> Snapshot:
         """Show everything as it stands."""
         return take_snapshot(
-            self._clock(), self._stations.values(), self._health, self._waiting, self._queued_at
+            self._clock(),
+            self._stations.values(),
+            self._health,
+            self._placement.waiting,
+            self._placement.queued_at,
         )
 
     def _want(self, backend: str, now: float) -> None:
         if not self._health.is_closed(backend, now):
             self._to_probe.add(backend)
-
-    # --- where a request is queued ---
-
-    def _acceptable(self, request: Request, now: float) -> tuple[Model, ...]:
-        """Name the first tier's healthy models; where no tier has any, those worth waiting for."""
-        for tier in request.tiers:
-            usable = [model for model in tier if self._health.lets_pass(model, now)]
-            if usable:
-                return tuple(dict.fromkeys(usable))
-        soon = (
-            model
-            for tier in request.tiers
-            for model in tier
-            if self._health.is_worth_waiting_for(model, now, self.policy.patience)
-        )
-        return tuple(dict.fromkeys(soon))
-
-    def _with_home(self, waiting: Waiting, models: tuple[Model, ...]) -> tuple[Model, ...]:
-        """Only the server that has the prefix, where that costs no more than one slot of wait."""
-        for model in models:
-            if self._home_is_worth_it(waiting, model):
-                self._holding_out.add(waiting.request.id)
-                return (model,)
-        return models
-
-    def _home_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
-        if not self._homes.has(waiting.request.prefix, model):
-            return False
-        station = self._stations[model.backend]
-        queue = station.queues.get(model.name)
-        ahead = queue.ahead_of(waiting) if queue else 0
-        return not station.needs_swap(model.name) and ahead < station.capacity.of_model(model.name)
-
-    def _end_holding_out(self, now: float) -> None:
-        for request_id in sorted(self._holding_out):
-            waiting = self._waiting[request_id]
-            (home,) = self._queued_at[request_id]
-            if not self._home_is_worth_it(waiting, home):
-                self._holding_out.discard(request_id)
-                self._queue(waiting, self._acceptable(waiting.request, now))
-
-    def _queue(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
-        """Queue a request for these models and for no others."""
-        before = self._queued_at.get(waiting.request.id, ())
-        for model in set(before) - set(models):
-            self._stations[model.backend].remove(model.name, waiting)
-        for model in models:
-            if model not in before:
-                self._stations[model.backend].add(model.name, waiting)
-        self._queued_at[waiting.request.id] = models
-
-    def _forget(self, waiting: Waiting) -> None:
-        self._queue(waiting, ())
-        self._holding_out.discard(waiting.request.id)
-        del self._queued_at[waiting.request.id], self._waiting[waiting.request.id]
 
     # --- decisions ---
 
@@ -270,7 +249,7 @@ class Scheduler:
         best: tuple[tuple[bool, float, bool, int], Waiting, Model] | None = None
         for station in self._stations.values():
             name = self._next_model(station, now, overdue)
-            waiting = None if name is None else station.next_in(name, overdue)
+            waiting = None if name is None else station.next_in(name, now, self.policy)
             if name is None or waiting is None:
                 continue
             model = Model(station.name, name)
@@ -278,7 +257,7 @@ class Scheduler:
                 station.needs_swap(name),
                 station.load,
                 not station.queues[name].is_pressing(overdue),
-                self._queued_at[waiting.request.id].index(model),
+                self._placement.queued_at[waiting.request.id].index(model),
             )
             if best is None or order < best[0]:
                 best = order, waiting, model
@@ -287,9 +266,11 @@ class Scheduler:
     def _next_model(self, station: Station, now: float, overdue: float) -> str | None:
         """Choose between the models of one backend: what presses first, then in turns."""
         ready = station.ready(
-            lambda model: self._health.lets_pass(model, now),
+            lambda model: (
+                self._health.lets_pass(model, now) and not self._limits.is_paused(model, now)
+            ),
             now,
-            self.policy.max_wait,
+            self.policy,
             self._costs,
         )
         return min(
@@ -304,17 +285,14 @@ class Scheduler:
 
     def _grant(self, waiting: Waiting, model: Model, now: float) -> Granted:
         request, station = waiting.request, self._stations[model.backend]
-        running = station.grant(model.name, waiting, now)
-        self._queued_at[request.id] = tuple(
-            other for other in self._queued_at[request.id] if other != model
-        )
-        self._forget(waiting)
+        running = station.grant(model.name, waiting, now, self.policy)
+        self._placement.take(waiting, model)
         self._running[request.id] = station
         self._health.start(model, request.id, now)
         self._granted += 1
         self._last_grant[model] = self._granted
-        self._homes.remember(request.prefix, model)
-        return Granted(request.id, model, running.cold)
+        swap = self._costs.swap(model) if running.cold else 0.0
+        return Granted(request.id, model, running.cold, swap)
 
     def _follow_health(self, now: float) -> list[Refused]:
         """Queue anew after a breaker has moved; refuse those for whom nothing is left."""
@@ -322,79 +300,48 @@ class Scheduler:
         if shut == self._shut:
             return []
         self._shut = shut
+        self.health_changes += 1
         refused = []
-        for waiting in list(self._waiting.values()):
-            acceptable = self._acceptable(waiting.request, now)
+        for waiting in list(self._placement.waiting.values()):
+            acceptable = self._placement.acceptable(waiting.request, now, self.policy.patience)
             if not acceptable:
-                self._forget(waiting)
-                refused.append(self._unhealthy(waiting.request, now))
+                self._placement.forget(waiting)
+                refused.append(self._estimates.unhealthy(waiting.request, now))
                 continue
-            self._holding_out.discard(waiting.request.id)
-            self._queue(waiting, acceptable)
+            self._placement.move(waiting, acceptable)
             for model in acceptable:
                 self._want(model.backend, now)
         return refused
 
-    def _expired(self, now: float) -> list[Waiting]:
-        return [
-            one
-            for one in self._waiting.values()
-            if one.request.deadline is not None and one.request.deadline <= now
-        ]
+    def _late(self, waiting: Waiting, now: float) -> Refused:
+        models = self._placement.queued_at[waiting.request.id]
+        refused = self._estimates.late(waiting, models, now, self.policy)
+        self._placement.forget(waiting)
+        return refused
 
-    # --- refusals ---
+    def _note_refusal(
+        self, station: Station, running: Running, outcome: Failed, now: float
+    ) -> None:
+        """Learn that a server takes no more at once; it answers, so nothing is wrong with it."""
+        model, request = running.model, running.request
+        told = outcome.retry_after
+        if told is not None and told > self.policy.patience:
+            self._health.note(model, request.id, replace(outcome, scope="model"), now)
+            return
+        self._health.note(model, request.id, Failed("request"), now)
+        others = sum(one.model == model for one in station.running.values())
+        self._limits.note_refusal(model, others, running.since, now, told)
+        if len(self._turns) >= _MOST_TURNS:
+            del self._turns[next(iter(self._turns))]
+        self._turns[request.id] = running.waiting
 
     def _is_full(self, request: Request) -> bool:
+        waiting = self._placement.waiting
         of_session = sum(
             one.request.session == request.session and one.request.kind == request.kind
-            for one in self._waiting.values()
+            for one in waiting.values()
         )
         return (
-            len(self._waiting) >= self.policy.max_waiting
+            len(waiting) >= self.policy.max_waiting
             or of_session >= self.policy.max_waiting_of_session
         )
-
-    def _busy(self, waiting: Waiting, models: tuple[Model, ...], now: float) -> Refused:
-        place = self._best_place(waiting, models, now)
-        count = len(self._waiting)
-        return Refused(
-            waiting.request.id,
-            place.model,
-            "busy",
-            f"busy, {count} waiting, about {place.seconds:.0f} seconds",
-            place.seconds,
-        )
-
-    def _unhealthy(self, request: Request, now: float) -> Refused:
-        models = [model for tier in request.tiers for model in tier]
-        first = min(models, key=lambda model: self._health.reopens_in(model, now))
-        wait = self._health.reopens_in(first, now)
-        return Refused(request.id, first, "unhealthy", self._health.set_aside(first, now), wait)
-
-    def _late(self, waiting: Waiting, now: float) -> Refused:
-        place = self._best_place(waiting, self._queued_at[waiting.request.id], now)
-        self._forget(waiting)
-        return Refused(
-            waiting.request.id,
-            place.model,
-            "deadline",
-            f"no slot in {now - waiting.since:.0f} s, and its time is over",
-            place.seconds,
-        )
-
-    def _best_place(self, waiting: Waiting, models: tuple[Model, ...], now: float) -> Place:
-        places = (
-            place_in(
-                self._stations[model.backend],
-                model,
-                waiting,
-                now,
-                self.policy.max_wait,
-                self._costs,
-                self._health,
-            )
-            for model in models
-        )
-        best = min(places, key=lambda place: (place.seconds, place.position))
-        # What waits for several models of one backend was counted for each.
-        return replace(best, position=min(best.position, max(1, len(self._waiting))))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal["interactive", "batch"]
-Scope = Literal["backend", "model", "request"]
+Scope = Literal["backend", "model", "request", "concurrency"]
 Why = Literal["busy", "unhealthy", "deadline"]
 
 
@@ -67,11 +67,16 @@ class Policy:
             backend, and how long batch work stands back behind interactive work.
         max_waiting: the most requests that wait, over all sessions.
         max_waiting_of_session: the most of one kind that wait for one session.
+        interactive_patience: on an exclusive backend, a question to another model than the loaded
+            one interrupts batch work, at most once in so long.
         patience: how long a request waits for a model that is set aside. A machine that is away is
             not waited for.
-        cooldown: how long a backend or a model is set aside after its first failure; doubled
-            with each failed probe.
+        cooldown: how long a model is set aside at first; doubled with each failed probe.
         longest_cooldown: where doubling ends. What a server itself says may be longer.
+        cooldown_of_backend: the same for a backend; what probes it costs next to nothing, so it
+            grows by `growth_of_backend` only.
+        longest_of_backend: where that ends.
+        growth_of_backend: what the cooldown of a backend is multiplied by.
         failures_of_model: failures in a row that set a model aside. A backend needs but one.
         assumed_service: what a request takes, before one was measured.
         assumed_swap: what a swap takes, before one was measured.
@@ -80,9 +85,13 @@ class Policy:
     max_wait: float = 120.0
     max_waiting: int = 2000
     max_waiting_of_session: int = 1000
+    interactive_patience: float = 20.0
     patience: float = 5.0
-    cooldown: float = 5.0
+    cooldown: float = 1.0
     longest_cooldown: float = 300.0
+    cooldown_of_backend: float = 0.5
+    longest_of_backend: float = 15.0
+    growth_of_backend: float = 1.2
     failures_of_model: int = 3
     assumed_service: float = 10.0
     assumed_swap: float = 10.0
@@ -115,11 +124,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A slot is taken: ask this model now. `cold` says that it is being loaded for it."""
+    """A slot is taken: ask this model now.
+
+    `cold` says that the model is being loaded for it, which takes about `swap` seconds.
+    """
 
     id: str
     model: Model
     cold: bool = False
+    swap: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +159,17 @@ class Failed:
     """The model did not answer.
 
     Args:
-        scope: whose fault it is. A request's own fault says nothing against the server.
+        scope: whose fault it is. A request's own fault says nothing against the server;
+            "concurrency" says that the server has too many of them at once.
         reason: the failure in a line, for those who are refused because of it.
         retry_after: seconds that the server asked for, None where it did not.
+        temporary: whether it may pass by itself.
     """
 
     scope: Scope
     reason: str = ""
     retry_after: float | None = None
+    temporary: bool = False
 
 
 Outcome = Succeeded | Failed

@@ -9,6 +9,7 @@ from journeyman.errors import (
     BackendError,
     BackendUnavailable,
     BadReply,
+    CoolingDown,
     CutStream,
     ModelUnknown,
     Overloaded,
@@ -16,9 +17,9 @@ from journeyman.errors import (
 )
 
 if TYPE_CHECKING:
-    from journeyman.engine.scheduling.values import Refused
+    from journeyman.engine.scheduling.values import Refused, Scope
 
-_OF_THE_MODEL = (BackendUnavailable, BadReply, CutStream, ModelUnknown, Overloaded)
+_OF_THE_MODEL = (BackendUnavailable, BadReply, CoolingDown, CutStream, ModelUnknown)
 
 
 def verdict_on(error: Exception) -> Failed:
@@ -26,14 +27,20 @@ def verdict_on(error: Exception) -> Failed:
 
     Only a machine that no connection can be made to is set aside as a whole: where anything
     answers, another model there may do. A refused key is the request's own fault: another session
-    may bring a better one. So is an answer that fails its checks.
+    may bring a better one. So is an answer that fails its checks. A server that has too many
+    requests is sound.
     """
     retry_after = error.retry_after if isinstance(error, Overloaded) else None
+    temporary = isinstance(error, BackendError) and error.is_temporary
+    return Failed(_scope_of(error), str(error), retry_after, temporary)
+
+
+def _scope_of(error: Exception) -> Scope:
     if isinstance(error, Unreachable):
-        return Failed("backend", str(error))
+        return "backend"
     if isinstance(error, _OF_THE_MODEL):
-        return Failed("model", str(error), retry_after)
-    return Failed("request", str(error))
+        return "model"
+    return "concurrency" if isinstance(error, Overloaded) else "request"
 
 
 def error_of(refused: Refused) -> BackendError:

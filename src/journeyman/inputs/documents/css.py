@@ -20,7 +20,9 @@ Colour = tuple[int, int, int, float]
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _PART = re.compile(r"[^{};]*")
-_LENGTH = re.compile(r"(-?(?:\d++(?:\.\d++)?|\.\d++))(px|pt|pc|cm|mm|in|em|rem|ex|ch|%|vw|vh|vmin|vmax)?")
+_LENGTH = re.compile(
+    r"(-?(?:\d++(?:\.\d++)?|\.\d++))(px|pt|pc|cm|mm|in|em|rem|ex|ch|%|vw|vh|vmin|vmax)?"
+)
 _DESCENDED = ("@supports", "@layer", "@container", "@scope", "@document")
 _PIXELS = {
     "": 1.0, "px": 1.0, "pt": 1.33, "pc": 16.0, "cm": 37.8, "mm": 3.78, "in": 96.0, "em": 16.0,

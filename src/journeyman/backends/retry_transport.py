@@ -1,0 +1,129 @@
+"""Sends a request again that was lost on its way: no byte of an answer came.
+
+Servers close idle connections, and do so while the next request is under way: llama.cpp's loses
+about two of a hundred requests of a busy client that way, and a gateway before it answers with an
+empty 502. Whether a model has read the prompt by then is no matter: it has answered nothing.
+`httpx` and `httpx2` are one library under two names, so the library is an argument.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+ATTEMPTS = 4
+"""How often a request is sent at most."""
+
+KEEP_ALIVE = 4.0
+"""Seconds for which an idle connection is kept: less than the 5 s after which uvicorn and llama.cpp
+close theirs. A server that announces less gets no second request on a connection."""
+
+_FIRST_PAUSE = 0.05  # seconds; doubled with each attempt, and drawn at random below that
+_LONGEST_PAUSE = 1.0
+GATEWAY_ERRORS = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+HUNG_UP = ("disconnected", "peer closed")
+"""Words of a protocol error that mean no more than a closed connection."""
+
+
+def retry_transport(library: Any, transport: Any) -> Any:
+    """Wrap a transport in one that sends lost requests again.
+
+    Args:
+        library: `httpx` or `httpx2`.
+        transport: an `AsyncBaseTransport` of that library; it is closed with the wrapper.
+
+    Returns:
+        An `AsyncBaseTransport`. What it raises or returns in the end is what the last attempt
+        brought.
+    """
+
+    class RetryTransport(library.AsyncBaseTransport):  # type: ignore[misc]  # chosen at run time
+        closes_early = False
+        """Whether the server announced a limit for idle connections below `KEEP_ALIVE`."""
+
+        async def handle_async_request(self, request: Any) -> Any:
+            if self.closes_early:
+                request.headers["Connection"] = "close"
+            response = await _send(library, partial(transport.handle_async_request, request))
+            limit = _announced_limit(response.headers)
+            self.closes_early = self.closes_early or (limit is not None and limit <= KEEP_ALIVE)
+            return response
+
+        async def aclose(self) -> None:
+            await transport.aclose()
+
+    return RetryTransport()
+
+
+async def _send(library: Any, attempt: Callable[[], Awaitable[Any]]) -> Any:
+    try:
+        response = await attempt()
+    except library.TransportError as error:
+        if not is_lost(error):
+            raise
+    else:
+        if not is_empty_gateway_error(response):
+            return response
+        await response.aclose()
+    return await _send_again(attempt)
+
+
+async def _send_again(attempt: Callable[[], Awaitable[Any]]) -> Any:
+    from tenacity import (  # noqa: PLC0415 - most processes lose no request
+        AsyncRetrying,
+        retry_if_exception,
+        retry_if_result,
+        stop_after_attempt,
+        wait_random_exponential,
+    )
+
+    async def once() -> Any:
+        response = await attempt()
+        if is_empty_gateway_error(response):
+            await response.aread()
+        return response
+
+    pause = wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(ATTEMPTS - 1),
+        wait=pause,
+        retry=retry_if_exception(is_lost) | retry_if_result(is_empty_gateway_error),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    return await retrying(once)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether a connection broke after it was made and before any of an answer came.
+
+    No connection at all is another matter, and so is an answer that is not HTTP.
+    """
+    name = type(error).__name__
+    if name == "RemoteProtocolError":
+        return any(words in str(error) for words in HUNG_UP)
+    return name in {"ReadError", "WriteError", "CloseError"}
+
+
+def is_empty_gateway_error(response: Any) -> bool:
+    """Tell whether a gateway says no more than that it got no answer.
+
+    A gateway has no JSON to say it with; a model server that refuses or still loads has.
+    """
+    if response.status_code not in GATEWAY_ERRORS:
+        return False
+    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_empty = response.headers.get("content-length") == "0"
+    return is_empty or media in {"", "text/html", "text/plain"}
+
+
+def _announced_limit(headers: Any) -> int | None:
+    """Read `Keep-Alive: timeout=5`, in seconds."""
+    match = re.search(r"(?:^|[,;\s])timeout=(\d{1,6})(?!\d)", headers.get("keep-alive", ""))
+    return int(match[1]) if match else None
