@@ -52,7 +52,10 @@ def server(litellm_proxy, tmp_path, runtime_folder):
 async def test_a_real_client_asks_real_models_through_a_real_proxy(server, mode):
     async with Client(server, mode=mode) as client:
         listing = (await client.call_tool("list_available_local_models", {})).content[0].text
-        assert "koala/llama3-local; local (route openai/, local host 127.0.0.1); window 2048" in listing
+        assert (
+            "koala/llama3-local; local (route openai/, local host 127.0.0.1); window 2048"
+            in listing
+        )
 
         sorted_ = await client.call_tool(
             "sort_passage", {"prompt": "What kind of text is it?", "files": ["licence.txt"]}

@@ -124,11 +124,13 @@ class Learnt:
     """What a server tells of its capacity; None where it does not say.
 
     `slots` is how many requests it works on at once, `exclusive` whether it holds one model at a
-    time.
+    time. `models` is what single models take at once, by name, as far as they are loaded; None for
+    one that does not tell.
     """
 
     slots: int | None = None
     exclusive: bool | None = None
+    models: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Backend(Protocol):

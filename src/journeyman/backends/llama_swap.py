@@ -96,8 +96,20 @@ class LlamaSwapBackend(OpenAIBackend):
             return None
 
     async def learn_capacity(self) -> Learnt:
-        """Not told: which models may run together is the business of llama-swap's config."""
-        return Learnt()
+        """Ask the servers of the models that run for their slots.
+
+        Which models may run together is the business of llama-swap's config, and not told.
+
+        Raises:
+            BackendError: llama-swap does not answer.
+        """
+        ready = sorted(await self._ready())
+        told = {model: await self._props(model) for model in ready}
+        return Learnt(
+            models={
+                model: as_count(props.get("total_slots")) or None for model, props in told.items()
+            }
+        )
 
     async def _entries(self) -> list[dict[str, Any]]:
         entries = await super()._entries()
@@ -135,12 +147,16 @@ class LlamaSwapBackend(OpenAIBackend):
             and is_usable_name(one.get("model"))
         }
 
-    async def _running_window(self, model: str) -> int | None:
+    async def _props(self, model: str) -> Mapping[str, Any]:
+        """Ask a model's own server what it is, once it runs: asking before would load it."""
         try:
             props = await self._get(self._upstream(model) + "/props", model)
         except BackendError:  # another kind of server, or it has stopped by now
-            return None
-        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
+            return {}
+        return props if isinstance(props, dict) else {}
+
+    async def _running_window(self, model: str) -> int | None:
+        settings = (await self._props(model)).get("default_generation_settings")
         window = settings.get("n_ctx") if isinstance(settings, dict) else None
         return as_count(window) or None
 

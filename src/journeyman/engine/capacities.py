@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from journeyman.config.models import BackendConfig, Config
 
 # Ollama serves one request for each model unless OLLAMA_NUM_PARALLEL says more, and does not tell;
-# llama-swap refuses the eleventh request for a model. Other servers have queues of their own.
+# llama-swap refuses the eleventh request for a model, whose own server tells its slots as soon as it
+# runs: until then a few requests load it. Other servers have queues of their own.
 OF_KIND: Mapping[str, Capacity] = {
     "ollama": Capacity(16, per_model=1),
-    "llama-swap": Capacity(8, exclusive=True),
+    "llama-swap": Capacity(8, per_model=2, exclusive=True),
 }
 OF_OTHERS = Capacity(32)
+
+_TELL_OF_LOADED = frozenset({"llama-swap"})
+"""Kinds whose models tell their slots once they are loaded."""
 
 _A_MOMENT = 30.0
 _BELIEVED_SECONDS = 600.0
@@ -65,6 +69,10 @@ class Capacities:
             return Capacity(self._config.embedded.slots)
         learnt = self._learnt.get(name, Learnt())
         capacity = OF_KIND.get(self._backends[name].kind, OF_OTHERS)
+        if learnt.models:
+            models = {model: slots or capacity.slots for model, slots in learnt.models.items()}
+            slots = max(capacity.slots, *models.values())
+            capacity = replace(capacity, slots=slots, models=models)
         if learnt.slots is not None:
             capacity = Capacity(learnt.slots, exclusive=capacity.exclusive)
         exclusive = learnt.exclusive
@@ -79,7 +87,7 @@ class Capacities:
         return name in self._learnt
 
     async def ask(self, name: str) -> None:
-        """Ask a server once what it takes.
+        """Ask a server what it takes.
 
         Raises:
             Unreachable: nothing answers; it will be asked again.
@@ -92,13 +100,17 @@ class Capacities:
             raise
         except BackendError:
             learnt = Learnt()
-        self._learnt[name] = learnt
+        before = self._learnt.get(name, Learnt())
+        self._learnt[name] = replace(learnt, models={**before.models, **learnt.models})
 
-    def note_loaded(self, name: str, loaded: frozenset[str]) -> None:
+    def note_loaded(self, name: str, loaded: frozenset[str]) -> bool:
         """Learn from the models that a server holds whether it can hold two.
 
         Two at once: it can. One that was there a moment ago and made way for another: it cannot.
         That is believed for a while only, since two that are never asked for together never show.
+
+        Returns:
+            Whether there is a model whose slots were not told yet.
         """
         now = self._clock()
         at, before = self._seen.get(name, (now, frozenset()))
@@ -108,6 +120,8 @@ class Capacities:
             self._learnt[name] = replace(self._learnt.get(name, Learnt()), exclusive=False)
         elif before and loaded and not before & loaded and now - at <= _A_MOMENT:
             self._made_way[name] = now
+        told = self._learnt.get(name, Learnt()).models
+        return self._backends[name].kind in _TELL_OF_LOADED and not loaded <= told.keys()
 
 
 def _configured(capacity: Capacity, config: BackendConfig | None) -> Capacity:
@@ -118,6 +132,6 @@ def _configured(capacity: Capacity, config: BackendConfig | None) -> Capacity:
     return Capacity(
         slots=slots,
         per_model=None if config.slots else capacity.per_model,
-        models=dict(config.model_slots),
+        models={**({} if config.slots else capacity.models), **config.model_slots},
         exclusive=capacity.exclusive if config.exclusive is None else config.exclusive,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from journeyman.config.models import Config
     from journeyman.engine.scheduling.gate import Slot
     from journeyman.engine.scheduling.snapshot import Place, Snapshot
-    from journeyman.engine.scheduling.values import Request
+    from journeyman.engine.scheduling.values import Capacity, Request
 
     Found = TypeVar("Found")
 
@@ -90,6 +91,8 @@ class Queue:
                 self._note_name(model)
         await self._get_to_know(dict.fromkeys(model.backend for model in request.tiers[0]))
         async with self._gate.slot(request, on_wait) as slot:
+            if slot.cold:  # what it takes at once can be asked as soon as it runs
+                slot.on_first_token = partial(self._look_at, slot.model.backend, at_once=True)
             try:
                 yield slot
             finally:
@@ -178,7 +181,7 @@ class Queue:
         model = Model.of(model_id)
         if model.backend not in self._backends:
             return 1
-        return self._capacities.of(model.backend).of_model(model.name)
+        return self._capacity_of(model.backend).of_model(model.name)
 
     def snapshot(self) -> Snapshot:
         """Everything as it stands."""
@@ -186,7 +189,17 @@ class Queue:
 
     def _configure(self) -> None:
         for name in self._backends:
-            self._scheduler.configure(name, self._capacities.of(name))
+            self._scheduler.configure(name, self._capacity_of(name))
+
+    def _capacity_of(self, name: str) -> Capacity:
+        """What a backend takes at once, its models by the names that they are asked by."""
+        capacity = self._capacities.of(name)
+        aliases = {
+            asked_as: capacity.models[model.name]
+            for model, asked_as in self._asked_as.items()
+            if model.backend == name and model.name in capacity.models
+        }
+        return replace(capacity, models={**capacity.models, **aliases})
 
     async def _probe(self, name: str) -> None:
         if name in self._backends:
@@ -221,13 +234,14 @@ class Queue:
         except BackendError:
             return  # the request itself will be told so
         if name in self._backends:
-            self._scheduler.configure(name, self._capacities.of(name))
+            self._scheduler.configure(name, self._capacity_of(name))
             await self._look(name)
 
-    def _look_at(self, name: str) -> None:
+    def _look_at(self, name: str, *, at_once: bool = False) -> None:
         """See once in a while, beside the work, which models a server holds."""
         now = time.monotonic()
-        if now - self._looked.get(name, float("-inf")) < _SECONDS_BETWEEN_LOOKS:
+        before = self._looked.get(name, float("-inf"))
+        if now - before < _SECONDS_BETWEEN_LOOKS and not at_once:
             return
         self._looked[name] = now
         self._beside(self._look(name))
@@ -250,8 +264,12 @@ class Queue:
             return  # its requests will tell
         if loaded is None or self._backends.get(name) is not backend:
             return
-        self._capacities.note_loaded(name, loaded)
-        self._scheduler.configure(name, self._capacities.of(name))
+        if self._capacities.note_loaded(name, loaded):
+            with suppress(BackendError):  # its requests will tell
+                await self._capacities.ask(name)
+        if self._backends.get(name) is not backend:
+            return
+        self._scheduler.configure(name, self._capacity_of(name))
         if len(loaded) <= 1:
             model = next(iter(loaded), None)
             asked_as = None if model is None else self._asked_as.get(Model(name, model), model)

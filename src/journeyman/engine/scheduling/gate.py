@@ -41,6 +41,8 @@ class Slot:
     swap: float
     _tell: Callable[[float], None]
     _clock: Callable[[], float]
+    on_first_token: Callable[[], None] | None = None
+    """Called once, when the reply begins."""
     _since: float = field(init=False)
     had_first_token: bool = field(default=False, init=False)
 
@@ -52,6 +54,8 @@ class Slot:
         if not self.had_first_token:
             self.had_first_token = True
             self._tell(self._clock() - self._since)
+            if self.on_first_token:
+                self.on_first_token()
 
 
 class Gate:
