@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journeyman.config.models import BackendConfig, Config
 
 # Ollama serves one request for each model unless OLLAMA_NUM_PARALLEL says more, and does not tell;
-# llama-swap refuses the eleventh request for a model, whose own server tells its slots as soon as it
+# llama-swap refuses the eleventh request for a model, whose own server tells its slots once it
 # runs: until then a few requests load it. Other servers have queues of their own.
 OF_KIND: Mapping[str, Capacity] = {
     "ollama": Capacity(16, per_model=1),

@@ -231,7 +231,7 @@ class Engine:
             config_problem=self.config_problem,
             patience=Patience(
                 until=time.monotonic() + self.config.queue.patience,
-                is_batch=job.kind == "batch" and self.config.queue.patience > 0,
+                is_batch=job.kind == "batch" and job.patient and self.config.queue.patience > 0,
             ),
             on_failure=self._note_error,
             on_private_failure=self._note_kind,

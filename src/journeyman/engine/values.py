@@ -74,6 +74,7 @@ class Job:
         max_tokens: the longest answer, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         kind: batch work stands back behind questions.
+        patient: whether batch work waits for servers that are away.
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
         remember: whether an answer that was given before will do, and this one is kept.
@@ -88,6 +89,7 @@ class Job:
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
     kind: Kind = "interactive"
+    patient: bool = True
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     remember: bool = False

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from journeyman.config.pipelines import ClaudeApiConfig
+    from journeyman.engine.values import Try
     from journeyman.pipelines.durable.stage import Stage
     from journeyman.pipelines.privacy import ItemPrivacy
     from journeyman.pipelines.store.values import Run
@@ -181,20 +182,36 @@ class DurableCalls:
             raise self.ended from lost
 
     async def _ask_in_order(self, job: Job, patterns: Sequence[str]) -> Answer | HandBack:
-        """Ask one backend after another, each by its own queue, so that its limit holds."""
-        failed: HandBack | None = None
-        for backend in dict.fromkeys(one.partition("/")[0] for one in patterns):
-            own = tuple(one for one in patterns if one.partition("/")[0] == backend)
-            request = {"ask": encode(replace(job, models=own, private=self.private))}
-            result = await self._result(backend_queue(backend), request)
-            outcome = outcome_of(result)
-            tries = failed.tries if failed else ()
-            if isinstance(outcome, Answer):
-                return replace(outcome, tries=(*tries, *outcome.tries))
-            failed = replace(outcome, tries=(*tries, *outcome.tries))
-        if failed is None:
+        """Ask one backend after another, each by its own queue, so that its limit holds.
+
+        A backend that is away is waited for only where no other one can answer.
+        """
+        own: dict[str, list[str]] = {}
+        for pattern in patterns:
+            own.setdefault(pattern.partition("/")[0], []).append(pattern)
+        if not own:
             raise ConfigError(f"{job.tool}: no backend is configured", hint="`journeyman setup`")
-        return failed
+        tries: tuple[Try, ...] = ()
+        for backend, models in own.items():
+            here = replace(job, models=tuple(models), patient=len(own) == 1)
+            outcome = await self._ask_backend(backend, here, tries)
+            if isinstance(outcome, Answer):
+                return outcome
+            tries = outcome.tries
+        away = {one.model.partition("/")[0] for one in tries if one.temporary}
+        waited_for = [backend for backend in own if backend in away]
+        if len(own) == 1 or not waited_for:
+            return outcome
+        models = [model for backend in waited_for for model in own[backend]]
+        return await self._ask_backend(waited_for[0], replace(job, models=tuple(models)), tries)
+
+    async def _ask_backend(
+        self, backend: str, job: Job, before: tuple[Try, ...]
+    ) -> Answer | HandBack:
+        """Ask by a backend's queue; what was tried before is part of the outcome."""
+        request = {"ask": encode(replace(job, private=self.private))}
+        outcome = outcome_of(await self._result(backend_queue(backend), request))
+        return replace(outcome, tries=(*before, *outcome.tries))
 
     def claude(
         self,

@@ -38,4 +38,7 @@ async def slots_of_backends(config: Config) -> dict[str, int]:
     finally:
         for backend in backends.values():
             await backend.close()
-    return {name: one.per_model or one.slots for name, one in found.items()}
+    return {
+        name: one.slots if one.exclusive else one.per_model or one.slots
+        for name, one in found.items()
+    }
