@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from doubles.contracts import exchange
 from doubles.http_server import HttpDouble
 from doubles.plays import Play, compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from doubles.contracts import Exchange
     from doubles.http_server import Request, Wire
 
 EVERY_MODEL = ""
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What goes wrong with chats, by their number or by what they ask.
+
+    Every `fails_every`-th is answered with `status` and not a byte, as by a gateway whose server
+    was gone. At most `limit` run at once; the others are answered with `too_many`. When the chat
+    of a number in `leaves_at` has begun to be answered, the server goes away for so many seconds,
+    for ever if that is None. A chat with `poison` in its prompt has its connection cut in
+    mid-reply; with `dies_for` seconds the whole server goes away for so long.
+    """
+
+    fails_every: int = 0
+    status: int = 502
+    limit: int | None = None
+    too_many: Exchange | None = None
+    leaves_at: dict[int, float | None] = field(default_factory=dict)
+    poison: str = ""
+    dies_for: float | None = None
 
 
 class ChatDouble(HttpDouble):
@@ -25,6 +49,12 @@ class ChatDouble(HttpDouble):
         super().__init__()
         self.names = list(models)
         self.reply_headers: dict[str, str] = {}
+        self.trouble = Trouble()
+        self.refused: list[Request] = []
+        """The chats that were refused because so many ran."""
+        self.most_at_once = 0
+        self._at_once = 0
+        self._begun = 0
         self._plays: dict[str, list[Play]] = {EVERY_MODEL: [Play()]}
 
     def plays(self, *plays: Play, model: str = EVERY_MODEL, **one: Any) -> None:
@@ -35,6 +65,11 @@ class ChatDouble(HttpDouble):
     def chats(self) -> list[Request]:
         """The chats that it was asked for."""
         return self.asked(self.chat_path)
+
+    @property
+    def answered(self) -> list[Request]:
+        """The chats whose whole answer was sent."""
+        return [chat for chat in self.chats if chat.answered]
 
     def next_play(self, model: str) -> Play:
         """Take the play that is on for a model."""
@@ -60,7 +95,45 @@ class ChatDouble(HttpDouble):
         return compact({"error": {"message": message, "type": "invalid_request_error"}})
 
     async def chat(self, request: Request, wire: Wire) -> None:
-        """Perform the play that is on for the model asked for."""
+        """Perform the play that is on for the model asked for, if no trouble comes before."""
+        trouble = self.trouble
+        if trouble.limit is not None and self._at_once >= trouble.limit:
+            self.refused.append(request)
+            told = trouble.too_many or exchange("llama-swap", "concurrency limit")
+            await wire.send(told.body, status=told.status, content_type=told.content_type)
+            return
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._begun += 1
+        try:
+            if trouble.fails_every and self._begun % trouble.fails_every == 0:
+                await wire.send(b"", status=trouble.status, content_type="")
+            elif self._begun in trouble.leaves_at:
+                seconds = trouble.leaves_at[self._begun]
+                await self._break_off(request, wire, seconds, leaves=True)
+            elif trouble.poison and trouble.poison.encode() in request.body:
+                leaves = trouble.dies_for is not None
+                await self._break_off(request, wire, trouble.dies_for, leaves=leaves)
+            else:
+                await self._perform(request, wire)
+        finally:
+            self._at_once -= 1
+
+    async def _break_off(
+        self, request: Request, wire: Wire, seconds: float | None, *, leaves: bool
+    ) -> None:
+        """Begin to answer, then cut this connection or all of them."""
+        play = self.next_play(str(request.json.get("model")))
+        await wire.rest(play.delay) if play.delay else None
+        await wire.begin(self.media, self.reply_headers)
+        for piece in islice(self.pieces(play, request.json), 2):
+            await wire.piece(piece)
+        if leaves:
+            self.go_away(seconds)
+            await wire.rest()
+        wire.drop()
+
+    async def _perform(self, request: Request, wire: Wire) -> None:
         asked = request.json
         play = self.next_play(str(asked.get("model")))
         if play.finds:
@@ -73,6 +146,7 @@ class ChatDouble(HttpDouble):
             await wire.send(play.body, status=play.status, content_type=media, headers=play.headers)
         else:
             await self._stream(play, asked, wire)
+            request.answered = True
 
     async def _stream(self, play: Play, asked: dict[str, Any], wire: Wire) -> None:
         await wire.begin(play.content_type or self.media, self.reply_headers)

@@ -1,15 +1,17 @@
 """A double of any OpenAI-compatible server; fast enough to measure others against.
 
-`python -m doubles.openai_compatible`, run in tests/, prints its address and serves until its stdin
-ends.
+`python -m doubles.openai_compatible [JSON]`, run in tests/, prints its address, serves until its
+stdin ends, and prints what it saw as JSON. The argument may set `reply`, `delay` in seconds,
+`keep_alive`, `hangs_up_every` and the fields of `Trouble`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from doubles.chat_server import ChatDouble
+from doubles.chat_server import ChatDouble, Trouble
 from doubles.plays import Play, compact
 
 if TYPE_CHECKING:
@@ -103,10 +105,24 @@ def _sse(event: dict[str, Any]) -> bytes:
 
 def main() -> None:
     """Serve until stdin ends."""
+    wanted = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
     with OpenAIDouble() as server:
+        server.plays(Play(reply=wanted.pop("reply", Play.reply), delay=wanted.pop("delay", 0.0)))
+        server.keep_alive = wanted.pop("keep_alive", None)
+        server.hangs_up_every = wanted.pop("hangs_up_every", 0)
+        leaves_at = {int(number): away for number, away in wanted.pop("leaves_at", {}).items()}
+        server.trouble = Trouble(leaves_at=leaves_at, **wanted)
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         sys.stdin.read()
+    seen = {
+        "chats": len(server.chats),
+        "answered": len(server.answered),
+        "refused": len(server.refused),
+        "hung_up": len(server.hung_up),
+        "most_at_once": server.most_at_once,
+    }
+    sys.stdout.write(f"{json.dumps(seen)}\n")
 
 
 if __name__ == "__main__":
