@@ -63,8 +63,10 @@ def each(journeyman, *more):
 EACH_ONCE = Counter(range(ROWS))
 
 
-@pytest.mark.parametrize(("kind", "double"), [("openai", OpenAIDouble), ("ollama", OllamaDouble)])
-@pytest.mark.parametrize("every", [2, 10])
+@pytest.mark.parametrize(
+    ("kind", "double", "every"),
+    [("openai", OpenAIDouble, 10), ("openai", OpenAIDouble, 2), ("ollama", OllamaDouble, 10)],
+)
 def test_a_server_that_closes_kept_connections_loses_no_row(
     journeyman, before, kind, double, every
 ):
@@ -107,8 +109,10 @@ def test_a_gateway_that_fails_every_second_time_loses_no_row(journeyman, before,
     assert asked(openai_double.answered) == EACH_ONCE
 
 
-@pytest.mark.parametrize("limit", [1, 3, 10])
-@pytest.mark.parametrize(("kind", "more"), [("openai", ""), ("llama-swap", "slots = 32")])
+@pytest.mark.parametrize(
+    ("kind", "more", "limit"),
+    [("openai", "", 10), ("llama-swap", "slots = 32", 10), ("openai", "", 1), ("openai", "", 3)],
+)
 def test_what_a_server_takes_at_once_is_learnt_from_its_refusals(
     journeyman, before, kind, more, limit
 ):
@@ -119,14 +123,8 @@ def test_what_a_server_takes_at_once_is_learnt_from_its_refusals(
         rows_of(each(journeyman))
         assert asked(server.answered) == EACH_ONCE
         assert server.most_at_once == limit, "all that it takes is used"
-        # The first 32 come at once; then one more is tried in each round of answers at most.
-        at_first = 32 - limit
-        assert len(server.refused) <= at_first + ROWS / limit
-        half = server.chats[len(server.chats) // 2]
-        later = [
-            one for one in server.refused if server.chats.index(one) > server.chats.index(half)
-        ]
-        assert len(later) <= ROWS / 2 / limit
+        # What comes at first is refused once; from then on more is tried once in a while only.
+        assert len(server.refused) <= 32 - limit + ROWS / 10
 
 
 def test_a_server_that_goes_away_in_mid_answer_and_comes_back_loses_no_row(
@@ -147,8 +145,7 @@ def test_ollama_that_goes_away_is_not_asked_to_load_the_model_otherwise(journeym
         rows_of(each(journeyman))
         assert asked(server.answered) == EACH_ONCE
         windows = [chat.json.get("options", {}).get("num_ctx") for chat in server.chats]
-        changes = sum(one != other for one, other in zip(windows, windows[1:], strict=False))
-        assert changes == 0
+        assert len(set(windows)) == 1, "each change is a reload"
 
 
 def test_a_row_that_its_server_does_not_survive_is_handed_back_and_the_others_are_answered(
