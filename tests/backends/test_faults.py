@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -294,17 +294,20 @@ def test_json_nested_too_deep_makes_a_fault():
 
 @contextmanager
 def answering(said: bytes) -> Iterator[str]:
-    """A server that answers one connection with these bytes, whatever it is asked."""
+    """A server that answers each connection with these bytes, whatever it is asked."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer():
-            with listener.accept()[0] as client:
-                client.recv(65536)
-                client.sendall(said)
+            with suppress(OSError):  # the listener was shut down: the test is over
+                while True:
+                    with listener.accept()[0] as client:
+                        client.recv(65536)
+                        client.sendall(said)
 
         thread = threading.Thread(target=answer)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
