@@ -265,7 +265,8 @@ async def test_the_status_tells_what_runs_what_waits_and_what_failed(
     engine = build(koala=held.url, dead=DEAD_URL, models=["dead/x", LLAMA], backend={"slots": 1})
     for number in range(3):
         start(engine, job(f"{number}"), replace(session, name=f"w{number % 2}"))
-    await until(lambda: held.at_once == 1 and waiting(engine) == 2)
+        await until(lambda: held.at_once == 1)  # so that the first one is w0's
+    await until(lambda: waiting(engine) == 2)
     status = await engine.status()
     koala = next(one for one in status.backends if one.name == "koala")
     assert (koala.kind, koala.slots, koala.running, koala.waiting) == ("openai", 1, 1, 2)
