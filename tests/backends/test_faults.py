@@ -299,7 +299,7 @@ def answering(said: bytes) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer():
-            with suppress(OSError):  # the test is over
+            with suppress(OSError):  # the listener was shut down: the test is over
                 while True:
                     with listener.accept()[0] as client:
                         client.recv(65536)

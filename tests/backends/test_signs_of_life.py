@@ -210,12 +210,18 @@ async def test_a_server_that_does_not_tell_its_slots_is_not_asked(opened):
 
 async def test_llama_swap_tells_the_slots_of_what_runs_and_loads_nothing_for_it(opened):
     backend, server = opened("llama-swap")
+    assert await backend.learn_capacity() == Learnt()
     server.starting = "codellama-local"
     assert await backend.learn_capacity() == Learnt()
-    assert [asked.path for asked in server.requests] == ["/running"]
     server.ready, server.starting = "llama3-local", ""
     assert await backend.learn_capacity() == Learnt(models={"llama3-local": 2})
     assert server.loads == []
+
+
+async def test_a_model_of_llama_swap_whose_server_is_another_one_does_not_tell(opened):
+    backend, server = opened("llama-swap")
+    server.ready, server.slots = "llama3-local", None
+    assert await backend.learn_capacity() == Learnt(models={"llama3-local": None})
 
 
 async def test_what_a_key_or_a_running_server_could_still_teach_is_not_taken_for_nothing(opened):

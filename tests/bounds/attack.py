@@ -1,8 +1,8 @@
 """Search the texts that cost a pattern most. Run it as `attack.py PART PARTS`; see the test.
 
 `re` walks back: what it may have to walk back over many times costs by the square or worse. A
-text is made of what a pattern takes: its literals, one sign of each of its classes, and repeats. Processor
-time of one length is held against that of four times the length, so no machine is too slow for it.
+text is made of what a pattern takes: its literals, one sign of each of its classes, and repeats.
+Processor time of one length is held against that of four times it, so no machine is too slow.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ class LlamaSwapDouble(OpenAIDouble):
     """A llama-swap proxy.
 
     `ready` is the model that is loaded and `starting` one that is on its way; whatever is asked
-    of a model's own server loads it, which `loads` counts.
+    of a model's own server loads it, which `loads` counts. `slots` is what a model's own server
+    tells that it takes at once, None for one that does not tell.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class LlamaSwapDouble(OpenAIDouble):
         self.ready = ""
         self.starting = ""
         self.loads: list[str] = []
+        self.slots: int | None = 2
         meta = {"meta": {"llamaswap": metadata}} if metadata else {}
         self.entries = [{"id": name, "object": "model", **meta} for name in self.names]
 
@@ -67,6 +69,7 @@ class LlamaSwapDouble(OpenAIDouble):
     async def _upstream(self, request: Request, wire: Wire) -> None:
         if request.path == "/props":
             settings = {"params": {}, "n_ctx": self.window}
-            await wire.send(compact({"default_generation_settings": settings, "total_slots": 2}))
+            slots = {} if self.slots is None else {"total_slots": self.slots}
+            await wire.send(compact({"default_generation_settings": settings, **slots}))
         else:
             await super().answer(request, wire)

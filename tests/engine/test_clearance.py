@@ -306,8 +306,8 @@ async def test_many_items_of_a_private_question_stay_local(build, session, proxy
     question = EachJob("ask_local_llama", {"prompt": "Who?"}, items=("x", "y"), private=True)
     listed = await items_of(question, session, engine.config)
 
-    async def delegate(one):
-        return await engine.delegate(one, session)
+    async def delegate(one, listener):
+        return await engine.delegate(one, session, listener)
 
     table = await ask_each(delegate, question, listed.items, at_once=2, hear=lambda _: None)
     assert [row.model for row in table.rows] == ["koala/here"] * 2

@@ -101,7 +101,11 @@ class Capacities:
         except BackendError:
             learnt = Learnt()
         before = self._learnt.get(name, Learnt())
-        self._learnt[name] = replace(learnt, models={**before.models, **learnt.models})
+        self._learnt[name] = replace(
+            learnt,
+            exclusive=before.exclusive if learnt.exclusive is None else learnt.exclusive,
+            models={**before.models, **learnt.models},
+        )
 
     def note_loaded(self, name: str, loaded: frozenset[str]) -> bool:
         """Learn from the models that a server holds whether it can hold two.

@@ -22,7 +22,7 @@ MOST_OF_ITS_OWN = 5
 MOST_FAILURES = 20
 """Failures of a request that has a slot, whatever the others do."""
 
-SECONDS_OF_REFUSALS = 30.0
+SECONDS_OF_REFUSALS = 10.0
 """How long a question waits for a server that has too many requests."""
 
 _LONGEST_PAUSE = 4.0

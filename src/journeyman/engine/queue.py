@@ -163,7 +163,7 @@ class Queue:
         """
         models = {name: Model.of(name) for name in names}
         while True:
-            aside = {name: self._scheduler.set_aside(model) for name, model in models.items()}
+            aside = {name: self._scheduler.want_back(model) for name, model in models.items()}
             if not all(aside.values()):
                 return True
             if (left := until - time.monotonic()) <= 0:

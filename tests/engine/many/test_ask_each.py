@@ -42,7 +42,7 @@ async def asked(engine, session, at_once=4, hear=lambda _: None, **changes):
     job = EachJob(tool="ask_local_llama", arguments={"prompt": "What is it?"}, **changes)
     listed = await items_of(job, session, engine.config)
     return await ask_each(
-        lambda one: engine.delegate(one, session),
+        lambda one, listener: engine.delegate(one, session, listener),
         job,
         listed.items,
         listed.left_out,
@@ -108,7 +108,8 @@ async def test_an_item_that_fails_costs_the_others_nothing_and_says_why(
 
 
 async def test_a_dead_server_gives_rows_that_say_so_and_no_exception(build, session, docs):
-    table = await asked(build(koala=DEAD_URL, models=[LLAMA]), session, files=("docs/",))
+    impatient = build(koala=DEAD_URL, models=[LLAMA], queue={"patience": 0})
+    table = await asked(impatient, session, files=("docs/",))
     assert len(table.failed) == 12
     assert all("koala" in row.error for row in table.rows)
 
@@ -154,7 +155,7 @@ async def test_what_is_asked_otherwise_is_asked_anew(build, session, docs, opena
         EachJob(tool="ask_local_llama", arguments={}, files=("docs/",)), session, engine.config
     )
     table = await ask_each(
-        lambda one: engine.delegate(one, session),
+        lambda one, listener: engine.delegate(one, session, listener),
         job,
         listed.items,
         at_once=4,
@@ -191,7 +192,7 @@ async def test_a_call_that_is_cancelled_keeps_what_is_done(build, session, docs,
         listed = await items_of(slow, session, engine.config)
         call = asyncio.ensure_future(
             ask_each(
-                lambda one: engine.delegate(one, session),
+                lambda one, listener: engine.delegate(one, session, listener),
                 slow,
                 listed.items,
                 at_once=3,

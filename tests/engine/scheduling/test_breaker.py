@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_world import World, request
+from virtual_world import World, model, request
 
-from journeyman.engine.scheduling.breaker import Breaker, Settings
+from journeyman.engine.scheduling.breaker import Breaker, Cooldown, Settings
 from journeyman.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
 
 DEAD = Failed("backend", "box: nothing answers")
@@ -14,13 +14,8 @@ WIDE = Capacity(8)
 
 
 def breaker(*, failures=1, cooldown=5.0, longest=60.0, jitter=0.0):
-    return Breaker(Settings(failures, cooldown, longest, lambda: jitter))
-
-
-def slow(**more):
-    """A policy whose backends rest for five seconds at first, then twice as long each time."""
-    backend = {"cooldown_of_backend": 5.0, "growth_of_backend": 2.0, "longest_of_backend": 60.0}
-    return Policy(cooldown=5.0, **backend, **more)
+    quick = Cooldown(0.5, 1.2, 15.0)
+    return Breaker(Settings(failures, Cooldown(cooldown, 2.0, longest), quick, lambda: jitter))
 
 
 def states(world):
@@ -64,7 +59,7 @@ def test_what_was_under_way_when_it_opened_changes_nothing():
 
 
 def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
-    world = World(slow(patience=0.0))
+    world = World(Policy(patience=0.0))
     for number in range(50):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -80,7 +75,7 @@ def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
 
 
 def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive():
-    world = World(slow(patience=10.0), box=WIDE)
+    world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -96,7 +91,7 @@ def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive()
 
 
 def test_a_probe_under_way_holds_back_every_request():
-    world = World(slow(patience=10.0), box=WIDE)
+    world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -116,7 +111,7 @@ def test_a_probe_under_way_holds_back_every_request():
 
 
 def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
-    world = World(slow(patience=10.0), box=WIDE)
+    world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -129,7 +124,7 @@ def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
 
 
 def test_a_changed_backend_has_no_past():
-    world = World(slow(patience=0.0), box=WIDE, spare=WIDE)
+    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
     for name, models, outcome in (("a", "box/llama", DEAD), ("b", "spare/llama", DEAD)):
         world.submit(request(name, models), service=None)
         world.decide()
@@ -139,7 +134,7 @@ def test_a_changed_backend_has_no_past():
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
-    world = World(slow(patience=6.0), box=WIDE)
+    world = World(Policy(patience=6.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -152,7 +147,7 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
 
 
 def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
-    world = World(slow(patience=0.0), box=WIDE)
+    world = World(Policy(patience=0.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", DEAD)
@@ -168,7 +163,7 @@ def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
 
 
 def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
-    world = World(slow(patience=0.0), box=WIDE)
+    world = World(Policy(patience=0.0), box=WIDE)
     box = Model("box", "")
     assert world.scheduler.set_aside(box) == ""
     world.scheduler.note_probe("box", failure="nothing answers")
@@ -181,7 +176,7 @@ def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
 def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
-    world = World(slow(patience=10.0), box=WIDE)
+    world = World(Policy(patience=10.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 5.0))
@@ -197,7 +192,7 @@ def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
 
 
 def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
-    world = World(slow(patience=0.0), box=WIDE)
+    world = World(Policy(patience=0.0), box=WIDE)
     for number in range(3):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -211,7 +206,7 @@ def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
 
 
 def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_after():
-    world = World(slow(patience=0.0), box=WIDE, spare=WIDE)
+    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 30.0))
@@ -227,7 +222,7 @@ def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_a
 
 
 def test_those_who_wait_move_to_the_next_tier_when_the_first_one_dies():
-    world = World(slow(patience=0.0), spare=Capacity(1), box=Capacity(1))
+    world = World(Policy(patience=0.0), spare=Capacity(1), box=Capacity(1))
     world.submit(request("first"), service=None)
     world.decide()
     world.submit(request("waits", "box/llama, spare/gemma"), service=None)
@@ -248,7 +243,7 @@ def test_an_answer_in_between_forgives_earlier_failures():
 
 
 def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after():
-    world = World(slow(patience=100.0), box=WIDE)
+    world = World(Policy(patience=100.0), box=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 10.0))
@@ -259,3 +254,52 @@ def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after
     world.submit(request("next"), service=None)
     world.run(until=15.0)
     assert world.order == ["first", "probe", "next"]
+
+
+def wait_for(world, *models):
+    """Do as batch work does that waits: say it again whenever something has changed."""
+    for one in models:
+        if world.scheduler.want_back(model(one)):
+            world.at(world.now + 0.25, lambda: wait_for(world, *models))
+
+
+def test_a_machine_that_batch_work_waits_for_is_probed_soon_and_questions_are_not_held_up():
+    world = World(Policy(patience=5.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.dead.add("box")
+    wait_for(world, "llama")
+    world.at(60.0, world.dead.clear)
+    world.submit_at(30.0, request("question"))
+    world.run()
+    assert world.refused["question"].why == "unhealthy"
+    back = world.probes[-1][0]
+    assert 60.0 <= back <= 60.0 * 1.2
+    assert len(world.probes) < 25
+    assert states(world) == {}
+
+
+def test_when_nobody_waits_any_more_a_machine_that_was_long_away_is_soon_tried_again():
+    world = World(Policy(patience=5.0), box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", DEAD)
+    world.dead.add("box")
+    wait_for(world, "llama")
+    world.run(until=600.0)
+    (shown,) = world.scheduler.snapshot().breakers
+    assert shown.reopens_in <= 15.0
+
+
+def test_a_models_failure_that_may_pass_is_tried_again_sooner_than_one_that_may_not():
+    waits = {}
+    for temporary in (True, False):
+        one, now = breaker(cooldown=5.0, longest=300.0), 0.0
+        for _ in range(20):
+            one.start("r", now)
+            one.fail("r", now, Failed("model", "502", temporary=temporary))
+            waits.setdefault(temporary, []).append(one.reopens_in(now))
+            now += waits[temporary][-1]
+    assert (waits[True][0], max(waits[True])) == (0.5, 15.0)
+    assert (waits[False][0], max(waits[False])) == (5.0, 300.0)

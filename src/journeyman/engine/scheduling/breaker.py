@@ -13,44 +13,61 @@ if TYPE_CHECKING:
 State = Literal["closed", "open", "half-open"]
 
 _SPREAD = 0.2
+_MOST_EXPONENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """Seconds after the first failure, what they are multiplied by, and where that ends."""
+
+    first: float
+    growth: float
+    longest: float
+
+    def after(self, times: int) -> float:
+        """Seconds after so many failed probes."""
+        return min(self.first * self.growth ** min(times, _MOST_EXPONENT), self.longest)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a breaker behaves; times in seconds, `jitter` returns 0 to 1.
+    """How a breaker behaves; `jitter` returns 0 to 1.
 
-    `growth` is what the cooldown is multiplied by after each failed probe. `takes_requests` tells
-    whether a request may be the probe of a half-open breaker; else only a probe of its own closes
-    it.
+    `failures` in a row open it. `cooldown` is how long it stays open; `quick` the same after a
+    failure that may pass by itself, for a model, and how soon an eager probe may go, for a backend.
+    `takes_requests` tells whether a request may be the probe of a half-open breaker; else only a
+    probe of its own closes it.
     """
 
     failures: int
-    cooldown: float
-    longest: float
+    cooldown: Cooldown
+    quick: Cooldown
     jitter: Callable[[], float]
-    growth: float = 2.0
     takes_requests: bool = True
 
     @classmethod
     def of_backend(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
         """One failure tells that a machine is away; a cheap sign of life tells that it is back."""
-        return cls(
-            1,
-            policy.cooldown_of_backend,
-            policy.longest_of_backend,
-            jitter,
-            policy.growth_of_backend,
-            takes_requests=False,
-        )
+        return cls(1, *_cooldowns(policy), jitter, takes_requests=False)
 
     @classmethod
     def of_model(cls, policy: Policy, jitter: Callable[[], float]) -> Settings:
         """Only a request shows whether a model works."""
-        return cls(policy.failures_of_model, policy.cooldown, policy.longest_cooldown, jitter)
+        return cls(policy.failures_of_model, *_cooldowns(policy), jitter)
+
+
+def _cooldowns(policy: Policy) -> tuple[Cooldown, Cooldown]:
+    return (
+        Cooldown(policy.cooldown, 2.0, policy.longest_cooldown),
+        Cooldown(policy.quick_cooldown, policy.quick_growth, policy.longest_quick_cooldown),
+    )
 
 
 class Breaker:
-    """Closed: all may pass. Open: none. Half-open: one probe, whose outcome decides."""
+    """Closed: all may pass. Open: none. Half-open: one probe, whose outcome decides.
+
+    A probe may also go while it is open, if somebody waits for nothing else: an eager one.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.reason = ""
@@ -60,7 +77,10 @@ class Breaker:
         self._settings = settings
         self._failures = 0
         self._openings = 0
+        self._probes = 0
+        self._is_eager = False
         self._until: float | None = None
+        self._eager_from = float("inf")
 
     def state(self, now: float) -> State:
         """Tell how it stands."""
@@ -75,9 +95,11 @@ class Breaker:
             return self._settings.takes_requests and self.probe is None
         return state == "closed"
 
-    def wants_probe(self, now: float) -> bool:
+    def wants_probe(self, now: float, *, eager: bool = False) -> bool:
         """Tell whether a probe of its own may go now."""
-        return self.state(now) == "half-open" and self.probe is None
+        if self._until is None or self.probe is not None:
+            return False
+        return now >= (min(self._until, self._eager_from) if eager else self._until)
 
     def reopens_in(self, now: float) -> float:
         """Seconds until a probe may go; 0 where that is now or where nothing is shut."""
@@ -88,18 +110,29 @@ class Breaker:
         """The time at which a probe may go; None if it is closed."""
         return self._until
 
+    @property
+    def eager_from(self) -> float | None:
+        """The time at which an eager probe may go; None if it is closed or one is under way."""
+        if self._until is None or self.probe is not None:
+            return None
+        return min(self._until, self._eager_from)
+
     def start(self, request_id: str, now: float) -> None:
         """Note a request that goes: behind a half-open breaker it is the probe."""
         if self.state(now) == "half-open":
             self.probe = request_id
+
+    def start_probe(self, claim: str, *, eager: bool) -> None:
+        """Note a probe of its own."""
+        self.probe, self._is_eager = claim, eager
 
     def succeed(self, request_id: str) -> None:
         """Note that the server answered. While it is set aside, only the probe counts."""
         if self._until is None:
             self._failures = 0
         elif self.probe == request_id:
-            self._failures = self._openings = 0
-            self._until, self.probe, self.reason = None, None, ""
+            self._failures = self._openings = self._probes = 0
+            self._until, self.probe, self.reason, self._is_eager = None, None, "", False
 
     def fail(self, request_id: str, now: float, failure: Failed) -> None:
         """Note a failure; its `retry_after` is the cooldown that the server asked for.
@@ -112,16 +145,27 @@ class Breaker:
         self._failures += 1
         if self._until is None and told is None and self._failures < self._settings.failures:
             return
-        wait = told if told is not None else self._cooldown()
-        self._openings += 1
-        self._until = now + wait * (1 + _SPREAD * self._settings.jitter())
-        self.probe, self.reason, self.is_temporary = None, failure.reason, failure.temporary
+        quick = self._settings.quick.after(self._probes)
+        if self._is_eager:  # the next one comes soon, so others need not wait for it much longer
+            wait = max(quick, self._settings.cooldown.first)
+        else:
+            wait = told if told is not None else self._cooldown(failure)
+            self._openings += 1
+        self._probes += 1
+        self._until = now + self._spread(wait)
+        self._eager_from = now + self._spread(quick)
+        self.probe, self._is_eager = None, False
+        self.reason, self.is_temporary = failure.reason, failure.temporary
 
     def give_up(self, request_id: str) -> None:
         """Note that a request was cancelled: the next one may be the probe."""
         if self.probe == request_id:
-            self.probe = None
+            self.probe, self._is_eager = None, False
 
-    def _cooldown(self) -> float:
-        grown = self._settings.cooldown * self._settings.growth ** min(self._openings, 30)
-        return min(grown, self._settings.longest)
+    def _cooldown(self, failure: Failed) -> float:
+        is_quick = failure.temporary and self._settings.takes_requests
+        cooldown = self._settings.quick if is_quick else self._settings.cooldown
+        return cooldown.after(self._openings)
+
+    def _spread(self, seconds: float) -> float:
+        return seconds * (1 + _SPREAD * self._settings.jitter())

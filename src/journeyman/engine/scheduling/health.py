@@ -10,7 +10,7 @@ from journeyman.engine.scheduling.breaker import Breaker, Settings
 from journeyman.engine.scheduling.values import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from journeyman.engine.scheduling.values import Model, Outcome, Policy
 
@@ -92,14 +92,22 @@ class Health:
         """Tell whether nothing stands against a backend."""
         return backend not in self._breakers or self._breakers[backend].state(now) == "closed"
 
-    def take_probe(self, backend: str, now: float) -> str:
-        """Claim the probe of a half-open backend; the claim is empty where none may go."""
+    def take_probe(self, backend: str, now: float, *, eager: bool = False) -> str:
+        """Claim the probe of a half-open backend; the claim is empty where none may go.
+
+        An eager one may go while the backend is still set aside.
+        """
         breaker = self._breakers.get(backend)
-        if breaker is None or not breaker.wants_probe(now):
+        if breaker is None or not breaker.wants_probe(now, eager=eager):
             return ""
         claim = f"probe {next(self._claims)}"
-        breaker.start(claim, now)
+        breaker.start_probe(claim, eager=eager)
         return claim
+
+    def eager_from(self, backends: Iterable[str]) -> float | None:
+        """When an eager probe of one of these may go; None for never."""
+        times = (self._breakers[name].eager_from for name in backends if name in self._breakers)
+        return min((at for at in times if at is not None), default=None)
 
     def note_probe(self, backend: str, claim: str, failure: str, now: float) -> None:
         """Note how a question without a slot ended; `failure` is empty for well.

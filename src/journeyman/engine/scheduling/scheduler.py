@@ -66,6 +66,7 @@ class Scheduler:
         """Counts how often a model or a backend was set aside or let in again."""
         self._shut: frozenset[tuple[str, float | None]] = frozenset()
         self._to_probe: set[str] = set()
+        self._to_probe_eagerly: set[str] = set()
         self._submitted = 0
         self._granted = 0
         self._last_grant: dict[Model, int] = {}
@@ -120,7 +121,7 @@ class Scheduler:
 
     def next_decision_at(self) -> float | None:
         """When `decide` has something to do even if nothing happens; None for never."""
-        if not self._placement.waiting and not self._to_probe:
+        if not (self._placement.waiting or self._to_probe or self._to_probe_eagerly):
             return None
         times = [
             deadline
@@ -128,7 +129,11 @@ class Scheduler:
             if (deadline := one.request.deadline) is not None
         ]
         now = self._clock()
-        changes = [self._health.next_change(now), self._limits.next_change(now)]
+        changes = [
+            self._health.next_change(now),
+            self._limits.next_change(now),
+            self._health.eager_from(self._to_probe_eagerly),
+        ]
         changes += [station.next_change(now, self.policy) for station in self._stations.values()]
         return min([*times, *(one for one in changes if one is not None)], default=None)
 
@@ -173,10 +178,15 @@ class Scheduler:
         A backend that is set aside is probed only if something was wanted of it meanwhile.
         """
         now = self._clock()
-        self._to_probe = {name for name in self._to_probe if not self._health.is_closed(name, now)}
-        claims = {name: self._health.take_probe(name, now) for name in sorted(self._to_probe)}
-        due = {name: claim for name, claim in claims.items() if claim}
+        for wanted in (self._to_probe, self._to_probe_eagerly):
+            wanted -= {name for name in wanted if self._health.is_closed(name, now)}
+        due = {}
+        for name in sorted(self._to_probe | self._to_probe_eagerly):
+            eager = name in self._to_probe_eagerly
+            if claim := self._health.take_probe(name, now, eager=eager):
+                due[name] = claim
         self._to_probe -= due.keys()
+        self._to_probe_eagerly -= due.keys()
         return due
 
     def note_probe(self, backend: str, claim: str = "", failure: str = "") -> None:
@@ -206,6 +216,17 @@ class Scheduler:
             return ""
         self._want(model.backend, now)
         return self._health.set_aside(model, now)
+
+    def want_back(self, model: Model) -> str:
+        """Have the backend of a model probed as soon as that makes sense: batch work waits for it.
+
+        Returns:
+            Why the model, or with an empty name the backend, is set aside; empty if it is not.
+        """
+        why = self.set_aside(model)
+        if why and not self._health.is_closed(model.backend, self._clock()):
+            self._to_probe_eagerly.add(model.backend)
+        return why
 
     def answers_of(self, model: Model) -> int:
         """How many requests a model has answered so far."""

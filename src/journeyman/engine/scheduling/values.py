@@ -71,12 +71,13 @@ class Policy:
             one interrupts batch work, at most once in so long.
         patience: how long a request waits for a model that is set aside. A machine that is away is
             not waited for.
-        cooldown: how long a model is set aside at first; doubled with each failed probe.
+        cooldown: how long a backend or a model is set aside after its first failure; doubled
+            with each failed probe.
         longest_cooldown: where doubling ends. What a server itself says may be longer.
-        cooldown_of_backend: the same for a backend; what probes it costs next to nothing, so it
-            grows by `growth_of_backend` only.
-        longest_of_backend: where that ends.
-        growth_of_backend: what the cooldown of a backend is multiplied by.
+        quick_cooldown: the same for a model whose failure may pass by itself, and how soon a
+            backend is probed that batch work waits for; multiplied by `quick_growth` each time.
+        longest_quick_cooldown: where that ends.
+        quick_growth: see `quick_cooldown`.
         failures_of_model: failures in a row that set a model aside. A backend needs but one.
         assumed_service: what a request takes, before one was measured.
         assumed_swap: what a swap takes, before one was measured.
@@ -87,11 +88,11 @@ class Policy:
     max_waiting_of_session: int = 1000
     interactive_patience: float = 20.0
     patience: float = 5.0
-    cooldown: float = 1.0
+    cooldown: float = 5.0
     longest_cooldown: float = 300.0
-    cooldown_of_backend: float = 0.5
-    longest_of_backend: float = 15.0
-    growth_of_backend: float = 1.2
+    quick_cooldown: float = 0.5
+    longest_quick_cooldown: float = 15.0
+    quick_growth: float = 1.2
     failures_of_model: int = 3
     assumed_service: float = 10.0
     assumed_swap: float = 10.0
