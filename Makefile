@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality pipelines git_memory http_flood flow_control
+BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality pipelines git_memory http_flood flow_control lost_rows
 STAMP := $(VENV)/.installed
 PIPELINE_DEMO := .cache/demo-pipeline
 # Hundreds of tests start Python; without bytecode each would compile all that it imports.
