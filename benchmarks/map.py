@@ -43,7 +43,7 @@ from journeyman.paths import DATA_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from journeyman.engine.values import Outcome
+    from journeyman.engine.values import Listener, Outcome
 
 LEAST_SHARE = 0.95
 MOST_MEGABYTES = 200.0
@@ -92,8 +92,8 @@ async def by_ask_each(engine: Engine, texts: list[str], folder: Path) -> float:
         "sort", {"prompt": QUESTION}, items=tuple(texts), max_tokens=16, fresh=True, labels=LABELS
     )
 
-    async def delegate(one: Job) -> Outcome:
-        return await engine.delegate(one, session)
+    async def delegate(one: Job, listener: Listener) -> Outcome:
+        return await engine.delegate(one, session, listener)
 
     listed = await items_of(job, session, engine.config)
     began = time.monotonic()

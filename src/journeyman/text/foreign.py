@@ -29,7 +29,8 @@ _DOUBLE_QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u301d\u30
 def one_line(text: str, limit: int) -> str:
     """Return a text cleaned, in one line and cut with … at `limit` characters."""
     line = " ".join(clean(text[:_READ])[0].split())
-    line = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+    if not line.isprintable():
+        line = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
     cut = len(line) > limit or len(text) > _READ
     return line[: limit - 1].rstrip() + "…" if cut else line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from journeyman.answers.addressed import is_warning
@@ -58,17 +58,20 @@ async def ask_each(
     """
     started = time.monotonic()
     rows: dict[int, Row] = {}
+    counts = _Counts()
     pending = iter(items)
     away: dict[int, str] = {}
     hear(Step(0, len(items)))
 
     def report() -> None:
-        hear(_step(rows, len(items), time.monotonic() - started, next(iter(away.values()), "")))
+        seconds = time.monotonic() - started
+        hear(counts.step(len(items), seconds, next(iter(away.values()), "")))
 
     async def work() -> None:
         for item in pending:
             heard = _listener(item.number, away, report)
-            rows[item.number] = await _row(delegate, job, item, heard)
+            rows[item.number] = row = await _row(delegate, job, item, heard)
+            counts.add(row)
             away.pop(item.number, None)
             report()
 
@@ -145,9 +148,21 @@ def _job(job: EachJob, item: Item) -> Job:
     )
 
 
-def _step(rows: dict[int, Row], of: int, seconds: float, away: str) -> Step:
-    """Say how far it is; the time left by what was asked anew, since the rest costs nothing."""
-    asked = sum(not row.known for row in rows.values())
-    left = seconds / asked * (of - len(rows)) if asked else None
-    failed = sum(row.failed for row in rows.values())
-    return Step(len(rows), of, failed, left, away=away)
+@dataclass(slots=True)
+class _Counts:
+    """How far it is, kept as rows come: counting them all at each would cost by the square."""
+
+    done: int = 0
+    failed: int = 0
+    asked: int = 0
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.done += 1
+        self.failed += row.failed
+        self.asked += not row.known
+
+    def step(self, of: int, seconds: float, away: str) -> Step:
+        """Say how far it is; the time left by what was asked anew: the rest costs nothing."""
+        left = seconds / self.asked * (of - self.done) if self.asked else None
+        return Step(self.done, of, self.failed, left, away=away)
