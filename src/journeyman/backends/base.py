@@ -143,6 +143,8 @@ class Backend(Protocol):
     """Seconds to wait for the first token."""
     idle_timeout: float
     """Seconds to wait between tokens."""
+    windows_change: bool
+    """Whether other clients of the server may change a model's window at any time."""
     unusable_names: int
     """How many names the last list of models had that cannot be used: see `is_usable_name`."""
 
@@ -152,6 +154,10 @@ class Backend(Protocol):
 
     async def describe(self, model: str) -> ModelInfo:
         """Describe one model, its true window and its trust above all. Never loads a model."""
+        ...
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Correct a description's window and state, where `windows_change`; else return it."""
         ...
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:

@@ -75,6 +75,7 @@ class OpenAIBackend:
     """
 
     kind = "openai"
+    windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     life_path = "/v1/models"
@@ -121,6 +122,10 @@ class OpenAIBackend:
                 return self._as_called(self._described(entry), model, entry)
         info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Return it as it is."""
+        return info
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
