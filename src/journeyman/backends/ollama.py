@@ -70,7 +70,9 @@ class OllamaBackend:
         for name, tag in listed.items():
             window, source = self._windows.known(name, _digest(tag))
             shown = self._windows.remembered(name, _digest(tag))
-            info = ModelInfo(self.name, name, window, source, name in loaded)
+            info = ModelInfo(
+                self.name, name, window, source, name in loaded, aliases=_other_names(name)
+            )
             found.append(self._judged(info, tag, shown))
         return found
 
@@ -86,7 +88,7 @@ class OllamaBackend:
         shown = None
         if tag is not None and not _is_remote(tag):
             shown = await self._windows.shown(name, _digest(tag))
-        info = await self.refreshed(ModelInfo(self.name, model))
+        info = await self.refreshed(ModelInfo(self.name, model, aliases=_other_names(model)))
         return self._judged(info, tag, shown)
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
@@ -291,6 +293,12 @@ class OllamaBackend:
 def full_name(model: str) -> str:
     """Return a model's name with its tag, as `/api/tags` has it: `smollm2:latest`."""
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def _other_names(model: str) -> tuple[str, ...]:
+    """Return the other name of a model that has two: `smollm2:latest` of `smollm2`, and back."""
+    names = {full_name(model), model.removesuffix(":latest")}
+    return tuple(names - {model})
 
 
 def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from journeyman.config.keys import window_keys
-from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, patterns_of, unusable
 from journeyman.engine.catalog import Catalog
@@ -72,7 +71,7 @@ class Survey:
         return [
             tool
             for tool, patterns in self.patterns.items()
-            if matches(model.id, patterns)
+            if model.is_meant_by(patterns)
             and (model.trust == "local" or tool not in self.local_only)
         ]
 
