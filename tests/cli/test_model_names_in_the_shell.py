@@ -1,5 +1,6 @@
 """`journeyman models` and the shell's completion, with models of several names."""
 
+import json
 import os
 import subprocess
 import sys
@@ -56,6 +57,35 @@ def test_models_tell_other_names_and_which_tools_mean_them(journeyman):
         "also called gpt-4o-mini",
     ]
     assert rows["ls/warm"][4:6] == ["", "a selector of the server, not a model of its own"]
+
+
+def test_models_tell_how_a_model_failed_until_it_answers_again(journeyman, servers):
+    servers.names.append("broken")
+    servers.entries.append({"id": "broken", "meta": {"llamaswap": {"type": "model"}}})
+
+    def remarks():
+        lines = journeyman("models", "--in-process").stdout.splitlines()
+        (row,) = [line.split("\t") for line in lines if line.startswith("ls/broken\t")]
+        return row[5]
+
+    assert remarks() == ""
+    assert journeyman("ask", "Hi", "--model", "ls/broken", "--in-process").returncode != 0
+    assert remarks().startswith("failed last: the server failed (500); the server wrote: ")
+    servers.mended = True
+    servers.plays(prompt_tokens=90)
+    assert journeyman("ask", "Hi", "--model", "ls/broken", "--in-process").returncode == 0
+    servers.ready = ""
+    assert remarks() == ""
+
+
+@pytest.mark.usefixtures("servers")
+def test_doctor_finds_a_model_by_whichever_name_a_tool_uses(journeyman, tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(file.read_text().replace('"ls/gpt-*"', '"ls/gpt-4o-mini", "ls/warm"'))
+    findings = json.loads(journeyman("doctor", "--json").stdout)["findings"]
+    (tool,) = [one for one in findings if one["subject"] == "tool ask_local_llama"]
+    assert tool["text"].startswith("ol/smollm2 and 2 more; window 8192")
+    assert "not there" not in tool["text"]
 
 
 @pytest.mark.usefixtures("servers")

@@ -20,7 +20,7 @@ class LlamaSwapDouble(OpenAIDouble):
 
     `ready` is the model that is loaded and `starting` one that is on its way; whatever is asked
     of a model's own server loads it, which `loads` counts. `aliases` says of other names which
-    model they stand for.
+    model they stand for. A model named "broken" cannot be loaded until it is `mended`.
 
     Args:
         models: their names.
@@ -43,6 +43,7 @@ class LlamaSwapDouble(OpenAIDouble):
         self.is_new = form != "v235"
         self.tells_running = tells_running
         self.aliases: dict[str, str] = {}
+        self.mended = False
         self.window = window
         self.ready = ""
         self.starting = ""
@@ -92,7 +93,7 @@ class LlamaSwapDouble(OpenAIDouble):
 
     async def _swap_and(self, act: Any, model: str, request: Request, wire: Wire) -> None:
         model = self.aliases.get(model, model)
-        if model == "broken" and model in self.names:
+        if model == "broken" and model in self.names and not self.mended:
             await self._send("broken", wire)
             return
         if model not in self.names:

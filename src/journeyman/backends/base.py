@@ -41,7 +41,7 @@ class ModelInfo:
     `loaded` is None where the backend does not tell it. `trust` says whether it runs on the
     user's own machines, `trust_source` where that was learned; the config has had its word.
     `aliases` are its other names on that backend. `route` says what a name is that is no model of
-    its own, such as "selector"; `failed` why the last load failed, where that is known.
+    its own, such as "selector"; `failed` how it failed when it was last to be loaded, if it did.
     """
 
     backend: str
@@ -91,7 +91,7 @@ class ModelInfo:
         if shown:
             remarks.append(f"also called {', '.join(shown)}")
         if self.failed:
-            remarks.append(f"its last load failed: {self.failed}")
+            remarks.append(f"failed last: {self.failed}")
         return tuple(remarks)
 
 
