@@ -104,7 +104,7 @@ def ollama_double() -> Iterator[OllamaDouble]:
         yield server
 
 
-@pytest.fixture
-def llama_swap_double() -> Iterator[LlamaSwapDouble]:
-    with LlamaSwapDouble("llama3-local", "codellama-local") as server:
+@pytest.fixture(params=["v235", "2026-08"])
+def llama_swap_double(request: pytest.FixtureRequest) -> Iterator[LlamaSwapDouble]:
+    with LlamaSwapDouble("llama3-local", "codellama-local", form=request.param) as server:
         yield server
