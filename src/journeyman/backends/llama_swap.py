@@ -116,7 +116,8 @@ class LlamaSwapBackend(OpenAIBackend):
         Raises:
             BackendError: llama-swap does not answer.
         """
-        ready = sorted(await self._ready())
+        states = await self._states(None) or {}
+        ready = sorted(name for name, state in states.items() if state == "ready")
         told = {model: await self._props(model) for model in ready}
         return Learnt(
             models={
