@@ -39,7 +39,7 @@ demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real loca
 
 test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
 	@$(BIN)/journeyman embedded install --quiet
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick

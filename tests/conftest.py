@@ -27,6 +27,66 @@ settings.load_profile("whole")
 
 pytest_plugins = ["embedded.fixtures", "real.fixtures"]
 
+LONGEST_FILES = (
+    "pipelines/test_pipeline_durable.py",
+    "real/test_install.py",
+    "test_docs.py",
+    "pipelines/test_pipeline_claude.py",
+    "pipelines/test_pipeline_workers.py",
+    "server/test_foreign_text.py",
+    "real/test_real_outage.py",
+    "pipelines/test_pipeline_ready_runs.py",
+    "real/test_real_many.py",
+    "pipelines/test_pipeline_privacy.py",
+    "real/test_end_to_end.py",
+    "pipelines/test_pipeline_commands.py",
+    "claude_code/test_setup_command.py",
+    "cli/test_ask_command.py",
+    "claude_code/test_setup_odd_files.py",
+    "server/test_mcp_stdio.py",
+    "claude_code/test_doctor_command.py",
+    "pipelines/test_pipeline_new.py",
+    "cli/test_narrow_terminals.py",
+    "pipelines/test_ready_commands.py",
+    "real/test_setup_client.py",
+    "remote/test_ask_by_daemon.py",
+    "http/test_http_serve.py",
+    "benchmarks/test_git_memory_benchmark.py",
+    "cli/test_foreign_output.py",
+    "real/test_doctor_client.py",
+    "daemon/test_daemon_start.py",
+    "real/test_litellm_config.py",
+    "server/test_mcp_process.py",
+    "server/test_ask_each_tool.py",
+    "cli/test_each_command.py",
+    "real/test_real_litellm_gateway.py",
+    "litellm/test_litellm_config_command.py",
+    "pipelines/test_pipeline_user_code.py",
+    "pipelines/test_pipeline_retrying.py",
+    "pipelines/test_schedule_command.py",
+    "real/test_agents_in_claude.py",
+    "daemon/test_daemon_embedded.py",
+    "claude_code/test_comply_command.py",
+    "bounds/test_patterns_are_linear.py",
+    "daemon/test_daemon_windows.py",
+    "server/test_structured_calls.py",
+    "real/test_real_litellm.py",
+    "cli/test_trust_commands.py",
+    "embedded/test_embedded_backend.py",
+    "cli/test_other_commands.py",
+    "daemon/test_daemon_command.py",
+    "engine/scheduling/test_fair_queue.py",
+    "daemon/test_daemon_idle.py",
+)
+"""They begin first, so that no worker is left alone with one of them in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order within a file stays."""
+    here = Path(__file__).parent
+    order = {here / name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
 
 @pytest.fixture
 def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -104,7 +164,7 @@ def ollama_double() -> Iterator[OllamaDouble]:
         yield server
 
 
-@pytest.fixture
-def llama_swap_double() -> Iterator[LlamaSwapDouble]:
-    with LlamaSwapDouble("llama3-local", "codellama-local") as server:
+@pytest.fixture(params=["v235", "2026-08"])
+def llama_swap_double(request: pytest.FixtureRequest) -> Iterator[LlamaSwapDouble]:
+    with LlamaSwapDouble("llama3-local", "codellama-local", form=request.param) as server:
         yield server

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from journeyman.errors import LedgerError
 from journeyman.paths import data_folder
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _BUSY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.005
 _MOST_ROWS = 2**63 - 1
+_ROWS_FOR_FAILURES = 300
+# How `backends/faults.py` words a server that failed, and what is kept of that in private.
+_SERVER_FAILED = (": the server failed", ": BackendUnavailable")
 
 # Each script leads from its own number to the next; what has shipped is never edited.
 _MIGRATIONS = (
@@ -271,6 +275,23 @@ class Ledger:
         except sqlite3.Error as error:
             raise _unusable(self.path, error) from error
         return tokens / seconds if tokens else None
+
+    def failing(self) -> dict[str, str]:
+        """Say of each model whose server failed when it was last asked how it failed.
+
+        Returns:
+            Our own words by the model's name, as it is shown; of the newest rows alone.
+        """
+        found: dict[str, str] = {}
+        for entry in self.entries(Filter(limit=_ROWS_FOR_FAILURES)):
+            if entry.model:
+                found.setdefault(display_name(entry.model), "")
+            for line in reversed(entry.tries):
+                for words in _SERVER_FAILED:
+                    model, failed, more = line.partition(words)
+                    if failed:
+                        found.setdefault(model, f"the server failed{more}")
+        return {model: how for model, how in found.items() if how}
 
     def check(self) -> int:
         """Take the lock of a writer and let it go; return how many rows there are.

@@ -12,6 +12,7 @@ from doubles.plays import Play
 from journeyman.backends.base import Chunk, Message, Usage
 from journeyman.backends.estimate import lower_bound
 from journeyman.backends.ollama import OllamaBackend, full_name
+from journeyman.backends.ollama_windows import BELIEVED_SECONDS, NOT_TOLD_IN_TIME
 from journeyman.errors import (
     BackendUnavailable,
     BadReply,
@@ -39,7 +40,9 @@ async def test_a_reply_streams_as_text_then_its_finish_and_its_usage(ollama_doub
     ]
 
 
-async def test_the_request_forbids_to_cut_the_input_or_to_forget_it(ollama_double, backend):
+async def test_the_request_forbids_to_cut_the_input_and_changes_no_launch_option_but_num_ctx(
+    ollama_double, backend
+):
     schema = {"type": "object", "additionalProperties": False}
     await text(backend, request("smollm2", max_tokens=7, temperature=0.2, schema=schema))
     assert ollama_double.chats[0].json == {
@@ -47,7 +50,6 @@ async def test_the_request_forbids_to_cut_the_input_or_to_forget_it(ollama_doubl
         "messages": [{"role": "user", "content": "hi"}],
         "stream": True,
         "truncate": False,
-        "shift": False,
         "options": {"num_ctx": 8192, "num_predict": 7, "temperature": 0.2},
         "format": schema,
     }
@@ -178,24 +180,52 @@ async def test_num_ctx_is_sized_once_for_all_first_calls_at_once(ollama_double, 
     await asyncio.gather(*(text(backend, request(name)) for name in names))
     assert {chat.json["options"]["num_ctx"] for chat in ollama_double.chats} == {8192}
     assert len(ollama_double.asked("/api/show")) == 1
-    assert len(ollama_double.loads) == 1
+    assert [load.window for load in ollama_double.loads] == [8192]
 
 
-async def test_num_ctx_stays_when_the_server_has_it_otherwise_later(ollama_double, backend):
+async def test_a_model_that_is_loaded_keeps_its_window_whoever_loaded_it(ollama_double, backend):
     assert (await backend.describe("smollm2")).window == 8192
-    ollama_double.loaded["smollm2:latest"] = 1024
-    await text(backend, ASKED)
-    assert ollama_double.chats[0].json["options"]["num_ctx"] == 8192
-    assert (await backend.describe("smollm2:latest")).window == 8192
-
-
-async def test_a_model_that_is_loaded_keeps_its_window(ollama_double, backend):
-    ollama_double.loaded["smollm2:latest"] = 2048
-    info = await backend.describe("smollm2")
-    await text(backend, ASKED)
-    assert (info.window, info.loaded) == (2048, True)
-    assert info.window_source == "context_length of the loaded model in /api/ps"
+    for window in (2048, 1024, 4096):
+        ollama_double.load("smollm2", window)
+        info = await backend.describe("smollm2")
+        await text(backend, ASKED)
+        assert (info.window, info.loaded) == (window, True)
+        assert info.window_source == "context_length of the loaded model in /api/ps"
+        assert ollama_double.chats[-1].json["options"]["num_ctx"] == window
+    ollama_double.unload("smollm2")
+    assert (await backend.describe("smollm2")).window == 8192
     assert ollama_double.loads == []
+
+
+async def test_a_chat_goes_by_what_it_was_described_with(ollama_double, backend):
+    """So that a prompt is fitted into the window that is asked for."""
+    ollama_double.load("smollm2", 2048)
+    await backend.describe("smollm2")
+    looks = len(ollama_double.asked("/api/ps"))
+    await text(backend, ASKED)
+    assert len(ollama_double.asked("/api/ps")) == looks
+
+
+async def test_a_chat_looks_again_after_two_seconds(ollama_double, backend):
+    now = [100.0]
+    backend._windows._clock = lambda: now[0]
+    await backend.describe("smollm2")
+    ollama_double.load("smollm2", 2048)
+    now[0] += BELIEVED_SECONDS + 0.1
+    await text(backend, ASKED)
+    assert ollama_double.loads == []
+
+
+async def test_a_description_is_asked_for_once_until_the_model_is_another(ollama_double, backend):
+    for _ in range(3):
+        await backend.describe("smollm2")
+        await backend.models()
+    assert len(ollama_double.asked("/api/show")) == 1
+    ollama_double.modelfile = "num_ctx 2048"
+    assert (await backend.describe("smollm2")).window == 2048
+    (info,) = await backend.models()
+    assert (info.window, info.window_source) == (2048, "num_ctx in the model's Modelfile")
+    assert len(ollama_double.asked("/api/show")) == 2
 
 
 @pytest.mark.parametrize(
@@ -205,6 +235,7 @@ async def test_a_model_that_is_loaded_keeps_its_window(ollama_double, backend):
         (8192, "", {"smollm2:latest": 700}, 700, "config"),
         (131072, "stop x\nnum_ctx                        32768", {}, 32768, "num_ctx in the model"),
         (2048, "", {}, 2048, "context_length of the model in /api/show"),
+        (8192, "num_ctx 32768", {}, 8192, "context_length of the model in /api/show, its num_ctx"),
         (131072, "", {}, 8192, "the num_ctx that Journeyman asks for"),
         (None, "", {}, 8192, "the num_ctx that Journeyman asks for"),
     ],
@@ -214,11 +245,13 @@ async def test_a_window_comes_from_the_first_that_knows_it(
 ):
     with OllamaDouble(trained=trained, modelfile=modelfile) as server:
         backend = OllamaBackend(settings(server.url, windows=windows))
+        (listed,) = await backend.models()
         info = await backend.describe("smollm2")
         await text(backend, ASKED)
         await backend.close()
         asked = server.chats[0].json["options"]["num_ctx"]
     assert (info.window, info.loaded, asked) == (window, False, window)
+    assert (listed.window, listed.window_source) == (info.window, info.window_source)
     assert info.window_source.startswith(source)
 
 
@@ -238,10 +271,70 @@ async def test_models_are_listed_without_those_that_only_embed(ollama_double, ba
         await (wire.send(tags) if asked.path == "/api/tags" else answer(asked, wire))
 
     ollama_double.answer = answer_tags
-    ollama_double.loaded["smollm2:latest"] = 4096
+    ollama_double.load("smollm2", 4096)
     (info,) = await backend.models()
     assert (info.id, info.window, info.loaded) == ("koala/smollm2:latest", 4096, True)
     assert {asked.path for asked in ollama_double.requests} == {"/api/tags", "/api/ps"}
+
+
+async def test_a_list_asks_for_eight_descriptions_at_once_and_not_for_ever():
+    class Slow(OllamaDouble):
+        at_once = most = 0
+
+        async def answer(self, asked, wire):
+            if asked.path != "/api/show":
+                return await super().answer(asked, wire)
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            try:
+                if len(self.asked("/api/show")) > 20:
+                    await wire.rest()
+                return await super().answer(asked, wire)
+            finally:
+                self.at_once -= 1
+
+    with Slow(*(f"m{number}" for number in range(200))) as server:
+        backend = OllamaBackend(settings(server.url))
+        listed = await backend.models()
+        await backend.close()
+    assert (len(listed), server.most) == (200, 8)
+    known = [info for info in listed if info.window]
+    assert {info.window for info in known} == {8192}
+    assert len(known) == 20
+    unknown = {info.window_source for info in listed if info.window is None}
+    assert unknown == {NOT_TOLD_IN_TIME}
+
+
+async def test_the_answer_is_bounded_by_what_the_window_leaves(ollama_double, backend):
+    ollama_double.load("smollm2", 2048)
+    for words, most in ((1, 1900), (600, 1400), (1800, 256)):
+        asked = request("smollm2", "barn " * words, max_tokens=10_000)
+        await text(backend, asked)
+        bound = ollama_double.chats[-1].json["options"]["num_predict"]
+        assert (bound == 256) if most == 256 else (most <= bound < 2048 - words)
+    await text(backend, request("smollm2", "barn " * 1800, max_tokens=20))
+    assert ollama_double.chats[-1].json["options"]["num_predict"] == 20
+
+
+async def test_a_reply_that_outgrew_the_window_is_no_answer(ollama_double, backend):
+    """Ollama has then dropped the prompt's beginning; it says so nowhere."""
+    ollama_double.load("smollm2", 1024)
+    ollama_double.plays(prompt_tokens=1000, completion_tokens=24)
+    await text(backend, ASKED)
+    ollama_double.plays(prompt_tokens=1000, completion_tokens=25)
+    with pytest.raises(ContextExceeded, match="1000 tokens and the 25 of the reply") as caught:
+        await text(backend, ASKED)
+    assert (caught.value.tokens, caught.value.window) == (1000, 1024)
+
+
+async def test_a_window_that_the_config_claims_is_held_against_the_one_that_ollama_gives():
+    with OllamaDouble(trained=2048) as server:
+        server.plays(prompt_tokens=2000, completion_tokens=100)
+        backend = OllamaBackend(settings(server.url, windows={"smollm2": 16384}))
+        await backend.describe("smollm2")
+        with pytest.raises(ContextExceeded, match="the window of 2048 together"):
+            await text(backend, ASKED)
+        await backend.close()
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", "not json", '{"models":7}', "null"])

@@ -118,7 +118,8 @@ async def test_a_proxy_that_lets_nothing_through_is_no_connection(opened, kind, 
 async def test_ollama_names_what_it_has_in_memory_with_their_tags(opened):
     backend, server = opened("ollama")
     assert await backend.loaded() == frozenset()
-    server.loaded = {"smollm2:latest": 4096, "qwen3:8b": 0}
+    server.load("smollm2", 4096)
+    server.load("qwen3:8b", 0)
     assert await backend.loaded() == {"smollm2:latest", "qwen3:8b"}
     assert backend.full_name("smollm2") in await backend.loaded()
     assert {asked.path for asked in server.requests} == {"/api/ps"}

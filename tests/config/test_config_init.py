@@ -1,13 +1,18 @@
 """`journeyman config init`: what it finds, proposes, asks and writes."""
 
 import tomllib
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from config_texts import COMMAND, KEY, KOALA, write
 from model_servers import LITELLM, LLAMA_SWAP, OLLAMA
 
+from doubles.llama_swap import LlamaSwapDouble
+from doubles.ollama import OllamaDouble
 from doubles.terminal import Terminal
 from journeyman.config.load import load_config
+from journeyman.ledger import Entry, Ledger
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
@@ -211,3 +216,64 @@ def test_on_a_terminal_show_is_a_table(terminal, config_file):
     assert "line 3" in screen
     assert "key" in screen
     assert "hunter2" not in screen
+
+
+def test_init_says_how_many_models_the_file_leaves_out(run, config_file):
+    with OllamaDouble(*(f"m{number}:7b" for number in range(20))) as ollama:
+        code, out, err = init(run, ollama)
+    assert code == 0
+    assert "  # … and 8 more: `journeyman models` lists all of them\n]" in out
+    assert "# Its models: m0:7b, " in out
+    assert config_file.read_text().count("and 8 more: `journeyman models`") == 2
+    said = "8 more models for ask_local_llama are not in the file: `journeyman models` lists all"
+    assert said in err
+    assert len(load_config(config_file).config.tools["ask_local_llama"].models) == 3
+
+
+def test_init_says_nothing_of_models_that_are_all_there(run):
+    with OllamaDouble("a:7b", "b:7b") as ollama:
+        _, out, err = init(run, ollama)
+    assert "more" not in out + err
+
+
+def test_a_model_that_failed_when_it_was_last_asked_comes_last_with_the_reason(
+    run, config_file, home, serve
+):
+    how = 'the server failed (500); the server wrote: "upstream command exited prematurely"'
+    row = Entry(
+        at=1.0, session="s", tool="t", model="", outcome="handed-back", prompt_tokens=None,
+        completion_tokens=None, first_token_seconds=None, seconds=1.0, bytes_read=0,
+        bytes_returned=0, tries=(f"llama-swap/broken: {how}",),
+    )  # fmt: skip
+    with closing(Ledger(home / "data" / "ledger.db")) as ledger:
+        ledger.record(row)
+    code, out, _ = init(run, serve(LLAMA_SWAP))
+    assert code == 0
+    models = load_config(config_file).config.tools["ask_local_llama"].models
+    assert models == ["llama-swap/llama3-local", "llama-swap/broken"]
+    (line,) = [line for line in out.splitlines() if '"llama-swap/broken",' in line]
+    assert f"it comes last, since it failed when it was last asked: {how[:60]}" in line
+    with closing(Ledger(home / "data" / "ledger.db")) as ledger:
+        ledger.record(replace(row, at=2.0, model="llama-swap/broken", outcome="answered", tries=()))
+    run("config", "init", "--port", str(serve(LLAMA_SWAP).port), "--yes", "--force")
+    assert load_config(config_file).config.tools["ask_local_llama"].models == [
+        "llama-swap/broken",
+        "llama-swap/llama3-local",
+    ]
+
+
+def test_selectors_and_profiles_are_never_proposed(run, config_file):
+    with LlamaSwapDouble("llama3-local", form="2026-08") as swap:
+        for name, told in {
+            "warm": {"type": "selector", "targets": ["llama3-local"]},
+            "night": {"type": "profile"},
+        }.items():
+            swap.entries.insert(0, {"id": name, "meta": {"llamaswap": told}})
+        _, out, err = init(run, swap)
+    assert load_config(config_file).config.tools["ask_local_llama"].models == [
+        "llama-swap/llama3-local"
+    ]
+    tools = out.partition("[tools.")[2]
+    assert "warm" not in tools
+    assert "night" not in tools
+    assert "passed over" not in err

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import urllib.request
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from doubles.chat_server import ChatDouble
@@ -10,12 +14,36 @@ from doubles.contracts import exchange
 from doubles.plays import Play, compact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from doubles.http_server import Request, Wire
 
 DEFAULT_WINDOW = 4096
 CREATED = "2026-11-23T04:06:30.183810502Z"
+
+
+# The options of a request with which a runner is launched; another value launches it anew.
+LAUNCH_OPTIONS = ("num_ctx", "num_gpu", "num_batch", "num_thread")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A model that was loaded, with what and for which request; `anew` if it had been in memory."""
+
+    model: str
+    options: Mapping[str, Any]
+    request: Request
+    anew: bool
+
+    @property
+    def window(self) -> int:
+        """Its `num_ctx`."""
+        return int(self.options["num_ctx"])
+
+    @property
+    def is_of_a_bare_client(self) -> bool:
+        """Whether the request is one of `ask_as_a_bare_client`."""
+        return self.request.headers.get("user-agent", "").startswith("Python-urllib")
 
 
 class OllamaDouble(ChatDouble):
@@ -28,8 +56,10 @@ class OllamaDouble(ChatDouble):
         truncates_silently: cut the prompt without a word, as before 0.12.4, even with
             `truncate: false`.
 
-    It counts words as tokens. `loaded` holds the `num_ctx` of each loaded model; asking for
-    another loads it anew, which `loads` counts.
+    It counts words as tokens. A model keeps the options that its runner was launched with, in
+    `runners`; a request that differs in one of them, `shift` included, loads the model anew, and
+    `loads` says which request did. One that sends no `num_ctx` means the Modelfile's, else
+    `DEFAULT_WINDOW`.
     """
 
     media = "application/x-ndjson"
@@ -46,8 +76,26 @@ class OllamaDouble(ChatDouble):
         self.trained = trained
         self.modelfile = modelfile
         self.truncates_silently = truncates_silently
-        self.loaded: dict[str, int] = {}
-        self.loads: list[tuple[str, int]] = []
+        self.runners: dict[str, dict[str, Any]] = {}
+        self.loads: list[Load] = []
+
+    @property
+    def loaded(self) -> dict[str, int]:
+        """The windows of the loaded models."""
+        return {name: int(options["num_ctx"]) for name, options in self.runners.items()}
+
+    @property
+    def reloads(self) -> list[Load]:
+        """The loads of models that were in memory already, with other options."""
+        return [load for load in self.loads if load.anew]
+
+    def load(self, name: str, window: int) -> None:
+        """Have another client load a model."""
+        self.runners[_full(name)] = {"num_ctx": window, "shift": True}
+
+    def unload(self, name: str) -> None:
+        """Let a model's time be over."""
+        self.runners.pop(_full(name), None)
 
     async def answer(self, request: Request, wire: Wire) -> None:
         """Answer as Ollama does."""
@@ -79,7 +127,16 @@ class OllamaDouble(ChatDouble):
 
     def _tags(self) -> dict[str, Any]:
         (example, *_) = json.loads(exchange("ollama", "tags").body)["models"]
-        return {"models": [{**example, "name": _full(n), "model": _full(n)} for n in self.names]}
+        return {
+            "models": [
+                {**example, "name": _full(n), "model": _full(n), "digest": self.digest(n)}
+                for n in self.names
+            ]
+        }
+
+    def digest(self, name: str) -> str:
+        """The digest of a model, which another Modelfile changes."""
+        return sha256(f"{_full(name)} {self.modelfile} {self.trained}".encode()).hexdigest()
 
     def _show(self) -> dict[str, Any]:
         shown = json.loads(exchange("ollama", "show").body)
@@ -92,11 +149,13 @@ class OllamaDouble(ChatDouble):
     async def _chat(self, request: Request, wire: Wire) -> None:
         asked = request.json
         name = _full(asked["model"])
-        default = self.loaded.get(name, DEFAULT_WINDOW)
-        window = min(asked.get("options", {}).get("num_ctx") or default, self.trained or 10**9)
-        if self.loaded.get(name) != window:
-            self.loaded[name] = window
-            self.loads.append((name, window))
+        if asked.get("keep_alive") == 0 and not asked["messages"]:
+            self.unload(name)
+            done = exchange("ollama", "empty messages = load").body
+            await wire.send(done.replace('"done_reason":"load"', '"done_reason":"unload"'))
+            return
+        self._launch(name, request)
+        window = self.loaded[name]
         tokens = sum(len(message["content"].split()) for message in asked["messages"])
         if tokens <= window:
             await self.chat(request, wire)
@@ -109,6 +168,21 @@ class OllamaDouble(ChatDouble):
             refused = exchange("ollama", "LONG single msg truncate false").body
             refused = refused.replace("18312", str(tokens)).replace("1024", str(window))
             await wire.send(refused, status=400)
+
+    def _launch(self, name: str, request: Request) -> None:
+        """Load a model, unless it is loaded with just these options."""
+        asked = request.json
+        given = {key: asked.get("options", {}).get(key) for key in LAUNCH_OPTIONS}
+        options = {key: value for key, value in given.items() if value is not None}
+        options["num_ctx"] = min(options.get("num_ctx") or self._default(), self.trained or 10**9)
+        options["shift"] = asked.get("shift", True)
+        if self.runners.get(name) != options:
+            self.loads.append(Load(name, options, request, anew=name in self.runners))
+            self.runners[name] = options
+
+    def _default(self) -> int:
+        chosen = re.search(r"^num_ctx\s+(\d+)", self.modelfile, re.MULTILINE)
+        return int(chosen[1]) if chosen else DEFAULT_WINDOW
 
     def kept(self, request: dict[str, Any]) -> str:
         """Return the end of a prompt that is too long, as Ollama leaves it."""
@@ -144,6 +218,16 @@ class OllamaDouble(ChatDouble):
         """Return Ollama's way to refuse."""
         del request
         return compact({"error": f'option "{play.unbidden}" must be of type integer'})
+
+
+def ask_as_a_bare_client(server: OllamaDouble, model: str, window: int | None = None) -> None:
+    """Chat as a program does that knows nothing of ours, with a `num_ctx` or with none."""
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
+    if window:
+        body["options"] = {"num_ctx": window}
+    asked = urllib.request.Request(f"{server.url}/api/chat", compact(body).encode())
+    with urllib.request.urlopen(asked) as reply:
+        reply.read()
 
 
 def kept_of(window: int) -> int:

@@ -15,16 +15,21 @@ def litellm(*models):
     return LiteLLMDouble(dict.fromkeys(models, LOCAL))
 
 
-@pytest.fixture(params=["openai", "litellm", "ollama", "llama-swap"])
+def new_llama_swap(*models):
+    return LlamaSwapDouble(*models, form="2026-08")
+
+
+@pytest.fixture(params=["openai", "litellm", "ollama", "llama-swap", "llama-swap of 2026-08"])
 def server(request):
     doubles = {
         "openai": OpenAIDouble,
         "litellm": litellm,
         "ollama": OllamaDouble,
         "llama-swap": LlamaSwapDouble,
+        "llama-swap of 2026-08": new_llama_swap,
     }
     with doubles[request.param]("llama3-local", "codellama-local") as double:
-        double.kind = request.param
+        double.kind = request.param.removesuffix(" of 2026-08")
         double.tag = ":latest" if request.param == "ollama" else ""
         yield double
 

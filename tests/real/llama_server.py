@@ -27,10 +27,10 @@ LONG_LIST = {"type": "array", "items": {"type": "integer"}, "minItems": 400}
 
 
 @contextmanager
-def llama_server(model: Path) -> Iterator[str]:
-    """Run the server in a child process; yields its address."""
+def llama_server(model: Path, port: int = 0) -> Iterator[str]:
+    """Run the server in a child process, on any free port if it is 0; yields its address."""
     with subprocess.Popen(
-        [sys.executable, __file__, str(model)],
+        [sys.executable, __file__, str(model), str(port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,7 +57,7 @@ def main() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = sys.argv[1]
     params.hostnames = ["127.0.0.1"]
-    params.port = 0
+    params.port = int(sys.argv[2])
     params.n_parallel = SLOTS
     params.n_ctx = WINDOW * SLOTS
     params.n_batch = 256

@@ -92,6 +92,7 @@ def test_the_commands_of_the_page_work_in_their_order(client):
 
 def test_a_turn_with_its_agents_its_skill_and_the_hints(client):
     install(client, "journeyman", "journeyman-hints")
+    client.shell("journeyman daemon start")  # on a busy machine the client would not wait for that
     large = client.project / "large.txt"
     large.write_text("A line of text.\n" * (70 * 64))
     script = (
@@ -135,6 +136,7 @@ def test_the_hints_are_muted_by_the_environment_of_the_client(client):
 def test_beside_a_server_registered_by_hand_there_is_one_and_the_agents_reach_it(client):
     install(client, "journeyman")
     client.shell("claude mcp add -s user journeyman -- journeyman mcp")
+    client.shell("journeyman daemon start")  # the client does not wait for such a server to connect
     script = (
         [agent("courier")],
         [Call(f"{BY_HAND}__ask_local_llama", {"prompt": "Summarize."})],

@@ -11,13 +11,17 @@ from journeyman.backends.trust import (
 )
 from journeyman.config.keys import window_keys
 from journeyman.config.local_hosts import host_of, is_local_host
+from journeyman.config.model_patterns import matches
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from journeyman.backends.trust import Evidence
 
 Role = Literal["system", "user", "assistant"]
+
+_MOST_ALIASES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class ModelInfo:
     None where the backend does not tell it; `window_source` says where it was learnt.
     `loaded` is None where the backend does not tell it. `trust` says whether it runs on the
     user's own machines, `trust_source` where that was learned; the config has had its word.
+    `aliases` are its other names on that backend. `route` says what a name is that is no model of
+    its own, such as "selector"; `failed` how it failed when it was last to be loaded, if it did.
     """
 
     backend: str
@@ -46,11 +52,47 @@ class ModelInfo:
     note: str = ""
     trust: Trust = "unknown"
     trust_source: str = ""
+    aliases: tuple[str, ...] = ()
+    route: str = ""
+    failed: str = ""
 
     @property
     def id(self) -> str:
         """The model as users write it: `backend/model`."""
         return f"{self.backend}/{self.name}"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All that it may be written as, its own id first."""
+        return (self.id, *(f"{self.backend}/{alias}" for alias in self.aliases))
+
+    def is_meant_by(self, patterns: Iterable[str]) -> bool:
+        """Tell whether one of the patterns means this model, by whichever of its names.
+
+        What is no model of its own is meant by its whole name alone: never by a `*`.
+        """
+        if self.route:
+            patterns = [pattern for pattern in patterns if "*" not in pattern]
+        else:
+            patterns = list(patterns)
+        return any(matches(one, patterns) for one in self.ids)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of a list should know of it, in a few words each."""
+        # That smollm2 is smollm2:latest goes without saying.
+        others = [one for one in self.aliases if f"{one}:latest" != self.name]
+        shown = [display_name(one) for one in others[:_MOST_ALIASES_SHOWN]]
+        shown += ["…"] if len(others) > len(shown) else []
+        remarks = [self.note] if self.note else []
+        if self.route:
+            article = "an" if self.route == "alias" else "a"
+            remarks.append(f"{article} {self.route} of the server, not a model of its own")
+        if shown:
+            remarks.append(f"also called {', '.join(shown)}")
+        if self.failed:
+            remarks.append(f"failed last: {self.failed}")
+        return tuple(remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +187,8 @@ class Backend(Protocol):
     """Seconds to wait for the first token."""
     idle_timeout: float
     """Seconds to wait between tokens."""
+    windows_change: bool
+    """Whether other clients of the server may change a model's window at any time."""
     unusable_names: int
     """How many names the last list of models had that cannot be used: see `is_usable_name`."""
 
@@ -154,6 +198,10 @@ class Backend(Protocol):
 
     async def describe(self, model: str) -> ModelInfo:
         """Describe one model, its true window and its trust above all. Never loads a model."""
+        ...
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Correct a description's window and state, where `windows_change`; else return it."""
         ...
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
@@ -198,7 +246,10 @@ class Backend(Protocol):
         ...
 
     def full_name(self, model: str) -> str:
-        """Return the one name of a model that has several: Ollama's `llama3` is `llama3:latest`."""
+        """Return the one name of a model that has several: Ollama's `llama3` is `llama3:latest`.
+
+        An alias that a server lists is known once its list has been asked for.
+        """
         ...
 
     def is_like(self, other: Backend) -> bool:

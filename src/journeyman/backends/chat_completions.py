@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from journeyman.backends.base import Chunk, Usage
 from journeyman.backends.faults import OddReply
 from journeyman.backends.wire import as_count, as_json, as_tokens
+from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ CLOUD_OWNERS = {"openai", "anthropic", "google", "azure", "mistral", "system", "
 """What clouds write there, and gateways that repeat it for whatever they lead to."""
 _CREATED_OF_LITELLM = 1677610602
 """What LiteLLM writes as the time of creation of every model, whatever its version."""
+_OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
+_FAILED = ("failed", "error")
 CLOUD_NAMES = re.compile(
     r"^((openai|anthropic|azure|bedrock|vertex_ai|gemini|groq|xai|openrouter)/)?"
     r"(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini-|grok)",
@@ -93,6 +96,40 @@ def is_of_litellm(entry: Mapping[str, Any]) -> bool:
 def model_state(entry: dict[str, Any]) -> str:
     """Read whether the model of an entry is loaded; empty where the server does not tell."""
     return _text(entry.get("status"), "value")
+
+
+def does_other_work(entry: dict[str, Any]) -> bool:
+    """Tell whether an entry says that it is for something else than chat."""
+    return bool(_OTHER_WORK & {str(entry.get("mode")), str(entry.get("type"))})
+
+
+def own_names(aliases: Mapping[str, list[str]]) -> dict[str, str]:
+    """Say what each alias stands for, from the aliases of each model; the first to have it wins."""
+    return {
+        alias: name
+        for name, others in reversed(list(aliases.items()))
+        for alias in others
+        if alias not in aliases
+    }
+
+
+def load_failure(entry: dict[str, Any]) -> str:
+    """Say why an entry's model could not be loaded last; empty where the server tells no failure.
+
+    Llama-server's router marks such a model in its `status`.
+    """
+    status = entry.get("status")
+    if not isinstance(status, dict):
+        return ""
+    if status.get("failed") is not True and status.get("value") not in _FAILED:
+        return ""
+    code = status.get("exit_code")
+    return f"exit code {code}" if isinstance(code, int) else "the server does not say why"
+
+
+def usable_names(told: object) -> list[str]:
+    """Read a list of names; what is none, or cannot be used, is left out."""
+    return [one for one in told if is_usable_name(one)] if isinstance(told, list) else []
 
 
 def _text(fields: Any, key: str) -> str:

@@ -32,6 +32,7 @@ class EmbeddedBackend:
 
     name = EMBEDDED
     kind = "embedded"
+    windows_change = False
     unusable_names = 0
     first_token_timeout = _SETTINGS.first_token_timeout
     idle_timeout = _SETTINGS.idle_timeout
@@ -70,6 +71,10 @@ class EmbeddedBackend:
             trust="local",
             trust_source="runs in this process's child",
         )
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Return it as it is."""
+        return info
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the model's own tokenizer; starts the engine.

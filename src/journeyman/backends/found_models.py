@@ -56,7 +56,7 @@ async def _with_facts(server: Server, key: str) -> Server:
 
 
 def _fact(info: ModelInfo) -> Fact:
-    return Fact(info.window, info.trust, info.trust_source)
+    return Fact(info.window, info.trust, info.trust_source, info.route, info.failed)
 
 
 async def _described(backend: Backend, model: str) -> ModelInfo | None:

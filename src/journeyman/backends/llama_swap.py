@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from journeyman.backends.base import Learnt
+from journeyman.backends.chat_completions import model_state, usable_names
 from journeyman.backends.estimate import estimate
 from journeyman.backends.http import root_url
-from journeyman.backends.llama_swap_routes import active_pins, route_evidence
+from journeyman.backends.llama_swap_routes import (
+    active_pins,
+    aliases_of,
+    route_evidence,
+    route_of,
+)
 from journeyman.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
 from journeyman.backends.wire import as_count, question
 from journeyman.errors import BackendError, BadReply
 from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from journeyman.backends.base import BackendSettings, Message, ModelInfo, TokenCount
     from journeyman.backends.trust import Evidence
@@ -33,6 +39,8 @@ METADATA_FIELDS = tuple(
 
 
 _NOT_FOUND = 404
+_AS_RUNNING = {"loaded": "ready", "loading": "starting"}
+"""The words of the list's `status` in those of `/running`."""
 
 
 class LlamaSwapBackend(OpenAIBackend):
@@ -55,8 +63,8 @@ class LlamaSwapBackend(OpenAIBackend):
         """
         await self._look_at_profiles()
         listed = await super().models()
-        ready = await self._ready()
-        return [replace(info, loaded=info.name in ready) for info in listed]
+        states = await self._states(self._listed.values())
+        return [_in_state(info, states, info.name) for info in listed]
 
     async def describe(self, model: str) -> ModelInfo:
         """Describe a model; one that is loaded is asked for its true window.
@@ -66,13 +74,16 @@ class LlamaSwapBackend(OpenAIBackend):
         """
         await self._look_at_profiles()
         info = await super().describe(model)
-        if model not in await self._ready():
-            # What is not listed may be an alias of a model that runs under its own name.
-            return replace(info, loaded=None if info.note == UNLISTED else False)
-        window = await self._running_window(model)
+        if info.note == UNLISTED:  # it may be a name that llama-swap keeps to itself
+            return info
+        own = self.full_name(model)
+        info = _in_state(info, await self._states(self._listed.values()), own)
+        if not info.loaded:
+            return info
+        window = await self._running_window(own)
         if window and info.window_source != "config":
             info = replace(info, window=window, window_source="n_ctx of the running server")
-        return replace(info, loaded=True)
+        return info
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the model's server if it runs, else estimate.
@@ -80,9 +91,11 @@ class LlamaSwapBackend(OpenAIBackend):
         Raises:
             BackendError: llama-swap does not answer.
         """
-        if model not in await self._ready():
+        own = self.full_name(model)
+        states = await self._states(self._listed.values())
+        if not states or states.get(own) != "ready":
             return estimate(messages, source="estimate: the model is not loaded yet")
-        return await self._count(model, messages, self._upstream(model))
+        return await self._count(own, messages, self._upstream(own))
 
     async def loaded(self) -> frozenset[str] | None:
         """Name the models that run or start; nothing is loaded by asking.
@@ -90,10 +103,10 @@ class LlamaSwapBackend(OpenAIBackend):
         Raises:
             BackendError: llama-swap does not answer.
         """
-        try:
-            return frozenset(await self._in_state("ready", "starting"))
-        except BadReply:  # it has no `/running`
+        states = await self._states(None)
+        if states is None:
             return None
+        return frozenset(name for name, state in states.items() if state in {"ready", "starting"})
 
     async def learn_capacity(self) -> Learnt:
         """Ask the servers of the models that run for their slots.
@@ -103,7 +116,8 @@ class LlamaSwapBackend(OpenAIBackend):
         Raises:
             BackendError: llama-swap does not answer.
         """
-        ready = sorted(await self._ready())
+        states = await self._states(None) or {}
+        ready = sorted(name for name, state in states.items() if state == "ready")
         told = {model: await self._props(model) for model in ready}
         return Learnt(
             models={
@@ -115,6 +129,12 @@ class LlamaSwapBackend(OpenAIBackend):
         entries = await super()._entries()
         self._listed = {entry["id"]: entry for entry in entries}
         return entries
+
+    def _aliases(self, entry: Mapping[str, Any]) -> list[str]:
+        return usable_names(aliases_of(entry))
+
+    def _described(self, entry: dict[str, Any]) -> ModelInfo:
+        return replace(super()._described(entry), route=route_of(entry))
 
     def _evidence(self, model: str, entry: Mapping[str, Any]) -> Evidence:
         own = super()._evidence(model, entry)
@@ -133,19 +153,32 @@ class LlamaSwapBackend(OpenAIBackend):
         except ValueError:
             self._pins = None
 
-    async def _ready(self) -> set[str]:
-        return await self._in_state("ready")
+    async def _states(self, listed: Iterable[dict[str, Any]] | None) -> dict[str, str] | None:
+        """Say of each model whether it runs ("ready") or starts; None if that is not told.
 
-    async def _in_state(self, *states: str) -> set[str]:
-        told = await self._get(root_url(self._settings.url) + "/running")
+        Args:
+            listed: the entries of the list, which tells it too, in newer versions; None: it is
+                asked for if it is needed.
+        """
+        try:
+            told = await self._get(root_url(self._settings.url) + "/running")
+        except BadReply:  # it has no `/running`
+            told = None
         running = told.get("running") if isinstance(told, dict) else None
-        return {
-            str(one["model"])
-            for one in (running if isinstance(running, list) else ())
-            if isinstance(one, dict)
-            and one.get("state") in states
-            and is_usable_name(one.get("model"))
-        }
+        if isinstance(running, list):
+            return {
+                str(one["model"]): str(one.get("state"))
+                for one in running
+                if isinstance(one, dict) and is_usable_name(one.get("model"))
+            }
+        try:
+            entries = list(listed or await self._entries())
+        except BadReply:
+            return None
+        states = {entry["id"]: model_state(entry) for entry in entries}
+        if not any(states.values()):
+            return None
+        return {name: _AS_RUNNING.get(state, state) for name, state in states.items()}
 
     async def _props(self, model: str) -> Mapping[str, Any]:
         """Ask a model's own server what it is, once it runs: asking before would load it."""
@@ -162,3 +195,11 @@ class LlamaSwapBackend(OpenAIBackend):
 
     def _upstream(self, model: str) -> str:
         return f"{root_url(self._settings.url)}/upstream/{quote(model)}"
+
+
+def _in_state(info: ModelInfo, states: Mapping[str, str] | None, own: str) -> ModelInfo:
+    """Add to a description whether its model, by its own name, is loaded."""
+    if states is None:
+        return info
+    failed = "llama-swap calls it failed" if states.get(own) == "failed" else info.failed
+    return replace(info, loaded=states.get(own) == "ready", failed=failed)

@@ -13,6 +13,7 @@ from journeyman.backends.trust import Evidence, worst
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ROUTES = ("selector", "profile", "alias")
 _DEEPEST = 4
 """Steps from a name to a model: pin, selector, alias, model."""
 
@@ -95,6 +96,12 @@ def active_pins(told: object) -> dict[str, str] | None:
 def aliases_of(entry: Mapping[str, Any]) -> list[str]:
     """Name the other names of a model."""
     return _texts(metadata_of(entry).get("aliases")) + _texts(entry.get("aliases"))
+
+
+def route_of(entry: Mapping[str, Any]) -> str:
+    """Say what an entry is that is no model of its own; empty for a model, a peer's too."""
+    kind = metadata_of(entry).get("type")
+    return kind if isinstance(kind, str) and kind in _ROUTES else ""
 
 
 def metadata_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:

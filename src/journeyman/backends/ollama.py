@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
-from journeyman.backends.estimate import estimate
+from journeyman.backends.estimate import estimate, estimate_tokens
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
 from journeyman.backends.http import ollama_client
+from journeyman.backends.ollama_windows import BELIEVED_SECONDS, Windows
 from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from journeyman.backends.wire import (
     as_count,
@@ -22,7 +21,7 @@ from journeyman.backends.wire import (
     relay,
     sign_of_life,
 )
-from journeyman.errors import SentToCloud
+from journeyman.errors import ContextExceeded, SentToCloud
 from journeyman.text.foreign import display_name, is_usable_name, one_line
 
 if TYPE_CHECKING:
@@ -32,47 +31,50 @@ if TYPE_CHECKING:
 
     from journeyman.backends.base import Backend, BackendSettings, ChatRequest, Message, TokenCount
 
-LARGEST_UNASKED_WINDOW = 8192
-"""The `num_ctx` of a model for which nobody chose one, in tokens; memory grows with it."""
+_LEAST_ANSWER = 256
+"""Tokens that an answer may have though the estimate leaves no room for them: it may be wrong."""
 
 
 class OllamaBackend:
-    """An Ollama server.
-
-    A model is asked for one `num_ctx` as long as this process lives, since another value makes
-    Ollama load the model anew: the config's, else that of the loaded model, else the one in its
-    Modelfile, else the window it was trained for up to `LARGEST_UNASKED_WINDOW`.
-    """
+    """An Ollama server. The `num_ctx` that a model is asked for follows `ollama_windows`."""
 
     kind = "ollama"
+    windows_change = True
 
     def __init__(self, settings: BackendSettings) -> None:
         self.name = settings.name
         self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self._settings = settings
-        self._configured = {full_name(name): size for name, size in settings.windows.items()}
+        configured = {full_name(name): size for name, size in settings.windows.items()}
+        self._windows = Windows(self.name, configured, self._ask_loaded, self._ask_shown)
         self.unusable_names = 0
-        self._sized: dict[str, tuple[int, str]] = {}
-        self._sizing = asyncio.Lock()
         self._leaked: dict[str, Evidence] = {}
         """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
-        """List the models that can chat; a window is told where it is known without more asking.
+        """List the models that can chat, each with the window that `describe` tells of it.
+
+        A model whose description Ollama does not tell in time has none.
 
         Raises:
             BackendError: Ollama does not answer, or not as it should.
         """
         tags = await self._tags()
-        loaded = await self._loaded()
+        loaded = await self._windows.loaded()
         usable = {name: tag for name, tag in tags.items() if is_usable_name(name)}
         self.unusable_names = len(tags) - len(usable)
-        return [
-            self._judged(self._listed(name, loaded), tag)
-            for name, tag in usable.items()
-            if not _only_embeds(tag)
-        ]
+        listed = {name: tag for name, tag in usable.items() if not _only_embeds(tag)}
+        await self._windows.get_to_know({name: _digest(tag) for name, tag in listed.items()})
+        found = []
+        for name, tag in listed.items():
+            window, source = self._windows.known(name, _digest(tag))
+            shown = self._windows.remembered(name, _digest(tag))
+            info = ModelInfo(
+                self.name, name, window, source, name in loaded, aliases=_other_names(name)
+            )
+            found.append(self._judged(info, tag, shown))
+        return found
 
     async def describe(self, model: str) -> ModelInfo:
         """Describe a model; its window is the `num_ctx` that `chat` asks for.
@@ -81,12 +83,25 @@ class OllamaBackend:
             ModelUnknown: Ollama does not have it.
             BackendError: Ollama does not answer, or not as it should.
         """
-        window, source = await self._num_ctx(model)
-        loaded = full_name(model) in await self._loaded()
-        tag = (await self._tags()).get(full_name(model))
+        name = full_name(model)
+        tag = (await self._tags()).get(name)
+        shown = None
         if tag is not None and not _is_remote(tag):
-            tag = await self._shown(model)
-        return self._judged(ModelInfo(self.name, model, window, source, loaded), tag)
+            shown = await self._windows.shown(name, _digest(tag))
+        info = await self.refreshed(ModelInfo(self.name, model, aliases=_other_names(model)))
+        return self._judged(info, tag, shown)
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Look again at the window, which another client may have changed: it loads as it likes.
+
+        Raises:
+            ModelUnknown: Ollama does not have it any more.
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        name = full_name(info.name)
+        loaded = name in await self._windows.loaded()
+        window, source = await self._windows.of(name, believing=BELIEVED_SECONDS)
+        return replace(info, window=window, window_source=source, loaded=loaded)
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Estimate: Ollama's API has no tokenizer."""
@@ -97,17 +112,40 @@ class OllamaBackend:
         """Stream a reply. Closing the generator closes the connection, which stops the model.
 
         Raises:
-            ContextExceeded: the prompt does not fit; it is never cut.
+            ContextExceeded: the prompt does not fit, and is never cut; or the reply grew beyond
+                the window, so that Ollama forgot the prompt's beginning.
             BackendError: see `journeyman.errors`.
         """
         asked = self._asked(request.model)
-        window, _ = await self._num_ctx(request.model)
+        name = full_name(request.model)
+        window, _ = await self._windows.of(name, believing=BELIEVED_SECONDS)
         with told(asked):
             lines = await self._post_chat(request_body(request, window))
         read = partial(self._read_local, request.model) if request.local_only else read_line
         async with aclosing(lines), aclosing(relay(asked, lines, read)) as chunks:
             async for chunk in chunks:
+                if chunk.usage:
+                    await self._check_nothing_forgotten(asked, chunk.usage, window)
                 yield chunk
+
+    async def _check_nothing_forgotten(self, asked: Asked, usage: Usage, window: int) -> None:
+        """Refuse a reply that went on beyond the window: at its end Ollama drops the first tokens.
+
+        Raises:
+            ContextExceeded: prompt and reply together had more tokens than the window.
+        """
+        read, written = usage.prompt_tokens or 0, usage.completion_tokens or 0
+        window = await self._windows.given(full_name(asked.model), window, read + written)
+        if read + written <= window:
+            return
+        fault = asked.fault(
+            ContextExceeded,
+            f"the prompt's {read} tokens and the {written} of the reply do not fit the window of "
+            f"{window} together: Ollama forgot the prompt's beginning",
+            "give it less, ask for a shorter answer, or a model with a larger window",
+        )
+        fault.tokens, fault.window = read, window
+        raise fault
 
     def _read_local(self, model: str, line: Mapping[str, Any]) -> Chunk | None:
         """Make a chunk of a line, which says where it comes from if that is another server.
@@ -139,7 +177,7 @@ class OllamaBackend:
         Raises:
             BackendError: Ollama does not answer, or not as it should.
         """
-        return frozenset(await self._loaded())
+        return frozenset(await self._windows.loaded())
 
     async def learn_capacity(self) -> Learnt:
         """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
@@ -188,7 +226,7 @@ class OllamaBackend:
                 tags[full_name(name)] = one
         return tags
 
-    async def _shown(self, model: str) -> dict[str, Any]:
+    async def _ask_shown(self, model: str) -> dict[str, Any]:
         """Ask `/api/show`, which tells of a cloud too.
 
         Raises:
@@ -201,11 +239,20 @@ class OllamaBackend:
             raise bad_reply(self._asked(model), "not a description of a model", repr(told))
         return told
 
-    def _judged(self, info: ModelInfo, tag: Mapping[str, Any] | None) -> ModelInfo:
-        """Add the trust that follows from the address, the model's tag and the config."""
+    def _judged(
+        self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
+    ) -> ModelInfo:
+        """Add the trust that follows from the address, the config and Ollama's own words.
+
+        Args:
+            info: the model.
+            tag: its entry in `/api/tags`; None if it has none.
+            shown: its description; None if it was not asked for.
+        """
         near = of_address(self._settings.url, self._settings.rules)
         name = full_name(info.name)
-        clues = [self._leaked.get(name), of_cloud_tag(name), self._remote(tag or {})]
+        clues = [self._leaked.get(name), of_cloud_tag(name)]
+        clues += [self._remote(tag or {}), self._remote(shown or {})]
         if tag is None:
             clues.append(Evidence("unknown", "Ollama does not list it"))
         found = worst([near, *(clue for clue in clues if clue)])
@@ -225,37 +272,14 @@ class OllamaBackend:
         return Asked(self.kind, self._settings, model)
 
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        # `AsyncClient.chat` has no `truncate` and no `shift`, and the reply's model drops fields
-        # that it does not know. This is the request method that all its public methods stand on.
+        # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not
+        # know. This is the request method that all its public methods stand on.
         lines = await self._client._request(  # noqa: SLF001 - the reason above
             dict, "POST", "/api/chat", json=body, stream=True
         )
         return cast("AsyncGenerator[Any, None]", lines)
 
-    async def _num_ctx(self, model: str) -> tuple[int, str]:
-        """Return the model's window and where it was learnt: the same for every caller."""
-        name = full_name(model)
-        async with self._sizing:
-            if name not in self._sized:
-                self._sized[name] = await self._size(name)
-            return self._sized[name]
-
-    async def _size(self, name: str) -> tuple[int, str]:
-        if name in self._configured:
-            return self._configured[name], "config"
-        if loaded := (await self._loaded()).get(name):
-            return loaded, "context_length of the loaded model in /api/ps"
-        async with question(self._asked(name)):
-            shown = await self._client.show(name)
-        if chosen := re.search(r"^num_ctx\s+(\d{1,9})\s*$", shown.parameters or "", re.MULTILINE):
-            return int(chosen[1]), "num_ctx in the model's Modelfile"
-        trained = _trained_window(shown.modelinfo or {})
-        if trained and trained < LARGEST_UNASKED_WINDOW:
-            return trained, "context_length of the model in /api/show"
-        hint = f"set [backends.{self.name}.windows] for more"
-        return LARGEST_UNASKED_WINDOW, f"the num_ctx that Journeyman asks for; {hint}"
-
-    async def _loaded(self) -> dict[str, int]:
+    async def _ask_loaded(self) -> dict[str, int]:
         """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
         async with question(self._asked()):
             running = await self._client.ps()
@@ -265,24 +289,28 @@ class OllamaBackend:
             if (name := one.model or one.name) and is_usable_name(name)
         }
 
-    def _listed(self, name: str, loaded: Mapping[str, int]) -> ModelInfo:
-        full = full_name(name)
-        window, source = self._sized.get(full, (None, ""))
-        if full in self._configured:
-            window, source = self._configured[full], "config"
-        elif window is None and loaded.get(full):
-            window, source = loaded[full], "context_length of the loaded model in /api/ps"
-        return ModelInfo(self.name, name, window, source, full in loaded)
-
 
 def full_name(model: str) -> str:
     """Return a model's name with its tag, as `/api/tags` has it: `smollm2:latest`."""
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
 
 
+def _other_names(model: str) -> tuple[str, ...]:
+    """Return the other name of a model that has two: `smollm2:latest` of `smollm2`, and back."""
+    names = {full_name(model), model.removesuffix(":latest")}
+    return tuple(names - {model})
+
+
 def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:
-    """Return the body for `/api/chat`."""
-    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": request.max_tokens}
+    """Return the body for `/api/chat`.
+
+    `shift: false` would end a reply at the end of the window, but it is an option with which a
+    model is loaded: clients that do not send it would have it loaded anew, and so would we. So
+    the reply is bounded here, and its figures are looked at in the end.
+    """
+    room = num_ctx - estimate_tokens(request.messages)
+    longest = min(request.max_tokens, max(room, _LEAST_ANSWER))
+    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": longest}
     if request.temperature is not None:
         options["temperature"] = request.temperature
     body: dict[str, Any] = {
@@ -290,7 +318,6 @@ def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:
         "messages": as_json(request.messages),
         "stream": True,
         "truncate": False,  # refuse a prompt that is too long, instead of cutting it (0.12.4)
-        "shift": False,  # end at the end of the window, instead of forgetting its beginning
         "options": options,
     }
     if request.schema is not None:
@@ -322,9 +349,8 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     return Chunk(text, thinking, finish, usage, tokens)
 
 
-def _trained_window(info: Mapping[str, Any]) -> int | None:
-    architecture = info.get("general.architecture")
-    return as_count(info.get(f"{architecture}.context_length")) or None
+def _digest(tag: Mapping[str, Any]) -> str:
+    return _text(tag.get("digest"))
 
 
 def _is_remote(told: Mapping[str, Any]) -> bool:

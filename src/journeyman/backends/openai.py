@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, TokenCount
 from journeyman.backends.chat_completions import (
+    does_other_work,
     is_of_litellm,
+    load_failure,
     model_state,
     optional_fields,
+    own_names,
     read_event,
     request_body,
     sounds_like_a_cloud,
+    usable_names,
 )
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
@@ -63,7 +67,6 @@ UNLISTED = "not in the server's list"
 NO_STREAMS = {"application/json", "text/html"}
 # The states of llama-server's router; a "sleeping" model has freed its memory.
 IN_MEMORY = {"loading", "loaded"}
-OTHER_WORK = {"embedding", "embeddings", "rerank", "image_generation", "audio_transcription"}
 
 
 class OpenAIBackend:
@@ -75,6 +78,7 @@ class OpenAIBackend:
     """
 
     kind = "openai"
+    windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     life_path = "/v1/models"
@@ -86,6 +90,8 @@ class OpenAIBackend:
         self._settings = settings
         self._socket = socket
         self.unusable_names = 0
+        self._own_names: dict[str, str] = {}
+        """What the aliases of the last list stand for."""
         self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
         self._refused: set[tuple[str, str]] = set()
         """Fields beyond the usual that a model was asked with and that were refused, by name."""
@@ -116,11 +122,14 @@ class OpenAIBackend:
         except BadReply:  # a server without a list may still chat
             entries = []
         for entry in entries:
-            aliases = entry.get("aliases")
-            if model == entry["id"] or (isinstance(aliases, list) and model in aliases):
+            if entry["id"] == self.full_name(model):
                 return self._as_called(self._described(entry), model, entry)
         info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Return it as it is."""
+        return info
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
@@ -195,8 +204,8 @@ class OpenAIBackend:
         return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
 
     def full_name(self, model: str) -> str:
-        """A model has one name."""
-        return model
+        """The model's own name, where the server's last list had this one as an alias."""
+        return self._own_names.get(model, model)
 
     def is_like(self, other: Backend) -> bool:
         """Tell whether another one is of the same kind and was opened with the same settings."""
@@ -245,11 +254,12 @@ class OpenAIBackend:
         self._is_litellm = self._is_litellm or any(map(is_of_litellm, named))
         usable = [entry for entry in named if is_usable_name(entry["id"])]
         self.unusable_names = len(named) - len(usable)
-        return [
-            entry
-            for entry in usable
-            if not OTHER_WORK & {str(entry.get("mode")), str(entry.get("type"))}
-        ]
+        self._own_names = own_names({entry["id"]: self._aliases(entry) for entry in usable})
+        return [entry for entry in usable if not does_other_work(entry)]
+
+    def _aliases(self, entry: Mapping[str, Any]) -> list[str]:
+        """Name the other names of an entry, as far as they can be used."""
+        return usable_names(entry.get("aliases"))
 
     def _described(self, entry: dict[str, Any]) -> ModelInfo:
         window, field = self._window_of(entry)
@@ -258,6 +268,8 @@ class OpenAIBackend:
         info = self._configured(
             ModelInfo(self.name, entry["id"], window=window, window_source=source, note=note)
         )
+        own = [one for one in self._aliases(entry) if self._own_names.get(one) == info.name]
+        info = replace(info, aliases=tuple(dict.fromkeys(own)), failed=load_failure(entry))
         return self._judged(info, self._evidence(entry["id"], entry))
 
     def _evidence(self, model: str, entry: Mapping[str, Any]) -> Evidence:
@@ -282,7 +294,9 @@ class OpenAIBackend:
         """Give a model the name that it is called by, and the worse trust of its two names."""
         if name == info.name:
             return info
-        called = self._judged(replace(info, name=name), self._evidence(name, entry))
+        others = tuple(one for one in (info.name, *info.aliases) if one != name)
+        called = replace(info, name=name, aliases=others)
+        called = self._judged(called, self._evidence(name, entry))
         if called.trust != "local" or info.trust == "local":
             return called
         return replace(called, trust=info.trust, trust_source=info.trust_source)

@@ -58,7 +58,9 @@ def decide(model_id: str, evidence: Evidence, rules: TrustRules) -> Evidence:
         evidence: what the backend learned of the model.
         rules: what the config says.
     """
+    is_tagged = ":" in model_id.rpartition("/")[2]
     names = {model_id, model_id.removesuffix(":latest")}
+    names |= set() if is_tagged else {f"{model_id}:latest"}
     folded = {one.lower() for one in (*names, model_id.partition("/")[2])}
     clouds = [pattern.lower() for pattern in rules.cloud_models]
     if any(matches(name, clouds) for name in folded):

@@ -1,4 +1,4 @@
-"""What the shell offers behind an option: names from the config, no server asked."""
+"""What the shell offers behind an option: names from the config, and what a daemon lists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from journeyman.engine.tools import Tool
 
+_SECONDS = 1.0
+
 
 def tool_names(incomplete: str) -> list[str]:
     """Offer the user's tools and the project's."""
@@ -15,9 +17,9 @@ def tool_names(incomplete: str) -> list[str]:
 
 
 def model_names(incomplete: str) -> list[str]:
-    """Offer the models that the tools name."""
+    """Offer the models that the tools name, and all that a running daemon lists, aliases too."""
     named = [model for tool in _tools().values() for model in tool.config.models]
-    return [name for name in dict.fromkeys(named) if name.startswith(incomplete)]
+    return [name for name in dict.fromkeys([*named, *_listed()]) if name.startswith(incomplete)]
 
 
 def outcomes(incomplete: str) -> list[str]:
@@ -25,6 +27,28 @@ def outcomes(incomplete: str) -> list[str]:
     from journeyman.ledger import OUTCOMES  # noqa: PLC0415 - sqlite3
 
     return [word for word in OUTCOMES if word.startswith(incomplete)]
+
+
+def _listed() -> list[str]:
+    """Ask the daemon, if one runs: no server is waited for otherwise, nor for long."""
+    import asyncio  # noqa: PLC0415 - heavy
+
+    from journeyman.config.load import load_config  # noqa: PLC0415 - heavy
+    from journeyman.errors import JourneymanError  # noqa: PLC0415 - beside its use
+    from journeyman.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
+
+    async def survey() -> list[str]:
+        async with (
+            asyncio.timeout(_SECONDS),
+            RemoteEngine(load_config().config, daemon=True) as one,
+        ):
+            found = await one.survey({})
+        return [name for model in found.models if not model.route for name in model.ids]
+
+    try:
+        return asyncio.run(survey())
+    except (JourneymanError, OSError, TimeoutError):
+        return []
 
 
 def _tools() -> dict[str, Tool]:

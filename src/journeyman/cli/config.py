@@ -114,7 +114,11 @@ def init(
 ) -> None:
     """Look for model servers and write a config file that uses them."""
     from journeyman.cli.finding import find_servers, sets_nothing  # noqa: PLC0415 - keeps --help fast
-    from journeyman.config.starter import starter  # noqa: PLC0415 - keeps --help fast
+    from journeyman.config.starter import (  # noqa: PLC0415 - keeps --help fast
+        WHOLE_LIST,
+        left_out,
+        starter,
+    )
     from journeyman.config.write import write_config  # noqa: PLC0415 - keeps --help fast
     from journeyman.errors import ArgumentError, ConfigError  # noqa: PLC0415 - keeps --help fast
     from journeyman.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
@@ -128,6 +132,8 @@ def init(
     servers, looked = find_servers(host or [], port or [], ask=not yes)
     text = starter(servers, looked, os.environ)
     print(text)
+    for tool, rest in left_out(servers).items():
+        say(f"{count(rest, 'more model')} for {tool} are not in the file: {WHOLE_LIST}")
     if dry_run:
         return
     if not (yes or sys.stdin.isatty()):

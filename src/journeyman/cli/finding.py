@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,16 @@ from journeyman.backends.found_models import with_facts
 from journeyman.cli.telling import count, say
 from journeyman.config.discovery import LOOPBACK, USUAL_PORTS, addresses, discover, with_models
 from journeyman.config.keys import checked_key
+from journeyman.config.load import load_config
 from journeyman.config.read import parse, read_text
 from journeyman.config.starter import key_variable, named
-from journeyman.errors import ConfigError
+from journeyman.errors import ConfigError, LedgerError
+from journeyman.ledger import Ledger, ledger_path
+from journeyman.paths import data_folder
+from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from journeyman.config.proposals import Server
@@ -102,7 +107,35 @@ def _with_their_models(servers: list[Server], *, ask: bool) -> list[Server]:
 def _with_facts(servers: list[Server]) -> list[Server]:
     """Ask for windows and trust too; a key goes only where it was sent with consent already."""
     keys = {one.name: _key(one) for one in servers if one.found.needs_key and one.found.models}
-    return asyncio.run(with_facts(servers, keys))
+    failing = _failing()
+    return [_noting_failures(one, failing) for one in asyncio.run(with_facts(servers, keys))]
+
+
+def _failing() -> dict[str, str]:
+    """Read off the ledger which models failed when they were last asked, and how."""
+    try:
+        path = ledger_path(load_config().config)
+    except ConfigError:  # it is about to be replaced
+        path = data_folder() / "ledger.db"
+    if not path.exists():
+        return {}
+    try:
+        with closing(Ledger(path)) as ledger:
+            return ledger.failing()
+    except LedgerError:  # nothing of it is needed to find servers
+        return {}
+
+
+def _noting_failures(server: Server, failing: Mapping[str, str]) -> Server:
+    facts = {
+        model: replace(fact, failed=fact.failed or failing.get(_shown(server, model), ""))
+        for model, fact in server.facts.items()
+    }
+    return replace(server, facts=facts)
+
+
+def _shown(server: Server, model: str) -> str:
+    return display_name(f"{server.name}/{model}")
 
 
 def _key(server: Server) -> str:

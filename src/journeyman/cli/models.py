@@ -127,7 +127,7 @@ def _print_table(survey: Survey) -> None:
             model.window_source,
             states[model.loaded],
             ", ".join(survey.tools_of(model)),
-            model.note,
+            "; ".join(model.remarks),
             model.trust,
             model.trust_source,
         ]

@@ -21,6 +21,7 @@ class Display:
     def __init__(self) -> None:
         self._bar: tuple[Progress, TaskID] | None = None
         self._said = -1
+        self._was_away = False
 
     def show(self, standing: Standing) -> None:
         """Show where a run stands now."""
@@ -38,7 +39,14 @@ class Display:
             self._bar = None
 
     def _is_worth_a_line(self, standing: Standing) -> bool:
-        """Whether a twentieth of the items is done since the last line, or all are."""
+        """Whether a twentieth of the items is done since the last line, or all are.
+
+        An outage is worth one line too, when it begins.
+        """
+        began = bool(standing.away) and not self._was_away
+        self._was_away = bool(standing.away)
+        if began:
+            return True
         if standing.done == self._said or not standing.done:
             return False
         every = max(1, -(-standing.of // _LINES))
@@ -73,6 +81,8 @@ def line_of(standing: Standing) -> str:
 def details_of(standing: Standing) -> str:
     """What a bar does not show: failures, rates, money and time left."""
     parts = []
+    if standing.away:
+        parts.append(standing.away)
     if standing.failed:
         parts.append(f"{standing.failed} failed")
     parts += [

@@ -19,16 +19,19 @@ from journeyman.cli.finding import find_servers, sets_nothing
 from journeyman.cli.telling import agrees, confirm, display_name, say
 from journeyman.config.load import load_config
 from journeyman.config.proposals import proposals
-from journeyman.config.starter import starter
+from journeyman.config.starter import WHOLE_LIST, starter
 from journeyman.config.write import write_config
 from journeyman.errors import HandedBack, JourneymanError
 from journeyman.files import replace_file
 from journeyman.paths import user_config_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from journeyman.claude_code.places import Places, Scope
     from journeyman.claude_code.plan import Change, Plan
     from journeyman.claude_code.record import Record
+    from journeyman.config.proposals import Server
     from journeyman.engine.values import Answer
 
 _TASK = "Answer with the single word: ready"
@@ -105,13 +108,7 @@ def _new_config(wishes: Wishes, file: Path) -> str:
         _show_models_of_config()
         return ""
     servers, looked = find_servers(wishes.hosts, wishes.ports, ask=not wishes.yes)
-    for server in servers:
-        for model in server.found.models[:_MOST_MODELS]:
-            say(f"    {display_name(f'{server.name}/{model}')}")
-    for tool, models in proposals(servers).items() if servers else ():
-        say(f"{tool}:" + ("" if models else " no fitting model by its name, so every model"))
-        for one in models[:_MOST_SHOWN]:
-            say(f"    {display_name(one.model)}: {one.why}")
+    _show_found(servers)
     text = starter(servers, looked, os.environ)
     if not servers:
         say("no server was found; the embedded model will answer")
@@ -120,6 +117,19 @@ def _new_config(wishes: Wishes, file: Path) -> str:
     if not wishes.quiet:
         print(text)
     return text
+
+
+def _show_found(servers: Sequence[Server]) -> None:
+    """Say which models there are, and which of them are proposed for which tool."""
+    for server in servers:
+        for model in server.found.models[:_MOST_MODELS]:
+            say(f"    {display_name(f'{server.name}/{model}')}")
+    for tool, models in proposals(servers).items() if servers else ():
+        say(f"{tool}:" + ("" if models else " no fitting model by its name, so every model"))
+        for one in models[:_MOST_SHOWN]:
+            say(f"    {display_name(one.model)}: {one.why}")
+        if (rest := len(models) - _MOST_SHOWN) > 0:
+            say(f"    … and {rest} more: {WHOLE_LIST}")
 
 
 def _show_models_of_config() -> None:

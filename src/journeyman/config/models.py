@@ -99,8 +99,9 @@ class BackendConfig(Section):
     """Seconds to wait between tokens."""
 
     slots: int | None = Field(default=None, ge=1, le=1024)
-    """Requests at once. Empty: what the server tells (llama-server), else 1 for each model of
-    Ollama, 8 for llama-swap and 32 for other servers."""
+    """Requests at once. Empty: what the server tells (llama-server, and llama-swap of the models
+    that run), else 1 for each model of Ollama, 8 for llama-swap and 32 for other servers. A 429
+    lowers it for as long as that holds."""
 
     model_slots: dict[str, Annotated[int, Field(ge=1, le=1024)]] = {}
     """Requests at once for single models, by name, where it differs."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from journeyman.config.local_hosts import host_of, is_local_host
+from journeyman.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,15 +38,22 @@ _LEAST_MILLIONS = 10  # "1m" is a context of a million tokens, not a size
 _USUAL_SIZE = 7.0  # for the order alone, where a name does not tell
 _SMALL = 2.0
 _SMALL_WINDOW = 4096
+_LONGEST_REASON = 120  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a server says of a model: its window in tokens, its trust and where that was learned."""
+    """What is known of a model: its window in tokens, its trust and where that was learned.
+
+    `route` says what a name is that is no model of its own, `failed` how the model failed when it
+    was last to be loaded.
+    """
 
     window: int | None = None
     trust: str = "unknown"
     source: str = ""
+    route: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,14 @@ class Server:
         """Its local models without those for embeddings, speech and pictures."""
         return [
             model
-            for model in self.found.models
+            for model in self._models
             if self._fact(model).trust == "local" and not _NO_CHAT.search(model)
         ]
 
     @property
     def passed_over(self) -> list[PassedOver]:
         """The models that are not known to run on the user's machines."""
-        facts = ((model, self._fact(model)) for model in self.found.models)
+        facts = ((model, self._fact(model)) for model in self._models)
         return [
             PassedOver(model, fact.trust, fact.source)
             for model, fact in facts
@@ -91,6 +99,16 @@ class Server:
         """The context window of a model, if the server told it."""
         fact = self.facts.get(model)
         return fact.window if fact else None
+
+    def failure_of(self, model: str) -> str:
+        """How a model failed when it was last to be loaded; empty if it did not."""
+        fact = self.facts.get(model)
+        return one_line(fact.failed, _LONGEST_REASON) if fact else ""
+
+    @property
+    def _models(self) -> list[str]:
+        """What it lists, without the names that are no models of their own, such as selectors."""
+        return [model for model in self.found.models if not self._fact(model).route]
 
     def _fact(self, model: str) -> Fact:
         """Return what is known of a model; by address and name where the server was not asked."""
@@ -117,8 +135,8 @@ class Proposal:
 def proposals(servers: Iterable[Server]) -> dict[str, list[Proposal]]:
     """Propose which models serve which default tool, the best first.
 
-    Large models come before small ones, and those with hardly any window come last. Where a name
-    does not tell a size, the order is the server's.
+    Large models come before small ones, then those with hardly any window, and last those that
+    failed when they were last asked. Where a name does not tell a size, the order is the server's.
     """
     found = [(server, model) for server in servers for model in server.chat_models]
     found.sort(key=lambda one: _rank(*one))
@@ -143,10 +161,10 @@ def billions(model: str) -> float | None:
     return None
 
 
-def _rank(server: Server, model: str) -> tuple[bool, float]:
+def _rank(server: Server, model: str) -> tuple[bool, bool, float]:
     window = server.window_of(model)
     narrow = window is not None and window < _SMALL_WINDOW
-    return narrow, -(billions(model) or _USUAL_SIZE)
+    return bool(server.failure_of(model)), narrow, -(billions(model) or _USUAL_SIZE)
 
 
 def _why(server: Server, model: str) -> str:
@@ -158,4 +176,6 @@ def _why(server: Server, model: str) -> str:
     if window is not None:
         narrow = ", so it comes last" if window < _SMALL_WINDOW else ""
         reasons.append(f"a window of {window} tokens{narrow}")
+    if failure := server.failure_of(model):
+        reasons.append(f"it comes last, since it failed when it was last asked: {failure}")
     return "; ".join(reasons)

@@ -83,9 +83,10 @@ models = ["koala/codellama-local", "koala/llama3-local"]
     ),
     "Ollama on this machine": (
         """\
-`windows` sets the context window that Ollama is asked for (its `num_ctx`); without it Ollama's own
-default counts, which depends on the graphics memory. Set `slots` to your `OLLAMA_NUM_PARALLEL`:
-Ollama does not tell it, so one request at a time for each model is assumed.""",
+`windows` sets the context window that Ollama is asked for (its `num_ctx`); without it that of the
+model as it is loaded counts, or of its Modelfile, or the trained one up to 8192 tokens. Set `slots`
+to your `OLLAMA_NUM_PARALLEL`: Ollama does not tell it, so one request at a time for each model is
+assumed.""",
         """\
 [backends.ollama]
 kind = "ollama"

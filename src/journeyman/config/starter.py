@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LITELLM_VARIABLES = ("LITELLM_API_KEY", "LITELLM_MASTER_KEY")
 
+WHOLE_LIST = "`journeyman models` lists all of them"
 _MOST_MODELS = 3
 _MOST_NAMES = 12
 
@@ -91,6 +92,12 @@ def starter(servers: Sequence[Server], looked: Sequence[str], environ: Mapping[s
     return "".join(parts)
 
 
+def left_out(servers: Sequence[Server]) -> dict[str, int]:
+    """Say of each tool how many models were found for it that the file does not name."""
+    counts = {name: len(models) - _MOST_NAMES for name, models in proposals(servers).items()}
+    return {name: count for name, count in counts.items() if count > 0}
+
+
 def _backend(server: Server, environ: Mapping[str, str]) -> str:
     found = server.found
     lines = ["", f"# {_models_in_words(found)}", f"[backends.{server.name}]"]
@@ -132,7 +139,7 @@ def _models_in_words(found: Found) -> str:
 def _listed(names: Sequence[str]) -> str:
     rest = len(names) - _MOST_NAMES
     return ", ".join(map(display_name, names[:_MOST_NAMES])) + (
-        f", and {rest} more" if rest > 0 else ""
+        f", and {rest} more: {WHOLE_LIST}" if rest > 0 else ""
     )
 
 
@@ -145,6 +152,8 @@ def _tool(name: str, models: list[Proposal]) -> str:
     lines += ["# Tried in this order: the next one when one fails.", "models = ["]
     lines += [f"  {as_toml(one.model)},  # {one.why}" for one in chosen]
     lines += [f"  # {as_toml(one.model)},  # {one.why}" for one in others]
+    if (rest := len(models) - _MOST_NAMES) > 0:
+        lines.append(f"  # … and {rest} more: {WHOLE_LIST}")
     return "\n".join([*lines, "]", ""])
 
 

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from journeyman.backends.base import ModelInfo
-from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.values import Try
 from journeyman.errors import BackendError, JourneymanError
@@ -75,9 +74,17 @@ async def candidates(
             found.setdefault(pattern, None)
             continue
         for model in listed:
-            if matches(model.id, [pattern]) and found.get(model.id) is None:
-                found[model.id] = model
+            if model.is_meant_by([pattern]):
+                _add(model, found)
     return found, failed
+
+
+def _add(model: ModelInfo, found: dict[str, ModelInfo | None]) -> None:
+    """Add a model, unless it is there already by another of its names."""
+    if not any(one in found for one in model.ids):
+        found[model.id] = model
+    elif model.id in found:
+        found[model.id] = found[model.id] or model
 
 
 def worth_listing(clearance: Clearance, catalog: Catalog) -> list[str]:
@@ -114,7 +121,11 @@ async def split_by_clearance(
             continue
         if certain := backend.presumed(model):
             described[name] = ModelInfo(
-                backend.name, model, trust=certain.trust, trust_source=certain.source
+                backend.name,
+                model,
+                trust=certain.trust,
+                trust_source=certain.source,
+                aliases=_listed_as(backend, model, clearance),
             )
         else:
             asked.append(name)
@@ -130,10 +141,29 @@ async def split_by_clearance(
         if isinstance(known, JourneymanError):
             errors.append((name, known))
         elif known is None or not clearance.refusal(known):
-            allowed.append(name)
+            allowed += [] if _is_among(name, allowed, catalog) else [name]
         else:
             refused.setdefault(known.backend, []).append(known)
     return allowed, [*errors, *_refusals(refused, clearance)]
+
+
+def _listed_as(backend: Backend, model: str, clearance: Clearance) -> tuple[str, ...]:
+    """Name the other names by which the tool lists a model, as far as no server need be asked."""
+    full = backend.full_name(model)
+    listed = (pattern.partition("/") for pattern in clearance.listed)
+    return tuple(
+        other
+        for name, _, other in listed
+        if name == backend.name and other != model and backend.full_name(other) == full
+    )
+
+
+def _is_among(name: str, others: Sequence[str], catalog: Catalog) -> bool:
+    """Tell whether one of these is the same model, by whichever name."""
+    backend, model = catalog.find(name)
+    full = backend.full_name(model)
+    same = (catalog.find(other) for other in others)
+    return any(one is backend and one.full_name(called) == full for one, called in same)
 
 
 def _refusals(

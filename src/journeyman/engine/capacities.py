@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.backends.base import Learnt
 from journeyman.config.models import EMBEDDED
-from journeyman.engine.scheduling.values import Capacity
+from journeyman.engine.scheduling.values import Capacity, Model
 from journeyman.errors import AuthFailed, BackendError, Unreachable
 
 if TYPE_CHECKING:
@@ -107,14 +107,19 @@ class Capacities:
             models={**before.models, **learnt.models},
         )
 
-    def note_loaded(self, name: str, loaded: frozenset[str]) -> bool:
+    def tells_of(self, model: Model, full_name: str) -> bool:
+        """Tell whether what a model takes at once is known, or is not to be learnt at all."""
+        backend = self._backends.get(model.backend)
+        if backend is None or backend.kind not in _TELL_OF_LOADED:
+            return True
+        known = self._learnt.get(model.backend, Learnt()).models
+        return model.name in known or full_name in known
+
+    def note_loaded(self, name: str, loaded: frozenset[str]) -> None:
         """Learn from the models that a server holds whether it can hold two.
 
         Two at once: it can. One that was there a moment ago and made way for another: it cannot.
         That is believed for a while only, since two that are never asked for together never show.
-
-        Returns:
-            Whether there is a model whose slots were not told yet.
         """
         now = self._clock()
         at, before = self._seen.get(name, (now, frozenset()))
@@ -124,8 +129,6 @@ class Capacities:
             self._learnt[name] = replace(self._learnt.get(name, Learnt()), exclusive=False)
         elif before and loaded and not before & loaded and now - at <= _A_MOMENT:
             self._made_way[name] = now
-        told = self._learnt.get(name, Learnt()).models
-        return self._backends[name].kind in _TELL_OF_LOADED and not loaded <= told.keys()
 
 
 def _configured(capacity: Capacity, config: BackendConfig | None) -> Capacity:

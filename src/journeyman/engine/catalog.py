@@ -65,14 +65,17 @@ class Catalog:
         return backend, model
 
     async def describe(self, model_id: str) -> ModelInfo:
-        """Describe a model, from memory if that is fresh.
+        """Describe a model, from memory if that is fresh; its window is as it is now.
 
         Raises:
             BackendError: the backend does not answer, or does not have it.
             ConfigError: no backend of that name is configured.
         """
         backend, model = self.find(model_id)
-        return await self._remembered(model_id, backend.name, lambda: backend.describe(model))
+        info = await self._remembered(model_id, backend.name, lambda: backend.describe(model))
+        if not backend.windows_change:
+            return info
+        return cast("ModelInfo", await self._ask(backend.name, lambda: backend.refreshed(info)))
 
     def last_trust(self, model_id: str) -> Trust:
         """What was last learned of a model's trust, however long ago.

@@ -57,7 +57,7 @@ class Clearance:
         what = f"{display_name(info.id)}: {_described(info)}"
         if self.private:
             return PrivateRefused(f"{what}, and {self.private}", hint=_private_hint(info))
-        if matches(info.id, self.listed):
+        if info.is_meant_by(self.listed):
             return None
         return TrustRefused(f"{what}, and {self.tool} does not list it", hint=self._hint(info))
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from journeyman.config.keys import window_keys
-from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.engine.candidates import list_models, patterns_of, unusable
 from journeyman.engine.catalog import Catalog
@@ -26,7 +25,7 @@ from journeyman.engine.values import Answer, Figures, Listener, Postponed
 from journeyman.errors import BackendError, LedgerError, ReferenceRefused
 from journeyman.inputs import memory_budget
 from journeyman.ledger import Entry, Ledger, ledger_path
-from journeyman.text.foreign import one_line
+from journeyman.text.foreign import display_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -73,9 +72,16 @@ class Survey:
         return [
             tool
             for tool, patterns in self.patterns.items()
-            if matches(model.id, patterns)
+            if model.is_meant_by(patterns)
             and (model.trust == "local" or tool not in self.local_only)
         ]
+
+
+def _noting_failure(model: ModelInfo, failing: Mapping[str, str]) -> ModelInfo:
+    """Add how a model's server failed when it was last asked, where the server does not say so."""
+    if model.failed or model.loaded:
+        return model
+    return replace(model, failed=failing.get(display_name(model.id), ""))
 
 
 class Engine:
@@ -178,8 +184,9 @@ class Engine:
             )
         if len(backends) > 1:  # who has servers may well do without the demonstration model
             failed = [one for one in failed if one.model != EMBEDDED]
+        failing = self._recorded(lambda ledger: ledger.failing()) or {}
         return Survey(
-            models=tuple(models),
+            models=tuple(_noting_failure(model, failing) for model in models),
             failed=tuple(failed),
             patterns={
                 name: patterns_of(one.config.models, backends) for name, one in tools.items()

@@ -72,6 +72,8 @@ def explain_excess(
     window = error.window or info.window
     if window is None:
         return error
+    if error.tokens is not None and error.tokens <= window:
+        return error  # it was the answer that did not fit beside it
     tokens = error.tokens or estimate_tokens(messages)
     count = TokenCount(tokens, exact=error.tokens is not None, source="the server's count")
     return _too_long(info, window, count, messages, min(max_tokens, _LEAST_ANSWER))

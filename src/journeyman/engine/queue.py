@@ -91,12 +91,16 @@ class Queue:
                 self._note_name(model)
         await self._get_to_know(dict.fromkeys(model.backend for model in request.tiers[0]))
         async with self._gate.slot(request, on_wait) as slot:
-            if slot.cold:  # what it takes at once can be asked as soon as it runs
-                slot.on_first_token = partial(self._look_at, slot.model.backend, at_once=True)
+            learning: list[asyncio.Task[None]] = []
+            name = slot.model.backend
+            if not self._capacities.tells_of(slot.model, self._full_name(slot.model)):
+                slot.on_first_token = lambda: learning.append(self._beside(self._learn(name)))
             try:
                 yield slot
             finally:
-                self._look_at(slot.model.backend)
+                if learning:  # with the slot: what is asked would load a model that was unloaded
+                    await asyncio.wait(learning, timeout=_SECONDS_TO_GET_TO_KNOW)
+                self._look_at(name)
 
     async def ask(self, name: str, question: Callable[[], Awaitable[Found]]) -> Found:
         """Ask a backend what takes no slot, such as its list of models.
@@ -237,11 +241,22 @@ class Queue:
             self._scheduler.configure(name, self._capacity_of(name))
             await self._look(name)
 
-    def _look_at(self, name: str, *, at_once: bool = False) -> None:
+    async def _learn(self, name: str) -> None:
+        """Ask a server what the models take that it has loaded by now."""
+        if name in self._backends:
+            with suppress(BackendError):  # its requests will tell
+                await self._capacities.ask(name)
+                self._scheduler.configure(name, self._capacity_of(name))
+                self._gate.decide()
+
+    def _full_name(self, model: Model) -> str:
+        backend = self._backends.get(model.backend)
+        return backend.full_name(model.name) if backend else model.name
+
+    def _look_at(self, name: str) -> None:
         """See once in a while, beside the work, which models a server holds."""
         now = time.monotonic()
-        before = self._looked.get(name, float("-inf"))
-        if now - before < _SECONDS_BETWEEN_LOOKS and not at_once:
+        if now - self._looked.get(name, float("-inf")) < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked[name] = now
         self._beside(self._look(name))
@@ -264,11 +279,7 @@ class Queue:
             return  # its requests will tell
         if loaded is None or self._backends.get(name) is not backend:
             return
-        if self._capacities.note_loaded(name, loaded):
-            with suppress(BackendError):  # its requests will tell
-                await self._capacities.ask(name)
-        if self._backends.get(name) is not backend:
-            return
+        self._capacities.note_loaded(name, loaded)
         self._scheduler.configure(name, self._capacity_of(name))
         if len(loaded) <= 1:
             model = next(iter(loaded), None)

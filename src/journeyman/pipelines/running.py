@@ -223,7 +223,13 @@ def _standing(here: Working, watch: _Watch) -> Standing:
     fresh = counts.done - watch.done_before
     left = seconds / fresh * (run.items - counts.done) if fresh else None
     now = _standing_of(run, counts, here.stage.spent_usd(run.id))
-    return replace(now, per_model=dict(watch.per_model), seconds=seconds, seconds_left=left)
+    return replace(
+        now,
+        per_model=dict(watch.per_model),
+        seconds=seconds,
+        seconds_left=left,
+        away=here.stage.away_from(run.id),
+    )
 
 
 def _standing_of(run: Run, counts: Counts, spent_usd: float) -> Standing:

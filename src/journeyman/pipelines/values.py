@@ -107,6 +107,7 @@ class Standing:
         per_model: answers by model since this process began.
         seconds: since this process began.
         seconds_left: about how long it will take; None where nothing tells.
+        away: what is waited for, where a server is away.
     """
 
     done: int
@@ -118,3 +119,4 @@ class Standing:
     per_model: Mapping[str, int]
     seconds: float
     seconds_left: float | None
+    away: str = ""

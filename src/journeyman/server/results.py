@@ -110,6 +110,7 @@ def survey_result(
     lines = [
         model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
         for model in survey.models
+        if not model.route or survey.tools_of(model)  # it is none to choose
     ]
     lines += [f"{display_name(one.model)}: not available: {one.message}" for one in survey.failed]
     lines += survey.warnings
@@ -130,9 +131,7 @@ def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> st
         parts.append(standing)
     if tools:
         parts.append(f"used by {', '.join(tools)}")
-    if model.note:
-        parts.append(model.note)
-    return "; ".join(parts)
+    return "; ".join([*parts, *model.remarks])
 
 
 def shown_trust(model: ModelInfo) -> str:

@@ -49,9 +49,9 @@ async def make_gate(api, database, ledger):
     """Makes gates as new processes would, on the same database; all are closed at the end."""
     made = []
 
-    def make(**keys):
+    def make(timing=FAST, **keys):
         keys = {"test_url": api.url, "max_retries": 2, **keys}
-        gate = ClaudeGate(ClaudeApiConfig(**keys), database, ledger, timing=FAST)
+        gate = ClaudeGate(ClaudeApiConfig(**keys), database, ledger, timing=timing)
         made.append(gate)
         return gate
 

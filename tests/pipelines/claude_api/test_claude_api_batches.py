@@ -13,6 +13,7 @@ from journeyman.errors import (
     ModelUnknown,
     RequestRejected,
 )
+from journeyman.pipelines.claude_api.batches import Timing
 from journeyman.pipelines.claude_api.budget import Spend
 from journeyman.pipelines.claude_api.request import ClaudeRequest
 
@@ -28,7 +29,10 @@ def echo(params):
     return Says(params["messages"][0]["content"][0]["text"], input_tokens=1000, output_tokens=100)
 
 
-async def test_calls_of_a_run_go_out_as_one_batch_at_half_the_price(gate, api, ledger):
+async def test_calls_of_a_run_go_out_as_one_batch_at_half_the_price(make_gate, api, ledger):
+    gate = make_gate(
+        Timing(quiet=2.0, interval=0.01, longest=0.02)
+    )  # each is counted first, which may take a while
     api.results = echo
     answers = await asyncio.gather(*(ask(gate, f"c{one}") for one in range(5)))
     assert [one.text for one in answers] == [f"question c{one}" for one in range(5)]

@@ -12,7 +12,6 @@ from journeyman.backends.litellm import OLLAMA_NOTE
 from journeyman.backends.trust_report import unknown_trust
 from journeyman.claude_code.findings import Finding
 from journeyman.config.keys import key_warnings
-from journeyman.config.model_patterns import matches
 from journeyman.config.models import EMBEDDED
 from journeyman.config.words import as_toml
 from journeyman.embedded.model import DEMO_NOTE
@@ -129,26 +128,20 @@ def present(tool: ToolConfig, house: Surroundings, listed: Listed) -> tuple[list
     there: dict[str, None] = {}
     missing = []
     for pattern in patterns_of(tool.models, house.backends):
-        found = _matching(pattern, house, listed, local_only=not tool.models)
+        found = _matching(pattern, listed, local_only=not tool.models)
         there.update(dict.fromkeys(found))
         if not found:
             missing.append(pattern)
     return list(there), missing
 
 
-def _matching(
-    pattern: str, house: Surroundings, listed: Listed, *, local_only: bool
-) -> Sequence[str]:
+def _matching(pattern: str, listed: Listed, *, local_only: bool) -> Sequence[str]:
     if "*" in pattern:
         every = (info for models in listed.values() for info in models or ())
-        allowed = (info.id for info in every if info.trust == "local" or not local_only)
-        return [model for model in allowed if matches(model, [pattern])]
-    name, _, model = pattern.partition("/")
-    backend = house.backends.get(name)
-    if backend is None:
-        return []
-    known = {backend.full_name(info.name) for info in listed.get(name) or ()}
-    return [pattern] if backend.full_name(model) in known else []
+        allowed = (info for info in every if info.trust == "local" or not local_only)
+        return [info.id for info in allowed if info.is_meant_by([pattern])]
+    known = listed.get(pattern.partition("/")[0]) or ()
+    return [pattern] if any(info.is_meant_by([pattern]) for info in known) else []
 
 
 async def _check_tool(name: str, tool: ToolConfig, house: Surroundings, listed: Listed) -> Finding:
