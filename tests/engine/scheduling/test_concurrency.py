@@ -55,7 +55,7 @@ def test_the_default_comes_to_a_servers_limit_by_itself_and_loses_nothing(limit)
     assert len(world.order) == 400
     assert not world.refused
     assert world.now < 1.1 * 400 / limit + 1
-    assert sum(at > 1.0 for at, _ in world.refusals) <= 400 / limit + 1
+    assert sum(at > 1.0 for at, _ in world.refusals) <= 400 / limit / 8 + 4
 
 
 def test_a_refusal_is_no_failure_and_keeps_its_place_in_line():
@@ -73,7 +73,7 @@ def test_a_limit_that_others_lowered_is_raised_again():
         world.submit(request(f"{number}", kind="batch"), service=1.0)
     world.at(10.0, lambda: setattr(world, "limit", 8))
     world.run()
-    assert world.now < 10 + 80 / 8 + 12
+    assert world.now < 10 + 80 / 8 + 25
     assert len(world.order) == 100
 
 

@@ -2,7 +2,8 @@
 
 A server that answers 429 says that it has too many, not that it is broken. Each refusal brings the
 limit down to what the server holds at that moment, and somewhat below; each round of answers raises
-it by one, so that the limit follows a server that others use as well.
+it by one, so that the limit follows a server that others use as well. What was refused is tried
+again ever less often.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 DECREASE = 0.9
 """The factor of the multiplicative decrease."""
 
+MOST_ROUNDS = 8
+"""A limit that holds is tried again after so many rounds of answers, so that refusals get rare."""
+
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 """Seconds until a model that refuses even a single request is asked again; doubled in between."""
@@ -27,6 +31,10 @@ LONGEST_PAUSE = 5.0
 class _Limit:
     requests: float
     lowered_at: float = float("-inf")
+    refused_at: float = float("inf")
+    """The number of requests at once that was one too many."""
+    rounds: int = 1
+    """Rounds of answers before that number is tried again; doubled each time that it is refused."""
     refusals_alone: int = 0
     paused_until: float = float("-inf")
 
@@ -63,7 +71,12 @@ class ConcurrencyLimits:
         if limit is None:
             return
         limit.refusals_alone = 0
-        limit.requests += 1 / limit.requests
+        step = 1 / limit.requests
+        if limit.refused_at - 1 <= limit.requests < limit.refused_at:
+            step /= limit.rounds
+        if limit.requests >= limit.refused_at + 1:  # it takes more by now
+            limit.rounds, limit.refused_at = 1, float("inf")
+        limit.requests += step
         if limit.requests >= most:
             del self._limits[model]
 
@@ -83,7 +96,9 @@ class ConcurrencyLimits:
         if since >= limit.lowered_at:
             limit.requests *= DECREASE
             limit.lowered_at = now
+            limit.rounds = min(MOST_ROUNDS, 2 * limit.rounds)
         limit.requests = max(1.0, min(limit.requests, float(others)))
+        limit.refused_at = others + 1.0
         if others and told is None:
             return  # one of the others must end first
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**limit.refusals_alone)
