@@ -21,7 +21,7 @@ from journeyman.remote.coding import Malformed, encode
 TEXT = st.text(st.characters(exclude_categories=[]))
 COUNT = st.none() | st.integers(0, 2**60)
 SECONDS = st.none() | st.floats(0, 1e9)
-TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT, TEXT), max_size=3).map(tuple)
+TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT, TEXT, st.booleans()), max_size=3).map(tuple)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -44,10 +44,12 @@ JOBS = st.builds(
     st.none() | st.dictionaries(TEXT, VALUES, max_size=3),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 FOLDERS = TEXT.map(lambda name: Path("/") / name)
 SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT, run=TEXT)
-STAGES = st.sampled_from(["reading", "asking", "answering", "next-model"])
+STAGES = st.sampled_from(["reading", "away", "asking", "answering", "next-model"])
 STEPS = st.builds(Progress, STAGES, TEXT, st.integers(0))
 OUTCOMES = st.builds(
     Answer, TEXT, TEXT, FIGURES, TRIES, TEXTS, VALUES, SECONDS, st.booleans(), TEXTS

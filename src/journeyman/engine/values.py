@@ -74,12 +74,12 @@ class Job:
         max_tokens: the longest answer, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         kind: batch work stands back behind questions.
-        patient: whether batch work waits for servers that are away.
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
         remember: whether an answer that was given before will do, and this one is kept.
-        fresh: with `remember`, ask anew; the answer replaces the one that was kept.
         private: only local models may see any of it, texts and arguments included.
+        fresh: with `remember`, ask anew; the answer replaces the one that was kept.
+        patient: whether batch work waits for servers that are away.
     """
 
     tool: str
@@ -89,12 +89,12 @@ class Job:
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
     kind: Kind = "interactive"
-    patient: bool = True
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     remember: bool = False
-    fresh: bool = False
     private: bool = False
+    fresh: bool = False
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)
