@@ -195,6 +195,8 @@ class BackendError(JourneymanError):
     another_model_may_cure = True
     is_temporary = False
     """Whether the same request may succeed later, without anybody's doing: batch work waits."""
+    broke_off = False
+    """Whether the connection broke after it was made."""
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
         from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above
@@ -291,6 +293,7 @@ class CutStream(BackendError):
     """The stream ended before the reply did."""
 
     is_temporary = True
+    broke_off = True
 
 
 class CheckFailed(JourneymanError):

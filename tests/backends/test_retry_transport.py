@@ -15,6 +15,10 @@ EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%
 BODY = (EVENT % ("Fine.", "null") + EVENT % ("", '"stop"') + "data: [DONE]\n\n").encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n%sContent-Length: %d\r\n\r\n"
 LOADING_HEAD = b"HTTP/1.1 503 x\r\nContent-Type: application/json\r\nContent-Length: 53\r\n\r\n"
+CANNOT_LOAD = (
+    b"HTTP/1.1 502 x\r\nContent-Type: text/plain\r\nContent-Length: 60\r\n\r\n"
+    b"unable to start process: upstream command exited prematurely"
+)
 EMPTY = b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n"
 LINE = b'{"message":{"content":"Fine."},"done":true,"done_reason":"stop"}\n'
 LINES = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n%b"
@@ -94,14 +98,22 @@ async def test_it_is_sent_a_few_times_and_then_told(lost):
     [
         LOADING_HEAD + b'{"error":{"message":"Loading model","code":503     }}',
         b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n",
+        CANNOT_LOAD,
     ],
-    ids=["a word on why", "the server's own failure"],
+    ids=["a word on why", "the server's own failure", "a model that cannot be loaded"],
 )
 async def test_an_answer_is_an_answer_and_nothing_is_sent_twice(reply):
     async with serving(reply) as (url, served):
         with pytest.raises(BackendUnavailable):
             await ask(url)
     assert len(served) == 1
+
+
+async def test_that_a_model_cannot_be_loaded_does_not_pass_by_itself():
+    async with serving(CANNOT_LOAD) as (url, _):
+        with pytest.raises(BackendUnavailable) as caught:
+            await ask(url)
+    assert not caught.value.is_temporary
 
 
 async def test_after_a_first_byte_nothing_is_sent_again():

@@ -23,13 +23,14 @@ class BrokenWire:
     """What went wrong, and what to do about it where that is not the usual: start the server.
 
     `connected` says whether there was a connection before it broke; `lost`, whether that broke
-    before any of an answer came.
+    before any of an answer came. `lasts` says that it takes somebody to change it.
     """
 
     what: str
     hint: str = ""
     connected: bool = True
     lost: bool = False
+    lasts: bool = False
 
 
 _NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ProxyError"}
@@ -59,6 +60,7 @@ _CAUSES = (
         BrokenWire(
             "no secure connection to {url}: {reason}",
             "see whether `url` in {section} shall be http:// or https://",
+            lasts=True,
         ),
     ),
     (

@@ -67,7 +67,9 @@ MODEL_AWAY = (
     "loading model|connection ?error|connection refused|cannot connect|connect call failed"
     "|server disconnected|hung up"
 )
+CANNOT_LOAD = "unable to start process|exited prematurely|health check timed out"
 TOO_MANY = "all_deployments_in_cooldown|server busy"
+NOTHING_LEFT = "insufficient_quota"
 NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
 SERVER_ERROR = "Internal Server Error"
@@ -153,7 +155,8 @@ def exception_fault(asked: Asked, error: Exception, *, started: bool = False) ->
     unreachable = not broken.connected and asked.kind != "embedded"
     kind = Unreachable if unreachable else BackendUnavailable
     fault = asked.fault(kind, broken.what, broken.hint or asked.start_hint)
-    fault.is_temporary = unreachable or broken.lost
+    fault.is_temporary = (unreachable and not broken.lasts) or broken.lost
+    fault.broke_off = broken.lost
     return fault
 
 
@@ -192,7 +195,9 @@ def reply_fault(
     quoted = said.quoted(asked.settings.api_key)
     if said.is_too_long:
         return _too_long(asked, said)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or said.says(TOO_MANY):
+    if said.says(TOO_MANY) or (
+        status == HTTPStatus.TOO_MANY_REQUESTS and not said.says(NOTHING_LEFT)
+    ):
         return _overloaded(asked, said, quoted, headers or {})
     if _is_about_the_key(asked, status, said):
         return _refused_key(asked, said, quoted)
@@ -221,7 +226,8 @@ def _fault_by_status(
     else:
         what, hint = f"the server failed{number}; {quoted}", asked.log_hint
     fault = asked.fault(BackendUnavailable, what, hint)
-    fault.is_temporary = status in GATEWAY_ERRORS or said.says(MODEL_AWAY)
+    is_away = status in GATEWAY_ERRORS or said.says(MODEL_AWAY)
+    fault.is_temporary = is_away and not said.says(CANNOT_LOAD)
     return fault
 
 

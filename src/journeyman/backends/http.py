@@ -9,6 +9,7 @@ of them is used here. Importing an SDK takes half a second, so build a client at
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,16 @@ OUR_HEADERS = frozenset(
         "user-agent",
     }
 )
+
+
+_imported: set[str] = set()
+
+
+async def import_in_thread(library: str) -> None:
+    """Import a library in a thread, the first time: the event loop goes on meanwhile."""
+    if library not in _imported:
+        await asyncio.to_thread(importlib.import_module, library)
+        _imported.add(library)
 
 
 def root_url(url: str) -> str:

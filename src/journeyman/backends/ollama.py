@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from journeyman.backends.base import Chunk, Learnt, ModelInfo, Usage
 from journeyman.backends.estimate import estimate, estimate_tokens
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
-from journeyman.backends.http import ollama_client
+from journeyman.backends.http import import_in_thread, ollama_client
 from journeyman.backends.ollama_windows import BELIEVED_SECONDS, Windows
 from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from journeyman.backends.wire import (
@@ -168,7 +168,7 @@ class OllamaBackend:
             BackendError: no answer comes, or it is not HTTP.
         """
         # No public method of the client asks for it.
-        ask: Any = self._client._request_raw  # noqa: SLF001 - see above
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
         await sign_of_life(self._asked(), lambda: ask("GET", "/api/version"))
 
     async def loaded(self) -> frozenset[str]:
@@ -206,6 +206,10 @@ class OllamaBackend:
     def _client(self) -> ollama.AsyncClient:
         return ollama_client(self._settings)
 
+    async def _connected(self) -> ollama.AsyncClient:
+        await import_in_thread("ollama")
+        return self._client
+
     async def _tags(self) -> dict[str, dict[str, Any]]:
         """List what `/api/tags` says of each model, by its full name.
 
@@ -213,7 +217,7 @@ class OllamaBackend:
             BackendError: Ollama does not answer, or not as it should.
         """
         # The client's own type drops the fields that tell of cloud models.
-        ask: Any = self._client._request_raw  # noqa: SLF001 - see above
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
         async with question(self._asked()):
             told = (await ask("GET", "/api/tags")).json()
             listed = told.get("models") if isinstance(told, dict) else None
@@ -232,7 +236,7 @@ class OllamaBackend:
         Raises:
             BackendError: Ollama does not answer, or does not have the model.
         """
-        ask: Any = self._client._request_raw  # noqa: SLF001 - as in `_tags`
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - as in `_tags`
         async with question(self._asked(model)):
             told = (await ask("POST", "/api/show", json={"model": model})).json()
         if not isinstance(told, dict):
@@ -274,15 +278,17 @@ class OllamaBackend:
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not
         # know. This is the request method that all its public methods stand on.
-        lines = await self._client._request(  # noqa: SLF001 - the reason above
+        client = await self._connected()
+        lines = await client._request(  # noqa: SLF001 - the reason above
             dict, "POST", "/api/chat", json=body, stream=True
         )
         return cast("AsyncGenerator[Any, None]", lines)
 
     async def _ask_loaded(self) -> dict[str, int]:
         """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
+        client = await self._connected()
         async with question(self._asked()):
-            running = await self._client.ps()
+            running = await client.ps()
         return {
             full_name(name): as_count(one.context_length) or 0
             for one in running.models

@@ -23,7 +23,13 @@ from journeyman.backends.chat_completions import (
 )
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
-from journeyman.backends.http import api_url, http_client, openai_client, root_url
+from journeyman.backends.http import (
+    api_url,
+    http_client,
+    import_in_thread,
+    openai_client,
+    root_url,
+)
 from journeyman.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from journeyman.backends.tokenizers import TOKENIZERS
 from journeyman.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
@@ -349,6 +355,7 @@ class OpenAIBackend:
 
     async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
         async def post(path: str, body: dict[str, Any]) -> Any:
+            await import_in_thread("openai")
             async with question(self._asked(model)):
                 return await self._client.post(root + path, cast_to=object, body=body)
 
@@ -383,6 +390,7 @@ class OpenAIBackend:
         return request_body(request)
 
     async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
+        await import_in_thread("openai")
         import openai  # noqa: PLC0415 - importing it is slow
 
         with told(asked):

@@ -9,12 +9,15 @@ empty 502. Whether a model has read the prompt by then is no matter: it has answ
 from __future__ import annotations
 
 import re
+import time
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tenacity import RetryCallState
 
 ATTEMPTS = 4
 """How often a request is sent at most."""
@@ -25,6 +28,10 @@ close theirs. A server that announces less gets no second request on a connectio
 
 _FIRST_PAUSE = 0.05  # seconds; doubled with each attempt, and drawn at random below that
 _LONGEST_PAUSE = 1.0
+_LONGEST_LOST = 5.0
+"""Seconds: a gateway that took longer to give up has waited for the model, which may go on."""
+_LONGEST_PHRASE = 32
+"""Bytes of a plain text with which a gateway says no more than its status."""
 GATEWAY_ERRORS = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
@@ -63,13 +70,15 @@ def retry_transport(library: Any, transport: Any) -> Any:
 
 
 async def _send(library: Any, attempt: Callable[[], Awaitable[Any]]) -> Any:
+    begun = time.monotonic()
     try:
         response = await attempt()
     except library.TransportError as error:
         if not is_lost(error):
             raise
     else:
-        if not is_empty_gateway_error(response):
+        took_long = time.monotonic() - begun > _LONGEST_LOST
+        if took_long or not is_empty_gateway_error(response):
             return response
         await response.aclose()
     return await _send_again(attempt)
@@ -84,20 +93,19 @@ async def _send_again(attempt: Callable[[], Awaitable[Any]]) -> Any:
         wait_random_exponential,
     )
 
-    async def once() -> Any:
-        response = await attempt()
-        if is_empty_gateway_error(response):
-            await response.aread()
-        return response
+    async def close(state: RetryCallState) -> None:
+        if state.outcome and not state.outcome.failed:
+            await state.outcome.result().aclose()
 
     pause = wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
     retrying = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS - 1),
         wait=pause,
         retry=retry_if_exception(is_lost) | retry_if_result(is_empty_gateway_error),
+        before_sleep=close,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
-    return await retrying(once)
+    return await retrying(attempt)
 
 
 def is_lost(error: BaseException) -> bool:
@@ -119,8 +127,9 @@ def is_empty_gateway_error(response: Any) -> bool:
     if response.status_code not in GATEWAY_ERRORS:
         return False
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_empty = response.headers.get("content-length") == "0"
-    return is_empty or media in {"", "text/html", "text/plain"}
+    size = response.headers.get("content-length", "")
+    is_short = size.isdecimal() and int(size) <= _LONGEST_PHRASE
+    return size == "0" or media == "text/html" or (media in {"", "text/plain"} and is_short)
 
 
 def _announced_limit(headers: Any) -> int | None:

@@ -25,6 +25,7 @@ from journeyman.engine.judging import judged
 from journeyman.engine.memory import question_of
 from journeyman.engine.outgoing import refuse_secrets, texts_of_job
 from journeyman.engine.parts.answering import answer_in_parts
+from journeyman.engine.patience import Patience, outlast
 from journeyman.engine.scheduling.tiers import tiers_of
 from journeyman.engine.scheduling.values import Request
 from journeyman.engine.thread_pools import CHECKING
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from journeyman.config.models import Config
     from journeyman.engine.catalog import Catalog
     from journeyman.engine.memory import Memory
-    from journeyman.engine.patience import Patience
     from journeyman.engine.queue import Queue
     from journeyman.engine.scheduling.gate import Slot
     from journeyman.engine.scheduling.snapshot import Place
@@ -152,7 +152,7 @@ class Delegation:
             except JourneymanError as error:
                 if not error.another_model_may_cure:
                     raise
-                names = self._left_after(error, names, asked) or await self._outlasted(allowed)
+                names = self._left_after(error, names, asked) or await outlast(self, allowed)
                 work = work.after(error) if is_advice(error) else work
         if self._unsure:
             return replace(self._unsure, tries=tuple(self.tries))
@@ -168,12 +168,13 @@ class Delegation:
         return self.job.max_tokens or self.tool.config.max_tokens
 
     @property
-    def _deadline(self) -> float:
+    def deadline(self) -> float:
+        """When the job must be done, on the clock of `time.monotonic`."""
         return self.started + self.tool.config.deadline
 
     def seconds_left(self) -> float:
         """Seconds until the job's deadline."""
-        return max(0.0, self._deadline - time.monotonic())
+        return max(0.0, self.deadline - time.monotonic())
 
     def elapsed(self) -> float:
         """Seconds since the job came in."""
@@ -182,7 +183,7 @@ class Delegation:
     async def _read(self) -> Material:
         if self.job.files:
             self.listener.progress(Progress("reading", f"reading {', '.join(self.job.files)}"))
-        material = await read_material(self.job, self.session, self.config, self._deadline)
+        material = await read_material(self.job, self.session, self.config, self.deadline)
         texts = sum(len(text.encode()) for text in self.job.texts.values())
         self.bytes_read = material.bytes + texts
         return material
@@ -203,29 +204,8 @@ class Delegation:
             except TimeoutError:
                 self._note("", out_of_time(", ".join(self._patterns()), ""))
                 return []
-            if allowed or not await self._outlasted([one.model for one in self.tries]):
+            if allowed or not await outlast(self, [one.model for one in self.tries]):
                 return allowed
-
-    async def _outlasted(self, names: Sequence[str]) -> list[str]:
-        """Wait for those of these that are away for a while; name them once one is back."""
-        away = {one.model for one in self.tries if one.temporary} & set(names)
-        waited_for = [name for name in names if name in away]
-        until = min(self.patience.until, self._deadline)
-        if not self.patience.is_batch or not waited_for:
-            return []
-        await asyncio.sleep(min(map(self.patience.pause_for, waited_for)))
-        is_back = await self.queue.wait_for_any(waited_for, until, self._tell_away)
-        self.listener.away("")
-        if not is_back:
-            return []
-        self.tries = [one for one in self.tries if one.model not in away]
-        return waited_for
-
-    def _tell_away(self, name: str, why: str) -> None:
-        left = max(0.0, min(self.patience.until, self._deadline) - time.monotonic())
-        said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
-        self.listener.progress(Progress("away", said))
-        self.listener.away(said)
 
     async def cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
         """Leave out models that may not have this; a refusal of one that was wanted is a try."""
@@ -262,7 +242,7 @@ class Delegation:
             tiers=tiers_of(names, trust),
             kind=self.job.kind,
             prefix=self.prefix,
-            deadline=self._deadline,
+            deadline=self.deadline,
             tool=self.tool.name,
         )
 

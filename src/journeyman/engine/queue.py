@@ -47,6 +47,7 @@ class Queue:
             {}, _policy(config), clock=time.monotonic, jitter=random.SystemRandom().random
         )
         self._gate = Gate(self._scheduler, self._probe)
+        self._patience = config.queue.patience
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._introducing: dict[str, asyncio.Task[None]] = {}
@@ -64,6 +65,7 @@ class Queue:
         self._backends = backends
         self._capacities.take(config, backends)
         self._configure()
+        self._patience = config.queue.patience
         self._scheduler.policy = _policy(config)
         self._gate.decide()
 
@@ -149,7 +151,7 @@ class Queue:
         away = self._scheduler.set_aside(Model(model.backend, ""))
         kind = Unreachable if away else BackendUnavailable
         refusal = kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
-        refusal.is_temporary = not self._scheduler.waits_in_vain(model)
+        refusal.is_temporary = self._scheduler.is_worth_waiting_for(model)
         return refusal
 
     async def wait_for_any(
@@ -170,11 +172,17 @@ class Queue:
             aside = {name: self._scheduler.want_back(model) for name, model in models.items()}
             if not all(aside.values()):
                 return True
-            if (left := until - time.monotonic()) <= 0:
+            # An outage is waited for once, not once for each row that comes later.
+            ends = max(map(self._scheduler.shut_since, models.values())) + self._patience
+            if (left := min(until, ends) - time.monotonic()) <= 0:
                 return False
             on_wait(*next(iter(aside.items())))
             self._gate.decide()  # it sets the alarm for the probe
             await self._gate.health_change(min(left, _SECONDS_BETWEEN_TELLING))
+
+    def holds(self, backend: Backend) -> bool:
+        """Tell whether the config still names this very backend."""
+        return self._backends.get(backend.name) is backend
 
     def answers_of(self, model_id: str) -> int:
         """How many requests a model has answered so far."""
@@ -246,8 +254,9 @@ class Queue:
         if name in self._backends:
             with suppress(BackendError):  # its requests will tell
                 await self._capacities.ask(name)
-                self._scheduler.configure(name, self._capacity_of(name))
-                self._gate.decide()
+                if name in self._backends:
+                    self._scheduler.configure(name, self._capacity_of(name))
+                    self._gate.decide()
 
     def _full_name(self, model: Model) -> str:
         backend = self._backends.get(model.backend)

@@ -88,6 +88,12 @@ def test_a_server_that_takes_not_even_one_is_asked_after_pauses_that_grow():
     assert limits.of(LLAMA) == 1
 
 
+def test_a_server_that_wants_to_be_asked_again_at_once_is_given_a_pause_nevertheless():
+    limits = ConcurrencyLimits(lambda: 0.0)
+    limits.note_refusal(LLAMA, 0, 0.0, 0.0, 0.0)
+    assert limits.paused_for(LLAMA, 0.0) == 0.25
+
+
 def test_a_servers_own_word_on_when_to_come_back_is_kept():
     world = World(Policy(patience=5.0), box=Capacity(4))
     world.submit(request("first"), service=None)

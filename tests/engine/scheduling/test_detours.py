@@ -118,6 +118,18 @@ def test_the_place_of_a_question_tells_the_swap_and_not_the_whole_batch():
     assert place.seconds <= 10.0 + SWAP + 2 * SERVICE
 
 
+def test_a_server_that_went_back_by_itself_in_a_detour_serves_everybody_again():
+    world = busy_world()
+    ask_at(world, 20.0)
+    world.run(until=22.0)
+    assert world.granted["question"].cold
+    world.at(26.0, lambda: world.scheduler.note_loaded("box", "llama"))
+    for number in range(3):
+        ask_at(world, 60.0 + 30 * number, f"later {number}")
+    world.run()
+    assert len(world.order) == BATCH + 4
+
+
 def test_a_grant_that_loads_a_model_tells_about_how_long_that_takes():
     world = busy_world()
     ask_at(world, 20.0, "first")

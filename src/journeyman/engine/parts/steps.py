@@ -48,6 +48,7 @@ class Steps:
             listener=Listener(),
             tries=[],
             ticket=uuid.uuid4().hex,
+            patience=whole.patience.for_a_part(),
             prefix="",
             too_small={},
         )

@@ -76,7 +76,10 @@ class Breaker:
         self.probe: str | None = None
         self._settings = settings
         self._failures = 0
-        self._openings = 0
+        self.openings = 0
+        """How often it has opened since it was last closed."""
+        self.shut_since: float | None = None
+        """When it opened first since then; None if it is closed."""
         self._probes = 0
         self._is_eager = False
         self._until: float | None = None
@@ -131,7 +134,8 @@ class Breaker:
         if self._until is None:
             self._failures = 0
         elif self.probe == request_id:
-            self._failures = self._openings = self._probes = 0
+            self._failures = self.openings = self._probes = 0
+            self.shut_since = None
             self._until, self.probe, self.reason, self._is_eager = None, None, "", False
 
     def fail(self, request_id: str, now: float, failure: Failed) -> None:
@@ -149,9 +153,10 @@ class Breaker:
         if self._is_eager:  # the next one comes soon, so others need not wait for it much longer
             wait = max(quick, self._settings.cooldown.first)
         else:
-            wait = told if told is not None else self._cooldown(failure)
-            self._openings += 1
+            wait = self._cooldown(failure) if told is None else max(told, quick)
+            self.openings += 1
         self._probes += 1
+        self.shut_since = now if self.shut_since is None else self.shut_since
         self._until = now + self._spread(wait)
         self._eager_from = now + self._spread(quick)
         self.probe, self._is_eager = None, False
@@ -165,7 +170,7 @@ class Breaker:
     def _cooldown(self, failure: Failed) -> float:
         is_quick = failure.temporary and self._settings.takes_requests
         cooldown = self._settings.quick if is_quick else self._settings.cooldown
-        return cooldown.after(self._openings)
+        return cooldown.after(self.openings)
 
     def _spread(self, seconds: float) -> float:
         return seconds * (1 + _SPREAD * self._settings.jitter())

@@ -103,7 +103,7 @@ class ConcurrencyLimits:
             return  # one of the others must end first
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**limit.refusals_alone)
         limit.refusals_alone = min(limit.refusals_alone + 1, 30)
-        limit.paused_until = now + (pause if told is None else told) * (1 + self._jitter() / 4)
+        limit.paused_until = now + max(pause, told or 0.0) * (1 + self._jitter() / 4)
 
     def next_change(self, now: float) -> float | None:
         """When the next pause ends; None if there is none."""

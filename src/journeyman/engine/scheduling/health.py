@@ -57,6 +57,15 @@ class Health:
         """Tell whether all that stands against a model may pass by itself."""
         return all(breaker.is_temporary for breaker in self._both(model) if breaker.reason)
 
+    def failed_probes(self, model: Model) -> int:
+        """How often a model was set aside since it answered last."""
+        return max((breaker.openings for breaker in self._both(model)), default=0)
+
+    def shut_since(self, model: Model, now: float) -> float:
+        """Since when something stands against a model; now if nothing does."""
+        times = (breaker.shut_since for breaker in self._both(model))
+        return min((at for at in times if at is not None), default=now)
+
     def set_aside(self, model: Model, now: float) -> str:
         """Say for how long a model is set aside, and why."""
         wait = math.ceil(self.reopens_in(model, now))

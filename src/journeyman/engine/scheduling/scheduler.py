@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from journeyman.engine.scheduling.values import Capacity, Decision, Outcome, Refused, Request
 
 _MOST_TURNS = 1000
+_MOST_FAILED_PROBES = 4
+"""Of a model that has answered before: then its failure is taken for one that lasts."""
 
 
 class Scheduler:
@@ -232,9 +234,16 @@ class Scheduler:
         """How many requests a model has answered so far."""
         return self._answers[model]
 
-    def waits_in_vain(self, model: Model) -> bool:
-        """Tell whether a model is set aside for a failure that time alone does not cure."""
-        return not self._health.is_temporary(model)
+    def is_worth_waiting_for(self, model: Model) -> bool:
+        """Tell whether what stands against a model may pass: by its kind, or as it did before."""
+        if self._health.is_temporary(model):
+            return True
+        was_well = self._answers[model] > 0
+        return was_well and self._health.failed_probes(model) < _MOST_FAILED_PROBES
+
+    def shut_since(self, model: Model) -> float:
+        """Since when a model, or with an empty name a backend, is set aside; now if it is not."""
+        return self._health.shut_since(model, self._clock())
 
     def take_probe(self, backend: str) -> str:
         """Claim the probe of one backend if it is due; the claim is empty where it is not."""

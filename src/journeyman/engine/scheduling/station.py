@@ -162,13 +162,19 @@ class Station:
             self._interrupted, self._interrupted_at = self.loaded, now
             self._detour_is_warm = False
         elif not is_detour and self._interrupted is not None:
-            self._interrupted, self._detour_ended = None, now
+            self._end_detour(now)
         self.loaded, self._warm, self._turn_began = name, False, now
+
+    def _end_detour(self, now: float) -> None:
+        if self._interrupted is not None:
+            self._interrupted, self._detour_ended = None, now
 
     def _chosen(self, names: list[str], now: float, policy: Policy, costs: Costs) -> str | None:
         idle = not self.running
-        if self._interrupted is not None and self._interrupted not in self.queues:
-            self._interrupted, self._detour_ended = None, now  # nothing to go back to
+        if self._interrupted == self.loaded or self._interrupted not in self.queues:
+            self._end_detour(
+                now
+            )  # the server went back by itself, or there is nothing to go back to
         if self._interrupted in names:
             name = self._next_question(names, now, policy)
             chosen = self._interrupted if name is None else name

@@ -324,6 +324,8 @@ class Stage:
             outcome = await self._engine.delegate(job, self.session_of(run), listener)
         finally:
             note("")
+            if not away:
+                self._away.pop(run.id, None)
         return outcome_data(outcome), isinstance(outcome, Answer)
 
     async def _step(
