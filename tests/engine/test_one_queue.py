@@ -176,6 +176,7 @@ async def test_a_machine_that_comes_back_is_found_by_a_probe_and_loads_nothing(
         assert isinstance(await engine.delegate(job(), session), Answer)
 
 
+@pytest.mark.slow  # a question waits ten seconds for its turn
 async def test_a_question_waits_its_turn_at_a_server_that_has_too_many_but_not_for_ever(
     build, job, session, openai_double
 ):

@@ -103,10 +103,3 @@ async def test_no_row_is_lost_behind_a_proxy(tmp_path, server, monkeypatch):
     with litellm_running(proxy, tmp_path) as url:
         table, steps = await sorted_with_a_restart(tmp_path, server, "litellm", url, ROWS)
     assert_none_lost(table, steps, ROWS)
-
-
-async def test_no_row_is_lost_before_the_server_itself(tmp_path, server, monkeypatch):
-    monkeypatch.setenv("TEST_LITELLM_KEY", "none")
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
-    table, steps = await sorted_with_a_restart(tmp_path, server, "openai", server.address, 60)
-    assert_none_lost(table, steps, 60)
