@@ -80,7 +80,7 @@ def jobs() -> list[Work]:
     log = subprocess.run(["git", "log", "-20"], cwd=ROOT, capture_output=True, check=True).stdout
     docs = sorted((ROOT / "docs").glob("*.md"))
     page = ROOT / "docs" / "configuration.md"
-    engine = sorted(folder.rglob("*.py"))
+    engine = sorted(folder.glob("*.py"))
     return [
         Work(
             f"one question about {FILES} files",
@@ -99,7 +99,7 @@ def jobs() -> list[Work]:
             "ask_coding_model",
             {
                 "question": "How do these modules work together?",
-                "files": ["src/journeyman/engine/"],
+                "files": ["src/journeyman/engine/*.py"],
             },
             _size(engine),
         ),

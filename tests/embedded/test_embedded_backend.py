@@ -220,7 +220,7 @@ async def test_a_worker_killed_in_mid_answer_is_a_fault_and_the_next_answer_come
 async def test_no_connection_is_kept_that_the_server_might_be_closing(backend):
     await backend.count_tokens("smollm2", HELLO)
     assert [chunk async for chunk in backend.chat(request())]
-    assert backend._server._client._client._transport._pool.connections == []
+    assert backend._server._client._client._transport.wrapped._pool.connections == []
 
 
 @pytest.mark.slow

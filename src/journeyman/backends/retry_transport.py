@@ -52,6 +52,7 @@ def retry_transport(library: Any, transport: Any) -> Any:
     """
 
     class RetryTransport(library.AsyncBaseTransport):  # type: ignore[misc]  # chosen at run time
+        wrapped = transport
         closes_early = False
         """Whether the server announced a limit for idle connections below `KEEP_ALIVE`."""
 

@@ -70,6 +70,8 @@ class Branch:
     def __init__(self) -> None:
         self.waits = 0
         """How many calls to Claude, and steps of its own, it waits for."""
+        self.asks = 0
+        """How many calls of models that need not be local wait to go out."""
         self.users = 0
 
 
@@ -140,13 +142,27 @@ class ItemPrivacy:
         That is: the files of every call are looked at, and every step has ended or waits for Claude
         itself.
         """
+        await self._until(lambda: all(one.waits for one in self._steps.values()))
+
+    async def settled_for_ask(self, branch: Branch) -> None:
+        """Wait likewise before a model is asked that need not be local.
+
+        Such calls go before those to Claude, for which a step is open as long as it asks: what it
+        does with the answer may make the item private.
+        """
+        branch.asks += 1
+        self._changed.set()
+        try:
+            await self._until(lambda: all(one.waits or one.asks for one in self._steps.values()))
+        finally:
+            branch.asks -= 1
+            self._changed.set()
+
+    async def _until(self, is_settled: Callable[[], bool]) -> None:
         while True:
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-            if self.private or not self._is_open():
+            if self.private or (not self._looks and is_settled()):
                 return
             self._changed.clear()
             await self._changed.wait()
-
-    def _is_open(self) -> bool:
-        return bool(self._looks) or any(not one.waits for one in self._steps.values())

@@ -142,8 +142,7 @@ class DurableCalls:
         await self._look_at(job.files)
         patterns = patterns_of(wanted, self._stage.backends)
         if may_leave(self._stage.config, patterns):
-            with self._privacy.waiting(self._branch):
-                await self._privacy.settled()
+            await self._privacy.settled_for_ask(self._branch)
         outcome = await self._ask_in_order(job, patterns)
         if isinstance(outcome, Answer):
             self.models.append(outcome.model)
