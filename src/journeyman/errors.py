@@ -50,6 +50,10 @@ class JourneymanError(Exception):
 
     another_model_may_cure = False
     """Whether the engine shall go on to the next model of the tool's list."""
+    is_temporary = False
+    """Whether the same request may succeed later, without anybody's doing: batch work waits."""
+    broke_off = False
+    """Whether a connection broke after it was made."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         from journeyman.text.foreign import one_line  # noqa: PLC0415 - few runs raise anything
@@ -193,10 +197,6 @@ class BackendError(JourneymanError):
     """
 
     another_model_may_cure = True
-    is_temporary = False
-    """Whether the same request may succeed later, without anybody's doing: batch work waits."""
-    broke_off = False
-    """Whether the connection broke after it was made."""
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
         from journeyman.text.foreign import display_name  # noqa: PLC0415 - as above

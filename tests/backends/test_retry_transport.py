@@ -1,6 +1,7 @@
 """A request that is lost on its way is sent again, and none that was answered is."""
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 
 import pytest
@@ -37,9 +38,10 @@ def page(status):
 @asynccontextmanager
 async def serving(*replies, closes=False):
     """A server that gives each request the next of these; empty: it closes without a byte."""
-    waiting, served = list(replies), []
+    waiting, served, numbers = list(replies), [], itertools.count()
 
     async def converse(reader, writer):
+        number = next(numbers)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().lower().split("\r\n")
@@ -47,7 +49,7 @@ async def serving(*replies, closes=False):
                     int(x.partition(":")[2]) for x in lines if x.startswith("content-length")
                 )
                 await reader.readexactly(size)
-                served.append((id(writer), head.decode()))
+                served.append((number, head.decode()))
                 reply = waiting.pop(0) if len(waiting) > 1 else waiting[0]
                 writer.write(reply)
                 if not reply or closes or "connection: close" in lines:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -103,6 +104,19 @@ def test_the_line_of_progress_says_what_is_waited_for(configure, gone, at_termin
     gone.come_back()
     assert "note: 60 of 60 answered" in person.read()
     assert person.close() == 0
+
+
+def test_a_log_says_when_a_wait_begins_and_ends(configure, gone, project):
+    configure()
+    command = [sys.executable, "-m", "journeyman", "each", "Which row?", "--items", "items.txt"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project, **pipes) as process:
+        begun = process.stderr.readline()
+        gone.come_back()
+        _, rest = process.communicate(timeout=WAIT)
+    assert process.returncode == 0
+    assert begun.startswith("waiting for koala/llama3-local, at most ")
+    assert rest.startswith("continuing: 0 of 60")
 
 
 def test_a_question_to_a_server_that_is_away_is_handed_back_at_once(configure, gone, journeyman):

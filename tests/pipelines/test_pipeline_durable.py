@@ -5,8 +5,11 @@ import random
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+
+from doubles.plays import Play
 
 ITEMS = {"sqlite": 2000, "postgres": 600}
 KILLS = 10
@@ -95,3 +98,22 @@ def test_a_run_that_is_killed_at_its_end_does_the_end_alone(place):
     assert ends() in {1, 2}
     assert (place.folder / "out.report.md").read_text() == "20 rows: A thing.\n"
     assert len(place.rows()) == 20
+
+
+def test_a_call_that_two_processes_died_with_is_told_twice(place):
+    place.items(1)
+    whole = Play(prompt_tokens=120, completion_tokens=4)
+    hangs = replace(whole, hangs_after=1)
+    place.double.plays(hangs, hangs, whole)
+    wanted = ["pipeline", "run", "describe.py", "items.jsonl", "--run", "twice"]
+    wanted += ["--out", "out.jsonl"]
+    for kill in (1, 2):
+        with place.start(*wanted) as process:
+            try:
+                until(process, lambda kill=kill: len(place.asked()) == kill)
+            finally:
+                process.kill()
+    done = place.run(*wanted)
+    assert done.returncode == 0, done.stderr
+    assert place.asked() == [1, 1, 1]
+    assert [row["repeated"] for row in place.rows()] == [2]

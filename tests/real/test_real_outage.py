@@ -25,7 +25,7 @@ general_settings: {{master_key: {key}}}
 """
 CONFIG = """
 [backends.koala]
-kind = "{kind}"
+kind = "litellm"
 url = "{url}"
 api_key_env = "TEST_LITELLM_KEY"
 
@@ -63,10 +63,11 @@ def server(demo_model):
     one.stop()
 
 
-async def sorted_with_a_restart(tmp_path, server, kind, url, rows):
-    """Sort many texts; after a third of them the server is killed, and started again later."""
+async def test_no_row_is_lost_behind_a_proxy(tmp_path, server, monkeypatch):
+    """After a third of the rows the server is killed, and started again later."""
+    monkeypatch.setenv("TEST_LITELLM_KEY", MASTER_KEY)
+    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(kind=kind, url=url))
     steps, restarts = [], []
 
     def restart():
@@ -76,30 +77,20 @@ async def sorted_with_a_restart(tmp_path, server, kind, url, rows):
 
     def note(step):
         steps.append(step)
-        if step.done >= rows // 3 and not restarts:
+        if step.done >= ROWS // 3 and not restarts:
             restarts.append(asyncio.ensure_future(asyncio.to_thread(restart)))
 
-    items = [f"Text {number}: the oak has leaves and roots." for number in range(rows)]
-    async with Journeyman(config=config, project=tmp_path, daemon=False) as journeyman:
-        table = await journeyman.ask_each(
-            "Is this about plants or machines?", items=items, on_step=note
-        )
-    await asyncio.gather(*restarts)
-    assert restarts
-    return table, steps
-
-
-def assert_none_lost(table, steps, rows):
-    assert [row.error for row in table.failed] == []
-    assert len(table.rows) == rows
-    assert {row.answer for row in table.rows} <= {"plants", "machines"}
-    assert any(step.away for step in steps), "nothing was said of what was waited for"
-
-
-async def test_no_row_is_lost_behind_a_proxy(tmp_path, server, monkeypatch):
-    monkeypatch.setenv("TEST_LITELLM_KEY", MASTER_KEY)
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    items = [f"Text {number}: the oak has leaves and roots." for number in range(ROWS)]
     proxy = PROXY.format(llama=server.address, window=WINDOW, key=MASTER_KEY)
     with litellm_running(proxy, tmp_path) as url:
-        table, steps = await sorted_with_a_restart(tmp_path, server, "litellm", url, ROWS)
-    assert_none_lost(table, steps, ROWS)
+        config.write_text(CONFIG.format(url=url))
+        async with Journeyman(config=config, project=tmp_path, daemon=False) as journeyman:
+            table = await journeyman.ask_each(
+                "Is this about plants or machines?", items=items, on_step=note
+            )
+        await asyncio.gather(*restarts)
+    assert restarts
+    assert [row.error for row in table.failed] == []
+    assert len(table.rows) == ROWS
+    assert {row.answer for row in table.rows} <= {"plants", "machines"}
+    assert any(step.away for step in steps), "nothing was said of what was waited for"

@@ -40,8 +40,8 @@ class ModelInfo:
     None where the backend does not tell it; `window_source` says where it was learnt.
     `loaded` is None where the backend does not tell it. `trust` says whether it runs on the
     user's own machines, `trust_source` where that was learned; the config has had its word.
-    `aliases` are its other names on that backend. `route` says what a name is that is no model of
-    its own, such as "selector"; `failed` how it failed when it was last to be loaded, if it did.
+    `aliases` are its other names on that backend. `route` is the kind of a name that leads to other
+    models, such as "selector"; `failed` is how its last load failed, if it did.
     """
 
     backend: str
@@ -69,7 +69,7 @@ class ModelInfo:
     def is_meant_by(self, patterns: Iterable[str]) -> bool:
         """Tell whether one of the patterns means this model, by whichever of its names.
 
-        What is no model of its own is meant by its whole name alone: never by a `*`.
+        A name that only leads to other models is matched by its full name, never by a `*`.
         """
         if self.route:
             patterns = [pattern for pattern in patterns if "*" not in pattern]

@@ -11,7 +11,7 @@ from journeyman.backends.wire import as_count, as_json, as_tokens
 from journeyman.text.foreign import is_usable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from journeyman.backends.base import ChatRequest
 
@@ -96,6 +96,22 @@ def is_of_litellm(entry: Mapping[str, Any]) -> bool:
 def model_state(entry: dict[str, Any]) -> str:
     """Read whether the model of an entry is loaded; empty where the server does not tell."""
     return _text(entry.get("status"), "value")
+
+
+def window_of(entry: dict[str, Any], fields: Iterable[str]) -> tuple[int | None, str]:
+    """Find the window in an entry, in tokens, and the name of the field that had it.
+
+    Args:
+        entry: a model's entry in the list.
+        fields: where servers write it, as `meta.n_ctx`; the first that has it is taken.
+    """
+    for field in fields:
+        value: Any = entry
+        for key in field.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if window := as_count(value):
+            return window, field
+    return None, ""
 
 
 def does_other_work(entry: dict[str, Any]) -> bool:

@@ -99,7 +99,7 @@ def aliases_of(entry: Mapping[str, Any]) -> list[str]:
 
 
 def route_of(entry: Mapping[str, Any]) -> str:
-    """Say what an entry is that is no model of its own; empty for a model, a peer's too."""
+    """Return the kind of an entry that leads to other models; empty for a model, a peer's too."""
     kind = metadata_of(entry).get("type")
     return kind if isinstance(kind, str) and kind in _ROUTES else ""
 

@@ -139,7 +139,7 @@ class Windows:
             return told
 
     def remembered(self, name: str, digest: str = "") -> Mapping[str, Any] | None:
-        """Return what `/api/show` told of a model; None if it is not known, or is out of date."""
+        """Return what `/api/show` reported for a model; None if it is unknown or out of date."""
         of_digest, told = self._shown.get(name, ("", None))
         return None if digest and of_digest != digest else told
 

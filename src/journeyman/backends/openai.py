@@ -20,6 +20,7 @@ from journeyman.backends.chat_completions import (
     request_body,
     sounds_like_a_cloud,
     usable_names,
+    window_of,
 )
 from journeyman.backends.estimate import estimate
 from journeyman.backends.faults import Asked, OddReply, bad_reply, told
@@ -268,7 +269,7 @@ class OpenAIBackend:
         return usable_names(entry.get("aliases"))
 
     def _described(self, entry: dict[str, Any]) -> ModelInfo:
-        window, field = self._window_of(entry)
+        window, field = window_of(entry, self.window_fields)
         source = f"{field} in /v1/models" if field else ""
         note = "by its name an embedding model" if "embed" in entry["id"].lower() else ""
         info = self._configured(
@@ -337,16 +338,6 @@ class OpenAIBackend:
         del model
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None
-
-    def _window_of(self, entry: Mapping[str, Any]) -> tuple[int | None, str]:
-        """Find the window in a model's entry, and the name of the field that had it."""
-        for field in self.window_fields:
-            value: Any = entry
-            for key in field.split("."):
-                value = value.get(key) if isinstance(value, dict) else None
-            if window := as_count(value):
-                return window, field
-        return None, ""
 
     def _configured(self, info: ModelInfo) -> ModelInfo:
         """Let the config's word on the window go before the server's."""

@@ -2,7 +2,7 @@
 
 Servers close idle connections, and do so while the next request is under way: llama.cpp's loses
 about two of a hundred requests of a busy client that way, and a gateway before it answers with an
-empty 502. Whether a model has read the prompt by then is no matter: it has answered nothing.
+empty 502. The model may have read the prompt by then; it has not answered, so asking again is safe.
 `httpx` and `httpx2` are one library under two names, so the library is an argument.
 """
 

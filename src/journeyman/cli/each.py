@@ -111,11 +111,16 @@ def each(
 
 
 def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
-    """Ask; a terminal sees how far it is."""
+    """Ask; a terminal sees how far it is, and a log when a server is waited for."""
     screen = Screen(streams=False, shows_status=sys.stderr.isatty())
+    waits = False
 
     def show(step: Step) -> None:
+        nonlocal waits
         screen.status(str(step))
+        if bool(step.away) != waits and not sys.stderr.isatty():
+            print(step.away or f"continuing: {step}", file=sys.stderr, flush=True)
+        waits = bool(step.away)
 
     async def ask() -> Table:
         from journeyman.api import Journeyman  # noqa: PLC0415 - heavy

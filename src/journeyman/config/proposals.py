@@ -45,8 +45,8 @@ _LONGEST_REASON = 120  # characters
 class Fact:
     """What is known of a model: its window in tokens, its trust and where that was learned.
 
-    `route` says what a name is that is no model of its own, `failed` how the model failed when it
-    was last to be loaded.
+    `route` is the kind of a name that leads to other models, `failed` how the model's last load
+    failed.
     """
 
     window: int | None = None
@@ -107,7 +107,7 @@ class Server:
 
     @property
     def _models(self) -> list[str]:
-        """What it lists, without the names that are no models of their own, such as selectors."""
+        """The models that it lists, without names that lead to others, such as selectors."""
         return [model for model in self.found.models if not self._fact(model).route]
 
     def _fact(self, model: str) -> Fact:

@@ -72,8 +72,15 @@ class Catalog:
             ConfigError: no backend of that name is configured.
         """
         backend, model = self.find(model_id)
-        info = await self._remembered(model_id, backend.name, lambda: backend.describe(model))
-        if not backend.windows_change:
+        is_new = False
+
+        async def look() -> ModelInfo:
+            nonlocal is_new
+            is_new = True
+            return await backend.describe(model)
+
+        info = await self._remembered(model_id, backend.name, look)
+        if is_new or not backend.windows_change:
             return info
         return cast("ModelInfo", await self._ask(backend.name, lambda: backend.refreshed(info)))
 

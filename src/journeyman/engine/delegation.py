@@ -32,7 +32,6 @@ from journeyman.engine.thread_pools import CHECKING
 from journeyman.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
 from journeyman.engine.work import work_of
 from journeyman.errors import (
-    BackendError,
     CheckFailed,
     ContextExceeded,
     DeadlinePassed,
@@ -213,8 +212,7 @@ class Delegation:
         is_expected = names and not (self.job.models or self.tool.config.models)
         for name, error in refused:
             if not (is_expected and isinstance(error, TrustRefused | PrivateRefused)):
-                temporary = isinstance(error, BackendError) and error.is_temporary
-                self._note_failure(name, error, temporary=temporary)
+                self._note_failure(name, error, temporary=error.is_temporary)
         return names
 
     async def _ask_one_of(
@@ -262,9 +260,7 @@ class Delegation:
         if isinstance(error, DeadlinePassed):
             self._note(name, error)
             return []
-        if is_refused_for_now(error) and self.patience.waits_its_turn(
-            name, error, time.monotonic()
-        ):
+        if is_refused_for_now(error) and self.patience.waits_its_turn(name):
             return names  # in its place in the queue, with the same ticket
         self.ticket = uuid.uuid4().hex
         if isinstance(error, ContextExceeded) and error.window is not None:
@@ -349,7 +345,7 @@ class Delegation:
             self._unsure = replace(answer, text=UNSURE, unsure=True, notes=(note, *answer.notes))
         raise failure
 
-    def _note_failure(self, name: str, error: JourneymanError, *, temporary: bool = False) -> None:
+    def _note_failure(self, name: str, error: JourneymanError, *, temporary: bool) -> None:
         self.catalog.forget(name)
         note = self.on_private_failure if self.clearance.private else self.on_failure
         note(name, error)

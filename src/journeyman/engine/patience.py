@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from journeyman.engine.values import Progress
-from journeyman.errors import BackendError, Overloaded
+from journeyman.errors import Overloaded
 from journeyman.text.foreign import display_name
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class Patience:
             error: how it failed.
             answers: how many requests the model has answered so far, others' included.
         """
-        if not isinstance(error, BackendError) or not error.is_temporary:
+        if not error.is_temporary:
             return False
         if not self.is_batch or isinstance(error, Overloaded):
-            return True  # what it is paced by is the server's limit, and it is no fault of its own
+            return True  # the server's limit paces it; the request itself is not at fault
         self._breaks[name] += error.broke_off
         if error.broke_off or answers > self._answers.get(name, answers):
             self._own[name] += 1
@@ -86,10 +86,9 @@ class Patience:
         """The same patience for a part of the job, whose failures are counted by themselves."""
         return Patience(self.until, self.is_batch)
 
-    def waits_its_turn(self, name: str, error: JourneymanError, now: float) -> bool:
+    def waits_its_turn(self, name: str) -> bool:
         """Tell whether a request that a server refused for having too many stays in the queue."""
-        if not isinstance(error, Overloaded):
-            return False
+        now = time.monotonic()
         since = self._refused_since.setdefault(name, now)
         return (self.is_batch and now < self.until) or now - since < SECONDS_OF_REFUSALS
 

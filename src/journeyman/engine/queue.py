@@ -201,7 +201,10 @@ class Queue:
 
     def _configure(self) -> None:
         for name in self._backends:
-            self._scheduler.configure(name, self._capacity_of(name))
+            self._configure_one(name)
+
+    def _configure_one(self, name: str) -> None:
+        self._scheduler.configure(name, self._capacity_of(name))
 
     def _capacity_of(self, name: str) -> Capacity:
         """What a backend takes at once, its models by the names that they are asked by."""
@@ -246,7 +249,7 @@ class Queue:
         except BackendError:
             return  # the request itself will be told so
         if name in self._backends:
-            self._scheduler.configure(name, self._capacity_of(name))
+            self._configure_one(name)
             await self._look(name)
 
     async def _learn(self, name: str) -> None:
@@ -255,7 +258,7 @@ class Queue:
             with suppress(BackendError):  # its requests will tell
                 await self._capacities.ask(name)
                 if name in self._backends:
-                    self._scheduler.configure(name, self._capacity_of(name))
+                    self._configure_one(name)
                     self._gate.decide()
 
     def _full_name(self, model: Model) -> str:
@@ -289,7 +292,7 @@ class Queue:
         if loaded is None or self._backends.get(name) is not backend:
             return
         self._capacities.note_loaded(name, loaded)
-        self._scheduler.configure(name, self._capacity_of(name))
+        self._configure_one(name)
         if len(loaded) <= 1:
             model = next(iter(loaded), None)
             asked_as = None if model is None else self._asked_as.get(Model(name, model), model)

@@ -274,8 +274,8 @@ class Listener:
     """Who wants to hear of a delegation while it runs. No call may block.
 
     `progress` is told of each step; `text` is given the raw pieces of the reply as they come,
-    the tags of thinking included. `away` is told what server is waited for, and an empty text once
-    it is back.
+    the tags of thinking included. `away` gets the server that is waited for and why, and an
+    empty text once it is back.
     """
 
     progress: Callable[[Progress], None] = _ignore

@@ -22,6 +22,15 @@ def states(world):
     return {one.name: one.state for one in world.scheduler.snapshot().breakers}
 
 
+def world_after(outcome, policy):
+    """A world whose one server has answered its first request so."""
+    world = World(policy, box=WIDE)
+    world.submit(request("first"), service=None)
+    world.decide()
+    world.end("first", outcome)
+    return world
+
+
 def test_it_opens_after_so_many_failures_in_a_row():
     one = breaker(failures=3)
     for outcome in ("fail", "fail", "succeed", "fail", "fail"):
@@ -42,11 +51,11 @@ def test_each_failed_probe_doubles_the_cooldown_up_to_a_limit():
     assert waits == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
 
 
-@given(st.floats(0.0, 1.0), st.floats(0.5, 10_000.0))
+@given(st.floats(0.0, 1.0), st.floats(0.01, 10_000.0))
 def test_a_cooldown_that_a_server_told_is_never_cut_short(jitter, told):
     one = breaker(failures=3, jitter=jitter)
     one.fail("r", 100.0, Failed("model", "busy", told))
-    assert told - 1e-6 <= one.reopens_in(100.0) <= told * 1.2 + 1e-6
+    assert told - 1e-6 <= one.reopens_in(100.0) <= max(told, 0.5) * 1.2 + 1e-6
 
 
 def test_what_was_under_way_when_it_opened_changes_nothing():
@@ -75,10 +84,7 @@ def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
 
 
 def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive():
-    world = World(Policy(patience=10.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=10.0))
     world.run(until=4.9)
     assert world.submit(request("early")).why == "unhealthy"
     world.now = 5.0
@@ -91,10 +97,7 @@ def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive()
 
 
 def test_a_probe_under_way_holds_back_every_request():
-    world = World(Policy(patience=10.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=10.0))
     world.now = 5.0
     world.submit(request("waits"), service=None)
     (claim,) = world.scheduler.probes_due().values()
@@ -111,10 +114,7 @@ def test_a_probe_under_way_holds_back_every_request():
 
 
 def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
-    world = World(Policy(patience=10.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=10.0))
     world.now = 5.0
     world.submit(request("waits"), service=None)
     (claim,) = world.scheduler.probes_due().values()
@@ -134,10 +134,7 @@ def test_a_changed_backend_has_no_past():
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
-    world = World(Policy(patience=6.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=6.0))
     world.dead.add("box")
     world.now = 5.0
     world.submit(request("waits"), service=None)
@@ -147,10 +144,7 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
 
 
 def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
-    world = World(Policy(patience=0.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=0.0))
     world.dead.add("box")
     world.run(until=1000.0)
     assert world.probes == []
@@ -176,10 +170,7 @@ def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
 def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
-    world = World(Policy(patience=10.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", Failed("model", "too many requests", 5.0))
+    world = world_after(Failed("model", "too many requests", 5.0), Policy(patience=10.0))
     world.submit(request("probe"), service=None)
     world.submit(request("next"), service=None)
     world.run(until=5.0)
@@ -243,10 +234,7 @@ def test_an_answer_in_between_forgives_earlier_failures():
 
 
 def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after():
-    world = World(Policy(patience=100.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", Failed("model", "too many requests", 10.0))
+    world = world_after(Failed("model", "too many requests", 10.0), Policy(patience=100.0))
     world.submit(request("probe"), service=None)
     world.run(until=10.0)
     world.end("probe", DEAD)
@@ -264,10 +252,7 @@ def wait_for(world, *models):
 
 
 def test_a_machine_that_batch_work_waits_for_is_probed_soon_and_questions_are_not_held_up():
-    world = World(Policy(patience=5.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=5.0))
     world.dead.add("box")
     wait_for(world, "llama")
     world.at(60.0, world.dead.clear)
@@ -281,10 +266,7 @@ def test_a_machine_that_batch_work_waits_for_is_probed_soon_and_questions_are_no
 
 
 def test_when_nobody_waits_any_more_a_machine_that_was_long_away_is_soon_tried_again():
-    world = World(Policy(patience=5.0), box=WIDE)
-    world.submit(request("first"), service=None)
-    world.decide()
-    world.end("first", DEAD)
+    world = world_after(DEAD, Policy(patience=5.0))
     world.dead.add("box")
     wait_for(world, "llama")
     world.run(until=600.0)

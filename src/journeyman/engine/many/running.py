@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from journeyman.answers.addressed import is_warning
 from journeyman.engine.many.values import Row, Step, Table
+from journeyman.engine.outages import Outages
 from journeyman.engine.values import Answer, Job, Listener, Outcome
 from journeyman.errors import (
     ArgumentError,
@@ -60,19 +61,19 @@ async def ask_each(
     rows: dict[int, Row] = {}
     counts = _Counts()
     pending = iter(items)
-    away: dict[int, str] = {}
     hear(Step(0, len(items)))
 
     def report() -> None:
         seconds = time.monotonic() - started
-        hear(counts.step(len(items), seconds, next(iter(away.values()), "")))
+        hear(counts.step(len(items), seconds, outages.current))
+
+    outages = Outages(report)
 
     async def work() -> None:
         for item in pending:
-            heard = _listener(item.number, away, report)
-            rows[item.number] = row = await _row(delegate, job, item, heard)
+            with outages.listener() as listener:
+                rows[item.number] = row = await _row(delegate, job, item, listener)
             counts.add(row)
-            away.pop(item.number, None)
             report()
 
     workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(items)))]
@@ -84,20 +85,6 @@ async def ask_each(
         await asyncio.gather(*workers, return_exceptions=True)
     ordered = tuple(rows[item.number] for item in items)
     return Table(ordered, tuple(left_out), time.monotonic() - started)
-
-
-def _listener(number: int, away: dict[int, str], report: Callable[[], None]) -> Listener:
-    """Make a listener that keeps in `away` what an item waits for, and reports a change of it."""
-
-    def note(what: str) -> None:
-        if not what and number not in away:
-            return
-        away.pop(number, None)
-        if what:
-            away[number] = what
-        report()
-
-    return Listener(away=note)
 
 
 async def _row(delegate: Delegate, job: EachJob, item: Item, listener: Listener) -> Row:

@@ -57,8 +57,7 @@ class ConcurrencyLimits:
 
     def is_paused(self, model: Model, now: float) -> bool:
         """Tell whether a model is left alone for a moment."""
-        limit = self._limits.get(model)
-        return limit is not None and now < limit.paused_until
+        return self.paused_for(model, now) > 0
 
     def paused_for(self, model: Model, now: float) -> float:
         """Seconds until a model may be asked again."""

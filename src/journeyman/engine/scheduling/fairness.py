@@ -131,7 +131,7 @@ class FairQueue:
         return min(heads, key=lambda head: head.number, default=None)
 
     def question(self) -> Waiting | None:
-        """The interactive request whose turn it is, if there is one."""
+        """The next interactive request, None if there is none."""
         return self._lanes["interactive"].first()
 
     def is_pressing(self, overdue: float) -> bool:

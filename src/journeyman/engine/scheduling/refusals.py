@@ -1,4 +1,4 @@
-"""What a request without a slot is told, and where one that waits stands in line."""
+"""Refusals of requests that get no slot, and estimates for those that wait."""
 
 from __future__ import annotations
 

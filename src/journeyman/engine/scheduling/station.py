@@ -161,7 +161,7 @@ class Station:
         if is_detour and self._interrupted is None:
             self._interrupted, self._interrupted_at = self.loaded, now
             self._detour_is_warm = False
-        elif not is_detour and self._interrupted is not None:
+        elif not is_detour:
             self._end_detour(now)
         self.loaded, self._warm, self._turn_began = name, False, now
 
@@ -171,10 +171,9 @@ class Station:
 
     def _chosen(self, names: list[str], now: float, policy: Policy, costs: Costs) -> str | None:
         idle = not self.running
+        # The server went back by itself, or there is nothing to go back to.
         if self._interrupted == self.loaded or self._interrupted not in self.queues:
-            self._end_detour(
-                now
-            )  # the server went back by itself, or there is nothing to go back to
+            self._end_detour(now)
         if self._interrupted in names:
             name = self._next_question(names, now, policy)
             chosen = self._interrupted if name is None else name

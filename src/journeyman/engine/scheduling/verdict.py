@@ -11,6 +11,7 @@ from journeyman.errors import (
     BadReply,
     CoolingDown,
     CutStream,
+    JourneymanError,
     ModelUnknown,
     Overloaded,
     Unreachable,
@@ -31,7 +32,7 @@ def verdict_on(error: Exception) -> Failed:
     requests is sound.
     """
     retry_after = error.retry_after if isinstance(error, Overloaded) else None
-    temporary = isinstance(error, BackendError) and error.is_temporary
+    temporary = isinstance(error, JourneymanError) and error.is_temporary
     return Failed(_scope_of(error), str(error), retry_after, temporary)
 
 

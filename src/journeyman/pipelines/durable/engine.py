@@ -200,7 +200,7 @@ def hand_on(executor: str, runs: Runs, workers: Workers) -> int:
         status="PENDING", executor_id=executor, load_input=False, load_output=False
     )
     calls = [_parts(one.workflow_id) for one in left if one.name == CALL]
-    workers.note_repeats(calls)
+    workers.note_repeats(executor, calls)
     by_queue: dict[str, list[str]] = {}
     for one in left:
         by_queue.setdefault(one.queue_name or FREE, []).append(one.workflow_id)

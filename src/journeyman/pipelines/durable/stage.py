@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from journeyman.config.models import EMBEDDED
+from journeyman.engine.outages import Outages
 from journeyman.engine.tools import find_tool
-from journeyman.engine.values import Answer, Job, Listener, Session
+from journeyman.engine.values import Answer, Job, Session
 from journeyman.errors import (
     ArgumentError,
     BudgetReached,
@@ -68,8 +69,8 @@ class Stage:
         self._claude = claude
         self._engine = RemoteEngine(config)
         self._told: set[tuple[str, str]] = set()
-        self._away: dict[str, dict[object, str]] = {}
-        """What the calls of each run wait for, where a server is away."""
+        self._outages: WeakValueDictionary[str, Outages] = WeakValueDictionary()
+        """What the calls of each run wait for; kept by these calls."""
         self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
         self._privacy: WeakValueDictionary[tuple[str, int], ItemPrivacy] = WeakValueDictionary()
 
@@ -106,7 +107,8 @@ class Stage:
 
     def away_from(self, run: str) -> str:
         """What a run waits for, where a server is away; empty otherwise."""
-        return next(iter(self._away.get(run, {}).values()), "")
+        outages = self._outages.get(run)
+        return outages.current if outages else ""
 
     async def privacy_of(self, run: str, number: int) -> ItemPrivacy:
         """Whether an item is private, or the end of a run; one object for all who ask here."""
@@ -308,24 +310,13 @@ class Stage:
         job: Job = decode(Job, data, "job")
         if not job.private and await self._is_private(run.id, number):
             job = replace(job, private=True)
-        away = self._away.setdefault(run.id, {})
-        call = object()
-
-        def note(what: str) -> None:
-            away.pop(call, None)
-            if what:
-                away[call] = what
-
-        listener = Listener(away=note)
-        try:
-            outcome = await self._engine.delegate(job, self.session_of(run), listener)
-        except DaemonError as reason:  # it ended in mid-call: by another one, or in this process
-            await self.tell_once(run.id, f"a call is made again: {reason}")
-            outcome = await self._engine.delegate(job, self.session_of(run), listener)
-        finally:
-            note("")
-            if not away:
-                self._away.pop(run.id, None)
+        outages = self._outages.setdefault(run.id, Outages())
+        with outages.listener() as listener:
+            try:
+                outcome = await self._engine.delegate(job, self.session_of(run), listener)
+            except DaemonError as reason:  # it ended in mid-call: by another one, or here
+                await self.tell_once(run.id, f"a call is made again: {reason}")
+                outcome = await self._engine.delegate(job, self.session_of(run), listener)
         return outcome_data(outcome), isinstance(outcome, Answer)
 
     async def _step(

@@ -271,7 +271,7 @@ class Runs:
                 yield _row(text)
 
     def repeated(self, run: str, number: int) -> int:
-        """How many calls of an item were in flight when a process died."""
+        """How often a call of an item was in flight when a process died."""
         query = (
             sa.select(sa.func.count())
             .select_from(REPEATS)

@@ -52,6 +52,7 @@ REPEATS = sa.Table(
     "journeyman_repeats",
     METADATA,
     sa.Column("call", sa.Text, primary_key=True),
+    sa.Column("executor", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
 )

@@ -62,10 +62,18 @@ class Workers:
                 WORKERS.update().where(WORKERS.c.executor == executor).values(beat=0.0)
             )
 
-    def note_repeats(self, calls: Iterable[tuple[str, str, int]]) -> None:
-        """Keep which calls were in flight: the call, its run and its item."""
+    def note_repeats(self, executor: str, calls: Iterable[tuple[str, str, int]]) -> None:
+        """Record the calls that a process was making when it died: the call, its run and its item.
+
+        A call counts once for each process that died with it, however often this is recorded.
+        """
         with self._database.writing() as connection:
             for call, run, number in calls:
-                known = sa.select(REPEATS.c.call).where(REPEATS.c.call == call)
+                known = sa.select(REPEATS.c.call).where(
+                    REPEATS.c.call == call, REPEATS.c.executor == executor
+                )
                 if connection.execute(known).first() is None:
-                    connection.execute(REPEATS.insert().values(call=call, run=run, number=number))
+                    row = REPEATS.insert().values(
+                        call=call, executor=executor, run=run, number=number
+                    )
+                    connection.execute(row)
