@@ -15,7 +15,7 @@ help:  ## Show this list
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Journeyman needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	  || { echo "Spadework needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 	  || { echo "python3 -m venv failed: install your system's python3-venv package"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
@@ -23,22 +23,22 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## Delegate three real jobs to a real local model, through a real MCP client
-	@$(BIN)/journeyman embedded install --quiet
-	@$(BIN)/journeyman demo
+	@$(BIN)/spadework embedded install --quiet
+	@$(BIN)/spadework demo
 
-demo-pipeline: export JOURNEYMAN_CONFIG := $(PIPELINE_DEMO)/config.toml
+demo-pipeline: export SPADEWORK_CONFIG := $(PIPELINE_DEMO)/config.toml
 demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real local model and no key; about a minute
 	@mkdir -p $(PIPELINE_DEMO)
 	@rm -f $(PIPELINE_DEMO)/results.*
 	@printf '[tools.ask_local_llama]\nuse_for = "the demonstration"\ntemperature = 0.0\n[ledger]\npath = "ledger.db"\n' > $(PIPELINE_DEMO)/config.toml
-	@$(BIN)/journeyman embedded install --quiet
-	@env -u ANTHROPIC_API_KEY $(BIN)/journeyman pipeline run analyze-documents 'docs/decisions/000[12379]*.md' \
+	@$(BIN)/spadework embedded install --quiet
+	@env -u ANTHROPIC_API_KEY $(BIN)/spadework pipeline run analyze-documents 'docs/decisions/000[12379]*.md' \
 	  --engine "sqlite:///$(CURDIR)/$(PIPELINE_DEMO)/runs.db" --out $(PIPELINE_DEMO)/results.jsonl \
 	  || { test $$? -eq 4 && echo "The demonstration model is a very small one: not every answer passes the checks."; }
 	@cat $(PIPELINE_DEMO)/results.report.md
 
 test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
-	@$(BIN)/journeyman embedded install --quiet
+	@$(BIN)/spadework embedded install --quiet
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
@@ -56,8 +56,8 @@ format: $(STAMP)  ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 docs: $(STAMP)  ## Write the generated pages anew
-	@$(BIN)/python -m journeyman.config.reference > docs/configuration.md
-	@$(BIN)/python -m journeyman.cli.reference > docs/cli.md
+	@$(BIN)/python -m spadework.config.reference > docs/configuration.md
+	@$(BIN)/python -m spadework.cli.reference > docs/cli.md
 
 bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done

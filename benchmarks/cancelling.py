@@ -24,14 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from journeyman.backends.base import ChatRequest, Message
-from journeyman.backends.embedded import LlamaServer
-from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.fetching import DEMO_SHA256, install_demo_model
-from journeyman.embedded.model import DEMO_NAME, demo_model_file, threads_of
-from journeyman.embedded.store import has_digest
-from journeyman.embedded.worker import BATCH_TOKENS, FLASH_ATTENTION, WorkerSettings
-from journeyman.paths import DATA_VARIABLE
+from spadework.backends.base import ChatRequest, Message
+from spadework.backends.embedded import LlamaServer
+from spadework.config.models import EmbeddedConfig
+from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
+from spadework.embedded.model import DEMO_NAME, demo_model_file, threads_of
+from spadework.embedded.store import has_digest
+from spadework.embedded.worker import BATCH_TOKENS, FLASH_ATTENTION, WorkerSettings
+from spadework.paths import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def running(model: Path, batch: int, flash_attention: bool) -> Iterator[Engine]:
             batch=batch,
             flash_attention=flash_attention,
         )
-        command = [sys.executable, "-m", "journeyman.embedded.worker", settings.to_json()]
+        command = [sys.executable, "-m", "spadework.embedded.worker", settings.to_json()]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

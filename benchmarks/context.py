@@ -24,7 +24,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 import fake_server
-from journeyman.server.results import FIGURES_KEY
+from spadework.server.results import FIGURES_KEY
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
@@ -76,7 +76,7 @@ def jobs() -> list[Work]:
     names = [path.relative_to(ROOT).as_posix() for path in sources]
     if len(names) < FILES:
         raise SystemExit(f"there are no {FILES} files")
-    folder = ROOT / "src" / "journeyman" / "engine"
+    folder = ROOT / "src" / "spadework" / "engine"
     log = subprocess.run(["git", "log", "-20"], cwd=ROOT, capture_output=True, check=True).stdout
     docs = sorted((ROOT / "docs").glob("*.md"))
     page = ROOT / "docs" / "configuration.md"
@@ -99,7 +99,7 @@ def jobs() -> list[Work]:
             "ask_coding_model",
             {
                 "question": "How do these modules work together?",
-                "files": ["src/journeyman/engine/*.py"],
+                "files": ["src/spadework/engine/*.py"],
             },
             _size(engine),
         ),
@@ -144,11 +144,11 @@ async def measure(url: str, folder: Path) -> list[tuple[Work, int, int]]:
     (folder / "config.toml").write_text(CONFIG.format(url=url))
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp", "--in-process"],
+        args=["-m", "spadework", "mcp", "--in-process"],
         env=dict(os.environ)
         | {
-            "JOURNEYMAN_CONFIG": str(folder / "config.toml"),
-            "JOURNEYMAN_DATA": str(folder / "data"),
+            "SPADEWORK_CONFIG": str(folder / "config.toml"),
+            "SPADEWORK_DATA": str(folder / "data"),
             "CLAUDE_PROJECT_DIR": str(ROOT),
         },
         cwd=str(ROOT),

@@ -1,6 +1,6 @@
 """What one window can cost the others: seconds that another window waits, and memory.
 
-Real windows (`journeyman mcp`) before a real daemon and a fake model server. While one of them does
+Real windows (`spadework mcp`) before a real daemon and a fake model server. While one of them does
 what is measured, another one is asked for its list of tools again and again; the longest wait is
 the stall. Memory is what all processes of the benchmark hold together (VmRSS), above what they hold
 at rest.
@@ -46,11 +46,11 @@ models = ["fake/fake"]
 
 
 class Window:
-    """One `journeyman mcp`."""
+    """One `spadework mcp`."""
 
     def __init__(self, project: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "journeyman", "mcp"],
+            [sys.executable, "-m", "spadework", "mcp"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=project,
@@ -283,8 +283,8 @@ def measure(name: str, url: str) -> None:
         (project / "a.md").write_text("one line\n")
         config = Path(folder, "config.toml")
         config.write_text(CONFIG.format(url=url))
-        here = {"XDG_RUNTIME_DIR": folder, "JOURNEYMAN_CONFIG": str(config)}
-        os.environ.update(here | {"JOURNEYMAN_DATA": f"{folder}/data", "HOME": folder})
+        here = {"XDG_RUNTIME_DIR": folder, "SPADEWORK_CONFIG": str(config)}
+        os.environ.update(here | {"SPADEWORK_DATA": f"{folder}/data", "HOME": folder})
         window, other = Window(project), Window(project)
         ender = threading.Timer(MOST_SECONDS, window.end)
         ender.start()
@@ -303,7 +303,7 @@ def measure(name: str, url: str) -> None:
             ender.cancel()
             window.end()
             other.end()
-            command = [sys.executable, "-m", "journeyman", "daemon", "stop"]
+            command = [sys.executable, "-m", "spadework", "daemon", "stop"]
             subprocess.run(command, capture_output=True, check=False, timeout=60)
 
 

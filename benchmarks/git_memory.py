@@ -23,10 +23,10 @@ import time
 import zlib
 from pathlib import Path
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.material import read_references
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ReferenceRefused
+from spadework.inputs.material import read_references
+from spadework.inputs.roots import Roots
 
 MOST = 700 << 20  # bytes: git's limit, its code, and the part of a pack that it maps
 CASES = ("zeros", "lines", "message", "deltas")

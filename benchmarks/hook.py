@@ -1,7 +1,7 @@
 """What the optional hook costs at every prompt and every Read, beside starting `true`.
 
 The hook is started as the client starts it: its file, with its input on stdin. While the plugin
-journeyman-hints is not installed, which is the default, nothing is started at all. A Python that
+spadework-hints is not installed, which is the default, nothing is started at all. A Python that
 starts and parses the input stands beside it, since the hook could have been that. Target: at most
 half of that Python's time.
 
@@ -79,10 +79,10 @@ def ways(folder: Path) -> list[Way]:
     small, large = folder / "small.txt", folder / "large.txt"
     small.write_bytes(b"a\n")
     large.write_bytes(b"a" * LARGE)
-    hook, muted = [str(HOOK)], {"JOURNEYMAN_HINTS": "0"}
+    hook, muted = [str(HOOK)], {"SPADEWORK_HINTS": "0"}
     return [
         Way("true", [shutil.which("true") or "true"], b""),
-        Way("muted by JOURNEYMAN_HINTS=0", hook, at_read(large), muted),
+        Way("muted by SPADEWORK_HINTS=0", hook, at_read(large), muted),
         Way("a small file", hook, at_read(small)),
         Way("a large file: reminds", hook, at_read(large), speaks=True),
         Way("an ordinary prompt", hook, at_prompt("Mend the parser.")),
@@ -94,7 +94,7 @@ def ways(folder: Path) -> list[Way]:
 def main() -> None:
     """Measure in rotation and print."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
-    os.environ.pop("JOURNEYMAN_HINTS", None)
+    os.environ.pop("SPADEWORK_HINTS", None)
     with tempfile.TemporaryDirectory() as folder:
         measured = ways(Path(folder))
         for _ in range(runs):

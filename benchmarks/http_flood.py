@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fake_server import MODEL, running
-from journeyman.server.http.tokens import Tokens
+from spadework.server.http.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,8 @@ def _server(folder: Path, backend: str) -> Iterator[tuple[int, int]]:
     """Serve; yields the port and the process that serves."""
     config = folder / "config.toml"
     config.write_text(CONFIG.format(url=backend, model=MODEL))
-    environment = os.environ | {"JOURNEYMAN_CONFIG": str(config)}
-    command = [sys.executable, "-m", "journeyman", "serve", "--http", "127.0.0.1:0"]
+    environment = os.environ | {"SPADEWORK_CONFIG": str(config)}
+    command = [sys.executable, "-m", "spadework", "serve", "--http", "127.0.0.1:0"]
     with subprocess.Popen(
         [*command, "--require-token", "--in-process"],
         env=environment,
@@ -159,7 +159,7 @@ def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
     with tempfile.TemporaryDirectory() as folder, running() as backend:
-        os.environ["JOURNEYMAN_DATA"] = folder
+        os.environ["SPADEWORK_DATA"] = folder
         Tokens().new("first")
         with _server(Path(folder), backend) as (port, pid):
             figures = dict(_figures(count, sessions, port, pid))

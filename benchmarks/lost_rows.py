@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from openai import AsyncOpenAI, OpenAIError
 
-from journeyman import Journeyman
+from spadework import Spadework
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -98,12 +98,12 @@ async def ours(url: str, items: list[str]) -> tuple[float, int]:
     with tempfile.TemporaryDirectory(prefix="jm-", dir="/tmp") as name:
         folder = Path(name)
         (folder / "config.toml").write_text(CONFIG.format(url=url, system=SYSTEM), "utf-8")
-        os.environ["JOURNEYMAN_CONFIG"] = str(folder / "config.toml")
-        os.environ["JOURNEYMAN_DATA"] = str(folder / "data")
-        async with Journeyman(project=folder, daemon=False) as journeyman:
-            await journeyman.ask(PROMPT)
+        os.environ["SPADEWORK_CONFIG"] = str(folder / "config.toml")
+        os.environ["SPADEWORK_DATA"] = str(folder / "data")
+        async with Spadework(project=folder, daemon=False) as spadework:
+            await spadework.ask(PROMPT)
             began = time.monotonic()
-            table = await journeyman.ask_each(PROMPT, items=items)
+            table = await spadework.ask_each(PROMPT, items=items)
             seconds = time.monotonic() - began
     for row in table.failed[:3]:
         print(f"lost: {row.item}: {row.error}")
@@ -175,7 +175,7 @@ def measure(
 
 def main(rows: int, milliseconds: float) -> None:
     """Measure every scenario and print it."""
-    logging.getLogger("journeyman").setLevel(logging.ERROR)
+    logging.getLogger("spadework").setLevel(logging.ERROR)
     print(f"{rows} rows, {AT_ONCE} at once, {milliseconds:g} ms an answer; load at first", end=" ")
     print(f"{os.getloadavg()[0]:.1f}")
     print(

@@ -28,22 +28,22 @@ from typing import TYPE_CHECKING
 
 import fake_server
 from cancelling import demo_model
-from journeyman.answers.labels import ALTERNATIVES, label_schema
-from journeyman.backends.base import ChatRequest
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.form import Form
-from journeyman.engine.many.items import items_of
-from journeyman.engine.many.running import ask_each
-from journeyman.engine.many.values import EachJob
-from journeyman.engine.prompt import build_messages
-from journeyman.engine.values import Job, Session
-from journeyman.paths import DATA_VARIABLE
+from spadework.answers.labels import ALTERNATIVES, label_schema
+from spadework.backends.base import ChatRequest
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.form import Form
+from spadework.engine.many.items import items_of
+from spadework.engine.many.running import ask_each
+from spadework.engine.many.values import EachJob
+from spadework.engine.prompt import build_messages
+from spadework.engine.values import Job, Session
+from spadework.paths import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from journeyman.engine.values import Listener, Outcome
+    from spadework.engine.values import Listener, Outcome
 
 LEAST_SHARE = 0.95
 MOST_MEGABYTES = 200.0
@@ -199,14 +199,14 @@ def memory(folder: Path) -> float:
     with fake_server.running() as url:
         (folder / "config.toml").write_text(CONFIG.format(url=url))
         environment = dict(os.environ) | {
-            "JOURNEYMAN_CONFIG": str(folder / "config.toml"),
+            "SPADEWORK_CONFIG": str(folder / "config.toml"),
             DATA_VARIABLE: str(folder / "data"),
             "XDG_RUNTIME_DIR": str(folder),
         }
 
         def run(*arguments: str) -> str:
             done = subprocess.run(
-                [sys.executable, "-m", "journeyman", *arguments],
+                [sys.executable, "-m", "spadework", *arguments],
                 env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,

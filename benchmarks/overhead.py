@@ -28,7 +28,7 @@ from mcp.client.stdio import StdioServerParameters
 from openai import AsyncOpenAI
 
 import fake_server
-from journeyman import Journeyman
+from spadework import Spadework
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ system = "{system}"
 async def open_ways(stack: AsyncExitStack, url: str, folder: Path) -> Ways:
     """Open the ways to make the same request; the daemon ends with the stack."""
     _configure(url, folder)
-    stop = [sys.executable, "-m", "journeyman", "daemon", "stop"]
+    stop = [sys.executable, "-m", "spadework", "daemon", "stop"]
     environment = dict(os.environ)
     stack.callback(subprocess.run, stop, env=environment, check=True, stdout=subprocess.DEVNULL)
     return {
@@ -83,8 +83,8 @@ def _configure(url: str, folder: Path) -> None:
     folder.mkdir()
     config = folder / "config.toml"
     config.write_text(CONFIG.format(url=url, system=SYSTEM), encoding="utf-8")
-    os.environ["JOURNEYMAN_CONFIG"] = str(config)
-    os.environ["JOURNEYMAN_DATA"] = str(folder / "data")
+    os.environ["SPADEWORK_CONFIG"] = str(config)
+    os.environ["SPADEWORK_DATA"] = str(folder / "data")
     (folder / "run").mkdir(mode=0o700)
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
 
@@ -114,10 +114,10 @@ async def _direct(stack: AsyncExitStack, url: str) -> Callable[[], Awaitable[Non
 
 
 async def _engine(stack: AsyncExitStack, folder: Path) -> Callable[[], Awaitable[None]]:
-    journeyman = await stack.enter_async_context(Journeyman(project=folder, daemon=False))
+    spadework = await stack.enter_async_context(Spadework(project=folder, daemon=False))
 
     async def call() -> None:
-        answer = await journeyman.ask(PROMPT)
+        answer = await spadework.ask(PROMPT)
         assert answer.text.endswith("pieces.")
 
     return call
@@ -126,7 +126,7 @@ async def _engine(stack: AsyncExitStack, folder: Path) -> Callable[[], Awaitable
 async def _mcp(stack: AsyncExitStack, folder: Path, *options: str) -> Callable[[], Awaitable[None]]:
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp", *options],
+        args=["-m", "spadework", "mcp", *options],
         env=dict(os.environ) | {"CLAUDE_PROJECT_DIR": str(folder)},
     )
     client = await stack.enter_async_context(Client(server))

@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fake_server
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Answer, Job, Session
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Answer, Job, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ WORKER_ITEMS = 320
 WORKER_AT_ONCE = 8
 PROMPT = "Say what it is."
 PIPELINE = f"""
-from journeyman.pipelines import Item, ask, pipeline
+from spadework.pipelines import Item, ask, pipeline
 
 @pipeline
 async def describe(item: Item) -> str:
@@ -79,15 +79,15 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Only what this benchmark made."""
         return os.environ | {
-            "JOURNEYMAN_CONFIG": str(self.folder / "config.toml"),
-            "JOURNEYMAN_DATA": str(self.folder / "data"),
+            "SPADEWORK_CONFIG": str(self.folder / "config.toml"),
+            "SPADEWORK_DATA": str(self.folder / "data"),
             "XDG_RUNTIME_DIR": str(self.folder),
         }
 
     def run(self, items: int, at_once: int, *more: str) -> float:
         """Run the pipeline by the command; returns the seconds, or ends if an item failed."""
         lines = "".join(f"thing {number}\n" for number in range(items))
-        command = [sys.executable, "-m", "journeyman", "pipeline", "run", "describe.py", "-"]
+        command = [sys.executable, "-m", "spadework", "pipeline", "run", "describe.py", "-"]
         command += ["--concurrency", str(at_once), "--json", "--out", f"{time.time_ns()}.jsonl"]
         began = time.monotonic()
         done = subprocess.run(
@@ -111,7 +111,7 @@ class Place:
     @contextmanager
     def worker(self, engine: str, at_once: int) -> Iterator[None]:
         """Have a worker beside the run's own process."""
-        command = [sys.executable, "-m", "journeyman", "worker", "--engine", engine]
+        command = [sys.executable, "-m", "spadework", "worker", "--engine", engine]
         with subprocess.Popen(
             [*command, "--concurrency", str(at_once)],
             cwd=self.folder,

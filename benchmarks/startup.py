@@ -1,4 +1,4 @@
-"""How long `journeyman mcp` takes to start, and what it weighs, beside published peers.
+"""How long `spadework mcp` takes to start, and what it weighs, beside published peers.
 
 Each peer is installed at a pinned version (kept between runs), and all are started as a client
 starts a stdio server, before the same fake model server: from the making of the process to the
@@ -37,10 +37,10 @@ RUNS = 15
 MOST_OF_BEST_PEER = 1 / 6
 MOST_SHIM_MIB = 14.0
 
-JOURNEYMAN = str(Path(sys.executable).parent / "journeyman")
-WARM = "journeyman mcp"
-FIRST = "journeyman mcp, first ever start"
-IN_PROCESS = "journeyman mcp --in-process"
+SPADEWORK = str(Path(sys.executable).parent / "spadework")
+WARM = "spadework mcp"
+FIRST = "spadework mcp, first ever start"
+IN_PROCESS = "spadework mcp --in-process"
 CONFIG = """
 [backends.fake]
 kind = "openai"
@@ -137,7 +137,7 @@ class Home:
 
     def daemon(self) -> int | None:
         """Return the process id of the daemon that serves this home, if one does."""
-        for lock in self._runtime.glob("journeyman/*.lock"):
+        for lock in self._runtime.glob("spadework/*.lock"):
             text = lock.read_text(encoding="utf-8").split()
             if text and text[0].isdigit() and resident_kibibytes(int(text[0])):
                 return int(text[0])
@@ -149,7 +149,7 @@ class Home:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                [JOURNEYMAN, "daemon", "stop"],
+                [SPADEWORK, "daemon", "stop"],
                 env=self.environment,
                 capture_output=True,
                 check=False,
@@ -166,8 +166,8 @@ def own_home(url: str) -> Home:
     config = home.folder / "config.toml"
     config.write_text(CONFIG.format(url=url, model=MODEL), encoding="utf-8")
     home.environment |= {
-        "JOURNEYMAN_CONFIG": str(config),
-        "JOURNEYMAN_DATA": str(home.folder / "data"),
+        "SPADEWORK_CONFIG": str(config),
+        "SPADEWORK_DATA": str(home.folder / "data"),
     }
     return home
 
@@ -175,15 +175,15 @@ def own_home(url: str) -> Home:
 def first_ever_start(url: str) -> Start:
     """Start the shim where there is neither daemon, nor ledger, nor any folder of ours."""
     with own_home(url) as home:
-        return home.start([JOURNEYMAN, "mcp"])
+        return home.start([SPADEWORK, "mcp"])
 
 
 def own_contestants(home: Home, url: str) -> list[Contestant]:
     """Our ways to start."""
     return [
-        Contestant(WARM, lambda: home.start([JOURNEYMAN, "mcp"])),
+        Contestant(WARM, lambda: home.start([SPADEWORK, "mcp"])),
         Contestant(FIRST, lambda: first_ever_start(url)),
-        Contestant(IN_PROCESS, lambda: home.start([JOURNEYMAN, "mcp", "--in-process"])),
+        Contestant(IN_PROCESS, lambda: home.start([SPADEWORK, "mcp", "--in-process"])),
     ]
 
 

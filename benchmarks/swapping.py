@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import TYPE_CHECKING, Protocol
 
-from journeyman.engine.scheduling.scheduler import Scheduler
-from journeyman.engine.scheduling.values import Capacity, Granted, Model, Policy, Request, Succeeded
+from spadework.engine.scheduling.scheduler import Scheduler
+from spadework.engine.scheduling.values import Capacity, Granted, Model, Policy, Request, Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,12 +23,12 @@ LARGEST_PEER_BYTES = 15_000
 async def measure(mode: str) -> tuple[str, int, int]:
     """List the tools over stdio; return the revision, the bytes of tools and of instructions."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = dict(os.environ) | {"JOURNEYMAN_DATA": folder, "CLAUDE_PROJECT_DIR": folder}
-        environment.pop("JOURNEYMAN_CONFIG", None)
+        environment = dict(os.environ) | {"SPADEWORK_DATA": folder, "CLAUDE_PROJECT_DIR": folder}
+        environment.pop("SPADEWORK_CONFIG", None)
         environment |= {"HOME": folder, "XDG_CONFIG_HOME": folder}
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "journeyman", "mcp", "--in-process"],
+            args=["-m", "spadework", "mcp", "--in-process"],
             env=environment,
         )
         async with Client(server, mode=mode) as client:

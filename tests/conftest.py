@@ -147,8 +147,8 @@ def config_file(
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     path = tmp_path / "config.toml"
     path.write_text(ONE_TOOL.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(path))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(path))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     return path
 
 

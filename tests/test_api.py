@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import journeyman
-from journeyman import ArgumentError, Journeyman
-from journeyman.errors import ConfigError, DaemonError
+import spadework
+from spadework import ArgumentError, Spadework
+from spadework.errors import ConfigError, DaemonError
 
 CONFIG = """
 [backends.koala]
@@ -24,8 +24,8 @@ models = ["koala/llama3-local"]
 def project(tmp_path, monkeypatch, openai_double):
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     (tmp_path / "config.toml").write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "notes.md").write_text("first line\n")
@@ -36,53 +36,53 @@ def project(tmp_path, monkeypatch, openai_double):
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "many"])
 def test_a_max_tokens_that_is_no_count_is_refused(project, openai_double, wrong):
     with pytest.raises(ArgumentError, match="max_tokens is"):
-        journeyman.ask("Hi", max_tokens=wrong)
+        spadework.ask("Hi", max_tokens=wrong)
     assert openai_double.chats == []
 
 
 def test_a_string_of_files_is_not_taken_as_a_list_of_letters(project):
     with pytest.raises(ArgumentError, match="files is a list") as raised:
-        journeyman.ask("Hi", files="notes.md")
+        spadework.ask("Hi", files="notes.md")
     assert raised.value.hint == "files=['notes.md']"
 
 
 def test_a_string_of_roots_is_not_taken_as_the_root_folder(project):
     with pytest.raises(ArgumentError, match="roots is a list"):
-        Journeyman(roots=str(project))
+        Spadework(roots=str(project))
 
 
 def test_files_may_be_paths(project, openai_double):
-    assert journeyman.ask("Hi", files=[Path("notes.md")]) == "Three lines."
+    assert spadework.ask("Hi", files=[Path("notes.md")]) == "Three lines."
     assert "first line" in openai_double.chats[0].json["messages"][-1]["content"]
 
 
 def test_files_that_are_no_paths_are_refused(project):
     with pytest.raises(ArgumentError, match="files holds what is no path"):
-        journeyman.ask("Hi", files=[1])
+        spadework.ask("Hi", files=[1])
 
 
 async def test_ask_inside_a_running_loop_says_what_to_use_instead(project):
     with pytest.raises(RuntimeError, match="use `async with"):
-        journeyman.ask("Hi")
+        spadework.ask("Hi")
 
 
 def test_a_root_or_a_project_that_is_absent_is_refused(project):
     with pytest.raises(ArgumentError, match="root '/nope' is no folder"):
-        Journeyman(roots=["/nope"])
+        Spadework(roots=["/nope"])
     with pytest.raises(ArgumentError, match="project '/nope' is no folder"):
-        Journeyman(project="/nope")
+        Spadework(project="/nope")
 
 
 def test_an_unknown_tool_is_answered_with_the_nearest(project):
     with pytest.raises(ArgumentError, match="there is no tool 'ask_local_lama'") as raised:
-        journeyman.ask("Hi", tool="ask_local_lama")
+        spadework.ask("Hi", tool="ask_local_lama")
     assert raised.value.hint.startswith("did you mean ask_local_llama? the tools: ")
 
 
 async def test_the_raw_label_is_not_streamed(project, openai_double):
     openai_double.plays(reply='"yes"', prompt_tokens=120)
     pieces = []
-    async with Journeyman() as opened:
+    async with Spadework() as opened:
         answer = await opened.ask("Is it?", tool="sort", on_text=pieces.append)
     assert (answer.text, pieces) == ("yes", [])
 
@@ -90,24 +90,24 @@ async def test_the_raw_label_is_not_streamed(project, openai_double):
 async def test_a_daemon_that_must_run_and_does_not_is_an_error_at_the_first_call(
     project, openai_double
 ):
-    async with Journeyman(daemon=True) as opened:
+    async with Spadework(daemon=True) as opened:
         with pytest.raises(DaemonError, match="no daemon runs") as raised:
             await opened.ask("Hi")
         with pytest.raises(DaemonError, match="no daemon runs"):
             await opened.models()
-    assert "journeyman daemon start" in raised.value.hint
+    assert "spadework daemon start" in raised.value.hint
     assert openai_double.requests == []
 
 
 @pytest.mark.parametrize("daemon", [None, False])
 async def test_without_a_daemon_the_work_is_done_here_batch_work_too(project, daemon):
-    async with Journeyman(daemon=daemon) as opened:
+    async with Spadework(daemon=daemon) as opened:
         assert (await opened.ask("Hi", batch=True)).text == "Three lines."
         assert len(await opened.models()) == 2
 
 
 async def test_a_mistake_is_told_before_a_daemon_is_looked_for(project):
-    async with Journeyman(daemon=True) as opened:
+    async with Spadework(daemon=True) as opened:
         with pytest.raises(ArgumentError, match="there is no tool"):
             await opened.ask("Hi", tool="nobody")
 
@@ -115,11 +115,11 @@ async def test_a_mistake_is_told_before_a_daemon_is_looked_for(project):
 def test_a_wrong_config_is_told_at_once(project, tmp_path):
     (tmp_path / "config.toml").write_text("[backends.koala]\n")
     with pytest.raises(ConfigError):
-        Journeyman()
+        Spadework()
 
 
 async def test_labels_and_a_schema_give_a_label_and_a_value(project, openai_double):
-    async with Journeyman() as opened:
+    async with Spadework() as opened:
         openai_double.plays(reply="bug", prompt_tokens=120)
         heard = []
         answer = await opened.ask("Which?", labels=["wish", "bug"], on_text=heard.append)
@@ -139,7 +139,7 @@ async def test_labels_and_a_schema_give_a_label_and_a_value(project, openai_doub
     ],
 )
 async def test_a_form_that_is_none_is_refused(project, openai_double, form, said):
-    async with Journeyman() as opened:
+    async with Spadework() as opened:
         with pytest.raises(ArgumentError, match=said):
             await opened.ask("Which?", **form)
     assert openai_double.chats == []

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from journeyman.cache import AnswerCache, key_of
-from journeyman.errors import CacheError
+from spadework.cache import AnswerCache, key_of
+from spadework.errors import CacheError
 
 
 @pytest.fixture

@@ -24,72 +24,72 @@ RUN_ELSEWHERE = {
     "make quick": "a part of make test",
     "make format": "test_every_target_of_make_that_the_docs_name_exists",
     "make docs": "tests/cli/test_other_commands.py and tests/config/test_config_reference.py",
-    "pipx install 'journeyman[embedded]'": "tests/real/test_install.py",
-    "uv tool install 'journeyman[embedded]'": "tests/real/test_install.py",
-    "claude mcp add journeyman -- journeyman mcp": "tests/real/test_claude_client.py",
-    "journeyman setup --http http://koala:8765/mcp": "tests/real/test_setup_client.py",
-    "journeyman serve --http 127.0.0.1:8765": "tests/http/test_http_serve.py",
-    "journeyman serve --http 0.0.0.0:8765": "test_http_serve.py and test_http_guard.py",
-    "journeyman token revoke laptop": "tests/http/test_http_tokens.py",
-    "claude mcp add --transport http journeyman http://koala:8765/mcp "
+    "pipx install 'spadework[embedded]'": "tests/real/test_install.py",
+    "uv tool install 'spadework[embedded]'": "tests/real/test_install.py",
+    "claude mcp add spadework -- spadework mcp": "tests/real/test_claude_client.py",
+    "spadework setup --http http://koala:8765/mcp": "tests/real/test_setup_client.py",
+    "spadework serve --http 127.0.0.1:8765": "tests/http/test_http_serve.py",
+    "spadework serve --http 0.0.0.0:8765": "test_http_serve.py and test_http_guard.py",
+    "spadework token revoke laptop": "tests/http/test_http_tokens.py",
+    "claude mcp add --transport http spadework http://koala:8765/mcp "
     '--header "Authorization: Bearer TOKEN"': "tests/real/test_claude_client_http.py",
-    "journeyman doctor": "tests/claude_code/test_doctor_command.py",
-    "journeyman doctor --json": "tests/claude_code/test_doctor_command.py",
-    "journeyman doctor --probe": "tests/claude_code/test_doctor_probe.py",
-    "journeyman comply": "tests/claude_code/test_comply_command.py",
-    "journeyman comply --profile ~/.zshrc --env-file batch.env --json": "test_comply_command.py",
+    "spadework doctor": "tests/claude_code/test_doctor_command.py",
+    "spadework doctor --json": "tests/claude_code/test_doctor_command.py",
+    "spadework doctor --probe": "tests/claude_code/test_doctor_probe.py",
+    "spadework comply": "tests/claude_code/test_comply_command.py",
+    "spadework comply --profile ~/.zshrc --env-file batch.env --json": "test_comply_command.py",
     **dict.fromkeys(
         (
             "claude plugin marketplace add ./",
-            "claude plugin install journeyman@journeyman",
+            "claude plugin install spadework@spadework",
             "claude mcp list",
-            "claude mcp remove journeyman",
-            "claude plugin install journeyman-hints@journeyman",
-            "claude plugin disable journeyman-hints@journeyman",
-            "claude plugin uninstall journeyman-hints@journeyman",
-            "claude plugin uninstall journeyman@journeyman",
-            "claude plugin marketplace remove journeyman",
+            "claude mcp remove spadework",
+            "claude plugin install spadework-hints@spadework",
+            "claude plugin disable spadework-hints@spadework",
+            "claude plugin uninstall spadework-hints@spadework",
+            "claude plugin uninstall spadework@spadework",
+            "claude plugin marketplace remove spadework",
         ),
         "tests/real/test_plugin.py",
     ),
-    "journeyman agents lint": "tests/claude_code/agents/test_agents_lint.py",
-    "journeyman agents undo": "tests/claude_code/agents/test_agents_editing.py",
-    'journeyman ask "What is it about?" -f README.md --label software --label cooking': (
+    "spadework agents lint": "tests/claude_code/agents/test_agents_lint.py",
+    "spadework agents undo": "tests/claude_code/agents/test_agents_editing.py",
+    'spadework ask "What is it about?" -f README.md --label software --label cooking': (
         "tests/cli/test_ask_command.py"
     ),
-    'journeyman each "Is this about code or about people?" -f "*.md" -l code -l people': (
+    'spadework each "Is this about code or about people?" -f "*.md" -l code -l people': (
         "tests/cli/test_each_command.py"
     ),
-    "journeyman embedded install": "tests/embedded/test_install_demo.py",
-    "journeyman embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
-    "journeyman embedded use smollm2": "tests/embedded/test_embedded_cli.py",
+    "spadework embedded install": "tests/embedded/test_install_demo.py",
+    "spadework embedded pull OWNER/REPO FILE.gguf": "tests/embedded/test_hub_pull.py",
+    "spadework embedded use smollm2": "tests/embedded/test_embedded_cli.py",
 }
 LITELLM = "tests/litellm/test_litellm_config_command.py"
 RUN_ELSEWHERE |= {
-    "journeyman litellm check config.yaml": "tests/litellm/test_litellm_check_command.py",
-    "journeyman litellm check http://koala:4000": "tests/real/test_litellm_config.py",
-    "journeyman litellm check http://koala:4000 --ask": "tests/real/test_litellm_config.py",
-    "journeyman litellm config --host koala --out config.yaml": LITELLM,
-    "journeyman litellm config --merge config.yaml --dry-run": LITELLM,
-    "journeyman litellm config --merge config.yaml --yes": LITELLM,
-    "journeyman litellm config --merge config.yaml --mcp --mcp-url http://koala:8765/mcp --yes": (
+    "spadework litellm check config.yaml": "tests/litellm/test_litellm_check_command.py",
+    "spadework litellm check http://koala:4000": "tests/real/test_litellm_config.py",
+    "spadework litellm check http://koala:4000 --ask": "tests/real/test_litellm_config.py",
+    "spadework litellm config --host koala --out config.yaml": LITELLM,
+    "spadework litellm config --merge config.yaml --dry-run": LITELLM,
+    "spadework litellm config --merge config.yaml --yes": LITELLM,
+    "spadework litellm config --merge config.yaml --mcp --mcp-url http://koala:8765/mcp --yes": (
         "tests/real/test_litellm_config.py"
     ),
 }
 RUN_ELSEWHERE |= dict.fromkeys(
     (
-        "journeyman pipeline run analyze-documents docs/ --out results.jsonl",
+        "spadework pipeline run analyze-documents docs/ --out results.jsonl",
         (
-            "journeyman pipeline run triage tickets.jsonl --set labels=bug,billing,other "
+            "spadework pipeline run triage tickets.jsonl --set labels=bug,billing,other "
             "--out sorted.jsonl"
         ),
-        "journeyman pipeline run review-changes --out review.jsonl",
-        "journeyman pipeline run analyze-documents docs/ --dry-run",
+        "spadework pipeline run review-changes --out review.jsonl",
+        "spadework pipeline run analyze-documents docs/ --dry-run",
     ),
     "tests/pipelines/test_pipeline_ready_runs.py",
 )
 # What shows or ends a daemon needs one that runs.
-OF_A_DAEMON = ("journeyman status", *(f"journeyman daemon {x}" for x in ("stop", "status", "logs")))
+OF_A_DAEMON = ("spadework status", *(f"spadework daemon {x}" for x in ("stop", "status", "logs")))
 
 
 def commands():
@@ -125,8 +125,8 @@ def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
     agents = tmp_path / ".claude" / "agents"
     agents.mkdir(parents=True)
     (agents / "summarizer.md").write_text("---\nname: summarizer\ndescription: Sums up.\n---\n")
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(config))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return project
 
@@ -138,14 +138,14 @@ def test_the_docs_hold_commands():
 
 @pytest.mark.parametrize(("page", "command"), HERE, ids=[command for _, command in HERE])
 def test_a_command_of_the_docs_works(sandbox, page, command, tmp_path, monkeypatch):
-    if command.startswith("journeyman config init"):
-        monkeypatch.delenv("JOURNEYMAN_CONFIG")
+    if command.startswith("spadework config init"):
+        monkeypatch.delenv("SPADEWORK_CONFIG")
         command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
-        command += f" && test -s {shlex.quote(str(tmp_path))}/home/journeyman/config.toml"
-    if command.startswith("journeyman setup"):
+        command += f" && test -s {shlex.quote(str(tmp_path))}/home/spadework/config.toml"
+    if command.startswith("spadework setup"):
         command = command.replace("--yes", "").replace("koala", "localhost") + " --yes"
     if command.startswith(OF_A_DAEMON):
-        command = f"journeyman daemon start && {command}"
+        command = f"spadework daemon start && {command}"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=sandbox,
@@ -205,7 +205,7 @@ def test_make_demo_works_in_a_clean_clone(tmp_path, demo_model):
 
     A key in the environment is not used by it.
     """
-    clone = tmp_path / "journeyman"
+    clone = tmp_path / "spadework"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
     data = tmp_path / "data"
     (data / "models" / "smollm2").mkdir(parents=True)
@@ -215,7 +215,7 @@ def test_make_demo_works_in_a_clean_clone(tmp_path, demo_model):
         cwd=clone,
         env={
             **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
-            "JOURNEYMAN_DATA": str(data),
+            "SPADEWORK_DATA": str(data),
             "HOME": str(tmp_path),
             "ANTHROPIC_API_KEY": "sk-ant-api03-none",
         },

@@ -6,7 +6,7 @@ import sys
 
 from typer.main import get_command
 
-from journeyman.cli.app import app
+from spadework.cli.app import app
 
 HEAVY = {
     "anyio",
@@ -46,17 +46,17 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_importing_the_package_imports_nothing_but_itself():
-    assert set(modules_after("import journeyman")) <= {"journeyman", "typing", "__future__"} | set(
+    assert set(modules_after("import spadework")) <= {"spadework", "typing", "__future__"} | set(
         modules_after("import typing, __future__")
     )
 
 
 def test_the_public_names_are_these_and_load_when_used():
     program = """
-import journeyman
-print(sorted(journeyman.__all__))
-assert all(getattr(journeyman, name) is not None for name in journeyman.__all__)
-assert set(journeyman.__all__) <= set(dir(journeyman))
+import spadework
+print(sorted(spadework.__all__))
+assert all(getattr(spadework, name) is not None for name in spadework.__all__)
+assert set(spadework.__all__) <= set(dir(spadework))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -69,10 +69,10 @@ assert set(journeyman.__all__) <= set(dir(journeyman))
             "ConfigError",
             "Figures",
             "HandedBack",
-            "Journeyman",
-            "JourneymanError",
             "ReferenceRefused",
             "Row",
+            "Spadework",
+            "SpadeworkError",
             "Table",
             "__version__",
             "ask",
@@ -82,15 +82,15 @@ assert set(journeyman.__all__) <= set(dir(journeyman))
 
 def test_help_imports_the_command_line_and_nothing_heavy():
     names = modules_after(
-        "sys.argv = ['journeyman', '--help']; from journeyman.cli import main; main()"
+        "sys.argv = ['spadework', '--help']; from spadework.cli import main; main()"
     )
     assert not HEAVY & {name.partition(".")[0] for name in names}
     typer_alone = set(modules_after("import typer.main, typer.core, typer.completion"))
-    ours = {name for name in names if name.partition(".")[0] == "journeyman"}
+    ours = {name for name in names if name.partition(".")[0] == "spadework"}
     assert len(set(names) - typer_alone - ours) <= 25
     # Each command's own file, and below the command line what is small.
-    below = {name for name in ours if not name.startswith("journeyman.cli")}
-    assert below <= {"journeyman", "journeyman.errors", "journeyman.paths"}
+    below = {name for name in ours if not name.startswith("spadework.cli")}
+    assert below <= {"spadework", "spadework.errors", "spadework.paths"}
 
 
 def test_the_help_of_every_command_is_as_cheap():
@@ -98,8 +98,8 @@ def test_the_help_of_every_command_is_as_cheap():
     assert len(commands) > 10
     for command in commands:
         names = modules_after(
-            f"sys.argv = ['journeyman', '{command}', '--help'];"
-            " from journeyman.cli import main; main()"
+            f"sys.argv = ['spadework', '{command}', '--help'];"
+            " from spadework.cli import main; main()"
         )
         # typer itself reads a command's options through pydantic.
         heavy = (HEAVY - {"pydantic"}) & {name.partition(".")[0] for name in names}
@@ -110,9 +110,9 @@ def test_listing_the_tools_loads_no_sdk_of_a_model_server(openai_double, tmp_pat
     """It took a quarter of the first start of all."""
     program = f"""
 import asyncio, pathlib, sys
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.server.descriptions import define_tools
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.server.descriptions import define_tools
 
 async def main():
     backend = {{"kind": "openai", "url": {openai_double.url!r}}}

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from journeyman.errors import LedgerError
-from journeyman.ledger import _MIGRATIONS, Entry, Filter, Ledger
+from spadework.errors import LedgerError
+from spadework.ledger import _MIGRATIONS, Entry, Filter, Ledger
 
 ENTRY = Entry(
     at=1_800_000_000.0,
@@ -109,12 +109,12 @@ def test_a_ledger_of_the_first_version_is_migrated_with_its_rows(tmp_path):
     assert {"delegations_by_time", "delegations_by_model"} <= indexes
 
 
-def test_a_ledger_of_a_newer_journeyman_is_left_alone(tmp_path):
+def test_a_ledger_of_a_newer_spadework_is_left_alone(tmp_path):
     path = tmp_path / "ledger.db"
     newer = sqlite3.connect(path)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(LedgerError, match="newer Journeyman") as caught:
+    with pytest.raises(LedgerError, match="newer Spadework") as caught:
         Ledger(path)
     assert "upgrade" in caught.value.hint
 
@@ -138,7 +138,7 @@ from pathlib import Path
 from dataclasses import replace
 sys.path.insert(0, sys.argv[3])
 from test_ledger import ENTRY
-from journeyman.ledger import Ledger
+from spadework.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -161,7 +161,7 @@ def start_writer(path, count, name, folder):
 OPENER = """
 import sys
 from pathlib import Path
-from journeyman.ledger import Ledger
+from spadework.ledger import Ledger
 print("ready", flush=True)
 sys.stdin.readline()
 Ledger(Path(sys.argv[1]))

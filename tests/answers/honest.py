@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from journeyman.answers.checks import Demand
-from journeyman.answers.given import Given, Passage
+from spadework.answers.checks import Demand
+from spadework.answers.given import Given, Passage
 
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 PROSE = ("apache-2.0.txt", "cc0.txt", "attrs.md", "h11.md", "httpx.md", "udhr.en.txt")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from journeyman.answers.checks import Demand, Reply, check_reply
-from journeyman.errors import CheckFailed
+from spadework.answers.checks import Demand, Reply, check_reply
+from spadework.errors import CheckFailed
 
 GOOD = Reply(
     text="It is a licence.",

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from journeyman.answers.code import check_code
-from journeyman.errors import CheckFailed
+from spadework.answers.code import check_code
+from spadework.errors import CheckFailed
 
 GOOD = {
     "python": "def f(x: int) -> int:\n    return x",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from journeyman.answers.extraction import check_extraction
-from journeyman.answers.given import Given
-from journeyman.errors import CheckFailed
+from spadework.answers.extraction import check_extraction
+from spadework.answers.given import Given
+from spadework.errors import CheckFailed
 
 SOURCE = (
     "Invoice INV-2024-00931 of 5 March 2024 for Jane Doe <Jane.Doe@example.org>: three items, "

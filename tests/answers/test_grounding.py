@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.answers.given import Given, Passage
-from journeyman.answers.grounding import MARK, ground
-from journeyman.errors import CheckFailed
+from spadework.answers.given import Given, Passage
+from spadework.answers.grounding import MARK, ground
+from spadework.errors import CheckFailed
 
 CODE = (
     "def add(first, second):\n"

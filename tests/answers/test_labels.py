@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.answers.labels import check_labels, label_of, label_schema, margin
-from journeyman.backends.base import Token
-from journeyman.errors import ArgumentError, CheckFailed
+from spadework.answers.labels import check_labels, label_of, label_schema, margin
+from spadework.backends.base import Token
+from spadework.errors import ArgumentError, CheckFailed
 
 
 def tokens(*places):

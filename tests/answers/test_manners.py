@@ -2,12 +2,12 @@
 
 import pytest
 
-from journeyman.answers.addressed import note_if_addressed
-from journeyman.answers.given import Given, Passage
-from journeyman.answers.language import check_language, language_of
-from journeyman.answers.refusal import check_refusal
-from journeyman.answers.repetition import check_echo, check_loop
-from journeyman.errors import CheckFailed
+from spadework.answers.addressed import note_if_addressed
+from spadework.answers.given import Given, Passage
+from spadework.answers.language import check_language, language_of
+from spadework.answers.refusal import check_refusal
+from spadework.answers.repetition import check_echo, check_loop
+from spadework.errors import CheckFailed
 
 FILE = (Passage("a.txt", "Ten words of a text that lie in a file.\n", 1, 1),)
 GIVEN = Given("What does the file say about the words that lie in it?", FILE)

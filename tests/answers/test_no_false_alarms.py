@@ -3,7 +3,7 @@
 from honest import EXCHANGES
 from hypothesis import given, settings
 
-from journeyman.answers.checks import Reply, check_reply
+from spadework.answers.checks import Reply, check_reply
 
 
 @given(EXCHANGES)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from journeyman.answers.patterns import LONGEST_PATTERN, Pattern, TextTooLong, Unusable, translate
-from journeyman.answers.structure import check_schema, structured
-from journeyman.errors import ArgumentError, CheckFailed
+from spadework.answers.patterns import LONGEST_PATTERN, Pattern, TextTooLong, Unusable, translate
+from spadework.answers.structure import check_schema, structured
+from spadework.errors import ArgumentError, CheckFailed
 
 BOUND = 30
 """Seconds of processor time; without a bound each of these takes hours, or all memory."""

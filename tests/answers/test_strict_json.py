@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.answers.strict_json import NotStrict, parse_json
-from journeyman.answers.structure import compact, structured
-from journeyman.errors import CheckFailed
+from spadework.answers.strict_json import NotStrict, parse_json
+from spadework.answers.structure import compact, structured
+from spadework.errors import CheckFailed
 
 ANY = {"type": "object"}
 

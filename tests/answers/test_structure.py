@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.answers.structure import check_schema, closed, compact, structured
-from journeyman.errors import ArgumentError, CheckFailed
+from spadework.answers.structure import check_schema, closed, compact, structured
+from spadework.errors import ArgumentError, CheckFailed
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 

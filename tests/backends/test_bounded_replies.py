@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-import journeyman
+import spadework
 from doubles.asking import chunks, request, settings
 from doubles.http_server import HttpDouble
-from journeyman import http_client
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.config.discovery import discover
-from journeyman.errors import BackendError, BadReply
+from spadework import http_client
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.config.discovery import discover
+from spadework.errors import BackendError, BadReply
 
 MODELS = json.dumps({"object": "list", "data": [{"id": "m"}]}).encode()
 TAGS = json.dumps({"models": [{"model": "m"}]}).encode()
@@ -147,10 +147,10 @@ async def test_decoded_bytes_are_what_is_counted(kind, media):
 def test_two_kilobytes_do_not_become_gigabytes(levels):
     asking = (
         "import asyncio, sys\n"
-        "from journeyman.config.discovery import discover\n"
-        "from journeyman.backends.base import BackendSettings\n"
-        "from journeyman.backends.openai import OpenAIBackend\n"
-        "from journeyman.backends.ollama import OllamaBackend\n"
+        "from spadework.config.discovery import discover\n"
+        "from spadework.backends.base import BackendSettings\n"
+        "from spadework.backends.openai import OpenAIBackend\n"
+        "from spadework.backends.ollama import OllamaBackend\n"
         "async def main(url):\n"
         "    await discover([url], 5.0)\n"
         "    for kind in (OpenAIBackend, OllamaBackend):\n"
@@ -236,7 +236,7 @@ async def test_an_endless_head_is_refused():
 
 
 async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
-    monkeypatch.setattr("journeyman.backends.wire.QUESTION_TIMEOUT", 0.3)
+    monkeypatch.setattr("spadework.backends.wire.QUESTION_TIMEOUT", 0.3)
     with Endless(b" ", "application/json", pause=0.02) as server:
         for kind in KINDS:
             with pytest.raises(BackendError):
@@ -276,7 +276,7 @@ async def test_a_list_at_its_bound_takes_bounded_memory():
 
 def test_every_client_is_built_with_these_bounds():
     """A client that is built elsewhere decodes whatever comes."""
-    folder = Path(journeyman.__file__).parent
+    folder = Path(spadework.__file__).parent
     built = {
         str(file.relative_to(folder))
         for file in folder.rglob("*.py")

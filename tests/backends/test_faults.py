@@ -16,12 +16,12 @@ from doubles.asking import DEAD_URL, settings, text
 from doubles.contracts import exchange, exchanges
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play, compact
-from journeyman.backends.faults import Asked, reply_fault
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.backends.llama_swap import LlamaSwapBackend
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.errors import (
+from spadework.backends.faults import Asked, reply_fault
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.errors import (
     AuthFailed,
     BackendError,
     BackendUnavailable,
@@ -259,7 +259,7 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
         ("ollama", 404, '{"error":"model \'x\' not found"}', "run `ollama pull llama3-local`"),
         ("litellm", 400, '{"error":{"message":"Invalid model name"}}', "`model_list` in LiteLLM"),
         ("llama-swap", 404, '{"error":"model not found"}', "llama-swap's config"),
-        ("openai", 404, '{"error":"model x not found"}', "`journeyman models` lists"),
+        ("openai", 404, '{"error":"model x not found"}', "`spadework models` lists"),
         ("openai", 503, '{"error":"Loading model"}', "ask again in a moment"),
         ("openai", 404, "nothing here", "`url` and `kind` in [backends.koala]"),
     ],

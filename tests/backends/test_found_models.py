@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.found_models import with_facts
-from journeyman.config.discovery import Found
-from journeyman.config.proposals import Server
+from spadework.backends.found_models import with_facts
+from spadework.config.discovery import Found
+from spadework.config.proposals import Server
 
 
 def server(double, kind="openai", models=("llama3-local",), **more):

@@ -11,17 +11,17 @@ import pytest
 from doubles.asking import request, settings, text
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.http import (
+from spadework.backends.http import (
     api_url,
     http_client,
     ollama_client,
     openai_client,
     root_url,
 )
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.backends.trust import TrustRules
-from journeyman.errors import BackendUnavailable
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.trust import TrustRules
+from spadework.errors import BackendUnavailable
 
 LEAKS = {
     "OPENAI_API_KEY": "leak-1",

@@ -7,9 +7,9 @@ import pytest
 from doubles.asking import settings
 from doubles.contracts import exchange
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.base import Message
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.errors import AuthFailed, BadReply
+from spadework.backends.base import Message
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.errors import AuthFailed, BadReply
 
 SOURCE = "max_input_tokens in LiteLLM's /v1/model/info"
 RECORDED = {"/v1/models": "models", "/v1/model/info": "model/info"}

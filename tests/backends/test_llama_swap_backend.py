@@ -6,9 +6,9 @@ from doubles.asking import request, settings, text
 from doubles.contracts import exchange
 from doubles.llama_swap import SECRET, LlamaSwapDouble
 from doubles.plays import Play
-from journeyman.backends.base import Message
-from journeyman.backends.llama_swap import LlamaSwapBackend
-from journeyman.errors import BackendUnavailable, ContextExceeded, ModelUnknown, Overloaded
+from spadework.backends.base import Message
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.errors import BackendUnavailable, ContextExceeded, ModelUnknown, Overloaded
 
 MESSAGES = (Message("user", "one two three"),)
 

@@ -9,11 +9,11 @@ from doubles.asking import chunks, request, settings, text
 from doubles.contracts import exchange
 from doubles.ollama import OllamaDouble
 from doubles.plays import Play
-from journeyman.backends.base import Chunk, Message, Usage
-from journeyman.backends.estimate import lower_bound
-from journeyman.backends.ollama import OllamaBackend, full_name
-from journeyman.backends.ollama_windows import BELIEVED_SECONDS, NOT_TOLD_IN_TIME
-from journeyman.errors import (
+from spadework.backends.base import Chunk, Message, Usage
+from spadework.backends.estimate import lower_bound
+from spadework.backends.ollama import OllamaBackend, full_name
+from spadework.backends.ollama_windows import BELIEVED_SECONDS, NOT_TOLD_IN_TIME
+from spadework.errors import (
     BackendUnavailable,
     BadReply,
     ContextExceeded,
@@ -236,8 +236,8 @@ async def test_a_description_is_asked_for_once_until_the_model_is_another(ollama
         (131072, "stop x\nnum_ctx                        32768", {}, 32768, "num_ctx in the model"),
         (2048, "", {}, 2048, "context_length of the model in /api/show"),
         (8192, "num_ctx 32768", {}, 8192, "context_length of the model in /api/show, its num_ctx"),
-        (131072, "", {}, 8192, "the num_ctx that Journeyman asks for"),
-        (None, "", {}, 8192, "the num_ctx that Journeyman asks for"),
+        (131072, "", {}, 8192, "the num_ctx that Spadework asks for"),
+        (None, "", {}, 8192, "the num_ctx that Spadework asks for"),
     ],
 )
 async def test_a_window_comes_from_the_first_that_knows_it(

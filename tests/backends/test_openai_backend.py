@@ -11,9 +11,9 @@ from doubles.asking import chunks, request, settings, text
 from doubles.contracts import exchange
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play, compact
-from journeyman.backends.base import Message, Usage
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.errors import (
+from spadework.backends.base import Message, Usage
+from spadework.backends.openai import OpenAIBackend
+from spadework.errors import (
     AuthFailed,
     BackendUnavailable,
     BadReply,

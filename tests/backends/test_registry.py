@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from doubles.asking import DEAD_URL
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.backends.llama_swap import LlamaSwapBackend
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.backends.registry import open_backend, open_backends
-from journeyman.config.models import BackendConfig, Config
-from journeyman.errors import ConfigError
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.registry import open_backend, open_backends
+from spadework.config.models import BackendConfig, Config
+from spadework.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doubles.asking import settings, text
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.backends.retry_transport import ATTEMPTS
-from journeyman.errors import BackendUnavailable, CutStream, Unreachable
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.retry_transport import ATTEMPTS
+from spadework.errors import BackendUnavailable, CutStream, Unreachable
 
 EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
 BODY = (EVENT % ("Fine.", "null") + EVENT % ("", '"stop"') + "data: [DONE]\n\n").encode()

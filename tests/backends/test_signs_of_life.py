@@ -12,12 +12,12 @@ from doubles.contracts import exchange
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.base import Learnt
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.backends.llama_swap import LlamaSwapBackend
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.errors import AuthFailed, BackendUnavailable, BadReply, Unreachable
+from spadework.backends.base import Learnt
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.errors import AuthFailed, BackendUnavailable, BadReply, Unreachable
 
 KINDS = {
     "litellm": (LiteLLMBackend, OpenAIDouble, "/health/liveliness"),

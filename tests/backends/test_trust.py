@@ -13,14 +13,14 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.backends.litellm_routes import SELF_HOSTED, route_evidence
-from journeyman.backends.llama_swap import LlamaSwapBackend
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.backends.trust import TrustRules, decide, of_address
-from journeyman.config.local_hosts import host_of, is_local_host
-from journeyman.errors import BadReply, SentToCloud
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.litellm_routes import SELF_HOSTED, route_evidence
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.trust import TrustRules, decide, of_address
+from spadework.config.local_hosts import host_of, is_local_host
+from spadework.errors import BadReply, SentToCloud
 
 NO_RULES = TrustRules()
 

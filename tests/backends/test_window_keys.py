@@ -13,13 +13,13 @@ from doubles.contracts import exchange
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.backends.ollama import OllamaBackend
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.backends.registry import open_backend
-from journeyman.config.keys import window_keys
-from journeyman.config.models import BackendConfig
-from journeyman.errors import AuthFailed, BackendUnavailable
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.registry import open_backend
+from spadework.config.keys import window_keys
+from spadework.config.models import BackendConfig
+from spadework.errors import AuthFailed, BackendUnavailable
 
 VARIABLE = "KOALA_KEY"
 BOTH = pytest.mark.parametrize(

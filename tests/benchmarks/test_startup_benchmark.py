@@ -55,12 +55,12 @@ def test_every_way_to_start_gets_a_line_with_its_tools():
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in told.splitlines()
-        if line.startswith("| journeyman")
+        if line.startswith("| spadework")
     ]
     assert [row[0] for row in rows] == [
-        "journeyman mcp",
-        "journeyman mcp, first ever start",
-        "journeyman mcp --in-process",
+        "spadework mcp",
+        "spadework mcp, first ever start",
+        "spadework mcp --in-process",
     ]
     for row in rows:
         assert float(row[1]) > 0, row

@@ -16,7 +16,7 @@ import time
 from itertools import islice
 from pathlib import Path
 
-import journeyman
+import spadework
 
 parser = re._parser
 
@@ -28,7 +28,7 @@ MOST_TIMES = 8.0
 MOST_UNITS = 80
 GUARDED = {
     # As the client spells it; it is matched only where its end is there, and then once.
-    "journeyman.claude_code.agents.frontmatter._BLOCK",
+    "spadework.claude_code.agents.frontmatter._BLOCK",
 }
 """Patterns that are superlinear by themselves, and why that is no matter where they are used."""
 SIGNS = [" ", "\n", "\t", "a", "A", "0", "_", "-", ".", "/", "\\", '"', "'", "`", "~", "<", ">"]
@@ -59,7 +59,7 @@ FUNCTIONS = {"search", "match", "fullmatch", "sub", "split", "findall", "findite
 def constants():
     """Every compiled pattern that a module of the package holds, and those in dictionaries."""
     found = {}
-    for info in pkgutil.walk_packages(journeyman.__path__, "journeyman."):
+    for info in pkgutil.walk_packages(spadework.__path__, "spadework."):
         if info.name.endswith("__main__") or ".templates" in info.name:
             continue
         module = importlib.import_module(info.name)
@@ -83,7 +83,7 @@ def uses(module, name):
 def inline():
     """Every pattern that is written where it is used."""
     found = {}
-    folder = Path(journeyman.__file__).parent
+    folder = Path(spadework.__file__).parent
     for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):

@@ -19,7 +19,7 @@ class Killed(Exception):
 
 
 class Window:
-    """Starts `journeyman mcp` and talks to it; once it is `closing` no call should be begun."""
+    """Starts `spadework mcp` and talks to it; once it is `closing` no call should be begun."""
 
     def __init__(self, folder, environment):
         self.closing = False
@@ -34,7 +34,7 @@ class Window:
     async def open(self):
         """Start the shim and shake hands."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "journeyman", "mcp"),
+            *(sys.executable, "-m", "spadework", "mcp"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

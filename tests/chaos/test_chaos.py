@@ -101,13 +101,13 @@ def environment(tmp_path, data_with_demo, runtime_folder):
     """A home of its own, in which a daemon finds the real embedded engine's toy model."""
     return os.environ | {
         "XDG_RUNTIME_DIR": str(runtime_folder),
-        "JOURNEYMAN_CONFIG": str(tmp_path / "config.toml"),
-        "JOURNEYMAN_DATA": str(data_with_demo),
+        "SPADEWORK_CONFIG": str(tmp_path / "config.toml"),
+        "SPADEWORK_DATA": str(data_with_demo),
     }
 
 
 def command(environment, *arguments):
-    program = [sys.executable, "-m", "journeyman", *arguments]
+    program = [sys.executable, "-m", "spadework", *arguments]
     return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -210,7 +210,7 @@ async def test_whatever_dies_every_call_ends_once_and_no_slot_is_lost(tmp_path, 
     assert ends["answered"] > 0
     assert ends["killed"] > 0
     assert all(one["running"] == one["waiting"] == 0 for one in shown["backends"])
-    with sqlite3.connect(Path(environment["JOURNEYMAN_DATA"]) / "ledger.db") as ledger:
+    with sqlite3.connect(Path(environment["SPADEWORK_DATA"]) / "ledger.db") as ledger:
         rows = ledger.execute("SELECT tool, count(*) FROM delegations GROUP BY tool").fetchall()
         by_embedded = "SELECT count(*) FROM delegations WHERE model LIKE 'embedded/%'"
         (embedded,) = ledger.execute(by_embedded).fetchone()

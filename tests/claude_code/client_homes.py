@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = "2.1.330"
-SERVER = {"type": "stdio", "command": sys.executable, "args": ["-m", "journeyman", "mcp"]}
+SERVER = {"type": "stdio", "command": sys.executable, "args": ["-m", "spadework", "mcp"]}
 
 
 class ClientHome:
@@ -28,8 +28,8 @@ class ClientHome:
         self.environ = {
             "HOME": str(self.home),
             "PATH": os.pathsep.join([str(self.programs), "/usr/bin", "/bin"]),
-            "JOURNEYMAN_CONFIG": str(self.config),
-            "JOURNEYMAN_DATA": str(self.home / "data"),
+            "SPADEWORK_CONFIG": str(self.config),
+            "SPADEWORK_DATA": str(self.home / "data"),
             "XDG_RUNTIME_DIR": str(runtime),
             "PYTHONWARNINGS": "error",
         }
@@ -54,7 +54,7 @@ class ClientHome:
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Start a command in the project."""
         return subprocess.Popen(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=self.project,
             env=self.environ | more,
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The real `journeyman setup` of a user with a scratch home, before a double of a model server."""
+"""The real `spadework setup` of a user with a scratch home, before a double of a model server."""
 
 import pytest
 

@@ -23,15 +23,15 @@ class House:
 
     @property
     def config(self):
-        return self.home / ".config" / "journeyman" / "config.toml"
+        return self.home / ".config" / "spadework" / "config.toml"
 
     def setup(self, *arguments, cwd=None, **changed):
-        """Run `journeyman setup`: its exit code, standard output and standard error."""
+        """Run `spadework setup`: its exit code, standard output and standard error."""
         return self.run("setup", *arguments, cwd=cwd, **changed)
 
     def run(self, *arguments, cwd=None, **changed):
         done = subprocess.run(
-            [SCRIPTS / "journeyman", *arguments],
+            [SCRIPTS / "spadework", *arguments],
             env=self.environ | changed,
             cwd=cwd or self.project,
             stdin=subprocess.DEVNULL,

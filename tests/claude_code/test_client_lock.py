@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from journeyman.claude_code.client_files import change_file
-from journeyman.claude_code.client_lock import STALE_SECONDS, client_lock
-from journeyman.errors import ConfigError
+from spadework.claude_code.client_files import change_file
+from spadework.claude_code.client_lock import STALE_SECONDS, client_lock
+from spadework.errors import ConfigError
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`journeyman comply` through the real command."""
+"""`spadework comply` through the real command."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def comply(house):
 
 
 def test_a_clean_house_exits_with_0_and_says_what_was_looked_at(house, comply):
-    house.register(journeyman={"command": "journeyman", "args": ["mcp"]})
+    house.register(spadework={"command": "spadework", "args": ["mcp"]})
     house.write(
         ".claude/settings.json", {"env": {"ANTHROPIC_BASE_URL": "https://api.anthropic.com"}}
     )
@@ -199,7 +199,7 @@ def test_keys_in_files_that_others_can_read_are_found_and_references_are_none(ho
     assert comply() == (0, [])
 
 
-def test_journeymans_config_may_not_hold_or_name_a_subscriptions_login(house, comply):
+def test_spadeworks_config_may_not_hold_or_name_a_subscriptions_login(house, comply):
     house.config.write_text(
         f'[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000"\n# {SECRET}\n'
         f'api_key_file = "{house.home}/.claude/.credentials.json"\n'
@@ -240,7 +240,7 @@ def test_the_clients_credentials_are_never_opened(house, command):
     watcher = house.write("watch/sitecustomize.py", WATCHER)
     opened = house.home / "opened.txt"
     more = {"PYTHONPATH": str(watcher.parent), "OPENED": str(opened)}
-    house.register(journeyman={"command": "/bin/false"})
+    house.register(spadework={"command": "/bin/false"})
     house.run(command, **more)
     files = opened.read_text()
     assert str(house.home / ".claude" / "settings.json") in files

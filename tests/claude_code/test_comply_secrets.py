@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeyman.claude_code.comply.examine import Inspection, inspect
-from journeyman.claude_code.comply.rules import breaches, named_harness
-from journeyman.claude_code.comply.settings import Setting, of_text
-from journeyman.cli.findings import print_finding, print_json
-from journeyman.errors import JourneymanError
+from spadework.claude_code.comply.examine import Inspection, inspect
+from spadework.claude_code.comply.rules import breaches, named_harness
+from spadework.claude_code.comply.settings import Setting, of_text
+from spadework.cli.findings import print_finding, print_json
+from spadework.errors import SpadeworkError
 
 LETTERS = "GHJKQVXYZ0123456789"
 """No word of ours, and no path of a test, has five of these in a row."""
@@ -64,7 +64,7 @@ def shown(capsys, asked):
     """Everything that the command would print, in both forms; errors too."""
     try:
         found = inspect(asked)
-    except JourneymanError as error:
+    except SpadeworkError as error:
         return f"{error} {error.hint}"
     for finding in found:
         print_finding(finding)
@@ -79,7 +79,7 @@ def test_no_byte_of_a_planted_secret_is_shown(
     tmp_path_factory, monkeypatch, capsys, secret, name, line, shape
 ):
     home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(home / "config.toml"))
     text, document = (one.format(name=name, secret=secret) for one in (line, shape))
     for file in (".zshrc", "batch.env", "config.toml"):
         (home / file).write_text(f"first=1\n{text}\n")
@@ -127,9 +127,7 @@ def test_a_harness_is_known_by_its_command_or_package(line, name):
     assert named_harness(line).name == name
 
 
-@pytest.mark.parametrize(
-    "line", ["claude", "export ACCR=1", "journeyman mcp", "pip install openai"]
-)
+@pytest.mark.parametrize("line", ["claude", "export ACCR=1", "spadework mcp", "pip install openai"])
 def test_other_programs_are_no_harness(line):
     assert named_harness(line) is None
 
@@ -237,7 +235,7 @@ def test_a_setting_of_the_clients_own_kind_is_no_breach():
 
 
 def test_the_line_is_found_whichever_way_json_spells_the_value(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", os.devnull)
+    monkeypatch.setenv("SPADEWORK_CONFIG", os.devnull)
     spelt = json.dumps("http://k\u00f6ln").replace("/", "\\/")
     (tmp_path / ".mcp.json").write_text('{\n\n"env": {"ANTHROPIC_BASE_URL": ' + spelt + "}\n}")
     asked = Inspection(project=tmp_path, environ={"HOME": str(tmp_path)})

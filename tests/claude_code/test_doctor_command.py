@@ -1,4 +1,4 @@
-"""`journeyman doctor` through the real command, the real server and the real daemon."""
+"""`spadework doctor` through the real command, the real server and the real daemon."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def house(tmp_path, runtime_folder, double):
     """A house in order."""
     house = ClientHome(tmp_path, runtime_folder)
     house.install_client()
-    house.register(journeyman=SERVER)
+    house.register(spadework=SERVER)
     house.config.write_text(CONFIG.format(url=double.url))
     return house
 
@@ -75,7 +75,7 @@ def test_a_house_in_order_gives_nothing_but_ok_in_a_stable_order(house):
     assert (code, err) == (0, "")
     texts = {row[1]: row[2] for row in rows}
     assert texts["client"].startswith("Claude Code 2.1.330: ")
-    assert "journeyman (user scope, " in texts["registration"]
+    assert "spadework (user scope, " in texts["registration"]
     assert "the registered command answers in " in texts["handshake"]
     assert "deferred" in texts["tool search"]
     assert "4 tools, " in texts["tool list"]
@@ -99,7 +99,7 @@ def test_without_a_client_a_missing_registration_is_no_failure(house):
     assert code == 0
     assert one(found, "client")[0] == "warning"
     assert one(found, "registration")[0] == "warning"
-    assert "`journeyman mcp` answers in " in one(found, "handshake")[1]
+    assert "`spadework mcp` answers in " in one(found, "handshake")[1]
 
 
 def test_with_a_client_a_missing_registration_is_broken_and_the_cure_registers_it(house):
@@ -109,16 +109,16 @@ def test_with_a_client_a_missing_registration_is_broken_and_the_cure_registers_i
     level, text, cure = one(found, "registration")
     assert (level, text) == (
         "broken",
-        "Claude Code starts no server of Journeyman in this folder",
+        "Claude Code starts no server of Spadework in this folder",
     )
-    assert cure == "journeyman setup"
+    assert cure == "spadework setup"
 
 
 def test_a_server_of_a_repository_that_nobody_approved_is_never_started(house):
     house.register()
     trap = house.home / "started"
     entry = {"command": "/bin/sh", "args": ["-c", f"touch {trap}"]}
-    house.write("project/.mcp.json", {"mcpServers": {"journeyman": entry}})
+    house.write("project/.mcp.json", {"mcpServers": {"spadework": entry}})
     code, found = house.told("doctor")
     levels = [(f["level"], f["text"]) for f in found["registration"]]
     assert code == 1
@@ -130,7 +130,7 @@ def test_a_server_of_a_repository_that_nobody_approved_is_never_started(house):
 
 def test_an_entry_in_settings_json_is_said_to_be_dead(house):
     house.register()
-    house.write(".claude/settings.json", {"mcpServers": {"journeyman": SERVER}})
+    house.write(".claude/settings.json", {"mcpServers": {"spadework": SERVER}})
     code, found = house.told("doctor")
     level, text = (found["registration"][0][key] for key in ("level", "text"))
     assert (code, level) == (1, "broken")
@@ -140,8 +140,8 @@ def test_an_entry_in_settings_json_is_said_to_be_dead(house):
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        ({"command": "journeyman-is-nowhere"}, "there is no such program on the PATH"),
-        ({"command": "${NOT_SET}/journeyman"}, "names ${NOT_SET}, which is not set here"),
+        ({"command": "spadework-is-nowhere"}, "there is no such program on the PATH"),
+        ({"command": "${NOT_SET}/spadework"}, "names ${NOT_SET}, which is not set here"),
         (
             {"command": "/bin/sh", "args": ["-c", "echo 'error: no key sk-abcdefghijkl'>&2"]},
             "error: no key ***",
@@ -159,7 +159,7 @@ def test_an_entry_in_settings_json_is_said_to_be_dead(house):
     ],
 )
 def test_a_handshake_that_fails_says_why_without_secrets(house, entry, why):
-    house.register(journeyman=entry)
+    house.register(spadework=entry)
     code, out, err = house.run("doctor")
     assert code == 1
     line = next(line for line in out.splitlines() if "\thandshake\t" in line)
@@ -171,14 +171,14 @@ def test_a_handshake_that_fails_says_why_without_secrets(house, entry, why):
 
 def test_old_clients_and_long_descriptions_and_tools_that_are_always_loaded_are_named(house):
     house.install_client("2.0.14")
-    house.register(journeyman=SERVER | {"alwaysLoad": True})
+    house.register(spadework=SERVER | {"alwaysLoad": True})
     house.config.write_text(
         house.config.read_text().replace("bulk summarization", "much work " * 300)
     )
     code, found = house.told("doctor")
     assert code == 0
     assert one(found, "client")[0] == "warning"
-    assert "Journeyman was tried with 2.1.197 to 2.1.330" in one(found, "client")[1]
+    assert "Spadework was tried with 2.1.197 to 2.1.330" in one(found, "client")[1]
     assert "ask_local_llama cut at 2000 characters" in one(found, "tool list")[1]
     assert one(found, "tool search")[1] == "the tools are always loaded (alwaysLoad)"
 
@@ -212,8 +212,8 @@ def test_backends_are_asked_at_once_and_a_dead_one_hides_no_other(house):
             '[backends.dead]\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
         )
         # The handshake is not to ask them as well.
-        house.environ["JOURNEYMAN_CONFIG"] = str(house.config)
-        house.register(journeyman={"command": "/bin/false"})
+        house.environ["SPADEWORK_CONFIG"] = str(house.config)
+        house.register(spadework={"command": "/bin/false"})
         code, found = house.told("doctor")
     assert code == 1
     assert one(found, "backend one")[0] == "ok"
@@ -270,19 +270,19 @@ def test_models_that_are_not_there_are_named(house):
 
 def test_a_daemon_that_is_older_is_told(house):
     started = subprocess.run(
-        [sys.executable, "-m", "journeyman", "daemon", "start"],
-        env=house.environ | {"JOURNEYMAN_TEST_VERSION": "0.0.1"},
+        [sys.executable, "-m", "spadework", "daemon", "start"],
+        env=house.environ | {"SPADEWORK_TEST_VERSION": "0.0.1"},
         cwd=house.project,
         check=True,
         capture_output=True,
     )
     assert started.stdout.startswith(b"started")
     # A registered server that fails leaves the old daemon in its place.
-    house.register(journeyman={"command": "/bin/false"})
+    house.register(spadework={"command": "/bin/false"})
     _, found = house.told("doctor")
     level, text, cure = one(found, "daemon")
     assert (level, "version 0.0.1" in text) == ("warning", True)
-    assert "`journeyman daemon stop`" in cure
+    assert "`spadework daemon stop`" in cure
 
 
 def test_a_daemon_that_does_not_use_the_changed_config_is_told(house):
@@ -325,7 +325,7 @@ def test_a_terminal_sees_colours_and_the_cure_below(house):
     house.register()
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "journeyman", "doctor"],
+        [sys.executable, "-m", "spadework", "doctor"],
         cwd=house.project,
         env=house.environ | {"TERM": "xterm"},
         stdin=follower,
@@ -345,7 +345,7 @@ def test_a_terminal_sees_colours_and_the_cure_below(house):
     assert process.wait(10) == 1
     assert "\x1b[32mok      \x1b[0m client" in text
     assert "\x1b[31mbroken  \x1b[0m registration" in text
-    assert "cure: journeyman setup" in text
+    assert "cure: spadework setup" in text
 
 
 def test_ctrl_c_ends_it_at_once_and_the_model_with_it(house, double):
@@ -370,7 +370,7 @@ def test_a_server_over_http_is_greeted_with_its_token_and_refuses_another(house)
         found = []
         for key in (token.strip(), token.strip()[:-1]):
             entry = {"type": "http", "url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}}
-            house.register(journeyman=entry)
+            house.register(spadework=entry)
             code, out, err = house.run("doctor", TOKEN=key)
             assert token.strip()[:-1] not in out + err
             found.append((code, next(row for row in out.splitlines() if "\thandshake\t" in row)))

@@ -1,11 +1,11 @@
-"""`journeyman doctor --probe`: a window is proved by the word at its beginning."""
+"""`spadework doctor --probe`: a window is proved by the word at its beginning."""
 
 import pytest
 from client_homes import SERVER, ClientHome
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.claude_code.doctor.needle import Heard, _judged
+from spadework.claude_code.doctor.needle import Heard, _judged
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def probe(tmp_path, runtime_folder):
     def probe(double, model, windows="", *arguments):
         house = ClientHome(tmp_path, runtime_folder)
         # The handshake is no matter here.
-        house.register(journeyman=SERVER | {"command": "/bin/false"})
+        house.register(spadework=SERVER | {"command": "/bin/false"})
         kind = "ollama" if isinstance(double, OllamaDouble) else "openai"
         if windows:
             windows = f'windows = {{ "{model}" = {windows} }}'
@@ -122,12 +122,12 @@ def test_the_cure_for_a_model_that_loses_the_beginning_names_the_key_of_its_wind
 
 def test_the_demonstration_model_has_a_cure(tmp_path, runtime_folder, data_with_demo):
     house = ClientHome(tmp_path, runtime_folder)
-    house.register(journeyman=SERVER | {"command": "/bin/false"})
+    house.register(spadework=SERVER | {"command": "/bin/false"})
     house.config.write_text("[embedded]\ncontext = 1024\n")
-    _, found = house.told("doctor", JOURNEYMAN_DATA=str(data_with_demo))
+    _, found = house.told("doctor", SPADEWORK_DATA=str(data_with_demo))
     (tool,) = found["tool ask_local_llama"]
     assert "embedded demo model" in tool["text"]
-    assert "journeyman embedded pull" in tool["cure"]
+    assert "spadework embedded pull" in tool["cure"]
 
 
 def test_a_window_that_nobody_claims_is_not_guessed(probe):

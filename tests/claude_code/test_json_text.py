@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.claude_code.json_text import (
+from spadework.claude_code.json_text import (
     NotJson,
     add_item,
     load,
@@ -15,8 +15,8 @@ from journeyman.claude_code.json_text import (
     set_member,
 )
 
-KEYS = ("mcpServers", "journeyman")
-ENTRY = {"type": "stdio", "command": "journeyman", "args": ["mcp"]}
+KEYS = ("mcpServers", "spadework")
+ENTRY = {"type": "stdio", "command": "spadework", "args": ["mcp"]}
 
 VALUES = st.recursive(
     st.none()
@@ -54,7 +54,7 @@ def texts(draw, servers=SERVERS):
 
 
 def merged(document):
-    return document | {"mcpServers": {**document.get("mcpServers", {}), "journeyman": ENTRY}}
+    return document | {"mcpServers": {**document.get("mcpServers", {}), "spadework": ENTRY}}
 
 
 @given(texts())
@@ -89,8 +89,8 @@ def test_a_member_that_is_removed_takes_nothing_else_with_it(text, data):
 def test_a_member_that_is_there_gets_another_value_in_its_place(text, value):
     with_entry = set_member(text, KEYS, ENTRY)
     after = set_member(with_entry, KEYS, value)
-    assert load(after)["mcpServers"]["journeyman"] == value
-    start = with_entry.index('"journeyman": ') + len('"journeyman": ')
+    assert load(after)["mcpServers"]["spadework"] == value
+    start = with_entry.index('"spadework": ') + len('"spadework": ')
     _, end = json.JSONDecoder().raw_decode(with_entry, start)
     assert after.startswith(with_entry[:start])
     assert after.endswith(with_entry[end:])
@@ -99,9 +99,9 @@ def test_a_member_that_is_there_gets_another_value_in_its_place(text, value):
 @given(texts(), st.lists(st.text(max_size=5), max_size=3))
 def test_an_item_goes_into_a_list_and_out_of_it(text, items):
     text = set_member(text, ("list", "allow"), items)
-    after = add_item(text, ("list", "allow"), "mcp__journeyman")
-    assert load(after)["list"]["allow"] == ["mcp__journeyman", *items]
-    assert load(remove_item(after, ("list", "allow"), "mcp__journeyman")) == load(text)
+    after = add_item(text, ("list", "allow"), "mcp__spadework")
+    assert load(after)["list"]["allow"] == ["mcp__spadework", *items]
+    assert load(remove_item(after, ("list", "allow"), "mcp__spadework")) == load(text)
 
 
 COMMENTED = """\
@@ -121,7 +121,7 @@ COMMENTED = """\
 def test_comments_and_trailing_commas_stay_where_they_are(newline):
     text = COMMENTED.replace("\n", newline)
     after = set_member(text, KEYS, ENTRY)
-    assert load(after, comments=True)["mcpServers"] == {"journeyman": ENTRY, "a": {"command": "x"}}
+    assert load(after, comments=True)["mcpServers"] == {"spadework": ENTRY, "a": {"command": "x"}}
     for line in text.splitlines(keepends=True):
         assert line in after
     assert remove_member(after, KEYS) == text
@@ -150,8 +150,8 @@ def test_odd_comments_do_not_break_the_text(text, path):
 
 def test_an_empty_file_becomes_an_object():
     assert load("") == {}
-    assert load(set_member("", KEYS, ENTRY)) == {"mcpServers": {"journeyman": ENTRY}}
-    assert load(set_member("\n", KEYS, ENTRY)) == {"mcpServers": {"journeyman": ENTRY}}
+    assert load(set_member("", KEYS, ENTRY)) == {"mcpServers": {"spadework": ENTRY}}
+    assert load(set_member("\n", KEYS, ENTRY)) == {"mcpServers": {"spadework": ENTRY}}
 
 
 def test_a_nesting_that_is_too_deep_is_named():
@@ -172,7 +172,7 @@ def test_a_file_of_megabytes_is_no_trouble():
     [
         ('{"mcpServers": {}, "mcpServers": {}}', "a second time"),
         ('{"mcpServers": []}', "mcpServers is no object"),
-        ('{\n"mcpServers": {"journeyman": 1,\n"journeyman": 2}}', "line 3: 'journeyman' stands"),
+        ('{\n"mcpServers": {"spadework": 1,\n"spadework": 2}}', "line 3: 'spadework' stands"),
     ],
 )
 def test_a_shape_that_cannot_be_changed_safely_is_refused(text, complaint):

@@ -35,7 +35,7 @@ def ollama():
 @pytest.fixture
 def house(tmp_path, runtime_folder, ollama):
     house = ClientHome(tmp_path, runtime_folder)
-    house.register(journeyman=SERVER | {"command": "/bin/false"})
+    house.register(spadework=SERVER | {"command": "/bin/false"})
     house.config.write_text(CONFIG.format(url=ollama.url))
     assert house.run("daemon", "start")[0] == 0
     return house

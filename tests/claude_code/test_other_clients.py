@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.claude_code.edits import Edit, changed, is_done, read
-from journeyman.claude_code.other_clients import CLIENTS, other_edit
-from journeyman.claude_code.record import Record
-from journeyman.claude_code.registration import Server
-from journeyman.errors import ArgumentError, ConfigError
+from spadework.claude_code.edits import Edit, changed, is_done, read
+from spadework.claude_code.other_clients import CLIENTS, other_edit
+from spadework.claude_code.record import Record
+from spadework.claude_code.registration import Server
+from spadework.errors import ArgumentError, ConfigError
 
 HOME = Path("/home/me")
 PROJECT = Path("/src/app")
-STARTED = Server(command=("/opt/bin/journeyman", "mcp"))
+STARTED = Server(command=("/opt/bin/spadework", "mcp"))
 CALLED = Server(url="http://koala:8765/mcp")
-COMMAND = {"command": "/opt/bin/journeyman", "args": ["mcp"]}
+COMMAND = {"command": "/opt/bin/spadework", "args": ["mcp"]}
 
 PLACES = {
     ("claude-desktop", "linux"): ".config/Claude/claude_desktop_config.json",
@@ -81,11 +81,11 @@ def test_folders_that_the_environment_moves_are_followed():
 @pytest.mark.parametrize(
     ("client", "keys", "value"),
     [
-        ("claude-desktop", ("mcpServers", "journeyman"), COMMAND),
-        ("cursor", ("mcpServers", "journeyman"), COMMAND),
-        ("vscode", ("servers", "journeyman"), {"type": "stdio"} | COMMAND),
-        ("codex", ("mcp_servers", "journeyman"), COMMAND),
-        ("zed", ("context_servers", "journeyman"), COMMAND),
+        ("claude-desktop", ("mcpServers", "spadework"), COMMAND),
+        ("cursor", ("mcpServers", "spadework"), COMMAND),
+        ("vscode", ("servers", "spadework"), {"type": "stdio"} | COMMAND),
+        ("codex", ("mcp_servers", "spadework"), COMMAND),
+        ("zed", ("context_servers", "spadework"), COMMAND),
     ],
 )
 def test_the_form_of_an_entry(client, keys, value):
@@ -100,7 +100,7 @@ def test_the_form_of_an_entry(client, keys, value):
             "cursor",
             {
                 "url": CALLED.url,
-                "headers": {"Authorization": "Bearer ${env:JOURNEYMAN_TOKEN}"},
+                "headers": {"Authorization": "Bearer ${env:SPADEWORK_TOKEN}"},
             },
         ),
         (
@@ -108,10 +108,10 @@ def test_the_form_of_an_entry(client, keys, value):
             {
                 "type": "http",
                 "url": CALLED.url,
-                "headers": {"Authorization": "Bearer ${env:JOURNEYMAN_TOKEN}"},
+                "headers": {"Authorization": "Bearer ${env:SPADEWORK_TOKEN}"},
             },
         ),
-        ("codex", {"url": CALLED.url, "bearer_token_env_var": "JOURNEYMAN_TOKEN"}),
+        ("codex", {"url": CALLED.url, "bearer_token_env_var": "SPADEWORK_TOKEN"}),
     ],
 )
 def test_over_http_the_token_stays_in_its_variable(client, value):
@@ -168,7 +168,7 @@ def test_where_there_is_no_file_a_valid_one_is_made(client):
     edit = edit_for(client)
     text = changed("", edit)
     parsed = tomllib.loads(text) if client == "codex" else json.loads(text)
-    assert parsed == {edit.keys[0]: {"journeyman": edit.value}}
+    assert parsed == {edit.keys[0]: {"spadework": edit.value}}
     assert is_done(text, edit)
 
 

@@ -5,12 +5,12 @@ from hashlib import sha256
 
 import pytest
 
-from journeyman.claude_code.edits import Edit
-from journeyman.claude_code.record import Record
-from journeyman.errors import ConfigError
+from spadework.claude_code.edits import Edit
+from spadework.claude_code.record import Record
+from spadework.errors import ConfigError
 
-ENTRY = {"type": "stdio", "command": "journeyman", "args": ["mcp"]}
-KEYS = ("mcpServers", "journeyman")
+ENTRY = {"type": "stdio", "command": "spadework", "args": ["mcp"]}
+KEYS = ("mcpServers", "spadework")
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ ODD = {
 def test_a_file_gets_its_very_bytes_back(record, file, content):
     before = write(file, content)
     register(record, file)
-    register(record, file, "mcp__journeyman", ("permissions", "allow"), "add")
-    assert json.loads(file.read_text("utf-8-sig"))["mcpServers"]["journeyman"] == ENTRY
+    register(record, file, "mcp__spadework", ("permissions", "allow"), "add")
+    assert json.loads(file.read_text("utf-8-sig"))["mcpServers"]["spadework"] == ENTRY
     undo_all(record)
     assert digest(file) == before
     assert record.steps() == []
@@ -82,7 +82,7 @@ def test_a_folder_that_holds_something_else_by_then_stays(record, tmp_path):
 def test_in_a_file_that_was_changed_since_only_our_part_is_taken_out(record, file):
     write(file, b'{\n  "numStartups": 1\n}')
     register(record, file)
-    register(record, file, "mcp__journeyman", ("permissions", "allow"), "add")
+    register(record, file, "mcp__spadework", ("permissions", "allow"), "add")
     told = json.loads(file.read_text()) | {"numStartups": 2}
     write(file, json.dumps(told, indent=2).encode())
     assert "only our part was taken out" in undo_all(record)[0]
@@ -92,29 +92,29 @@ def test_in_a_file_that_was_changed_since_only_our_part_is_taken_out(record, fil
 def test_an_entry_that_the_user_has_changed_since_stays(record, file):
     write(file, b"{}")
     register(record, file)
-    write(file, json.dumps({"mcpServers": {"journeyman": {"command": "mine"}}}).encode())
+    write(file, json.dumps({"mcpServers": {"spadework": {"command": "mine"}}}).encode())
     assert "holds nothing of ours" in undo_all(record)[0]
-    assert json.loads(file.read_text())["mcpServers"]["journeyman"] == {"command": "mine"}
+    assert json.loads(file.read_text())["mcpServers"]["spadework"] == {"command": "mine"}
 
 
 def test_what_stood_there_before_comes_back_into_a_changed_file(record, file):
-    write(file, b'{"mcpServers": {"journeyman": {"command": "older"}}}')
+    write(file, b'{"mcpServers": {"spadework": {"command": "older"}}}')
     register(record, file)
     write(file, file.read_bytes().replace(b"{", b'{"more": 1, ', 1))
     undo_all(record)
     assert json.loads(file.read_text()) == {
         "more": 1,
-        "mcpServers": {"journeyman": {"command": "older"}},
+        "mcpServers": {"spadework": {"command": "older"}},
     }
 
 
 def test_an_entry_that_was_removed_comes_back_into_a_changed_file(record, file):
-    write(file, b'{"mcpServers": {"journeyman": {"command": "older"}}}')
+    write(file, b'{"mcpServers": {"spadework": {"command": "older"}}}')
     register(record, file, kind="remove")
     assert json.loads(file.read_text()) == {"mcpServers": {}}
     write(file, b'{"more": 1}')
     undo_all(record)
-    told = {"more": 1, "mcpServers": {"journeyman": {"command": "older"}}}
+    told = {"more": 1, "mcpServers": {"spadework": {"command": "older"}}}
     assert json.loads(file.read_text()) == told
 
 
@@ -125,7 +125,7 @@ def test_one_of_two_steps_on_a_file_can_be_taken_back_alone(record, file):
     record.undo(record.steps()[0])
     assert json.loads(file.read_text()) == {
         "n": 1,
-        "projects": {"/p": {"mcpServers": {"journeyman": ENTRY}}},
+        "projects": {"/p": {"mcpServers": {"spadework": ENTRY}}},
     }
     record.undo(record.steps()[0])
     assert json.loads(file.read_text()) == {"n": 1}
@@ -158,7 +158,7 @@ def test_a_change_that_somebody_else_makes_meanwhile_is_no_step_of_ours(tmp_path
         def _write(self, steps):
             super()._write(steps)
             if steps:
-                told = {"mcpServers": {"journeyman": ENTRY}}
+                told = {"mcpServers": {"spadework": ENTRY}}
                 file.write_text(json.dumps(told))
 
     record = Watched(tmp_path / "data")

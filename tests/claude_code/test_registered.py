@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.claude_code.places import Places, places_here
-from journeyman.claude_code.registered import registered
+from spadework.claude_code.places import Places, places_here
+from spadework.claude_code.registered import registered
 
-ENTRY = {"command": "journeyman", "args": ["mcp"]}
+ENTRY = {"command": "spadework", "args": ["mcp"]}
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def test_no_file_is_no_entry_and_no_problem(places):
 @pytest.mark.parametrize(
     "told",
     [
-        {"command": "/opt/bin/journeyman", "args": ["mcp"]},
-        {"command": "python3", "args": ["-m", "journeyman", "mcp"]},
-        {"command": "uvx", "args": ["journeyman", "mcp"]},
-        {"command": "C:\\Tools\\journeyman.exe", "args": ["mcp"]},
+        {"command": "/opt/bin/spadework", "args": ["mcp"]},
+        {"command": "python3", "args": ["-m", "spadework", "mcp"]},
+        {"command": "uvx", "args": ["spadework", "mcp"]},
+        {"command": "C:\\Tools\\spadework.exe", "args": ["mcp"]},
     ],
 )
 def test_a_server_is_ours_by_the_program_that_it_runs(places, told):
@@ -55,14 +55,14 @@ def test_a_server_is_ours_by_the_program_that_it_runs(places, told):
 
 
 def test_a_server_over_http_is_ours_by_its_name(places):
-    client_file(places, user={"journeyman": {"type": "http", "url": "http://koala:8765/mcp"}})
+    client_file(places, user={"spadework": {"type": "http", "url": "http://koala:8765/mcp"}})
     (entry,) = registered(places).entries
     assert entry.url == "http://koala:8765/mcp"
 
 
 def test_local_goes_before_project_before_user(places):
-    client_file(places, user={"journeyman": ENTRY}, mcpServers={"journeyman": ENTRY})
-    write(places.project_file, {"mcpServers": {"journeyman": ENTRY}})
+    client_file(places, user={"spadework": ENTRY}, mcpServers={"spadework": ENTRY})
+    write(places.project_file, {"mcpServers": {"spadework": ENTRY}})
     write(places.settings["user"], {"enableAllProjectMcpServers": True})
     assert states(places) == [("local", "used"), ("project", "shadowed"), ("user", "shadowed")]
 
@@ -79,18 +79,18 @@ def test_local_goes_before_project_before_user(places):
 )
 def test_a_projects_own_approval_counts_only_in_a_trusted_folder(places, scope, trusted, state):
     client_file(places, hasTrustDialogAccepted=trusted)
-    write(places.project_file, {"mcpServers": {"journeyman": ENTRY}})
-    write(places.settings[scope], {"enabledMcpjsonServers": ["journeyman"]})
+    write(places.project_file, {"mcpServers": {"spadework": ENTRY}})
+    write(places.settings[scope], {"enabledMcpjsonServers": ["spadework"]})
     assert states(places) == [("project", state)]
 
 
 def test_a_server_that_is_disabled_for_the_project_is_not_used(places):
-    client_file(places, user={"journeyman": ENTRY}, disabledMcpServers=["journeyman"])
+    client_file(places, user={"spadework": ENTRY}, disabledMcpServers=["spadework"])
     assert states(places) == [("user", "disabled")]
 
 
 def test_a_byte_order_mark_is_taken_and_a_comment_is_told_with_its_line(places):
-    write(places.project_file, "\ufeff" + json.dumps({"mcpServers": {"journeyman": ENTRY}}))
+    write(places.project_file, "\ufeff" + json.dumps({"mcpServers": {"spadework": ENTRY}}))
     write(places.settings["user"], '{\n  // a comment\n  "mcpServers": {}\n}')
     found = registered(places)
     assert [entry.state for entry in found.entries] == ["pending"]
@@ -100,7 +100,7 @@ def test_a_byte_order_mark_is_taken_and_a_comment_is_told_with_its_line(places):
 def test_the_files_of_another_config_folder_are_read(tmp_path):
     environ = {"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path / "other")}
     places = places_here(tmp_path / "project", environ)
-    write(tmp_path / "other" / ".claude.json", {"mcpServers": {"journeyman": ENTRY}})
+    write(tmp_path / "other" / ".claude.json", {"mcpServers": {"spadework": ENTRY}})
     assert states(places) == [("user", "used")]
 
 
@@ -111,11 +111,11 @@ def test_a_plugins_manifest_may_name_the_file_of_its_servers(places, tmp_path):
     plugins = {"p@market": copies, "q@market": copies, "r@market": copies}
     write(places.plugins / "installed_plugins.json", {"plugins": plugins})
     write(copy / ".claude-plugin" / "plugin.json", {"mcpServers": "./servers.json"})
-    entry = {"command": "${CLAUDE_PLUGIN_ROOT}/journeyman", "args": ["${CLAUDE_PLUGIN_ROOT}/x"]}
-    write(copy / "servers.json", {"mcpServers": {"journeyman": entry}})
+    entry = {"command": "${CLAUDE_PLUGIN_ROOT}/spadework", "args": ["${CLAUDE_PLUGIN_ROOT}/x"]}
+    write(copy / "servers.json", {"mcpServers": {"spadework": entry}})
     (found,) = registered(places).entries
-    assert (found.name, found.state) == ("plugin:p:journeyman", "used")
-    assert (found.command, found.args) == (f"{copy}/journeyman", (f"{copy}/x",))
+    assert (found.name, found.state) == ("plugin:p:spadework", "used")
+    assert (found.command, found.args) == (f"{copy}/spadework", (f"{copy}/x",))
 
 
 ANY_JSON = st.recursive(
@@ -124,7 +124,7 @@ ANY_JSON = st.recursive(
     max_leaves=10,
 )
 KEYS = st.sampled_from(
-    ["mcpServers", "projects", "journeyman", "command", "args", "env", "enabledPlugins", "plugins"]
+    ["mcpServers", "projects", "spadework", "command", "args", "env", "enabledPlugins", "plugins"]
 )
 LIKE_THE_CLIENTS = st.recursive(
     ANY_JSON, lambda inner: st.dictionaries(KEYS, inner, max_size=4), max_leaves=6

@@ -1,4 +1,4 @@
-"""`journeyman setup`: from nothing to tools that answer, and back."""
+"""`spadework setup`: from nothing to tools that answer, and back."""
 
 import json
 
@@ -6,16 +6,16 @@ import pytest
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.terminal import Terminal
-from journeyman.config.load import load_config
+from spadework.config.load import load_config
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
-ENTRY = {"type": "stdio", "command": "journeyman", "args": ["mcp"]}
+ENTRY = {"type": "stdio", "command": "spadework", "args": ["mcp"]}
 NOWHERE = ("--port", "1")
 
 
 def entry(file):
-    return json.loads(file.read_text())["mcpServers"]["journeyman"]
+    return json.loads(file.read_text())["mcpServers"]["spadework"]
 
 
 def test_one_command_finds_registers_and_proves_and_a_second_one_changes_nothing(
@@ -32,7 +32,7 @@ def test_one_command_finds_registers_and_proves_and_a_second_one_changes_nothing
     ]
     assert entry(house.client_file) == ENTRY
     assert "+++ " + str(house.client_file) in out
-    assert "handshake: journeyman mcp answered (MCP 2026-07-28)" in err
+    assert "handshake: spadework mcp answered (MCP 2026-07-28)" in err
     assert (
         "its tools: ask_local_llama, ask_coding_model, ask_each, list_available_local_models" in err
     )
@@ -58,7 +58,7 @@ def test_without_a_model_it_registers_and_says_so_honestly(house):
     code, _, err = house.setup(*NOWHERE, "--yes")
     assert code == 0
     assert "no model answered yet; the tools hand back to Claude until one does" in err
-    assert "`journeyman embedded install` fetches a demonstration model" in err
+    assert "`spadework embedded install` fetches a demonstration model" in err
     assert entry(house.client_file) == ENTRY
 
 
@@ -88,8 +88,8 @@ def test_a_dry_run_shows_everything_and_changes_nothing(house, models):
     code, out, err = house.setup(*models, "--dry-run", "--allow")
     assert code == 0
     assert "[backends.openai]" in out
-    assert "@@ mcpServers.journeyman @@" in out
-    assert '+ "mcp__journeyman"' in out
+    assert "@@ mcpServers.spadework @@" in out
+    assert '+ "mcp__spadework"' in out
     assert "nothing was changed" in err
     assert house.files() == before
     assert not (house.home / ".local").exists()
@@ -135,7 +135,7 @@ def test_the_rule_is_added_only_when_it_is_asked_for_and_goes_with_remove(house,
     assert settings.read_bytes() == before[settings]
     house.setup(*models, "--yes", "--allow")
     allowed = json.loads(settings.read_text())["permissions"]
-    assert allowed == {"deny": ["WebFetch"], "allow": ["mcp__journeyman"]}
+    assert allowed == {"deny": ["WebFetch"], "allow": ["mcp__spadework"]}
     house.setup("--remove", "--yes")
     assert house.files() == before
 
@@ -143,13 +143,13 @@ def test_the_rule_is_added_only_when_it_is_asked_for_and_goes_with_remove(house,
 def test_an_entry_in_settings_is_explained_moved_and_brought_back(house, models):
     settings = house.home / ".claude" / "settings.json"
     settings.parent.mkdir()
-    dead = {"command": "journeyman", "args": ["mcp"], "env": {"LITELLM_API_KEY": "hunter2"}}
+    dead = {"command": "spadework", "args": ["mcp"], "env": {"LITELLM_API_KEY": "hunter2"}}
     written = {"mcpServers": {"local-models": dead, "other": {"command": "x"}}}
     settings.write_text(json.dumps(written))
     shared = house.project / ".claude" / "settings.json"
     shared.parent.mkdir()
-    untrusted = {"command": "journeyman", "args": ["mcp"], "env": {"LD_PRELOAD": "/evil.so"}}
-    shared.write_text(json.dumps({"mcpServers": {"journeyman": untrusted}}))
+    untrusted = {"command": "spadework", "args": ["mcp"], "env": {"LD_PRELOAD": "/evil.so"}}
+    shared.write_text(json.dumps({"mcpServers": {"spadework": untrusted}}))
     before = house.files()
     (house.project / ".git").mkdir()
     code, out, err = house.setup(*models, "--yes")
@@ -167,13 +167,13 @@ def test_an_entry_in_settings_is_explained_moved_and_brought_back(house, models)
 def test_in_the_home_folder_itself_a_dead_entry_is_one_entry(house, models):
     settings = house.home / ".claude" / "settings.json"
     settings.parent.mkdir()
-    settings.write_text('{"mcpServers": {"mine": {"command": "py", "args": ["-m", "journeyman"]}}}')
+    settings.write_text('{"mcpServers": {"mine": {"command": "py", "args": ["-m", "spadework"]}}}')
     code, out, _ = house.setup(*models, "--yes", cwd=house.home)
     assert (code, out.count("@@ mcpServers.mine @@")) == (0, 1)
 
 
 def test_an_entry_that_the_client_itself_has_written_counts_as_ours_already(house, models):
-    house.client_file.write_text(json.dumps({"mcpServers": {"journeyman": ENTRY | {"env": {}}}}))
+    house.client_file.write_text(json.dumps({"mcpServers": {"spadework": ENTRY | {"env": {}}}}))
     before = house.client_file.read_bytes()
     assert house.setup(*models, "--yes")[0] == 0
     assert house.client_file.read_bytes() == before
@@ -181,7 +181,7 @@ def test_an_entry_that_the_client_itself_has_written_counts_as_ours_already(hous
     assert code == 0
     assert house.client_file.read_bytes() == before
     _, _, err = house.setup("--remove", "--yes")
-    assert "an entry that setup did not make: claude mcp remove journeyman -s user" in err
+    assert "an entry that setup did not make: claude mcp remove spadework -s user" in err
 
 
 def test_the_scopes_have_their_files_and_the_stronger_one_is_named(house, models):
@@ -190,7 +190,7 @@ def test_the_scopes_have_their_files_and_the_stronger_one_is_named(house, models
     below.mkdir()
     assert house.setup(*models, "--yes", "--scope", "local", cwd=below)[0] == 0
     local = json.loads(house.client_file.read_text())["projects"][str(house.project)]
-    assert local == {"mcpServers": {"journeyman": ENTRY}}
+    assert local == {"mcpServers": {"spadework": ENTRY}}
     code, _, err = house.setup(*models, "--yes", "--scope", "project", cwd=below)
     assert (code, entry(house.project / ".mcp.json")) == (0, ENTRY)
     assert (house.project / ".mcp.json").stat().st_mode & 0o777 == 0o644
@@ -208,8 +208,8 @@ def test_off_the_path_the_command_is_written_whole_and_says_why(house, models):
     scripts, _, rest = house.environ["PATH"].partition(":")
     code, _, err = house.setup(*models, "--yes", PATH=rest)
     assert code == 0, err
-    assert entry(house.client_file)["command"] == f"{scripts}/journeyman"
-    assert "by its whole path, because journeyman is not on PATH" in err
+    assert entry(house.client_file)["command"] == f"{scripts}/spadework"
+    assert "by its whole path, because spadework is not on PATH" in err
     house.setup("--remove", "--yes")
     code, _, err = house.setup(*models, "--dry-run", VIRTUAL_ENV=scripts.removesuffix("/bin"))
     assert "only while that virtual environment is active" in err
@@ -279,27 +279,27 @@ def test_a_server_that_does_not_answer_stays_registered_and_setup_says_how_it_go
     code, _, err = house.setup("--http", "http://127.0.0.1:1/mcp", "--yes")
     assert code == 1
     assert "error: http://127.0.0.1:1/mcp: no handshake" in err
-    assert "the registration stays; `journeyman setup --remove` takes it back" in err
+    assert "the registration stays; `spadework setup --remove` takes it back" in err
     assert entry(house.client_file)["url"] == "http://127.0.0.1:1/mcp"
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({}, "the plugin journeyman runs the same command: Claude Code leaves the plugin's out"),
-        ({"JOURNEYMAN_CONFIG": "/x.toml"}, "see each twice: `claude plugin disable journeyman`"),
+        ({}, "the plugin spadework runs the same command: Claude Code leaves the plugin's out"),
+        ({"SPADEWORK_CONFIG": "/x.toml"}, "see each twice: `claude plugin disable spadework`"),
     ],
 )
 def test_beside_the_plugin_it_says_what_comes_of_two(house, changed, said):
     copy = house.home / "copy"
     settings = house.home / ".claude" / "settings.json"
     told = {
-        settings: {"enabledPlugins": {"journeyman@market": True}},
+        settings: {"enabledPlugins": {"spadework@market": True}},
         settings.parent / "plugins" / "installed_plugins.json": {
-            "plugins": {"journeyman@market": [{"installPath": str(copy)}]}
+            "plugins": {"spadework@market": [{"installPath": str(copy)}]}
         },
         copy / ".claude-plugin" / "plugin.json": {
-            "mcpServers": {"journeyman": {"command": "journeyman", "args": ["mcp"]}}
+            "mcpServers": {"spadework": {"command": "spadework", "args": ["mcp"]}}
         },
     }
     for file, content in told.items():
@@ -322,7 +322,7 @@ def test_the_larger_general_model_and_the_wide_window_come_first(house):
 
 
 def test_a_person_is_asked_before_anything_is_written_and_apart_for_the_rule(house, models):
-    person = Terminal(["journeyman", "setup", *models], house.environ, house.project)
+    person = Terminal(["spadework", "setup", *models], house.environ, house.project)
     person.read("Write ")
     assert house.files() == {}
     person.type("y\n")
@@ -332,7 +332,7 @@ def test_a_person_is_asked_before_anything_is_written_and_apart_for_the_rule(hou
     assert person.close() == 0, screen
     assert entry(house.client_file) == ENTRY
     assert not (house.home / ".claude").exists()
-    person = Terminal(["journeyman", "setup", "--remove"], house.environ, house.project)
+    person = Terminal(["spadework", "setup", "--remove"], house.environ, house.project)
     person.read("Take back what setup did there?")
     person.type("n\n")
     person.read()

@@ -106,7 +106,7 @@ def test_what_can_be_changed_keeps_every_other_byte_and_comes_back_whole(house, 
     assert house.client_file.is_symlink()
     after = real.read_bytes()
     assert after.startswith(content[:1])
-    assert json.loads(after.decode("utf-8-sig"))["mcpServers"]["journeyman"]
+    assert json.loads(after.decode("utf-8-sig"))["mcpServers"]["spadework"]
     lines = after.splitlines(keepends=True)
     kept = [line for line in content.splitlines(keepends=True) if line in set(lines)]
     assert len(content.splitlines()) - len(kept) <= 1  # an empty object that is one no longer

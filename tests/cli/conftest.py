@@ -21,8 +21,8 @@ models = ["koala/llama3-local", "koala/codellama-local"]
 def project(tmp_path, monkeypatch, openai_double, runtime_folder):
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     (tmp_path / "config.toml").write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "notes.md").write_text("first line\nsecond line\nthird line\n")
@@ -30,12 +30,12 @@ def project(tmp_path, monkeypatch, openai_double, runtime_folder):
 
 
 @pytest.fixture
-def journeyman(project):
+def spadework(project):
     """Run the command as a shell does."""
 
     def run(*arguments, stdin=None, **options):
         return subprocess.run(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=project,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,

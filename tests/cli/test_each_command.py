@@ -1,4 +1,4 @@
-"""`journeyman each` and `journeyman cache`, as a shell runs them."""
+"""`spadework each` and `spadework cache`, as a shell runs them."""
 
 import json
 
@@ -17,40 +17,38 @@ def docs(project, openai_double):
     return folder
 
 
-def test_a_table_is_printed_tab_separated_and_a_run_is_not_repeated(
-    journeyman, docs, openai_double
-):
-    done = journeyman("each", "Ok?", "-f", "docs/")
+def test_a_table_is_printed_tab_separated_and_a_run_is_not_repeated(spadework, docs, openai_double):
+    done = spadework("each", "Ok?", "-f", "docs/")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"docs/{number}.md\tFine.\t" for number in range(5)]
     assert "note: 5 of 5 answered" in done.stderr
-    again = journeyman("each", "Ok?", "-f", "docs/")
+    again = spadework("each", "Ok?", "-f", "docs/")
     assert again.stdout == done.stdout
     assert "5 known from before" in again.stderr
     assert len(openai_double.chats) == 5
-    journeyman("each", "Ok?", "-f", "docs/", "--fresh")
+    spadework("each", "Ok?", "-f", "docs/", "--fresh")
     assert len(openai_double.chats) == 10
 
 
-def test_the_command_of_the_recipes_sorts_by_labels(journeyman, docs, project, openai_double):
+def test_the_command_of_the_recipes_sorts_by_labels(spadework, docs, project, openai_double):
     openai_double.plays(reply='"people"', prompt_tokens=120)
     asked = ["Is this about code or about people?", "-f", "*.md", "-l", "code", "-l", "people"]
-    done = journeyman("each", *asked)
+    done = spadework("each", *asked)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "notes.md\tpeople\t\n"
 
 
-def test_a_failed_item_is_named_and_the_others_are_printed(journeyman, docs):
+def test_a_failed_item_is_named_and_the_others_are_printed(spadework, docs):
     (docs / "1.md").write_bytes(b"\0\1")
-    done = journeyman("each", "Ok?", "-f", "docs/0.md", "-f", "docs/1.md", "--json")
+    done = spadework("each", "Ok?", "-f", "docs/0.md", "-f", "docs/1.md", "--json")
     assert done.returncode == 1
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["answer"] for row in rows] == ["Fine.", None]
     assert "failed: docs/1.md: " in done.stderr
 
 
-def test_lines_of_standard_input_are_items_and_a_table_is_written(journeyman, docs, project):
-    done = journeyman("each", "Ok?", "--items", "-", "--out", "t.csv", stdin="one\n\ntwo\n")
+def test_lines_of_standard_input_are_items_and_a_table_is_written(spadework, docs, project):
+    done = spadework("each", "Ok?", "--items", "-", "--out", "t.csv", stdin="one\n\ntwo\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert [line.split(",")[0] for line in (project / "t.csv").read_text().splitlines()] == [
@@ -74,20 +72,20 @@ def test_lines_of_standard_input_are_items_and_a_table_is_written(journeyman, do
         (["Ok?", "-f", "docs", "--tool", "nobody"], "there is no tool"),
     ],
 )
-def test_a_wrong_call_is_one_line_and_asks_nobody(journeyman, docs, openai_double, arguments, said):
-    done = journeyman("each", *arguments)
+def test_a_wrong_call_is_one_line_and_asks_nobody(spadework, docs, openai_double, arguments, said):
+    done = spadework("each", *arguments)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[0]
     assert openai_double.chats == []
 
 
-def test_the_cache_is_shown_and_cleared(journeyman, docs, openai_double):
-    assert json.loads(journeyman("cache", "show", "--json").stdout)["answers"] == 0
-    journeyman("each", "Ok?", "-f", "docs/")
-    shown = json.loads(journeyman("cache", "show", "--json").stdout)
+def test_the_cache_is_shown_and_cleared(spadework, docs, openai_double):
+    assert json.loads(spadework("cache", "show", "--json").stdout)["answers"] == 0
+    spadework("each", "Ok?", "-f", "docs/")
+    shown = json.loads(spadework("cache", "show", "--json").stdout)
     assert shown["answers"] == 5
     assert shown["enabled"] is True
-    assert "5 answers, 0.0 MB of at most 200.0 MB" in journeyman("cache", "show").stdout
-    assert journeyman("cache", "clear").stdout == "forgot 5 answers, 0.0 MB\n"
-    journeyman("each", "Ok?", "-f", "docs/")
+    assert "5 answers, 0.0 MB of at most 200.0 MB" in spadework("cache", "show").stdout
+    assert spadework("cache", "clear").stdout == "forgot 5 answers, 0.0 MB\n"
+    spadework("each", "Ok?", "-f", "docs/")
     assert len(openai_double.chats) == 10

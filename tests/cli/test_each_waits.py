@@ -13,7 +13,7 @@ from doubles.chat_server import Trouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
 from doubles.terminal import Terminal
-from journeyman.cli import EXIT_FAILED, EXIT_INTERRUPTED
+from spadework.cli import EXIT_FAILED, EXIT_INTERRUPTED
 
 pytestmark = pytest.mark.slow
 
@@ -74,9 +74,9 @@ def until(condition):
 
 
 @pytest.fixture
-def run_each(journeyman):
+def run_each(spadework):
     def run(*more, prompt="Which row?"):
-        return journeyman("each", prompt, "--items", "items.txt", "--json", *more)
+        return spadework("each", prompt, "--items", "items.txt", "--json", *more)
 
     return run
 
@@ -86,7 +86,7 @@ def at_terminal(project):
     """Start `each` before a terminal."""
 
     def start(*more):
-        command = [sys.executable, "-m", "journeyman", "each", "Which row?"]
+        command = [sys.executable, "-m", "spadework", "each", "Which row?"]
         return Terminal([*command, "--items", "items.txt", *more], dict(os.environ), project)
 
     return start
@@ -108,7 +108,7 @@ def test_the_line_of_progress_says_what_is_waited_for(configure, gone, at_termin
 
 def test_a_log_says_when_a_wait_begins_and_ends(configure, gone, project):
     configure()
-    command = [sys.executable, "-m", "journeyman", "each", "Which row?", "--items", "items.txt"]
+    command = [sys.executable, "-m", "spadework", "each", "Which row?", "--items", "items.txt"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=project, **pipes) as process:
         begun = process.stderr.readline()
@@ -119,20 +119,20 @@ def test_a_log_says_when_a_wait_begins_and_ends(configure, gone, project):
     assert rest.startswith("continuing: 0 of 60")
 
 
-def test_a_question_to_a_server_that_is_away_is_handed_back_at_once(configure, gone, journeyman):
+def test_a_question_to_a_server_that_is_away_is_handed_back_at_once(configure, gone, spadework):
     configure()
-    done = journeyman("ask", "Who?")
+    done = spadework("ask", "Who?")
     assert done.returncode == EXIT_FAILED
     assert f"nothing answers at {gone.url} (connection refused)" in done.stderr
     assert "waiting for" not in done.stderr
     assert gone.requests == []
 
 
-def test_a_question_to_a_server_that_still_loads_asks_it_once(configure, openai_double, journeyman):
+def test_a_question_to_a_server_that_still_loads_asks_it_once(configure, openai_double, spadework):
     configure()
     loading = '{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'
     openai_double.plays(status=503, body=loading)
-    done = journeyman("ask", "Who?")
+    done = spadework("ask", "Who?")
     assert "it is still loading the model (503)" in done.stderr
     assert len(openai_double.chats) == 1
 

@@ -1,4 +1,4 @@
-"""`journeyman models` and the shell's completion, with models of several names."""
+"""`spadework models` and the shell's completion, with models of several names."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def servers(project, tmp_path):
 
 
 @pytest.mark.usefixtures("servers")
-def test_models_tell_other_names_and_which_tools_mean_them(journeyman):
-    done = journeyman("models", "--in-process")
+def test_models_tell_other_names_and_which_tools_mean_them(spadework):
+    done = spadework("models", "--in-process")
     assert done.returncode == 0, done.stderr
     rows = {row[0]: row for row in (line.split("\t") for line in done.stdout.splitlines())}
     assert rows["ol/smollm2:latest"][4] == "ask_local_llama"
@@ -59,44 +59,44 @@ def test_models_tell_other_names_and_which_tools_mean_them(journeyman):
     assert rows["ls/warm"][4:6] == ["", "a selector of the server, not a model of its own"]
 
 
-def test_models_tell_how_a_model_failed_until_it_answers_again(journeyman, servers):
+def test_models_tell_how_a_model_failed_until_it_answers_again(spadework, servers):
     servers.names.append("broken")
     servers.entries.append({"id": "broken", "meta": {"llamaswap": {"type": "model"}}})
 
     def remarks():
-        lines = journeyman("models", "--in-process").stdout.splitlines()
+        lines = spadework("models", "--in-process").stdout.splitlines()
         (row,) = [line.split("\t") for line in lines if line.startswith("ls/broken\t")]
         return row[5]
 
     assert remarks() == ""
-    assert journeyman("ask", "Hi", "--model", "ls/broken", "--in-process").returncode != 0
+    assert spadework("ask", "Hi", "--model", "ls/broken", "--in-process").returncode != 0
     assert remarks().startswith("failed last: the server failed (500); the server wrote: ")
     servers.mended = True
     servers.plays(prompt_tokens=90)
-    assert journeyman("ask", "Hi", "--model", "ls/broken", "--in-process").returncode == 0
+    assert spadework("ask", "Hi", "--model", "ls/broken", "--in-process").returncode == 0
     servers.ready = ""
     assert remarks() == ""
 
 
 @pytest.mark.usefixtures("servers")
-def test_doctor_finds_a_model_by_whichever_name_a_tool_uses(journeyman, tmp_path):
+def test_doctor_finds_a_model_by_whichever_name_a_tool_uses(spadework, tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(file.read_text().replace('"ls/gpt-*"', '"ls/gpt-4o-mini", "ls/warm"'))
-    findings = json.loads(journeyman("doctor", "--json").stdout)["findings"]
+    findings = json.loads(spadework("doctor", "--json").stdout)["findings"]
     (tool,) = [one for one in findings if one["subject"] == "tool ask_local_llama"]
     assert tool["text"].startswith("ol/smollm2 and 2 more; window 8192")
     assert "not there" not in tool["text"]
 
 
 @pytest.mark.usefixtures("servers")
-def test_the_shell_completes_what_a_running_daemon_lists(journeyman, project):
-    assert journeyman("daemon", "start").returncode == 0
-    words = "journeyman ask --model ls/"
+def test_the_shell_completes_what_a_running_daemon_lists(spadework, project):
+    assert spadework("daemon", "start").returncode == 0
+    words = "spadework ask --model ls/"
     done = subprocess.run(
-        [sys.executable, "-m", "journeyman"],
+        [sys.executable, "-m", "spadework"],
         cwd=project,
         env=os.environ
-        | {"_JOURNEYMAN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"},
+        | {"_SPADEWORK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"},
         capture_output=True,
         text=True,
         timeout=60,

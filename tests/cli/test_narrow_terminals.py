@@ -28,7 +28,7 @@ def shown(command, columns, folder):
     termios.tcsetwinsize(other, (24, columns))
     environ = {name: one for name, one in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     process = subprocess.Popen(
-        [sys.executable, "-m", "journeyman", *command],
+        [sys.executable, "-m", "spadework", *command],
         cwd=folder,
         env=environ | {"TERM": "xterm"},
         stdin=other,
@@ -49,17 +49,17 @@ def shown(command, columns, folder):
 
 
 @pytest.fixture
-def daemon(journeyman):
+def daemon(spadework):
     """A daemon, without which `status` has no table to show."""
-    assert journeyman("daemon", "start").returncode == 0
+    assert spadework("daemon", "start").returncode == 0
     yield
-    journeyman("daemon", "stop")
+    spadework("daemon", "stop")
 
 
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_table_fits_a_narrow_terminal(journeyman, project, command):
-    assert journeyman("ask", "How many lines?", "-f", "notes.md").returncode == 0
+def test_a_table_fits_a_narrow_terminal(spadework, project, command):
+    assert spadework("ask", "How many lines?", "-f", "notes.md").returncode == 0
     for columns in (80, 60, 40, 20):
         code, text = shown(command, columns, project)
         assert "Traceback" not in text

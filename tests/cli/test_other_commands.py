@@ -1,4 +1,4 @@
-"""`journeyman models`, `log`, `demo` and what all commands share."""
+"""`spadework models`, `log`, `demo` and what all commands share."""
 
 import json
 import subprocess
@@ -7,22 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from journeyman import __version__
-from journeyman.cli.reference import page
-from journeyman.ledger import Ledger
+from spadework import __version__
+from spadework.cli.reference import page
+from spadework.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
 
-def test_models_are_listed_in_columns_for_a_pipe(journeyman):
-    done = journeyman("models")
+def test_models_are_listed_in_columns_for_a_pipe(spadework):
+    done = spadework("models")
     first = done.stdout.splitlines()[0].split("\t")
     assert first[:2] == ["koala/llama3-local", "unknown"]
     assert first[4] == "ask_local_llama, ask_coding_model"
 
 
-def test_models_as_json_name_their_tools(journeyman):
-    told = json.loads(journeyman("models", "--json").stdout)
+def test_models_as_json_name_their_tools(spadework):
+    told = json.loads(spadework("models", "--json").stdout)
     assert [model["id"] for model in told["models"]] == [
         "koala/llama3-local",
         "koala/codellama-local",
@@ -30,47 +30,47 @@ def test_models_as_json_name_their_tools(journeyman):
     assert told["models"][0]["tools"] == ["ask_local_llama", "ask_coding_model"]
 
 
-def test_a_backend_that_does_not_answer_is_named_and_the_others_are_listed(journeyman, tmp_path):
+def test_a_backend_that_does_not_answer_is_named_and_the_others_are_listed(spadework, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
         config.read_text() + '\n[backends.dead]\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
     )
-    done = journeyman("models")
+    done = spadework("models")
     assert "koala/llama3-local" in done.stdout
     assert done.stderr.startswith("dead: not available:")
     assert done.returncode == 0
 
 
-def test_the_log_shows_the_newest_first_and_filters(journeyman, openai_double):
-    assert journeyman("log").stdout == ""
-    journeyman("ask", "Hi", "-f", "notes.md")
+def test_the_log_shows_the_newest_first_and_filters(spadework, openai_double):
+    assert spadework("log").stdout == ""
+    spadework("ask", "Hi", "-f", "notes.md")
     openai_double.plays(reply="")
-    journeyman("ask", "Hi")
-    rows = [json.loads(line) for line in journeyman("log", "--json").stdout.splitlines()]
+    spadework("ask", "Hi")
+    rows = [json.loads(line) for line in spadework("log", "--json").stdout.splitlines()]
     assert [row["outcome"] for row in rows] == ["handed-back", "answered"]
     assert rows[1]["bytes_read"] == 34
     assert rows[1]["session"] == "shell"
-    only = journeyman("log", "--outcome", "answered", "--since", "1h").stdout.splitlines()
+    only = spadework("log", "--outcome", "answered", "--since", "1h").stdout.splitlines()
     assert len(only) == 1
     assert "koala/llama3-local\tanswered\t120\t4" in only[0]
-    assert journeyman("log", "--since", "2030-01-01").stdout == ""
+    assert spadework("log", "--since", "2030-01-01").stdout == ""
 
 
-def test_the_log_shows_what_a_run_cost(journeyman, config_file):
-    journeyman("ask", "Hi")
+def test_the_log_shows_what_a_run_cost(spadework, config_file):
+    spadework("ask", "Hi")
     with closing(Ledger(config_file.parent / "data" / "ledger.db")) as ledger:
         (local,) = ledger.entries()
         ledger.record(replace(local, run="run-1"))
         ledger.record(replace(local, run="run-1", model="claude/x", cost_usd=0.0015))
-    rows = journeyman("log", "--run", "run-1").stdout.splitlines()
+    rows = spadework("log", "--run", "run-1").stdout.splitlines()
     assert [row.split("\t")[-2:] for row in rows] == [["run-1", "0.001500"], ["run-1", ""]]
-    told = [json.loads(line) for line in journeyman("log", "--json").stdout.splitlines()]
+    told = [json.loads(line) for line in spadework("log", "--json").stdout.splitlines()]
     assert [(one["run"], one["cost_usd"]) for one in told] == [
         ("run-1", 0.0015),
         ("run-1", None),
         ("", None),
     ]
-    assert journeyman("log", "--run", "run-2").stdout == ""
+    assert spadework("log", "--run", "run-2").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -82,32 +82,32 @@ def test_the_log_shows_what_a_run_cost(journeyman, config_file):
         (["aks"], "aks"),
     ],
 )
-def test_a_mistake_says_what_is_right(journeyman, arguments, said):
-    done = journeyman(*arguments)
+def test_a_mistake_says_what_is_right(spadework, arguments, said):
+    done = spadework(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_version_is_told(journeyman):
-    assert journeyman("--version").stdout == f"journeyman {__version__}\n"
+def test_the_version_is_told(spadework):
+    assert spadework("--version").stdout == f"spadework {__version__}\n"
 
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("journeyman as", ["ask"]),
-        ("journeyman ask --tool ask_", ["ask_local_llama", "ask_coding_model"]),
-        ("journeyman ask -m koala/c", ["koala/codellama-local"]),
-        ("journeyman log --outcome a", ["answered"]),
-        ("journeyman log --tool ask_c", ["ask_coding_model"]),
+        ("spadework as", ["ask"]),
+        ("spadework ask --tool ask_", ["ask_local_llama", "ask_coding_model"]),
+        ("spadework ask -m koala/c", ["koala/codellama-local"]),
+        ("spadework log --outcome a", ["answered"]),
+        ("spadework log --tool ask_c", ["ask_coding_model"]),
     ],
 )
-def test_the_shell_completes_commands_tools_and_models(journeyman, monkeypatch, typed, offered):
-    monkeypatch.setenv("_JOURNEYMAN_COMPLETE", "complete_bash")
+def test_the_shell_completes_commands_tools_and_models(spadework, monkeypatch, typed, offered):
+    monkeypatch.setenv("_SPADEWORK_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", typed)
     monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
-    assert journeyman().stdout.split() == offered
+    assert spadework().stdout.split() == offered
 
 
 def test_the_page_of_the_command_line_is_as_the_commands_help(request):
@@ -115,10 +115,10 @@ def test_the_page_of_the_command_line_is_as_the_commands_help(request):
     assert written == page()
 
 
-def test_the_page_shows_the_real_help_with_its_short_option(journeyman):
+def test_the_page_shows_the_real_help_with_its_short_option(spadework):
     shown = page()
-    assert shown.count("-h, --help") == shown.count("## journeyman")
-    assert "## journeyman config show\n" in shown
+    assert shown.count("-h, --help") == shown.count("## spadework")
+    assert "## spadework config show\n" in shown
 
 
 def test_make_docs_writes_the_page_of_the_command_line(request):
@@ -129,18 +129,18 @@ def test_make_docs_writes_the_page_of_the_command_line(request):
         text=True,
         check=True,
     )
-    assert "-m journeyman.cli.reference > docs/cli.md" in recipe.stdout
+    assert "-m spadework.cli.reference > docs/cli.md" in recipe.stdout
 
 
-def test_the_demo_says_how_to_get_its_model(journeyman):
-    done = journeyman("demo")
+def test_the_demo_says_how_to_get_its_model(spadework):
+    done = spadework("demo")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "journeyman embedded install" in done.stderr
+    assert "spadework embedded install" in done.stderr
 
 
-def test_the_demo_does_three_jobs_with_the_real_model(journeyman, data_with_demo):
-    done = journeyman("demo")
+def test_the_demo_does_three_jobs_with_the_real_model(spadework, data_with_demo):
+    done = spadework("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(" bytes by reference") == 3
     assert "small demonstration model" in done.stdout

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.cli.screen import CleanStream, Screen
-from journeyman.engine.values import Progress
-from journeyman.text.cleaning import clean
+from spadework.cli.screen import CleanStream, Screen
+from spadework.engine.values import Progress
+from spadework.text.cleaning import clean
 
 TRICKY = st.sampled_from(
     "ab1m[];\n\r\t \u2764\u00e9\u4e2d\u20e3\ufe0e\ufe0f\u200c\u200d\u200b\x1b\x9b\x07\\"

@@ -1,4 +1,4 @@
-"""`journeyman status`: for a person, for a pipe, for a program, and live."""
+"""`spadework status`: for a person, for a pipe, for a program, and live."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import time
 import pytest
 
 from doubles.plays import Play
-from journeyman.cli.standing import read_standing, sections
-from journeyman.errors import DaemonError
 from remote.houses import a_house, until
+from spadework.cli.standing import read_standing, sections
+from spadework.errors import DaemonError
 
-NONE_RUNS = "no daemon runs; the first window or `journeyman daemon start` starts one"
+NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
 TOLD = {
     "daemon": {
         "version": "0.1.0",
@@ -177,7 +177,7 @@ class Terminal:
     def __init__(self, house, *arguments):
         self._leader, follower = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=house.project,
             stdin=follower,
             stdout=follower,

@@ -49,37 +49,37 @@ def configure(proxy, project, tmp_path):
 
 
 def test_a_private_file_never_reaches_a_cloud_with_no_models_in_the_config(
-    configure, journeyman, proxy
+    configure, spadework, proxy
 ):
-    done = journeyman("ask", "What?", "-f", "client.md")
+    done = spadework("ask", "What?", "-f", "client.md")
     assert (done.returncode, done.stdout) == (0, "Three lines.\n")
     assert {model for model, _ in proxy.served} == {"llama3"}
 
 
-def test_private_keeps_a_text_from_the_cloud_that_the_tool_lists(configure, journeyman, proxy):
-    done = journeyman("ask", "My secret?", "--tool", "cloud_tool", "--private")
+def test_private_keeps_a_text_from_the_cloud_that_the_tool_lists(configure, spadework, proxy):
+    done = spadework("ask", "My secret?", "--tool", "cloud_tool", "--private")
     assert done.returncode == 1
     assert "private" in done.stderr
     assert "local_models" not in done.stderr  # nothing is unknown about that model
     assert proxy.served == []
-    assert journeyman("ask", "My secret?", "--tool", "cloud_tool").returncode == 0
+    assert spadework("ask", "My secret?", "--tool", "cloud_tool").returncode == 0
 
 
-def test_each_has_it_too(configure, journeyman, proxy):
-    done = journeyman("each", "What?", "-f", "notes.md", "--tool", "cloud_tool", "--private")
+def test_each_has_it_too(configure, spadework, proxy):
+    done = spadework("each", "What?", "-f", "notes.md", "--tool", "cloud_tool", "--private")
     assert done.returncode == 1
     assert proxy.served == []
 
 
-def test_a_cloud_model_cannot_be_asked_by_name_unless_it_is_listed(configure, journeyman, proxy):
-    done = journeyman("ask", "What?", "--model", "koala/claude-sonnet-4-6")
+def test_a_cloud_model_cannot_be_asked_by_name_unless_it_is_listed(configure, spadework, proxy):
+    done = spadework("ask", "What?", "--model", "koala/claude-sonnet-4-6")
     assert done.returncode == 1
     assert "[tools.ask_local_llama]" in done.stderr
     assert proxy.served == []
 
 
-def test_models_show_their_trust_and_where_it_was_learned(configure, journeyman):
-    rows = [line.split("\t") for line in journeyman("models").stdout.splitlines()]
+def test_models_show_their_trust_and_where_it_was_learned(configure, spadework):
+    rows = [line.split("\t") for line in spadework("models").stdout.splitlines()]
     found = {row[0]: (row[4], row[6], row[7]) for row in rows}
     assert found["koala/claude-sonnet-4-6"] == (
         "cloud_tool",
@@ -88,53 +88,53 @@ def test_models_show_their_trust_and_where_it_was_learned(configure, journeyman)
     )
     assert found["koala/llama3"][:2] == ("ask_local_llama, ask_coding_model", "local")
     assert found["koala/untold"] == ("", "unknown", "route ollama_chat/ without api_base")
-    told = json.loads(journeyman("models", "--json").stdout)
+    told = json.loads(spadework("models", "--json").stdout)
     assert {one["trust"] for one in told["models"]} == {"local", "cloud", "unknown"}
 
 
-def test_models_for_a_folder_are_those_that_could_see_it(configure, journeyman, project):
-    seeing = journeyman("models", "--for", ".").stdout
+def test_models_for_a_folder_are_those_that_could_see_it(configure, spadework, project):
+    seeing = spadework("models", "--for", ".").stdout
     assert "claude" in seeing
-    (project / ".journeyman.toml").write_text("confidential = true\n")
-    done = journeyman("models", "--for", ".")
+    (project / ".spadework.toml").write_text("confidential = true\n")
+    done = spadework("models", "--for", ".")
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["koala/llama3"]
-    assert "confidential by its .journeyman.toml; local models only" in done.stderr
-    told = json.loads(journeyman("models", "--for", ".", "--json").stdout)
+    assert "confidential by its .spadework.toml; local models only" in done.stderr
+    told = json.loads(spadework("models", "--for", ".", "--json").stdout)
     assert "confidential" in told["confidential"]
-    missing = journeyman("models", "--for", "nowhere")
+    missing = spadework("models", "--for", "nowhere")
     assert (missing.returncode, "--for nowhere: not a folder" in missing.stderr) == (2, True)
 
 
 def test_a_confidential_folder_of_the_users_config_keeps_every_tool_local(
-    configure, journeyman, proxy, project
+    configure, spadework, proxy, project
 ):
     configure("koala/claude-sonnet-4-6")
-    assert journeyman("ask", "What?", "-f", "notes.md").returncode == 0
+    assert spadework("ask", "What?", "-f", "notes.md").returncode == 0
     served = len(proxy.served)
     configure("koala/claude-sonnet-4-6", more=f'[[projects]]\npath = "{project.parent}/*"\n')
-    done = journeyman("ask", "What?", "-f", "notes.md")
+    done = spadework("ask", "What?", "-f", "notes.md")
     assert done.returncode == 1
     assert "is confidential by [[projects]] in the config" in done.stderr
     assert len(proxy.served) == served
     configure("koala/llama3", more=f'[[projects]]\npath = "{project.parent}/*"\n')
-    done = journeyman("ask", "What?", "-f", "notes.md")
+    done = spadework("ask", "What?", "-f", "notes.md")
     assert "note: confidential: processed by koala/llama3, a local model" in done.stderr
 
 
-def test_rules_that_can_mean_nothing_are_found_out(configure, journeyman, project):
+def test_rules_that_can_mean_nothing_are_found_out(configure, spadework, project):
     configure(more=f'[[projects]]\npath = "{project}/clents/*"\n')
-    assert f"no folder is {project}/clents/* now" in journeyman("config", "check").stdout
+    assert f"no folder is {project}/clents/* now" in spadework("config", "check").stdout
     configure(more='local_models = ["nobackend/x"]\n')
-    assert "there is no backend 'nobackend'" in journeyman("config", "check").stdout
+    assert "there is no backend 'nobackend'" in spadework("config", "check").stdout
     configure(more='local_hosts = ["http://foo:80/"]\n')
-    assert "local_hosts[0]" in journeyman("config", "check").stdout
+    assert "local_hosts[0]" in spadework("config", "check").stdout
 
 
-def test_the_config_check_names_models_of_unknown_trust(configure, journeyman):
-    done = journeyman("config", "check")
+def test_the_config_check_names_models_of_unknown_trust(configure, spadework):
+    done = spadework("config", "check")
     assert done.returncode == 0
     assert "warning: backends.koala: models of unknown trust: untold" in done.stdout
     assert 'local_models = ["koala/untold"]' in done.stdout
-    assert "untold" not in journeyman("config", "check", "--offline").stdout
+    assert "untold" not in spadework("config", "check", "--offline").stdout
     configure(more='local_models = ["koala/untold"]\n')
-    assert "untold" not in journeyman("config", "check").stdout
+    assert "untold" not in spadework("config", "check").stdout

@@ -5,7 +5,7 @@ import sys
 KEY = "sk-hunter2hunter2hunter2"
 NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
 WRITE_IT = "write the key into its first line"
-COMMAND = [sys.executable, "-m", "journeyman"]
+COMMAND = [sys.executable, "-m", "spadework"]
 
 KOALA = (
     '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000"\n'

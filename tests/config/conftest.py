@@ -29,8 +29,8 @@ def environ(home):
     }
     return kept | {
         "HOME": str(home),
-        "JOURNEYMAN_CONFIG": str(home / "config.toml"),
-        "JOURNEYMAN_DATA": str(home / "data"),
+        "SPADEWORK_CONFIG": str(home / "config.toml"),
+        "SPADEWORK_DATA": str(home / "data"),
         "LITELLM_API_KEY": KEY,
         "PYTHONWARNINGS": "error",
     }

@@ -5,9 +5,9 @@ import sys
 import pytest
 from config_texts import KEY, KOALA, NO_SECRETS, WRITE_IT, write
 
-from journeyman.config.load import load_config
-from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.model import threads_of
+from spadework.config.load import load_config
+from spadework.config.models import EmbeddedConfig
+from spadework.embedded.model import threads_of
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow  # it starts a process for each test
 def test_path_prints_the_path_alone(run, config_file):
     code, out, err = run("config", "path")
     assert (code, out) == (0, f"{config_file}\n")
-    assert "journeyman config init" in err
+    assert "spadework config init" in err
     write(config_file, "")
     assert run("config", "path") == (0, f"{config_file}\n", "")
 
@@ -50,7 +50,7 @@ def test_show_says_what_is_used_where_the_default_depends_on_the_machine(run, co
 
 
 def test_show_works_without_a_file(run, home):
-    code, out, err = run("config", "show", JOURNEYMAN_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
+    code, out, err = run("config", "show", SPADEWORK_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
     assert code == 0
     assert "tools.ask_local_llama.max_tokens\t1024\tdefault\n" in out
     assert "is not there, so the defaults apply" in err
@@ -83,7 +83,7 @@ def test_check_says_ok_and_counts(run, config_file):
 
 
 def test_check_without_a_file_says_so(run, home):
-    code, out, _ = run("config", "check", JOURNEYMAN_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
+    code, out, _ = run("config", "check", SPADEWORK_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
     assert code == 0
     assert "is not there, the defaults apply: 0 backends, 2 tools" in out
 
@@ -94,7 +94,7 @@ def test_check_tells_every_problem_and_exits_with_2(run, config_file):
     assert code == 2
     assert err == ""
     assert [line for line in out.splitlines() if line.startswith("error: ")] == [
-        f"error: {config_file}:1: rots: is no key of Journeyman's; did you mean 'roots'?",
+        f"error: {config_file}:1: rots: is no key of Spadework's; did you mean 'roots'?",
         f"error: {config_file}:3: embedded.slots: takes a whole number from 1 to 64, found 0",
         f"error: {config_file}:10: tools.ask_local_llama.password: {NO_SECRETS}",
     ]
@@ -131,10 +131,10 @@ def test_check_warns_of_keys_that_are_not_at_hand(run, config_file, home):
 
 def test_check_knows_a_projects_file_by_its_name(run, config_file, home):
     write(config_file, KOALA)
-    file = write(home / ".journeyman.toml", "[tools.notes]\nuse_for = 'x'\nmodels = ['koala/a']\n")
-    assert run("config", "check", ".journeyman.toml")[:2] == (
+    file = write(home / ".spadework.toml", "[tools.notes]\nuse_for = 'x'\nmodels = ['koala/a']\n")
+    assert run("config", "check", ".spadework.toml")[:2] == (
         0,
-        "ok: .journeyman.toml: 1 tool for this project\n",
+        "ok: .spadework.toml: 1 tool for this project\n",
     )
     write(file, "roots = ['/']")
     code, out, _ = run("config", "check", str(file))
@@ -154,7 +154,7 @@ def test_the_help_of_the_group_imports_nothing_heavy(environ):
     code = """
 import sys
 before = set(sys.modules)
-import journeyman.cli.config
+import spadework.cli.config
 heavy = {"pydantic", "tomlkit", "httpx", "asyncio", "platformdirs", "rich", "tomllib"}
 print(sorted(heavy & (set(sys.modules) - before)))
 """

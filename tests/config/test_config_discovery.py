@@ -6,8 +6,8 @@ import time
 import pytest
 from model_servers import LITELLM, LITELLM_MODELS, LLAMA_SWAP, OLLAMA, models
 
-from journeyman.config.discovery import Found, addresses, discover, with_models
-from journeyman.errors import ArgumentError
+from spadework.config.discovery import Found, addresses, discover, with_models
+from spadework.errors import ArgumentError
 
 
 async def look(*servers, seconds=5.0):

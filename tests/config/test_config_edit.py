@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.config.edit import get_value, remove_value, set_value
-from journeyman.errors import ConfigError
+from spadework.config.edit import get_value, remove_value, set_value
+from spadework.errors import ConfigError
 
 KEYS = ("embedded", "model")
 
@@ -89,13 +89,13 @@ def test_the_mode_is_kept(tmp_path):
 def test_a_symlink_is_followed_and_stays_one(tmp_path):
     dotfiles = tmp_path / "dotfiles"
     dotfiles.mkdir()
-    (dotfiles / "journeyman.toml").write_text(COMMENTED)
+    (dotfiles / "spadework.toml").write_text(COMMENTED)
     link = tmp_path / "config.toml"
-    link.symlink_to(dotfiles / "journeyman.toml")
+    link.symlink_to(dotfiles / "spadework.toml")
     set_value(link, KEYS, "m.gguf")
     assert link.is_symlink()
-    assert get_value(dotfiles / "journeyman.toml", KEYS) == "m.gguf"
-    assert [path.name for path in dotfiles.iterdir()] == ["journeyman.toml"]
+    assert get_value(dotfiles / "spadework.toml", KEYS) == "m.gguf"
+    assert [path.name for path in dotfiles.iterdir()] == ["spadework.toml"]
 
 
 @pytest.mark.parametrize(

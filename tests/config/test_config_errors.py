@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from journeyman.config.load import load_config
-from journeyman.errors import ConfigError
+from spadework.config.load import load_config
+from spadework.errors import ConfigError
 
 KOALA = '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000"\n'
 TOOL = '[tools.x]\nuse_for = "y"\n'
@@ -16,24 +16,24 @@ NAMES = "is no name: 1 to 64 letters, digits, '-' and '_'"
 # The file, the line of the error, what it says after the line.
 WRONG = [
     # unknown keys, and the nearest one
-    ("root = []", 1, "root: is no key of Journeyman's; did you mean 'roots'?"),
-    ("zzz = []", 1, "zzz: is no key of Journeyman's"),
+    ("root = []", 1, "root: is no key of Spadework's; did you mean 'roots'?"),
+    ("zzz = []", 1, "zzz: is no key of Spadework's"),
     (
         f"{KOALA}api_kye_env = 'X'",
         4,
-        "backends.koala.api_kye_env: is no key of Journeyman's; did you mean 'api_key_env'?",
+        "backends.koala.api_kye_env: is no key of Spadework's; did you mean 'api_key_env'?",
     ),
     (
         f'{TOOL}"max token" = 3',
         3,
-        "tools.x.'max token': is no key of Journeyman's; did you mean 'max_tokens'?",
+        "tools.x.'max token': is no key of Spadework's; did you mean 'max_tokens'?",
     ),
     (
         "[embeded]\ncontext = 4096",
         1,
-        "embeded: is no key of Journeyman's; did you mean 'embedded'?",
+        "embeded: is no key of Spadework's; did you mean 'embedded'?",
     ),
-    ("\n\n[koala]\nkind='ollama'", 3, "koala: is no key of Journeyman's"),
+    ("\n\n[koala]\nkind='ollama'", 3, "koala: is no key of Spadework's"),
     # missing keys stand where their table does
     ("# x\n[backends.a]\nkind = 'ollama'", 2, "backends.a.url: is missing; it takes a text"),
     ("[tools.x]\nmodels = []", 1, "tools.x.use_for: is missing; it takes a text"),
@@ -134,7 +134,7 @@ WRONG = [
     (
         "[tools.list_available_local_models]\nuse_for = 'x'",
         1,
-        "tools.list_available_local_models: is a tool of Journeyman's own; choose another name",
+        "tools.list_available_local_models: is a tool of Spadework's own; choose another name",
     ),
     # tools
     (f"{TOOL}models = ['llama3']", 3, "tools.x.models[0]: 'llama3' is not written backend/model"),
@@ -202,7 +202,7 @@ WRONG = [
         "backends.koala.url: is an address only: no user, password, '?' or '#' in it",
     ),
     # what a terminal would obey, and what fills the screen
-    ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': is no key of Journeyman's"),
+    ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': is no key of Spadework's"),
     (f"roots = '{'y' * 900}'", 1, f"roots: takes a list of paths, found the text '{'y' * 59}…'"),
     # no TOML
     ("roots = x", 1, "not valid TOML: there is no valid value, in 'roots = x'"),
@@ -293,7 +293,7 @@ def test_the_first_problem_by_line_speaks_for_all_and_the_others_are_counted(tmp
         f"{file}:9: backends.koala.api_key: {NO_SECRETS}",
     ]
     assert str(caught.value) == f"{problems[0]} (and 2 more)"
-    assert caught.value.hint.endswith("; `journeyman config check` shows all")
+    assert caught.value.hint.endswith("; `spadework config check` shows all")
 
 
 @pytest.mark.parametrize("address", ["foo", ":8765", "koala:", "koala:99999", "a b:1", "::1:80"])

@@ -1,4 +1,4 @@
-"""`journeyman config init`: what it finds, proposes, asks and writes."""
+"""`spadework config init`: what it finds, proposes, asks and writes."""
 
 import tomllib
 from contextlib import closing
@@ -11,8 +11,8 @@ from model_servers import LITELLM, LLAMA_SWAP, OLLAMA
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.terminal import Terminal
-from journeyman.config.load import load_config
-from journeyman.ledger import Entry, Ledger
+from spadework.config.load import load_config
+from spadework.ledger import Entry, Ledger
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
@@ -70,7 +70,7 @@ def test_init_with_nothing_found_writes_a_config_that_works_on_the_embedded_mode
     assert code == 0
     assert not load_config(config_file).config.backends
     assert "# Looked at: http://127.0.0.1:1\n" in config_file.read_text()
-    assert "journeyman embedded install" in err
+    assert "spadework embedded install" in err
 
 
 def test_init_looks_at_other_hosts_too(run, serve, config_file):
@@ -169,7 +169,7 @@ def test_init_names_a_port_that_is_none(run, port):
 
 def test_init_names_a_place_where_it_may_not_write(run, home, serve):
     write(home / "file", "")
-    code, _, err = init(run, serve(OLLAMA), JOURNEYMAN_CONFIG=str(home / "file" / "config.toml"))
+    code, _, err = init(run, serve(OLLAMA), SPADEWORK_CONFIG=str(home / "file" / "config.toml"))
     assert code == 2
     assert "config.toml: cannot be written: " in err
 
@@ -222,10 +222,10 @@ def test_init_says_how_many_models_the_file_leaves_out(run, config_file):
     with OllamaDouble(*(f"m{number}:7b" for number in range(20))) as ollama:
         code, out, err = init(run, ollama)
     assert code == 0
-    assert "  # … and 8 more: `journeyman models` lists all of them\n]" in out
+    assert "  # … and 8 more: `spadework models` lists all of them\n]" in out
     assert "# Its models: m0:7b, " in out
-    assert config_file.read_text().count("and 8 more: `journeyman models`") == 2
-    said = "8 more models for ask_local_llama are not in the file: `journeyman models` lists all"
+    assert config_file.read_text().count("and 8 more: `spadework models`") == 2
+    said = "8 more models for ask_local_llama are not in the file: `spadework models` lists all"
     assert said in err
     assert len(load_config(config_file).config.tools["ask_local_llama"].models) == 3
 

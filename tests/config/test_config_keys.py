@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.config.keys import (
+from spadework.config.keys import (
     given_keys,
     key_hint,
     key_warnings,
@@ -13,9 +13,9 @@ from journeyman.config.keys import (
     wanted_names,
     window_keys,
 )
-from journeyman.config.models import BackendConfig, Config
-from journeyman.config.secrets import masked
-from journeyman.errors import ConfigError
+from spadework.config.models import BackendConfig, Config
+from spadework.config.secrets import masked
+from spadework.errors import ConfigError
 
 KEY = "sk-hunter2hunter2hunter2"
 SUBSCRIPTION = "sk-ant-oat01-hunter2hunter2"

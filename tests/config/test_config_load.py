@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.config.load import load_config
-from journeyman.config.models import DEFAULT_TOOLS, Config
-from journeyman.errors import ConfigError
+from spadework.config.load import load_config
+from spadework.config.models import DEFAULT_TOOLS, Config
+from spadework.errors import ConfigError
 
 KOALA = '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000/"\n'
 
@@ -15,12 +15,12 @@ KOALA = '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000/"\n'
 @pytest.fixture
 def config_file(tmp_path, monkeypatch):
     file = tmp_path / "config.toml"
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(file))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(file))
     return file
 
 
 def test_without_a_file_the_defaults_apply(tmp_path, monkeypatch):
-    monkeypatch.delenv("JOURNEYMAN_CONFIG", raising=False)
+    monkeypatch.delenv("SPADEWORK_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     loaded = load_config()
@@ -31,7 +31,7 @@ def test_without_a_file_the_defaults_apply(tmp_path, monkeypatch):
 
 
 def test_the_platforms_file_is_read_if_it_is_there(tmp_path, monkeypatch):
-    monkeypatch.delenv("JOURNEYMAN_CONFIG", raising=False)
+    monkeypatch.delenv("SPADEWORK_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     file = load_config().path
@@ -56,7 +56,7 @@ def test_a_file_that_is_named_must_exist(config_file, given):
     with pytest.raises(ConfigError, match="there is no such file") as caught:
         load_config(config_file if given == "argument" else None)
     assert str(config_file) in str(caught.value)
-    assert "journeyman config init" in caught.value.hint
+    assert "spadework config init" in caught.value.hint
 
 
 def test_an_empty_file_is_a_config(config_file):
@@ -140,7 +140,7 @@ def test_loading_is_imported_for_nothing():
     code = """
 import sys
 before = set(sys.modules)
-import journeyman.config.load
+import spadework.config.load
 heavy = {"pydantic", "pydantic_core", "tomllib", "tomlkit", "platformdirs", "typing_extensions"}
 print(sorted(heavy & (set(sys.modules) - before)))
 """

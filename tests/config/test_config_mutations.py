@@ -3,10 +3,10 @@ import re
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from journeyman.config.load import load_config, load_project_tools
-from journeyman.config.models import Config
-from journeyman.config.reference import example as complete_example
-from journeyman.errors import ConfigError
+from spadework.config.load import load_config, load_project_tools
+from spadework.config.models import Config
+from spadework.config.reference import example as complete_example
+from spadework.errors import ConfigError
 
 CANARY = "hunter2"
 VALID = complete_example()
@@ -91,7 +91,7 @@ def test_a_mutated_config_loads_or_names_its_file_and_a_line_that_is_there(tmp_p
 @anything_goes
 @given(st.one_of(mutated(PROJECT), shuffled(PROJECT), with_a_secret(PROJECT)))
 def test_a_mutated_project_file_does_too(tmp_path, text):
-    file = tmp_path / ".journeyman.toml"
+    file = tmp_path / ".spadework.toml"
     content = text.encode("utf-8", "surrogatepass")
     file.write_bytes(content)
     try:

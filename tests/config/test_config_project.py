@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from journeyman.config.load import load_project_tools
-from journeyman.config.models import Config
-from journeyman.errors import ConfigError
+from spadework.config.load import load_project_tools
+from spadework.config.models import Config
+from spadework.errors import ConfigError
 
 CONFIG = Config.model_validate(
     {
@@ -26,14 +26,14 @@ def project(tmp_path):
 
 
 def load(project, text):
-    (project / ".journeyman.toml").write_text(text)
+    (project / ".spadework.toml").write_text(text)
     return load_project_tools(project, CONFIG)
 
 
 def refusal(project, text):
     with pytest.raises(ConfigError) as caught:
         load(project, text)
-    return str(caught.value).removeprefix(f"{project}/.journeyman.toml:"), caught.value
+    return str(caught.value).removeprefix(f"{project}/.spadework.toml:"), caught.value
 
 
 def test_a_project_without_the_file_adds_nothing(project):
@@ -138,7 +138,7 @@ def test_a_bad_tool_name_in_a_projects_file_is_told_what_a_name_may_be(project):
 
 def test_a_project_may_not_take_a_reserved_name(project):
     message, _ = refusal(project, "[tools.list_available_local_models]\nuse_for = 'x'")
-    assert message.endswith("is a tool of Journeyman's own; choose another name")
+    assert message.endswith("is a tool of Spadework's own; choose another name")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_labels_that_only_look_different_are_the_same(project):
 def test_a_symlink_that_leaves_the_project_is_not_read(project, tmp_path):
     outside = tmp_path / "outside.toml"
     outside.write_text("password = 'hunter2'")
-    (project / ".journeyman.toml").symlink_to(outside)
+    (project / ".spadework.toml").symlink_to(outside)
     with pytest.raises(ConfigError, match="is a symlink that leaves the project") as caught:
         load_project_tools(project, CONFIG)
     assert "hunter2" not in str(caught.value)
@@ -205,27 +205,27 @@ def test_a_symlink_that_leaves_the_project_is_not_read(project, tmp_path):
 
 def test_a_symlink_inside_the_project_is_read_even_if_the_project_is_one(project, tmp_path):
     (project / "tools.toml").write_text(TOOL)
-    (project / ".journeyman.toml").symlink_to("tools.toml")
+    (project / ".spadework.toml").symlink_to("tools.toml")
     link = tmp_path / "link"
     link.symlink_to(project)
     assert set(load_project_tools(link, CONFIG)) == {"notes"}
 
 
-@pytest.mark.parametrize("target", ["nowhere.toml", ".journeyman.toml"])
+@pytest.mark.parametrize("target", ["nowhere.toml", ".spadework.toml"])
 def test_a_symlink_to_nothing_or_to_itself_is_named(project, target):
-    (project / ".journeyman.toml").symlink_to(target)
-    with pytest.raises(ConfigError, match=r"\.journeyman\.toml: cannot be read"):
+    (project / ".spadework.toml").symlink_to(target)
+    with pytest.raises(ConfigError, match=r"\.spadework\.toml: cannot be read"):
         load_project_tools(project, CONFIG)
 
 
 def test_a_pipe_is_not_waited_for(project):
-    os.mkfifo(project / ".journeyman.toml")
+    os.mkfifo(project / ".spadework.toml")
     with pytest.raises(ConfigError, match="is no regular file"):
         load_project_tools(project, CONFIG)
 
 
 def test_a_folder_is_no_file(project):
-    (project / ".journeyman.toml").mkdir()
+    (project / ".spadework.toml").mkdir()
     with pytest.raises(ConfigError, match=r"is no regular file|cannot be read"):
         load_project_tools(project, CONFIG)
 

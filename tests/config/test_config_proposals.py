@@ -2,8 +2,8 @@
 
 import pytest
 
-from journeyman.config.discovery import Found
-from journeyman.config.proposals import Fact, Server, billions, proposals
+from spadework.config.discovery import Found
+from spadework.config.proposals import Fact, Server, billions, proposals
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from journeyman.config.discovery import Found
-from journeyman.config.load import load_config
-from journeyman.config.proposals import Fact, proposals
-from journeyman.config.starter import key_variable, named, starter
+from spadework.config.discovery import Found
+from spadework.config.load import load_config
+from spadework.config.proposals import Fact, proposals
+from spadework.config.starter import key_variable, named, starter
 
 KOALA = "http://koala.lan:4000"
 LOCAL = ("llama3-local", "codellama-local", "embed-small")

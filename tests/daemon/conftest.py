@@ -6,8 +6,8 @@ import time
 import pytest
 from windows import COMMAND, Window
 
-from journeyman.daemon import control
-from journeyman.ledger import Filter, Ledger
+from spadework.daemon import control
+from spadework.ledger import Filter, Ledger
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def window(config_file, project):
 
 
 @pytest.fixture
-def journeyman(config_file, project):
+def spadework(config_file, project):
     """Run a command as a shell does."""
 
     def run(*arguments, **options):

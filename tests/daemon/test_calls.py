@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doubles.plays import Play
-from journeyman.config.load import load_config
-from journeyman.daemon.calls import answer
-from journeyman.engine.engine import Engine
-from journeyman.server.live import LiveEngine
+from spadework.config.load import load_config
+from spadework.daemon.calls import answer
+from spadework.engine.engine import Engine
+from spadework.server.live import LiveEngine
 
 CONFIG = """
 [backends.koala]
@@ -49,8 +49,8 @@ class Host:
 async def host(tmp_path, monkeypatch, openai_double):
     openai_double.plays(reply="Three lines.", prompt_tokens=120, completion_tokens=4)
     (tmp_path / "config.toml").write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("KOALA_KEY", "the-daemons-own")
     loaded = load_config()
     async with Engine.from_config(loaded.config) as engine:
@@ -311,7 +311,7 @@ async def test_a_daemon_that_is_told_to_stop_says_so_first(host):
 
 
 async def test_a_request_longer_than_any_is_refused_and_not_kept(host, monkeypatch):
-    monkeypatch.setattr("journeyman.remote.lines.LONGEST", 100_000)
+    monkeypatch.setattr("spadework.remote.lines.LONGEST", 100_000)
     async with connected(host) as client:
         client.say(b"x" * 300_000)
         told = (await client.hear())["error"]
@@ -329,7 +329,7 @@ async def test_a_request_of_too_many_values_or_levels_is_refused(host, line):
 async def test_a_client_that_leaves_its_reply_unread_loses_its_call(
     host, openai_double, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("journeyman.daemon.outbox.MOST_WAITING", 1_000_000)
+    monkeypatch.setattr("spadework.daemon.outbox.MOST_WAITING", 1_000_000)
     openai_double.plays(Play(pieces=("a word " * 10_000,) * 40))
     async with connected(host, small=True) as client:
         client.say(delegation(tmp_path, tells=["text"]))

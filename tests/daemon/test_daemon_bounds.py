@@ -59,7 +59,7 @@ def test_a_schema_that_takes_for_ever_holds_up_no_other_window(
 
 STUCK = """
 import asyncio, re
-from journeyman.daemon import watchdog
+from spadework.daemon import watchdog
 watchdog.SECONDS_TO_END, watchdog.SECONDS_STUCK = {to_end}, {stuck}
 
 def for_ever():

@@ -1,4 +1,4 @@
-"""`journeyman daemon` as a shell runs it."""
+"""`spadework daemon` as a shell runs it."""
 
 import json
 import plistlib
@@ -11,57 +11,57 @@ import pytest
 from windows import COMMAND
 
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon.units import _launchd
+from spadework.daemon.units import _launchd
 
 pytestmark = pytest.mark.slow
 
 
-def test_it_is_started_shown_and_stopped(journeyman, daemon_pid, config_file, window, project):
-    assert journeyman("daemon", "stop").stdout == "no daemon runs\n"
-    nothing = journeyman("daemon", "status")
+def test_it_is_started_shown_and_stopped(spadework, daemon_pid, config_file, window, project):
+    assert spadework("daemon", "stop").stdout == "no daemon runs\n"
+    nothing = spadework("daemon", "status")
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert nothing.stderr.startswith("no daemon runs")
-    assert json.loads(journeyman("daemon", "status", "--json").stdout) == {"running": False}
+    assert json.loads(spadework("daemon", "status", "--json").stdout) == {"running": False}
 
-    started = journeyman("daemon", "start")
+    started = spadework("daemon", "start")
     pid = daemon_pid()
     assert started.stdout == f"started: process {pid}\n", started.stderr
-    assert journeyman("daemon", "start").stdout == f"runs already: process {pid}\n"
+    assert spadework("daemon", "start").stdout == f"runs already: process {pid}\n"
     window()
-    shown = journeyman("daemon", "status").stdout
+    shown = spadework("daemon", "status").stdout
     assert f"process   {pid}\n" in shown
     assert f"config    {config_file}\n" in shown
     assert "windows   1\n" in shown
     assert str(project) in shown
-    told = json.loads(journeyman("daemon", "status", "--json").stdout)
+    told = json.loads(spadework("daemon", "status", "--json").stdout)
     assert told["pid"] == pid
     assert told["config"] == str(config_file)
 
-    assert journeyman("daemon", "stop").stdout == f"stopped: process {pid}\n"
+    assert spadework("daemon", "stop").stdout == f"stopped: process {pid}\n"
     assert is_gone(pid)
 
 
-def test_a_wrong_config_is_told(journeyman, config_file):
+def test_a_wrong_config_is_told(spadework, config_file):
     config_file.write_text("[daemon]\nidle_stop = -1\n")
     for command in ("start", "run"):
-        done = journeyman("daemon", command)
+        done = spadework("daemon", command)
         assert done.returncode == 2
         assert "idle_stop" in done.stderr
         assert done.stderr.startswith("error: ")
         assert "Traceback" not in done.stderr
 
 
-def test_the_log_is_shown(journeyman, window):
-    missing = journeyman("daemon", "logs")
+def test_the_log_is_shown(spadework, window):
+    missing = spadework("daemon", "logs")
     assert missing.returncode == 1
     assert "there is no log yet" in missing.stderr
     window()
-    journeyman("daemon", "stop")
-    assert "listens on" in journeyman("daemon", "logs").stdout
-    last = journeyman("daemon", "logs", "-n", "1").stdout
+    spadework("daemon", "stop")
+    assert "listens on" in spadework("daemon", "logs").stdout
+    last = spadework("daemon", "logs", "-n", "1").stdout
     assert last.count("\n") == 1
     assert last.endswith("stopped\n")
-    assert journeyman("daemon", "logs", "-n", "0").stdout == ""
+    assert spadework("daemon", "logs", "-n", "0").stdout == ""
 
 
 def test_the_log_is_the_users_alone(window, config_file):
@@ -69,13 +69,13 @@ def test_the_log_is_the_users_alone(window, config_file):
     assert (config_file.parent / "data" / "daemon.log").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_log_is_followed(window, journeyman):
+def test_the_log_is_followed(window, spadework):
     with subprocess.Popen(
         [*COMMAND, "daemon", "logs", "-f"], stdout=subprocess.PIPE, text=True
     ) as following:
         window()
         assert "listens on" in following.stdout.readline()
-        journeyman("daemon", "stop")
+        spadework("daemon", "stop")
         assert "stopped" in following.stdout.readline()
         following.terminate()
 
@@ -83,12 +83,12 @@ def test_the_log_is_followed(window, journeyman):
 def test_the_log_is_renewed_before_it_grows_large(tmp_path, monkeypatch):
     program = """
 import logging
-from journeyman.daemon.logs import start_log
+from spadework.daemon.logs import start_log
 start_log(to_screen=False)
 for number in range(1200):
-    logging.getLogger("journeyman.x").warning("%s", "x" * 3000)
+    logging.getLogger("spadework.x").warning("%s", "x" * 3000)
 """
-    environment = {"JOURNEYMAN_DATA": str(tmp_path)}
+    environment = {"SPADEWORK_DATA": str(tmp_path)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["daemon.log", "daemon.log.1", "daemon.log.2"]
@@ -96,61 +96,61 @@ for number in range(1200):
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
 
 
-def test_a_service_is_written_shown_and_removed(journeyman, config_file, tmp_path, monkeypatch):
+def test_a_service_is_written_shown_and_removed(spadework, config_file, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "conf ig%"))
-    shown = journeyman("daemon", "install", "--print").stdout
-    file = tmp_path / "conf ig%" / "systemd" / "user" / "journeyman.service"
+    shown = spadework("daemon", "install", "--print").stdout
+    file = tmp_path / "conf ig%" / "systemd" / "user" / "spadework.service"
     assert not file.exists()
-    installed = journeyman("daemon", "install")
+    installed = spadework("daemon", "install")
     assert installed.stdout == (
         f"wrote {file}\n"
-        "next: systemctl --user daemon-reload && systemctl --user enable --now journeyman.service\n"
+        "next: systemctl --user daemon-reload && systemctl --user enable --now spadework.service\n"
     )
     assert file.read_text() == shown
     assert "daemon run --stay\n" in shown
-    assert f"Environment=JOURNEYMAN_CONFIG={config_file}\n" in shown
+    assert f"Environment=SPADEWORK_CONFIG={config_file}\n" in shown
     assert f'Environment="XDG_CONFIG_HOME={tmp_path}/conf ig%%"\n' in shown
-    removed = journeyman("daemon", "install", "--remove")
+    removed = spadework("daemon", "install", "--remove")
     assert removed.stdout.startswith(f"removed {file}\nnext: systemctl --user disable")
     assert not file.exists()
-    again = journeyman("daemon", "install", "--remove")
+    again = spadework("daemon", "install", "--remove")
     assert again.returncode == 1
     assert "no service is installed" in again.stderr
 
 
-def test_a_service_that_the_user_has_edited_is_kept(journeyman, tmp_path, config_file):
+def test_a_service_that_the_user_has_edited_is_kept(spadework, tmp_path, config_file):
     """It was overwritten, and the key in it was gone."""
-    file = tmp_path / ".config" / "systemd" / "user" / "journeyman.service"
+    file = tmp_path / ".config" / "systemd" / "user" / "spadework.service"
     file.parent.mkdir(parents=True)
     file.write_text("[Service]\nEnvironment=LITELLM_KEY=mine\n")
-    kept = file.with_name("journeyman.service.bak")
-    assert journeyman("daemon", "install").stdout.startswith(f"kept the one before as {kept}\n")
+    kept = file.with_name("spadework.service.bak")
+    assert spadework("daemon", "install").stdout.startswith(f"kept the one before as {kept}\n")
     assert kept.read_text() == "[Service]\nEnvironment=LITELLM_KEY=mine\n"
-    assert journeyman("daemon", "install").stdout.startswith(f"wrote {file}\n")
+    assert spadework("daemon", "install").stdout.startswith(f"wrote {file}\n")
 
 
-def test_a_service_that_cannot_be_written_is_one_line_and_a_hint(journeyman, tmp_path, config_file):
+def test_a_service_that_cannot_be_written_is_one_line_and_a_hint(spadework, tmp_path, config_file):
     (tmp_path / ".config").write_text("no folder\n")
-    done = journeyman("daemon", "install")
+    done = spadework("daemon", "install")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "\nhint: " in done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
-def test_systemd_understands_the_service(journeyman, tmp_path, monkeypatch, config_file):
+def test_systemd_understands_the_service(spadework, tmp_path, monkeypatch, config_file):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "conf ig%"))
-    journeyman("daemon", "install")
-    file = next(tmp_path.rglob("journeyman.service"))
+    spadework("daemon", "install")
+    file = next(tmp_path.rglob("spadework.service"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", file], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "journeyman" not in done.stderr
+    assert "spadework" not in done.stderr
 
 
-def test_the_command_of_the_service_runs_the_daemon(journeyman, daemon_pid, config_file):
-    shown = journeyman("daemon", "install", "--print").stdout
+def test_the_command_of_the_service_runs_the_daemon(spadework, daemon_pid, config_file):
+    shown = spadework("daemon", "install", "--print").stdout
     [command] = [line for line in shown.splitlines() if line.startswith("ExecStart=")]
     words = command.removeprefix("ExecStart=").split()
     with subprocess.Popen(words, stderr=subprocess.DEVNULL) as daemon:
@@ -160,15 +160,15 @@ def test_the_command_of_the_service_runs_the_daemon(journeyman, daemon_pid, conf
 
 def test_launchd_gets_a_plist(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    unit = _launchd(["python", "-m", "journeyman"], {"JOURNEYMAN_DATA": "/a & b"})
-    assert unit.path == tmp_path / "Library" / "LaunchAgents" / "journeyman.daemon.plist"
+    unit = _launchd(["python", "-m", "spadework"], {"SPADEWORK_DATA": "/a & b"})
+    assert unit.path == tmp_path / "Library" / "LaunchAgents" / "spadework.daemon.plist"
     content = plistlib.loads(unit.text.encode())
-    assert content["ProgramArguments"] == ["python", "-m", "journeyman"]
-    assert content["EnvironmentVariables"] == {"JOURNEYMAN_DATA": "/a & b"}
+    assert content["ProgramArguments"] == ["python", "-m", "spadework"]
+    assert content["EnvironmentVariables"] == {"SPADEWORK_DATA": "/a & b"}
 
 
 def test_a_config_that_is_named_on_the_command_line_counts(project, config_file, monkeypatch):
-    monkeypatch.delenv("JOURNEYMAN_CONFIG")
+    monkeypatch.delenv("SPADEWORK_CONFIG")
     shutil.copy(config_file, project / "other.toml")
     command = [*COMMAND, "--config", "other.toml"]
     done = subprocess.run(

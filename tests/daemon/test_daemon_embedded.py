@@ -34,7 +34,7 @@ def workers(runtime_folder):
         for folder in Path("/proc").iterdir():
             try:
                 if (
-                    b"journeyman.embedded.worker" in (folder / "cmdline").read_bytes()
+                    b"spadework.embedded.worker" in (folder / "cmdline").read_bytes()
                     and mark in (folder / "environ").read_bytes()
                 ):
                     found.append(int(folder.name))
@@ -106,7 +106,7 @@ def test_ctrl_c_of_a_shell_stops_the_engine_in_the_daemon(
 ):
     config_file.write_text(CONFIG.replace("16", "1500"))
     window()  # a daemon runs
-    ask = [sys.executable, "-m", "journeyman", "ask", "Tell a very long story."]
+    ask = [sys.executable, "-m", "spadework", "ask", "Tell a very long story."]
     with subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
         wait_until(workers)
         [worker] = workers()
@@ -123,7 +123,7 @@ def test_who_closes_an_http_stream_stops_the_engine_in_the_daemon(
 ):
     config_file.write_text(CONFIG.replace("16", "1500"))
     window()  # a daemon runs
-    serve = [sys.executable, "-m", "journeyman", "serve", "--http", "127.0.0.1:0"]
+    serve = [sys.executable, "-m", "spadework", "serve", "--http", "127.0.0.1:0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as serving:
         url = urlsplit(serving.stdout.readline().split()[3].rstrip(";"))
         client = {"name": "test", "version": "1"}

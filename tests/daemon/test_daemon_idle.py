@@ -10,8 +10,8 @@ import pytest
 from windows import COMMAND
 
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon import control
-from journeyman.shim.meeting import meeting_place
+from spadework.daemon import control
+from spadework.shim.meeting import meeting_place
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embedded.waiting import wait_until
-from journeyman.daemon import control
+from spadework.daemon import control
 
 pytestmark = pytest.mark.slow
 

@@ -11,21 +11,21 @@ import pytest
 from windows import kill
 
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon import control
-from journeyman.daemon.holding import holder
-from journeyman.shim.hello import join
-from journeyman.shim.locks import try_lock
-from journeyman.shim.meeting import CALL, meeting_place
+from spadework.daemon import control
+from spadework.daemon.holding import holder
+from spadework.shim.hello import join
+from spadework.shim.locks import try_lock
+from spadework.shim.meeting import CALL, meeting_place
 
 pytestmark = pytest.mark.slow
 
 KEY = "sk-secret-of-this-window"
-GREETING = {"journeyman": 1, "version": "0.1.0", "pid": 1, "wants": ["KOALA_KEY"]}
+GREETING = {"spadework": 1, "version": "0.1.0", "pid": 1, "wants": ["KOALA_KEY"]}
 
 
 @pytest.fixture(autouse=True)
 def _tcp(monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_TRANSPORT", "tcp")
+    monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_who_does_not_prove_to_be_the_daemon_hears_neither_token_nor_key(
 def test_who_does_not_know_the_token_is_sent_away_and_told_nothing(keyed, window):
     window(KOALA_KEY=KEY)
     port, token = port_and_token()
-    hello = {"journeyman": 1, "role": "mcp", "token": token, "proof": "00"}
+    hello = {"spadework": 1, "role": "mcp", "token": token, "proof": "00"}
     for first in (hello, {"nonce": "00"}, {"nonce": "\ud800"}):
         with (
             socket.create_connection(("127.0.0.1", port), timeout=20) as visitor,
@@ -159,10 +159,10 @@ def test_what_a_killed_daemon_leaves_behind_stands_in_nobodys_way(window, daemon
     assert window().call() == "Three lines."
 
 
-def test_it_is_stopped(window, daemon_pid, journeyman):
+def test_it_is_stopped(window, daemon_pid, spadework):
     window()
     pid = daemon_pid()
-    assert journeyman("daemon", "stop").stdout == f"stopped: process {pid}\n"
+    assert spadework("daemon", "stop").stdout == f"stopped: process {pid}\n"
     place = meeting_place()
     assert not Path(place.port_file).exists()
     assert holder(place) is None

@@ -12,10 +12,10 @@ import pytest
 from windows import INITIALIZE, kill
 
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon import control
-from journeyman.daemon.holding import holder
-from journeyman.shim.hello import join
-from journeyman.shim.meeting import CALL, meeting_place
+from spadework.daemon import control
+from spadework.daemon.holding import holder
+from spadework.shim.hello import join
+from spadework.shim.meeting import CALL, meeting_place
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def test_what_a_killed_daemon_leaves_behind_stands_in_nobodys_way(window, daemon
 
 def test_a_window_that_is_killed_while_it_starts_the_daemon_holds_nobody_up(window, config_file):
     place = meeting_place()
-    code = "import sys, time; from journeyman.shim.locks import try_lock; "
+    code = "import sys, time; from spadework.shim.locks import try_lock; "
     code += f"lock = try_lock({place.start_lock!r}); print(lock, flush=True); time.sleep(100)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as winner:
         assert winner.stdout.readline() != b"None\n"
@@ -84,17 +84,17 @@ def test_folders_that_are_relative_to_the_window_are_the_daemons_too(
     window, config_file, project, runtime_folder, monkeypatch
 ):
     """The daemon, which starts in `/`, took them for others and was never found."""
-    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA"):
+    for name in ("SPADEWORK_CONFIG", "SPADEWORK_DATA"):
         monkeypatch.delenv(name)
-    (project / "etc" / "journeyman").mkdir(parents=True)
-    (project / "etc" / "journeyman" / "config.toml").write_text(config_file.read_text())
+    (project / "etc" / "spadework").mkdir(parents=True)
+    (project / "etc" / "spadework" / "config.toml").write_text(config_file.read_text())
     one = window(XDG_CONFIG_HOME="etc", XDG_DATA_HOME="share", HOME="home")
     assert one.call() == "Three lines."
     assert one.leave() == (0, "")
-    assert (project / "share" / "journeyman" / "daemon.log").exists()
+    assert (project / "share" / "spadework" / "daemon.log").exists()
 
 
-def test_a_relative_runtime_folder_is_none(window, project, runtime_folder, journeyman):
+def test_a_relative_runtime_folder_is_none(window, project, runtime_folder, spadework):
     """The XDG specification wants it ignored."""
     (project / "run").mkdir()
     environment = {"XDG_RUNTIME_DIR": "run", "TMPDIR": str(runtime_folder)}
@@ -104,13 +104,13 @@ def test_a_relative_runtime_folder_is_none(window, project, runtime_folder, jour
         assert one.leave() == (0, "")
         assert not list((project / "run").iterdir())
     finally:
-        stopped = journeyman("daemon", "stop", env=os.environ | environment)
+        stopped = spadework("daemon", "stop", env=os.environ | environment)
     assert stopped.stdout.startswith("stopped: process "), stopped.stderr
 
 
 def test_more_windows_than_a_process_may_open_files_at_first(window):
     """macOS begins with 256: later windows were not let in, and calls failed."""
-    program = f'ulimit -S -n 40; exec "{sys.executable}" -m journeyman mcp'
+    program = f'ulimit -S -n 40; exec "{sys.executable}" -m spadework mcp'
     first = window(command=["sh", "-c", program])
     visitors = [join(meeting_place(), CALL).socket for _ in range(40)]
     assert first.call() == "Three lines."
@@ -119,19 +119,19 @@ def test_more_windows_than_a_process_may_open_files_at_first(window):
 
 
 def test_without_a_place_to_meet_the_window_does_the_work_by_itself(window, runtime_folder):
-    (runtime_folder / "journeyman").write_text("no folder\n")
+    (runtime_folder / "spadework").write_text("no folder\n")
     one = window()
     assert one.call() == "Three lines."
     code, said = one.leave()
     assert code == 0
-    assert said.startswith("journeyman: no daemon (")
+    assert said.startswith("spadework: no daemon (")
     assert said.count("\n") == 1
 
 
 @ONLY_ROOT
 def test_another_users_folder_is_not_entered(window, runtime_folder):
-    (runtime_folder / "journeyman").mkdir(mode=0o700)
-    os.chown(runtime_folder / "journeyman", 65534, 65534)
+    (runtime_folder / "spadework").mkdir(mode=0o700)
+    os.chown(runtime_folder / "spadework", 65534, 65534)
     one = window()
     assert one.call() == "Three lines."
     assert "is no folder of yours" in one.leave()[1]
@@ -139,11 +139,11 @@ def test_another_users_folder_is_not_entered(window, runtime_folder):
 
 def test_a_daemon_that_finds_no_room_leaves_the_work_to_the_window(window, project):
     """A limit of no bytes for each file is what a full disk looks like."""
-    program = f'ulimit -f 0; exec "{sys.executable}" -m journeyman mcp'
+    program = f'ulimit -f 0; exec "{sys.executable}" -m spadework mcp'
     one = window(command=["sh", "-c", program])
     assert one.call() == "Three lines."
     _, said = one.leave()
-    assert said.startswith("journeyman: no daemon (the daemon cannot start: ")
+    assert said.startswith("spadework: no daemon (the daemon cannot start: ")
 
 
 def test_a_full_disk_for_the_ledger_costs_no_answer(window, config_file, log_text):
@@ -155,22 +155,22 @@ def test_a_full_disk_for_the_ledger_costs_no_answer(window, config_file, log_tex
 
 
 def test_without_a_data_folder_there_is_no_log_and_the_work_goes_on(window, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", "/proc/nowhere")
+    monkeypatch.setenv("SPADEWORK_DATA", "/proc/nowhere")
     one = window(CLAUDE_PROJECT_DIR="/")
     assert one.call() == "Three lines."
     assert control.describe()["log"] == ""
 
 
-def test_a_second_daemon_ends_with_a_line(window, daemon_pid, journeyman):
+def test_a_second_daemon_ends_with_a_line(window, daemon_pid, spadework):
     window()
-    second = journeyman("daemon", "run")
+    second = spadework("daemon", "run")
     assert second.returncode == 1
     assert second.stderr.startswith(
         f"error: a daemon runs already (process {daemon_pid()})\nhint: "
     )
 
 
-def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, journeyman):
+def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, spadework):
     """To a new window, and to an open one whose call would have waited for ever."""
     one = window()
     waiting = window()
@@ -184,21 +184,19 @@ def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, journ
     assert code == 1
     assert said == (
         f"error: the daemon at {place.socket} does not answer\n"
-        "hint: `journeyman daemon stop` ends it; the next window starts a new one\n"
+        "hint: `spadework daemon stop` ends it; the next window starts a new one\n"
     )
     told = waiting.answer(call)["error"]["message"]
-    assert told.startswith("the Journeyman daemon hangs")
-    assert "`journeyman daemon stop` ends it" in told
+    assert told.startswith("the Spadework daemon hangs")
+    assert "`spadework daemon stop` ends it" in told
     told = waiting.answer(waiting.send_call())["error"]["message"]
-    assert told.startswith(
-        f"the daemon at {place.socket} does not answer; `journeyman daemon stop`"
-    )
+    assert told.startswith(f"the daemon at {place.socket} does not answer; `spadework daemon stop`")
     os.utime(place.socket, ns=(made, made))  # by which it knows its own
     os.kill(pid, signal.SIGCONT)
     assert waiting.call() == "Three lines."
     assert daemon_pid() == pid
     os.kill(pid, signal.SIGSTOP)
-    stopped = journeyman("daemon", "stop")
+    stopped = spadework("daemon", "stop")
     assert stopped.stdout == f"stopped: process {pid}\n", stopped.stderr
     wait_until(lambda: is_gone(pid))
     assert one.call() == "Three lines."
@@ -207,7 +205,7 @@ def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, journ
 
 def test_visitors_that_talk_nonsense_are_sent_away(window, config_file):
     one = window()
-    for said in (b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"journeyman": 99}\n', b"\xff" * 70_000):
+    for said in (b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"spadework": 99}\n', b"\xff" * 70_000):
         with socket.socket(socket.AF_UNIX) as visitor:
             visitor.settimeout(20)
             visitor.connect(meeting_place().socket)

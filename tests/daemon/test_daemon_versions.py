@@ -4,12 +4,12 @@ import pytest
 
 from doubles.plays import Play
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon import control
+from spadework.daemon import control
 
 pytestmark = pytest.mark.slow
 
-OLD = {"JOURNEYMAN_TEST_VERSION": "98.0"}
-NEW = {"JOURNEYMAN_TEST_VERSION": "99.0rc1"}
+OLD = {"SPADEWORK_TEST_VERSION": "98.0"}
+NEW = {"SPADEWORK_TEST_VERSION": "99.0rc1"}
 
 
 def versions_seen():

@@ -13,7 +13,7 @@ from windows import kill, parameters
 
 from doubles.plays import Play
 from embedded.waiting import is_gone, wait_until
-from journeyman.daemon import control
+from spadework.daemon import control
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +50,9 @@ def test_windows_share_one_daemon_that_knows_each_of_them(window, project):
 
 
 def test_a_window_and_the_command_line_are_told_the_same_of_what_runs(
-    window, openai_double, journeyman
+    window, openai_double, spadework
 ):
-    """One source: `journeyman status` and Claude's own list of models."""
+    """One source: `spadework status` and Claude's own list of models."""
     openai_double.plays(hangs_after=0)
     first, second = window(), window()
     first.send_call()
@@ -62,7 +62,7 @@ def test_a_window_and_the_command_line_are_told_the_same_of_what_runs(
     line = listed["result"]["content"][0]["text"].splitlines()[0]
     assert line.startswith("koala/llama3-local; ")
     assert "; 2 running, 0 waiting; " in line
-    told = json.loads(journeyman("status", "--json").stdout)
+    told = json.loads(spadework("status", "--json").stdout)
     [session] = {one["session"] for one in told["running"]}
     assert [one["model"] for one in told["running"]] == ["koala/llama3-local"] * 2
     [backend] = [one for one in told["backends"] if one["name"] == "koala"]
@@ -145,13 +145,13 @@ async def test_after_a_new_daemon_a_newer_client_is_told_of_changes(
 
 
 def test_a_daemon_that_is_stopped_cancels_what_runs_and_records_it(
-    window, openai_double, rows, journeyman
+    window, openai_double, rows, spadework
 ):
     one = window()
     openai_double.plays(Play(hangs_after=1), Play(reply="Three lines.", prompt_tokens=120))
     identity = one.send_call()
     wait_until(lambda: openai_double.chats)
-    stopped = journeyman("daemon", "stop")
+    stopped = spadework("daemon", "stop")
     assert stopped.returncode == 0, stopped.stderr
     assert "daemon ended" in one.answer(identity)["error"]["message"]
     assert openai_double.chats[0].wait_until_left()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from embedded.waiting import wait_until
-from journeyman.daemon import control
-from journeyman.daemon.process import MOST_OF_A_PROCESS
-from journeyman.errors import DaemonError
-from journeyman.server.wire import MOST_WAITING
-from journeyman.shim.json_bounds import LONGEST_LINE
+from spadework.daemon import control
+from spadework.daemon.process import MOST_OF_A_PROCESS
+from spadework.errors import DaemonError
+from spadework.server.wire import MOST_WAITING
+from spadework.shim.json_bounds import LONGEST_LINE
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,7 @@ def test_a_client_that_does_not_read_is_not_read_either(window, daemon_pid):
 def test_a_process_that_connects_for_ever_is_sent_away_and_windows_still_get_in(window):
     window()
     address = control.describe()["address"]
-    hello = {"journeyman": 1, "version": "0.1.0", "role": "mcp", "project": "/", "pid": 1}
+    hello = {"spadework": 1, "version": "0.1.0", "role": "mcp", "project": "/", "pid": 1}
     line = json.dumps(hello).encode() + b"\n"
     opened = []
     try:

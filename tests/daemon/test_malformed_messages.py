@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeyman.shim.meeting import PROTOCOL, meeting_place
+from spadework.shim.meeting import PROTOCOL, meeting_place
 
 pytestmark = pytest.mark.slow
 
-GREETING = {"journeyman": PROTOCOL, "version": "0.1.0", "role": "mcp", "project": "/", "pid": 1}
+GREETING = {"spadework": PROTOCOL, "version": "0.1.0", "role": "mcp", "project": "/", "pid": 1}
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
@@ -26,9 +26,9 @@ SETTINGS = settings(
 
 
 @pytest.fixture
-def daemon(journeyman, daemon_pid, log_text):
+def daemon(spadework, daemon_pid, log_text):
     """A daemon that runs; at the end it is the same one, and its log has no traceback."""
-    assert journeyman("daemon", "start").returncode == 0
+    assert spadework("daemon", "start").returncode == 0
     pid = daemon_pid()
     yield meeting_place().socket
     assert daemon_pid() == pid
@@ -55,7 +55,7 @@ def refusal_of(path, line):
     """Return why a greeting is refused; empty where it is not, or where we left before."""
     first = said_after(path, line + b"\n")[0]
     said = json.loads(first) if first else {}
-    assert said.keys() <= {"error", "hint", "exit", "journeyman", "version", "pid", "wants"}
+    assert said.keys() <= {"error", "hint", "exit", "spadework", "version", "pid", "wants"}
     error = said.get("error", "")
     assert len(error) < 300
     assert error.isprintable()
@@ -79,11 +79,11 @@ NO_GREETINGS = [
     b"\x00\xff\xfe",
     b"[" * 100_000,
     b'{"a":' * 100_000,
-    b'{"journeyman": 1, "role": ' + b"9" * 5000 + b"}",
+    b'{"spadework": 1, "role": ' + b"9" * 5000 + b"}",
     json.dumps(GREETING | {"role": "x" * 100_000}).encode(),
     json.dumps(GREETING | {"role": "\x1b[31m\n"}).encode(),
-    json.dumps(GREETING | {"journeyman": [1]}).encode(),
-    json.dumps(GREETING | {"journeyman": 2}).encode(),
+    json.dumps(GREETING | {"spadework": [1]}).encode(),
+    json.dumps(GREETING | {"spadework": 2}).encode(),
     b"x" * 2_000_000,
 ]
 

@@ -1,4 +1,4 @@
-"""One Claude Code window: `journeyman mcp` over real pipes, in raw lines."""
+"""One Claude Code window: `spadework mcp` over real pipes, in raw lines."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from embedded.waiting import is_gone, wait_until
 
-COMMAND = [sys.executable, "-m", "journeyman"]
+COMMAND = [sys.executable, "-m", "spadework"]
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -89,7 +89,7 @@ def parameters(project, **environment):
     """The same for the SDK's client."""
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp"],
+        args=["-m", "spadework", "mcp"],
         env=os.environ | {"CLAUDE_PROJECT_DIR": str(project)} | environment,
         cwd=str(project),
     )

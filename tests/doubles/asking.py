@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from journeyman.backends.base import BackendSettings, ChatRequest, Chunk, Message
+from spadework.backends.base import BackendSettings, ChatRequest, Chunk, Message
 
 if TYPE_CHECKING:
-    from journeyman.backends.base import Backend
+    from spadework.backends.base import Backend
 
 DEAD_URL = "http://127.0.0.1:9"
 """Nothing listens there."""

@@ -17,8 +17,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request) -> Non
     """Keep every test away from the user's config and data."""
     if "demo_model" in request.fixturenames:
         request.getfixturevalue("demo_model")  # it looks into the user's data folder
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
 
 
 def _text(text: str) -> bytes:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.embedded.fetching import DEMO_SHA256, install_demo_model
-from journeyman.embedded.model import demo_model_file
-from journeyman.embedded.store import has_digest
-from journeyman.paths import DATA_VARIABLE
+from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
+from spadework.embedded.model import demo_model_file
+from spadework.embedded.store import has_digest
+from spadework.paths import DATA_VARIABLE
 
 CACHE = Path(__file__).parents[2] / ".cache" / "data"
 

@@ -10,10 +10,10 @@ from contextlib import aclosing
 import pytest
 
 from embedded.waiting import until
-from journeyman.backends.base import ChatRequest, Learnt, Message
-from journeyman.backends.embedded import EmbeddedBackend
-from journeyman.config.models import EmbeddedConfig
-from journeyman.errors import BackendUnavailable, ContextExceeded, CutStream, ModelUnknown
+from spadework.backends.base import ChatRequest, Learnt, Message
+from spadework.backends.embedded import EmbeddedBackend
+from spadework.config.models import EmbeddedConfig
+from spadework.errors import BackendUnavailable, ContextExceeded, CutStream, ModelUnknown
 
 HELLO = (Message("system", "You are brief."), Message("user", "Say hello to Zoë 👋 <|im_end|>"))
 
@@ -268,7 +268,7 @@ async def test_without_its_model_it_is_unavailable_and_says_what_to_run():
     backend = EmbeddedBackend(EmbeddedConfig())
     with pytest.raises(BackendUnavailable, match="cannot be read: No such file") as caught:
         await backend.models()
-    assert "journeyman embedded install" in caught.value.hint
+    assert "spadework embedded install" in caught.value.hint
     with pytest.raises(BackendUnavailable):
         await backend.count_tokens("smollm2", HELLO)
     await backend.close()

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from journeyman.cli.embedded import app
-from journeyman.embedded.model import demo_model_file
-from journeyman.errors import EmbeddedError
-from journeyman.paths import models_folder, user_config_file
+from spadework.cli.embedded import app
+from spadework.embedded.model import demo_model_file
+from spadework.errors import EmbeddedError
+from spadework.paths import models_folder, user_config_file
 
 
 def run(*arguments: str):
@@ -34,14 +34,14 @@ def test_a_model_is_used_by_name_and_the_change_tells_how_to_undo_it(model):
     done = run("use", "good-one")
     assert configured() == str(model)
     assert f"{user_config_file()} is changed: embedded.model is set to {model}" in done.output
-    assert "to undo: journeyman embedded use smollm2" in done.output
+    assert "to undo: spadework embedded use smollm2" in done.output
     assert "the file as it was" not in done.output, "there was none"
 
 
 def test_what_is_printed_to_undo_a_change_undoes_it(model, make_gguf):
     run("use", str(model))
     done = run("use", str(make_gguf("other.gguf")))
-    assert f"to undo: journeyman embedded use '{model}'" in done.output
+    assert f"to undo: spadework embedded use '{model}'" in done.output
     run("use", str(model))
     assert configured() == str(model)
 
@@ -108,7 +108,7 @@ def test_the_demonstration_model_is_not_removed_where_the_config_names_no_model(
 
 
 def offered(*words: str) -> list[str]:
-    """What the shell offers behind `journeyman embedded …`."""
+    """What the shell offers behind `spadework embedded …`."""
     environ = {"_EMBEDDED_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words))}
     environ["COMP_WORDS"] = " ".join(["embedded", *words])
     done = CliRunner().invoke(app, [], prog_name="embedded", env=environ)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from embedded.waiting import is_gone, until, wait_until
-from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.engine import EmbeddedEngine, _answers
-from journeyman.errors import EmbeddedError
+from spadework.config.models import EmbeddedConfig
+from spadework.embedded.engine import EmbeddedEngine, _answers
+from spadework.errors import EmbeddedError
 
 slow = pytest.mark.slow
 with_demo = pytest.mark.usefixtures("data_with_demo")
@@ -230,7 +230,7 @@ async def test_a_model_that_was_cut_off_is_called_corrupt(demo_model, tmp_path, 
 async def test_a_missing_model_starts_nothing_and_says_how_to_get_one(sockets):
     with pytest.raises(EmbeddedError, match="cannot be read: No such file") as caught:
         await EmbeddedEngine(EmbeddedConfig()).start()
-    assert "journeyman embedded install" in caught.value.hint
+    assert "spadework embedded install" in caught.value.hint
     assert list(sockets.iterdir()) == []
 
 
@@ -243,8 +243,8 @@ async def test_a_file_that_is_no_model_starts_nothing(tmp_path, sockets):
 
 PARENT = """
 import asyncio
-from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.engine import EmbeddedEngine
+from spadework.config.models import EmbeddedConfig
+from spadework.embedded.engine import EmbeddedEngine
 
 async def main():
     engine = EmbeddedEngine(EmbeddedConfig(context=512, slots=1))

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.embedded.gguf import trained_context
-from journeyman.errors import EmbeddedError
+from spadework.embedded.gguf import trained_context
+from spadework.errors import EmbeddedError
 
 
 def test_the_trained_window_is_found_behind_texts_numbers_and_lists(make_gguf):
@@ -29,8 +29,8 @@ def test_the_real_model_tells_its_window(demo_model):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(EmbeddedError, match=r"none\.gguf cannot be read: No such file") as caught:
         trained_context(tmp_path / "none.gguf")
-    assert "journeyman embedded install" in caught.value.hint
-    assert "journeyman embedded pull OWNER/REPO FILE" in caught.value.hint
+    assert "spadework embedded install" in caught.value.hint
+    assert "spadework embedded pull OWNER/REPO FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04", b"<!doctype html>"])

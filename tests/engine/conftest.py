@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Job, Session
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Job, Session
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
-from journeyman.config.model_patterns import matches
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.many.items import items_of
-from journeyman.engine.many.running import ask_each
-from journeyman.engine.many.values import EachJob
-from journeyman.engine.values import Answer, Job, Session
+from spadework.config.model_patterns import matches
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.many.items import items_of
+from spadework.engine.many.running import ask_each
+from spadework.engine.many.values import EachJob
+from spadework.engine.values import Answer, Job, Session
 
 PUBLIC = {"model": "openai/x", "api_base": "https://api.example.com/v1"}
 UNTOLD = {"model": "ollama_chat/x"}
@@ -76,12 +76,12 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
         pytest.MonkeyPatch.context() as environ,
     ):
         folder = Path(scratch)
-        environ.setenv("JOURNEYMAN_DATA", scratch)  # the cache of answers
+        environ.setenv("SPADEWORK_DATA", scratch)  # the cache of answers
         project = folder / "client"
         project.mkdir()
         (project / "notes.md").write_text("word and word\n" * (1500 if long else 3))
         if why == "own file":
-            (project / ".journeyman.toml").write_text("confidential = true\n")
+            (project / ".spadework.toml").write_text("confidential = true\n")
         proxy.window = 2048
         proxy.plays(
             *(Play(reply=reply, prompt_tokens=9000) for reply in draw(st.permutations(REPLIES)))
@@ -121,7 +121,7 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path))
 
 
 @pytest.fixture
@@ -212,14 +212,14 @@ async def test_a_file_of_a_confidential_folder_is_private_for_every_project(
 async def test_an_answer_of_a_confidential_project_says_where_it_was_processed(
     build, session, project
 ):
-    (project / ".journeyman.toml").write_text("confidential = true\n")
+    (project / ".spadework.toml").write_text("confidential = true\n")
     outcome = await build().delegate(job(), session)
     assert outcome.private
     assert "confidential: processed by koala/here, a local model" in outcome.notes
 
 
 async def test_a_projects_own_file_cannot_take_confidentiality_back(build, session, proxy, project):
-    (project / ".journeyman.toml").write_text("confidential = false\n")
+    (project / ".spadework.toml").write_text("confidential = false\n")
     engine = build(models=["koala/claude"], projects=[project.parent / "*"])
     outcome = await engine.delegate(job(), session)
     assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
@@ -229,7 +229,7 @@ async def test_a_projects_own_file_cannot_take_confidentiality_back(build, sessi
 async def test_a_projects_file_that_cannot_be_read_counts_as_confidential(
     build, session, proxy, project
 ):
-    (project / ".journeyman.toml").write_text("confidential = tru")
+    (project / ".spadework.toml").write_text("confidential = tru")
     outcome = await build(models=["koala/claude"]).delegate(job(), session)
     assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
     assert proxy.served == []
@@ -239,7 +239,7 @@ async def test_a_projects_file_that_cannot_be_read_counts_as_confidential(
 async def test_a_projects_file_with_an_unknown_key_counts_as_confidential(
     build, session, proxy, project, text
 ):
-    (project / ".journeyman.toml").write_text(text)
+    (project / ".spadework.toml").write_text(text)
     outcome = await build(models=["koala/claude"]).delegate(job(), session)
     assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
     assert proxy.served == []
@@ -278,7 +278,7 @@ async def test_the_ledger_keeps_no_word_of_a_confidential_file_that_is_named_fro
 
 
 async def test_a_folder_below_a_confidential_one_is_confidential(build, proxy, project):
-    (project / ".journeyman.toml").write_text("confidential = true\n")
+    (project / ".spadework.toml").write_text("confidential = true\n")
     below = project / "src" / "deep"
     below.mkdir(parents=True)
     outcome = await build(models=["koala/claude"]).delegate(job(), Session(project=below))
@@ -289,7 +289,7 @@ async def test_a_folder_below_a_confidential_one_is_confidential(build, proxy, p
 async def test_the_ledger_keeps_no_word_of_a_confidential_project(
     build, session, proxy, project, tmp_path
 ):
-    (project / ".journeyman.toml").write_text("confidential = true\n")
+    (project / ".spadework.toml").write_text("confidential = true\n")
     proxy.plays(
         prompt_tokens=90, reply='The file says "the client is a secret agent of some kingdom".'
     )

@@ -11,8 +11,8 @@ from engine_rows import CODE, LLAMA, rows
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.engine.values import Answer, HandBack, Job, Listener
-from journeyman.errors import ArgumentError, ConfigError, ReferenceRefused
+from spadework.engine.values import Answer, HandBack, Job, Listener
+from spadework.errors import ArgumentError, ConfigError, ReferenceRefused
 
 pytestmark = pytest.mark.usefixtures("honest_count")
 
@@ -418,7 +418,7 @@ async def test_a_changed_config_does_not_restart_the_embedded_engine(build, open
 async def test_a_project_may_add_tools_and_they_stay_on_local_backends(
     build, session, openai_double, project
 ):
-    (project / ".journeyman.toml").write_text(
+    (project / ".spadework.toml").write_text(
         '[tools.sort_ticket]\nuse_for = "tickets"\nlabels = ["bug", "wish"]\n'
     )
     openai_double.plays(reply="bug")

@@ -8,7 +8,7 @@ from engine_rows import LLAMA, rows
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.engine.values import HandBack
+from spadework.engine.values import HandBack
 
 pytestmark = pytest.mark.usefixtures("honest_count")
 

@@ -9,10 +9,10 @@ from held_doubles import until
 
 from doubles.asking import DEAD_URL
 from doubles.plays import Play
-from journeyman.config.models import Config
-from journeyman.engine.patience import MOST_BREAKS, MOST_OF_ITS_OWN, Patience
-from journeyman.engine.values import Answer, HandBack, Listener
-from journeyman.errors import (
+from spadework.config.models import Config
+from spadework.engine.patience import MOST_BREAKS, MOST_OF_ITS_OWN, Patience
+from spadework.engine.values import Answer, HandBack, Listener
+from spadework.errors import (
     BackendUnavailable,
     CutStream,
     DeadlinePassed,

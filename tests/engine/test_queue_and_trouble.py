@@ -11,9 +11,9 @@ from held_doubles import HeldLlamaSwap, HeldOpenAI, until
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.engine.capacities import Capacities
-from journeyman.engine.values import Answer, HandBack
-from journeyman.errors import Unreachable
+from spadework.engine.capacities import Capacities
+from spadework.engine.values import Answer, HandBack
+from spadework.errors import Unreachable
 
 LLAMA, CODE = "koala/llama3-local", "koala/codellama-local"
 

@@ -4,9 +4,9 @@ import pytest
 
 from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Answer, Job, Session
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Answer, Job, Session
 
 KEY = "AKIA" + "QYLPMN5HFIQR7XYA"
 
@@ -20,7 +20,7 @@ def proxy():
 
 @pytest.fixture
 async def ask(tmp_path, proxy, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     project = tmp_path / "project"
     project.mkdir()
     engines = []

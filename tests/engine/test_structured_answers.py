@@ -6,8 +6,8 @@ from engine_rows import CODE, LLAMA, rows
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.engine.values import Answer, HandBack
-from journeyman.errors import ArgumentError
+from spadework.engine.values import Answer, HandBack
+from spadework.errors import ArgumentError
 
 PERSON = {
     "type": "object",

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from journeyman.engine.thread_pools import FairPool
-from journeyman.inputs.cancellation import Abandoned, Cancellation, OutOfTime, checkpoint
+from spadework.engine.thread_pools import FairPool
+from spadework.inputs.cancellation import Abandoned, Cancellation, OutOfTime, checkpoint
 
 WAIT = 60
 

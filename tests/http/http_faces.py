@@ -12,11 +12,11 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from journeyman.config.load import load_config
-from journeyman.engine.engine import Engine
-from journeyman.ledger import Filter, Ledger
-from journeyman.server.http.face import HttpFace, HttpSettings
-from journeyman.server.live import LiveEngine
+from spadework.config.load import load_config
+from spadework.engine.engine import Engine
+from spadework.ledger import Filter, Ledger
+from spadework.server.http.face import HttpFace, HttpSettings
+from spadework.server.live import LiveEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

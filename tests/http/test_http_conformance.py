@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.config.load import load_config
-from journeyman.engine.engine import Engine
-from journeyman.server.http.face import HttpFace, HttpSettings
-from journeyman.server.live import LiveEngine
 from real.conformance_server import ARGUMENTS, CHANGE, PLAYS, _config
 from real.test_conformance import BASELINES, PASSED, SUITES, run_suite
+from spadework.config.load import load_config
+from spadework.engine.engine import Engine
+from spadework.server.http.face import HttpFace, HttpSettings
+from spadework.server.live import LiveEngine
 
 # The first test installs the suites.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -62,7 +62,7 @@ def _answer_the_suite(face):
 
 @pytest.mark.parametrize("revision", SUITES)
 async def test_the_face_passes_what_the_core_passes(revision, tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     baseline, results = tmp_path / "baseline.yml", tmp_path / "results"
     excused = (BASELINES / f"{revision}.yml").read_text()
     baseline.write_text(excused + "".join(f"  - {name}\n" for name in MORE[revision]))

@@ -11,8 +11,8 @@ import pytest
 from http_faces import NEWER, OLDER, client, serving
 
 from doubles.plays import Play
-from journeyman.config.models import Config
-from journeyman.server.http.disclosure import CONCEALED, conceal
+from spadework.config.models import Config
+from spadework.server.http.disclosure import CONCEALED, conceal
 
 BOTH = pytest.mark.parametrize("revision", [OLDER, NEWER])
 
@@ -165,7 +165,7 @@ async def test_a_broken_config_is_not_shown_to_clients(config_file, tmp_path, re
 async def test_a_broken_project_file_of_a_mapped_folder_is_named_as_the_client_does(
     config_file, here, tmp_path, revision
 ):
-    (here / ".journeyman.toml").write_text("nonsense = [\n")
+    (here / ".spadework.toml").write_text("nonsense = [\n")
     map_folders(config_file, _home_me=here)
     async with serving() as server, client(server.url, revision) as mcp:
         results = [
@@ -192,7 +192,7 @@ async def test_what_a_server_says_of_its_files_is_not_passed_on(
 
 def concealed(text, **roots):
     config = Config(http={"roots": {name: Path(where) for name, where in roots.items()}})
-    return conceal(text, config, Path("/opt/conf/journeyman/config.toml"))
+    return conceal(text, config, Path("/opt/conf/spadework/config.toml"))
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def concealed(text, **roots):
         ("in /srv/src", "in /home/me/src"),
         ("'/srv/src'", "'/home/me/src'"),
         ("/srv/src2/a.py", "/srv/src2/a.py"),
-        ("/opt/conf/journeyman/config.toml:3: no", f"{CONCEALED}:3: no"),
+        ("/opt/conf/spadework/config.toml:3: no", f"{CONCEALED}:3: no"),
         (f"{os.path.expanduser('~')}/x/y.gguf, or", f"{CONCEALED}, or"),  # noqa: PTH111
-        ("http://koala:4000/opt/conf/journeyman/x", "http://koala:4000/opt/conf/journeyman/x"),
+        ("http://koala:4000/opt/conf/spadework/x", "http://koala:4000/opt/conf/spadework/x"),
         ("1/2 and a/b", "1/2 and a/b"),
         ("nothing", "nothing"),
     ],

@@ -9,8 +9,8 @@ import pytest
 from http_faces import ACCEPT, NEWER, OLDER, call, calling, client, serving, session_headers, until
 
 from doubles.plays import Play
-from journeyman.errors import ArgumentError, ConfigError
-from journeyman.server.http.tokens import Tokens
+from spadework.errors import ArgumentError, ConfigError
+from spadework.server.http.tokens import Tokens
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ PRESENTED = {
     "bearer {token}": 200,
     "Bearer {token}x": 401,
     "Bearer {short}": 401,
-    "Bearer jm_nobody": 401,
+    "Bearer sw_nobody": 401,
     "Bearer": 401,
     "Basic {token}": 401,
     "{token}": 401,
@@ -113,7 +113,7 @@ async def test_only_who_has_a_token_is_let_in(config_file, token):
             answer = await ask(server.url, **headers)
             told[presented] = answer.status_code
             if answer.status_code == 401:
-                assert answer.headers["www-authenticate"].startswith('Bearer realm="journeyman"')
+                assert answer.headers["www-authenticate"].startswith('Bearer realm="spadework"')
                 assert token not in answer.text
     assert told == PRESENTED
 
@@ -179,7 +179,7 @@ async def test_beyond_loopback_it_does_not_start_without_a_token(config_file, li
         async with serving(listen):
             pass
     assert str(caught.value).startswith(f"other machines can reach {listen}")
-    assert "journeyman token new" in caught.value.hint
+    assert "spadework token new" in caught.value.hint
 
 
 async def test_beyond_loopback_it_lets_nobody_in_without_one(config_file, token):

@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from doubles.plays import Play
-from journeyman.server.http.connection_limits import ConnectionLimits
-from journeyman.server.http.protocol import HttpProtocol
-from journeyman.server.http.tokens import Tokens
+from spadework.server.http.connection_limits import ConnectionLimits
+from spadework.server.http.protocol import HttpProtocol
+from spadework.server.http.tokens import Tokens
 
 pytestmark = pytest.mark.slow
 
@@ -211,7 +211,7 @@ class Sleeper:
 
 
 def limits(**keys):
-    from journeyman.config.models import HttpConfig  # noqa: PLC0415 - heavy
+    from spadework.config.models import HttpConfig  # noqa: PLC0415 - heavy
 
     config = HttpConfig(**keys)
     return ConnectionLimits(lambda: config, lambda address: address == "10.0.0.1")
@@ -273,8 +273,8 @@ def test_all_connections_together_leave_file_descriptors_to_the_process():
         (b"POST /mcp HTTP/1.1\r\n\r\n", b" 4"),
         (HOST + b"".join(b"x-%d: a\r\n" % n for n in range(200)) + b"\r\n", b" 431 "),
         (HOST + b"x: " + b"a" * 60_000 + b"\r\n\r\n", b" 4"),
-        (HOST.replace(b"/mcp", b"/mcp?access_token=jm_x") + b"\r\n", b" 400 "),
-        (HOST.replace(b"/mcp", b"/mcp?a=jm_x") + b"\r\n", b" 400 "),
+        (HOST.replace(b"/mcp", b"/mcp?access_token=sw_x") + b"\r\n", b" 400 "),
+        (HOST.replace(b"/mcp", b"/mcp?a=sw_x") + b"\r\n", b" 400 "),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b" 400 "),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b" 4"),
     ],

@@ -17,8 +17,8 @@ from http_faces import (
 )
 
 from doubles.plays import Play
-from journeyman.server.http.tokens import Tokens
-from journeyman.server.tasks import EXTENSION
+from spadework.server.http.tokens import Tokens
+from spadework.server.tasks import EXTENSION
 
 pytestmark = pytest.mark.slow
 

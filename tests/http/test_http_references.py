@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from http_faces import NEWER, OLDER, client, serving
 
-from journeyman.errors import ReferenceRefused
-from journeyman.ledger import Ledger
-from journeyman.server.http.references import MappedFolders
+from spadework.errors import ReferenceRefused
+from spadework.ledger import Ledger
+from spadework.server.http.references import MappedFolders
 
 BOTH = pytest.mark.parametrize("revision", [OLDER, NEWER])
 ONE = MappedFolders({"/home/me/src": Path("/srv/src")})
@@ -195,7 +195,7 @@ async def test_what_is_never_read_is_not_read_over_http_either(config_file, open
 async def test_the_tools_of_a_mapped_project_are_not_offered(config_file, here):
     """A call could come from any project of the client's."""
     map_folders(config_file, _home_me=here)
-    (here / ".journeyman.toml").write_text('[tools.sort_ticket]\nuse_for = "tickets"\n')
+    (here / ".spadework.toml").write_text('[tools.sort_ticket]\nuse_for = "tickets"\n')
     async with serving() as server, client(server.url, NEWER) as mcp:
         names = [tool.name for tool in (await mcp.list_tools()).tools]
     assert "sort_ticket" not in names

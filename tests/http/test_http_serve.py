@@ -1,4 +1,4 @@
-"""`journeyman serve`, as a shell runs it: through the daemon, and in a process of its own."""
+"""`spadework serve`, as a shell runs it: through the daemon, and in a process of its own."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ import pytest
 from http_faces import NEWER, OLDER, client, rows, until
 
 from doubles.plays import Play
-from journeyman.daemon import control
-from journeyman.server.http.tokens import Tokens
+from spadework.daemon import control
+from spadework.server.http.tokens import Tokens
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ SERVING = re.compile(r"serving MCP at (http://\S+/mcp); Ctrl-C ends it\n")
 def started(*arguments):
     """Start the server; what is not ended by the test is killed."""
     with subprocess.Popen(
-        [sys.executable, "-m", "journeyman", "serve", *arguments],
+        [sys.executable, "-m", "spadework", "serve", *arguments],
         env=dict(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -44,7 +44,7 @@ def started(*arguments):
 def window():
     """Open a window that says nothing."""
     with subprocess.Popen(
-        [sys.executable, "-m", "journeyman", "mcp"],
+        [sys.executable, "-m", "spadework", "mcp"],
         env=dict(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -64,7 +64,7 @@ def url_of(process):
 
 def refused(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "journeyman", "serve", *arguments],
+        [sys.executable, "-m", "spadework", "serve", *arguments],
         env=dict(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -88,7 +88,7 @@ async def test_it_serves_until_ctrl_c_and_says_how_to_register_it(config_file, w
         assert await answers(url) == "Three lines."
         process.send_signal(signal.SIGINT)
         _, errors = await asyncio.to_thread(process.communicate)
-    assert told == f"on this machine: claude mcp add --transport http journeyman {url}\n"
+    assert told == f"on this machine: claude mcp add --transport http spadework {url}\n"
     assert process.returncode == 130
     assert "Traceback" not in errors
     port = int(url.removesuffix("/mcp").rpartition(":")[2])
@@ -122,8 +122,8 @@ async def test_with_a_token_the_line_to_register_has_its_place(config_file, way)
         url = await asyncio.to_thread(url_of, process)
         told = process.stdout.readline() + process.stdout.readline()
         assert await answers(url, token) == "Three lines."
-    assert f'journeyman {url} --header "Authorization: Bearer TOKEN"\n' in told
-    assert "TOKEN is what `journeyman token new` has printed\n" in told
+    assert f'spadework {url} --header "Authorization: Bearer TOKEN"\n' in told
+    assert "TOKEN is what `spadework token new` has printed\n" in told
     assert token not in told
 
 
@@ -152,7 +152,7 @@ async def test_the_config_says_where_the_daemon_listens(config_file):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     config_file.write_text(f'{config_file.read_text()}\n[http]\nlisten = "127.0.0.1:{port}"\n')
-    command = [sys.executable, "-m", "journeyman", "daemon"]
+    command = [sys.executable, "-m", "spadework", "daemon"]
     started_daemon = await asyncio.to_thread(subprocess.run, [*command, "start"], check=True)
     assert started_daemon.returncode == 0
     url = f"http://127.0.0.1:{port}/mcp"
@@ -201,13 +201,13 @@ async def test_the_models_are_asked_for_with_the_keys_of_who_serves(
 async def test_a_newer_version_takes_over_from_the_daemon_that_serves(config_file, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "98.0")
+    monkeypatch.setenv("SPADEWORK_TEST_VERSION", "98.0")
     with started("--http", f"127.0.0.1:{port}") as process:
         url = await asyncio.to_thread(url_of, process)
         process.stdout.readline()
         told = await asyncio.to_thread(daemon_status)
         assert (told["version"], told["running"]) == ("98.0", 0)
-        monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "99.0rc1")
+        monkeypatch.setenv("SPADEWORK_TEST_VERSION", "99.0rc1")
         with window():
             assert await asyncio.to_thread(url_of, process) == url
             assert await answers(url) == "Three lines."
@@ -219,13 +219,13 @@ async def test_calls_over_http_are_answered_before_a_newer_version_takes_over(
     config_file, openai_double, monkeypatch
 ):
     openai_double.plays(Play(reply="a b c d e f g h", pause=0.5), Play(reply="Three lines."))
-    monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "98.0")
+    monkeypatch.setenv("SPADEWORK_TEST_VERSION", "98.0")
     with started("--http", "127.0.0.1:0") as process:
         url = await asyncio.to_thread(url_of, process)
         process.stdout.readline()
         calling = asyncio.create_task(answers(url))
         await until(lambda: openai_double.chats)
-        monkeypatch.setenv("JOURNEYMAN_TEST_VERSION", "99.0rc1")
+        monkeypatch.setenv("SPADEWORK_TEST_VERSION", "99.0rc1")
         answering = openai_double.chats[0]
         while not calling.done():
             told = await asyncio.to_thread(control.describe)
@@ -254,7 +254,7 @@ def daemon_pid():
 
 def daemon_status():
     done = subprocess.run(
-        [sys.executable, "-m", "journeyman", "daemon", "status", "--json"],
+        [sys.executable, "-m", "spadework", "daemon", "status", "--json"],
         env=dict(os.environ),
         capture_output=True,
         text=True,

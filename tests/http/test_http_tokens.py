@@ -1,4 +1,4 @@
-"""`journeyman token`, and the file that it keeps."""
+"""`spadework token`, and the file that it keeps."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from hashlib import sha256
 
 import pytest
 
-from journeyman.errors import ArgumentError, ConfigError
-from journeyman.server.http.tokens import Tokens
+from spadework.errors import ArgumentError, ConfigError
+from spadework.server.http.tokens import Tokens
 
 
 @pytest.fixture
 def token_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     return tmp_path / "data" / "tokens.json"
 
 
@@ -24,7 +24,7 @@ def token_file(tmp_path, monkeypatch):
 def command(token_file):
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "journeyman", "token", *arguments],
+            [sys.executable, "-m", "spadework", "token", *arguments],
             env=dict(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -40,8 +40,8 @@ def command(token_file):
 def test_a_token_is_printed_once_and_only_its_hash_is_kept(command, token_file):
     made = command("new", "laptop")
     secret = made.stdout.strip()
-    assert secret.startswith("jm_")
-    assert len(secret) == len("jm_") + 43  # 32 bytes
+    assert secret.startswith("sw_")
+    assert len(secret) == len("sw_") + 43  # 32 bytes
     assert made.stderr == "kept as laptop; it is not shown again\n"
     [kept] = json.loads(token_file.read_text())["tokens"]
     assert kept["sha256"] == sha256(secret.encode()).hexdigest()
@@ -80,7 +80,7 @@ def test_a_mistake_is_one_line(command, arguments, said):
 def test_a_full_disk_is_no_reason_to_remove_the_tokens(command, token_file):
     """That was the advice, and it would have locked out everybody."""
     command("new", "laptop")
-    full = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "journeyman"]
+    full = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "spadework"]
     done = subprocess.run(
         [*full, "token", "new", "desk"], capture_output=True, text=True, check=False
     )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
-from journeyman.inputs.confinement import serve
+from spadework.inputs.confinement import serve
 
 
 def attempts():

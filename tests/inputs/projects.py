@@ -2,10 +2,10 @@
 
 import pytest
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.material import read_references
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ReferenceRefused
+from spadework.inputs.material import read_references
+from spadework.inputs.roots import Roots
 
 
 def build(folder, files):

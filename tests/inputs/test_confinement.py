@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from confined_probe import attempts
 
-from journeyman.inputs.confined import Confined, Failed, TooLong
+from spadework.inputs.confined import Confined, Failed, TooLong
 
 pytestmark = pytest.mark.slow
 HARMLESS = {"environment": "unset", "print": "printed", "nothing": "done"}

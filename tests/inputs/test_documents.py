@@ -18,8 +18,8 @@ from documents_made import (
 )
 from projects import build, left_out, paths, read, refused
 
-from journeyman.inputs.confined import Failed, TooLong, TooSlow
-from journeyman.inputs.documents.converter import Converter
+from spadework.inputs.confined import Failed, TooLong, TooSlow
+from spadework.inputs.documents.converter import Converter
 
 pytestmark = pytest.mark.slow  # each starts a process that takes a second
 
@@ -119,9 +119,9 @@ def test_without_the_extra_a_document_is_refused_and_the_extra_is_named(project)
     for name in ("a.pdf", "b.docx", "a.pdf:1"):
         error = refused(project, name)
         assert error.rule == "needs-extra"
-        assert "pip install 'journeyman[documents]'" in error.hint
+        assert "pip install 'spadework[documents]'" in error.hint
     assert paths(project, ".") == ["c.md"]
-    assert left_out(project, ".")["a.pdf"] == "needs journeyman[documents]"
+    assert left_out(project, ".")["a.pdf"] == "needs spadework[documents]"
 
 
 @pytest.mark.usefixtures("without_extra")
@@ -130,7 +130,7 @@ def test_without_the_extra_html_and_notebooks_are_read_raw_with_a_note(project):
     for name, kind in (("a.html", "HTML"), ("b.ipynb", "notebook")):
         found = source(project, name)
         assert found.text == (project / name).read_text()
-        assert found.note == f"raw {kind}; journeyman[documents] converts it"
+        assert found.note == f"raw {kind}; spadework[documents] converts it"
 
 
 def test_the_config_says_what_is_converted(project):

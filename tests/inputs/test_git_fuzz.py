@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from projects import build
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.material import read_references
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ReferenceRefused
+from spadework.inputs.material import read_references
+from spadework.inputs.roots import Roots
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from projects import build, left_out, read, refused
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.git.grammar import FLAGS, parse
-from journeyman.inputs.material import read_references
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ReferenceRefused
+from spadework.inputs.git.grammar import FLAGS, parse
+from spadework.inputs.material import read_references
+from spadework.inputs.roots import Roots
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"
 

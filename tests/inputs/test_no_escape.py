@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.material import read_references
-from journeyman.inputs.references import unprintable
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ReferenceRefused
+from spadework.inputs.material import read_references
+from spadework.inputs.references import unprintable
+from spadework.inputs.roots import Roots
 
 SECRET = "SECRET from outside"
 CREDENTIAL = "CREDENTIAL inside"

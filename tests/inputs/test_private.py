@@ -6,9 +6,9 @@ import unicodedata
 import pytest
 from projects import build, read
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.inputs.privacy import PrivateFiles
-from journeyman.inputs.roots import Roots
+from spadework.config.models import ReferencesConfig
+from spadework.inputs.privacy import PrivateFiles
+from spadework.inputs.roots import Roots
 
 
 @pytest.mark.parametrize(

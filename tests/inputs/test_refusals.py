@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from projects import build, left_out, paths, read, refused
 
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.places import locate
-from journeyman.inputs.roots import Roots
-from journeyman.inputs.trees import files_of
+from spadework.errors import ReferenceRefused
+from spadework.inputs.places import locate
+from spadework.inputs.roots import Roots
+from spadework.inputs.trees import files_of
 
 NOBODY = 65534
 

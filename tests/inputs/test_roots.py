@@ -6,12 +6,12 @@ import threading
 import pytest
 from projects import build, left_out, paths, read, refused
 
-from journeyman.config.models import ReferencesConfig
-from journeyman.errors import ArgumentError, ReferenceRefused
-from journeyman.inputs.documents.converter import Converter
-from journeyman.inputs.places import locate
-from journeyman.inputs.reading import read_file
-from journeyman.inputs.roots import Roots, missing_roots
+from spadework.config.models import ReferencesConfig
+from spadework.errors import ArgumentError, ReferenceRefused
+from spadework.inputs.documents.converter import Converter
+from spadework.inputs.places import locate
+from spadework.inputs.reading import read_file
+from spadework.inputs.roots import Roots, missing_roots
 
 
 @pytest.fixture

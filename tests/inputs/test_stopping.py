@@ -7,12 +7,12 @@ import pytest
 from documents_made import pdf_bomb
 from projects import build, read, refused
 
-from journeyman.errors import ReferenceRefused
-from journeyman.inputs.cancellation import Cancellation, working
-from journeyman.inputs.listing import list_files
-from journeyman.inputs.places import locate
-from journeyman.inputs.roots import Roots
-from journeyman.inputs.trees import files_of
+from spadework.errors import ReferenceRefused
+from spadework.inputs.cancellation import Cancellation, working
+from spadework.inputs.listing import list_files
+from spadework.inputs.places import locate
+from spadework.inputs.roots import Roots
+from spadework.inputs.trees import files_of
 
 HUGE = 50_000_000_000
 

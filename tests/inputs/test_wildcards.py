@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeyman.inputs.patterns import pattern_list
-from journeyman.inputs.wildcards import wildcard_regex
+from spadework.inputs.patterns import pattern_list
+from spadework.inputs.wildcards import wildcard_regex
 
 
 def matches(pattern, path):

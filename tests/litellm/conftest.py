@@ -8,11 +8,11 @@ import pytest
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder in which a command runs, with no config and no keys."""
-    for name in ("LITELLM_API_KEY", "LITELLM_MASTER_KEY", "JOURNEYMAN_CONFIG"):
+    for name in ("LITELLM_API_KEY", "LITELLM_MASTER_KEY", "SPADEWORK_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     here = tmp_path / "here"
     here.mkdir()
     return here
@@ -20,11 +20,11 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def litellm(folder):
-    """Run `journeyman litellm` as a shell does."""
+    """Run `spadework litellm` as a shell does."""
 
     def run(*arguments, **variables):
         done = subprocess.run(
-            [sys.executable, "-m", "journeyman", "litellm", *map(str, arguments)],
+            [sys.executable, "-m", "spadework", "litellm", *map(str, arguments)],
             cwd=folder,
             env=os.environ | variables,
             stdin=subprocess.DEVNULL,

@@ -1,11 +1,11 @@
-"""`journeyman litellm check`: what is wrong with a config, or at a proxy."""
+"""`spadework litellm check`: what is wrong with a config, or at a proxy."""
 
 import json
 
 import pytest
 
-from journeyman.litellm.document import read
-from journeyman.litellm.inspection import inspect
+from spadework.litellm.document import read
+from spadework.litellm.inspection import inspect
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_worst_is_the_exit_code_and_warnings_are_none(litellm, folder):
     warned = litellm("check", file)
     assert warned.returncode == 0
     assert "warning: a: line 2: the window is missing" in warned.stdout
-    assert "cure: `journeyman litellm config --merge` adds it" in warned.stdout
+    assert "cure: `spadework litellm config --merge` adds it" in warned.stdout
     assert warned.stderr == "0 broken, 1 warning\n"
     file.write_text("model_list: 5\n")
     broken = litellm("check", file, "--json")

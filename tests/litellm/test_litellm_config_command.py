@@ -1,4 +1,4 @@
-"""`journeyman litellm config`: what it finds, prints, merges and refuses."""
+"""`spadework litellm config`: what it finds, prints, merges and refuses."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from doubles.openai_compatible import OpenAIDouble
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
-COMMAND = [sys.executable, "-m", "journeyman", "litellm"]
+COMMAND = [sys.executable, "-m", "spadework", "litellm"]
 
 OLD = """\
 # my proxy
@@ -61,7 +61,7 @@ def test_the_servers_at_the_hosts_given_become_entries(
     assert {one["litellm_params"].get("api_key") for one in made["model_list"]} == {None, "none"}
     assert made["general_settings"] == {"master_key": "os.environ/LITELLM_MASTER_KEY"}
     assert "mcp_servers" not in made
-    assert "#     auth_value: os.environ/JOURNEYMAN_TOKEN\n" in done.stdout
+    assert "#     auth_value: os.environ/SPADEWORK_TOKEN\n" in done.stdout
     assert done.stdout.count("# window unknown: add max_input_tokens") == 3
     assert "does not chat: nomic-embed-text:latest" in done.stdout
     assert "gpt-oss:120b-cloud is left out: cloud (cloud tag of Ollama)" in done.stdout
@@ -85,7 +85,7 @@ def test_the_configs_backends_become_entries_with_their_keys_by_reference(
             '[backends.cloud]\nkind = "openai"\nurl = "http://127.0.0.1:9"\ntrust = "cloud"\n'
             '[backends.dead]\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
         )
-        done = litellm("config", "--json", JOURNEYMAN_CONFIG="c.toml", FOX_KEY="sk-hunter2hunter2")
+        done = litellm("config", "--json", SPADEWORK_CONFIG="c.toml", FOX_KEY="sk-hunter2hunter2")
     told = json.loads(done.stdout)
     first, *keyed_entries = told["config"]["model_list"]
     assert first["litellm_params"]["num_ctx"] == first["model_info"]["max_input_tokens"] == 2048
@@ -114,11 +114,11 @@ def test_a_new_file_is_written_once_and_never_over_another(litellm, folder, olla
     done = litellm(*asked, "--mcp")
     assert (done.returncode, done.stdout) == (0, "")
     text = (folder / "new.yaml").read_text()
-    assert yaml.safe_load(text)["mcp_servers"]["journeyman"] == {
+    assert yaml.safe_load(text)["mcp_servers"]["spadework"] == {
         "url": "http://127.0.0.1:8765/mcp",
         "transport": "http",
         "auth_type": "bearer_token",
-        "auth_value": "os.environ/JOURNEYMAN_TOKEN",
+        "auth_value": "os.environ/SPADEWORK_TOKEN",
     }
     again = litellm(*asked)
     assert again.returncode == 2

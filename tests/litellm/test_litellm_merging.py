@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.errors import ConfigError
-from journeyman.litellm.document import read
-from journeyman.litellm.entries import Entry
-from journeyman.litellm.merging import merge
+from spadework.errors import ConfigError
+from spadework.litellm.document import read
+from spadework.litellm.entries import Entry
+from spadework.litellm.merging import merge
 
 URL = "http://127.0.0.1:8765/mcp"
 OLLAMA = Entry(
@@ -48,7 +48,7 @@ def check(before):
     assert new["model_list"][: len(old.get("model_list") or [])] == (old.get("model_list") or [])
     assert new["model_list"][len(old.get("model_list") or []) :] == ADDED
     assert new["general_settings"] == KEY | (old.get("general_settings") or {})
-    assert new["mcp_servers"]["journeyman"]["url"] == URL
+    assert new["mcp_servers"]["spadework"]["url"] == URL
     for key in old.keys() - {"model_list", "general_settings", "mcp_servers"}:
         assert new[key] == old[key]
     assert kept(before, result.text)

@@ -19,7 +19,7 @@ slots = {slots}
 models = ["koala/llama3-local"]
 """
 ASKING = """
-from journeyman.pipelines import Item, ask, pipeline
+from spadework.pipelines import Item, ask, pipeline
 
 @pipeline
 async def describe(item: Item) -> str:
@@ -67,8 +67,8 @@ class Place:
         """Nothing of the user's own: no key, no data folder."""
         kept = {name: value for name, value in os.environ.items() if "ANTHROPIC" not in name}
         return kept | {
-            "JOURNEYMAN_CONFIG": str(self.folder / "config.toml"),
-            "JOURNEYMAN_DATA": str(self.folder / "data"),
+            "SPADEWORK_CONFIG": str(self.folder / "config.toml"),
+            "SPADEWORK_DATA": str(self.folder / "data"),
             "XDG_RUNTIME_DIR": str(self.folder),
             "HOME": str(self.folder),
         }
@@ -76,7 +76,7 @@ class Place:
     def start(self, *arguments: str, **options) -> subprocess.Popen:
         """Start the command and do not wait for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=self.folder,
             env=self.environment | options.pop("environment", {}),
             stdin=options.pop("stdin", subprocess.DEVNULL),

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from journeyman.config.models import Config
+from spadework.config.models import Config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUSTOMIZATION = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())
@@ -19,7 +19,7 @@ MANIFESTS = [
     for name in KUSTOMIZATION["resources"]
     for document in yaml.safe_load_all((DEPLOY / name).read_text())
 ]
-SECRETS = {"journeyman-postgres": {"password"}, "journeyman-keys": {"litellm", "anthropic"}}
+SECRETS = {"spadework-postgres": {"password"}, "spadework-keys": {"litellm", "anthropic"}}
 
 
 def of_kind(kind):
@@ -106,19 +106,19 @@ def test_pods_have_no_rights_that_they_do_not_need():
 
 
 def test_the_config_is_one_of_ours_and_names_the_database_of_the_service():
-    text = of_kind("ConfigMap")["journeyman-config"]["data"]["config.toml"]
+    text = of_kind("ConfigMap")["spadework-config"]["data"]["config.toml"]
     config = Config.model_validate(tomllib.loads(text), context={"folder": Path("/")})
     assert config.pipelines.engine.partition("@")[2].partition("/")[0] in of_kind("Service")
 
 
 def commands():
-    """What our containers and the unit start, as arguments of `journeyman`."""
+    """What our containers and the unit start, as arguments of `spadework`."""
     for _, _, container in containers():
-        if not container["image"].startswith("journeyman"):
+        if not container["image"].startswith("spadework"):
             continue
         words = shlex.split(" ".join(container["args"]))
-        yield words[words.index("journeyman") + 1 :] if "journeyman" in words else words
-    unit = (DEPLOY / "journeyman-worker.service").read_text()
+        yield words[words.index("spadework") + 1 :] if "spadework" in words else words
+    unit = (DEPLOY / "spadework-worker.service").read_text()
     (line,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
     yield shlex.split(line)[1:]
 
@@ -127,7 +127,7 @@ def commands():
 def test_a_command_is_one_of_ours(words):
     names = [word for word in words[:2] if word.isalpha()]
     shown = subprocess.run(
-        [sys.executable, "-m", "journeyman", *names, "--help"],
+        [sys.executable, "-m", "spadework", *names, "--help"],
         capture_output=True,
         text=True,
         check=True,
@@ -148,12 +148,12 @@ def test_the_image_has_the_extra_and_what_it_copies_exists():
 
 
 def test_the_unit_is_one_that_systemd_takes():
-    unit = DEPLOY / "journeyman-worker.service"
+    unit = DEPLOY / "spadework-worker.service"
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", str(unit)],
         capture_output=True,
         text=True,
         check=False,
     )
-    said = [line for line in done.stderr.splitlines() if "journeyman-worker" in line]
+    said = [line for line in done.stderr.splitlines() if "spadework-worker" in line]
     assert not [line for line in said if "is not executable" not in line], said

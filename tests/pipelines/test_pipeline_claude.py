@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 WAIT = 60.0
 KEY = "sk-ant-api03-not-a-real-key"
 JUDGING = """
-from journeyman.pipelines import Item, ask, claude, pipeline
+from spadework.pipelines import Item, ask, claude, pipeline
 
 @pipeline
 async def judge(item: Item) -> str:

@@ -12,7 +12,7 @@ from doubles.terminal import Terminal
 pytestmark = pytest.mark.slow
 
 WAIT = 60.0
-HEAD = "from journeyman.pipelines import Item, ask, pipeline, setting, step\n\n@pipeline\n"
+HEAD = "from spadework.pipelines import Item, ask, pipeline, setting, step\n\n@pipeline\n"
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_a_run_is_cancelled_from_elsewhere_and_goes_on(place):
         done = place.run("pipeline", "cancel", "c")
         assert "resume c" in done.stdout
         assert process.wait(WAIT) == 5
-        assert "journeyman pipeline resume c" in process.stderr.read()
+        assert "spadework pipeline resume c" in process.stderr.read()
     assert shown(place, "c")["state"] == "cancelled"
     place.double.plays(reply="A thing.", prompt_tokens=120, completion_tokens=4)
     assert place.run("pipeline", "resume", "c").returncode == 0
@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(place, number, code):
         process.send_signal(number)
         assert process.wait(WAIT) == code
         said = process.stderr.read()
-    assert "to go on: journeyman pipeline resume s" in said
+    assert "to go on: spadework pipeline resume s" in said
     assert "Traceback" not in said
     assert shown(place, "s")["state"] == "interrupted"
     place.double.plays(reply="A thing.", prompt_tokens=120, completion_tokens=4)
@@ -214,7 +214,7 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
         (("run", "describe.py", "items.jsonl", "--out", "no/o.jsonl"), 2, "there is no folder"),
         (("run", "describe.py", "items.jsonl", "--out", "config.toml"), 2, "is no result of a run"),
         (("resume", "nobody"), 1, "there is no run 'nobody'"),
-        (("show", "nobody"), 1, "journeyman pipeline list"),
+        (("show", "nobody"), 1, "spadework pipeline list"),
         (("logs", "nobody"), 1, "there is no run"),
         (("cancel", "nobody"), 1, "there is no run"),
         (("list", "--engine", "mysql://u:secret@h/n"), 2, "is neither postgresql"),
@@ -298,7 +298,7 @@ def test_private_items_stay_with_local_backends(place):
 
 
 def test_a_bar_is_shown_on_a_terminal(place):
-    command = [sys.executable, "-m", "journeyman", "pipeline", "run", "describe.py", "items.jsonl"]
+    command = [sys.executable, "-m", "spadework", "pipeline", "run", "describe.py", "items.jsonl"]
     terminal = Terminal([*command, "--out", "out.jsonl"], place.environment, place.folder)
     terminal.read()
     assert terminal.close() == 0

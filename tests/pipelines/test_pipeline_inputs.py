@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from journeyman.config.models import Config
-from journeyman.engine.values import Session
-from journeyman.errors import ArgumentError, JourneymanError, ReferenceRefused
-from journeyman.inputs.material import read_references
-from journeyman.inputs.roots import Roots
-from journeyman.pipelines.inputs import find_items, items_of
+from spadework.config.models import Config
+from spadework.engine.values import Session
+from spadework.errors import ArgumentError, ReferenceRefused, SpadeworkError
+from spadework.inputs.material import read_references
+from spadework.inputs.roots import Roots
+from spadework.pipelines.inputs import find_items, items_of
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"
 
@@ -46,7 +46,7 @@ def items(project, *inputs, stdin=None, private=False, patterns=()):
 
 
 def refused(project, *inputs, **options):
-    with pytest.raises(JourneymanError) as raised:
+    with pytest.raises(SpadeworkError) as raised:
         items(project, *inputs, **options)
     assert "\n" not in str(raised.value)
     return raised.value
@@ -371,9 +371,9 @@ def test_ten_thousand_items_are_listed_by_number(project):
 def test_ctrl_c_ends_the_wait_for_standard_input(project):
     program = (
         "import asyncio, signal, sys, os, threading\n"
-        "from journeyman.config.models import Config\n"
-        "from journeyman.engine.values import Session\n"
-        "from journeyman.pipelines.inputs import items_of\n"
+        "from spadework.config.models import Config\n"
+        "from spadework.engine.values import Session\n"
+        "from spadework.pipelines.inputs import items_of\n"
         "from pathlib import Path\n"
         "async def main():\n"
         "    asked = items_of(['-'], Session(Path.cwd()), Config(), stdin=sys.stdin)\n"

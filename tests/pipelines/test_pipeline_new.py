@@ -1,4 +1,4 @@
-"""`journeyman pipeline new`: a script that works at once, its tests, nothing overwritten."""
+"""`spadework pipeline new`: a script that works at once, its tests, nothing overwritten."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from journeyman.cli.app import app
-from journeyman.errors import ArgumentError, HandedBack, PrivateRefused
-from journeyman.pipelines import Item, ask, claude, pipeline, setting, step
-from journeyman.pipelines.testing import answering
+from spadework.cli.app import app
+from spadework.errors import ArgumentError, HandedBack, PrivateRefused
+from spadework.pipelines import Item, ask, claude, pipeline, setting, step
+from spadework.pipelines.testing import answering
 
 BIN = Path(sys.executable).parent
 
@@ -31,7 +31,7 @@ def new(*arguments):
 def test_it_writes_a_script_and_its_tests_and_says_how_to_run_them(folder):
     told = new("sort-mail").output
     assert sorted(one.name for one in folder.iterdir()) == ["sort_mail.py", "test_sort_mail.py"]
-    assert "run it:  journeyman pipeline run sort_mail.py INPUTS --out results.jsonl\n" in told
+    assert "run it:  spadework pipeline run sort_mail.py INPUTS --out results.jsonl\n" in told
     assert "test it: pytest test_sort_mail.py\n" in told
     assert "for your README:\n- `sort_mail.py`: " in told
 
@@ -63,7 +63,7 @@ def test_it_overwrites_nothing(folder, there):
         ("class", "something else to Python"),
         ("test-me", "something else to Python"),
         ("json", "hide another json"),
-        ("journeyman", "hide another journeyman"),
+        ("spadework", "hide another spadework"),
         ("absent/x", "there is no folder"),
     ],
 )

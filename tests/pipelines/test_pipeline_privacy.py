@@ -14,8 +14,8 @@ WAIT = 60.0
 CANARY = "CANARY-7f3a"
 HEAD = """
 import asyncio
-from journeyman.pipelines import Item, ask, claude, pipeline, setting, step
-from journeyman.errors import HandedBack, JourneymanError, ReferenceRefused
+from spadework.pipelines import Item, ask, claude, pipeline, setting, step
+from spadework.errors import HandedBack, SpadeworkError, ReferenceRefused
 
 TOOL = "ask_local_llama"
 
@@ -83,7 +83,7 @@ WAYS = {
     "a step that fails": item(
         "try:",
         "    await read()",
-        "except JourneymanError as error:",
+        "except SpadeworkError as error:",
         "    found = error",
         CLAUDE,
         after='@step\nasync def read():\n    raise ValueError(await local(files=["a.secret"]))\n',

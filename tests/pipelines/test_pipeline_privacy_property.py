@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from doubles.messages_api import COUNT, MESSAGES, MessagesApi
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.config.load import load_config
-from journeyman.pipelines.durable.working import working
-from journeyman.pipelines.estimating import estimate
-from journeyman.pipelines.store.database import Database, engine_url
-from journeyman.pipelines.store.runs import prepare
-from journeyman.pipelines.store.values import Options, Run
-from journeyman.pipelines.values import Item
+from spadework.config.load import load_config
+from spadework.pipelines.durable.working import working
+from spadework.pipelines.estimating import estimate
+from spadework.pipelines.store.database import Database, engine_url
+from spadework.pipelines.store.runs import prepare
+from spadework.pipelines.store.values import Options, Run
+from spadework.pipelines.values import Item
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -33,8 +33,8 @@ AT_ONCE = 4
 CANARY = "CANARY-51b2"
 OWN = """
 import asyncio
-from journeyman.errors import HandedBack
-from journeyman.pipelines import Item, ask, claude, pipeline, step
+from spadework.errors import HandedBack
+from spadework.pipelines import Item, ask, claude, pipeline, step
 
 TOOL = "ask_local_llama"
 
@@ -150,7 +150,7 @@ class Place:
 def place(tmp_path, monkeypatch):
     for name in [name for name in os.environ if "ANTHROPIC" in name]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     with Echo() as local, MessagesApi() as api:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from journeyman.cli.pipeline_progress import Display, duration, line_of, rate_of
-from journeyman.pipelines.values import Standing
+from spadework.cli.pipeline_progress import Display, duration, line_of, rate_of
+from spadework.pipelines.values import Standing
 
 
 def standing(done, of, **more):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.errors import ArgumentError, ClaudeAbsent, HandedBack, PrivateRefused
-from journeyman.pipelines import Item, Reply, Row
-from journeyman.pipelines.finding import find_pipeline, ready_names
-from journeyman.pipelines.ready.analyze_documents import analyze_documents, report
-from journeyman.pipelines.ready.review_changes import judge, review_changes
-from journeyman.pipelines.ready.triage import count, triage
-from journeyman.pipelines.testing import answering
+from spadework.errors import ArgumentError, ClaudeAbsent, HandedBack, PrivateRefused
+from spadework.pipelines import Item, Reply, Row
+from spadework.pipelines.finding import find_pipeline, ready_names
+from spadework.pipelines.ready.analyze_documents import analyze_documents, report
+from spadework.pipelines.ready.review_changes import judge, review_changes
+from spadework.pipelines.ready.triage import count, triage
+from spadework.pipelines.testing import answering
 
 FOUND = {"title": "A", "topics": ["x", "y"], "claims": ["z"]}
 FINDING = {"code": "a - b", "problem": "It subtracts.", "severity": "high"}

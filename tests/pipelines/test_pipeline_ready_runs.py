@@ -40,7 +40,7 @@ def project(tmp_path, data_with_demo, runtime_folder, monkeypatch):
         (folder / "sums.py").write_text(content)
         git(folder, "add", "sums.py")
         git(folder, "commit", "-qm", "Change")
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     configure(folder)
@@ -86,7 +86,7 @@ def rows(file):
 
 def test_a_dry_run_says_what_would_be_asked_and_asks_nobody(project, api, monkeypatch):
     with_claude(project, api, monkeypatch)
-    told = run("journeyman pipeline run analyze-documents docs/ --dry-run").stdout
+    told = run("spadework pipeline run analyze-documents docs/ --dry-run").stdout
     assert "1 items; no model was asked" in told
     assert "ask_local_llama: about 1 calls" in told
     assert "Claude: about 1 calls, 10 tokens to read (counted by the API)" in told
@@ -94,7 +94,7 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nobody(project, api, monkey
 
 
 def test_documents_are_analyzed_without_a_key_and_the_report_says_who_wrote_it(project):
-    run("journeyman pipeline run analyze-documents docs/ --out results.jsonl")
+    run("spadework pipeline run analyze-documents docs/ --out results.jsonl")
     (row,) = rows("results.jsonl")
     assert row["models"] == ["embedded/smollm2"]
     assert set(row["value"]) == {"title", "topics", "claims"}
@@ -102,7 +102,7 @@ def test_documents_are_analyzed_without_a_key_and_the_report_says_who_wrote_it(p
     assert "local model embedded/smollm2, not by Claude: there is no ANTHROPIC_API_KEY" in report
     assert "- docs/decision.md: " in report
     before = Path("results.jsonl").read_bytes()
-    command = "journeyman pipeline run analyze-documents docs/ --out results.jsonl"
+    command = "spadework pipeline run analyze-documents docs/ --out results.jsonl"
     assert "holds the results of the run" in run(command, ends=(2,)).stderr
     assert Path("results.jsonl").read_bytes() == before
 
@@ -112,7 +112,7 @@ def test_claude_writes_the_report_from_what_was_found_and_its_cost_is_told(
 ):
     with_claude(project, api, monkeypatch)
     api.says = lambda _: Says("All of it is about a bridge.", 1000, 100)
-    command = "journeyman pipeline run analyze-documents docs/ --budget-usd 2 --out results.jsonl"
+    command = "spadework pipeline run analyze-documents docs/ --budget-usd 2 --out results.jsonl"
     assert "USD spent" in run(command).stderr
     (sent,) = api.bodies()
     assert "docs/decision.md: {" in json.dumps(sent["messages"])
@@ -126,7 +126,7 @@ def test_private_documents_end_the_run_before_anything_is_sent_and_name_the_step
     project, api, monkeypatch
 ):
     with_claude(project, api, monkeypatch, private='"docs/"')
-    command = "journeyman pipeline run analyze-documents docs/ --out results.jsonl"
+    command = "spadework pipeline run analyze-documents docs/ --out results.jsonl"
     assert "step 'report'" in run(command, ends=(1,)).stderr
     assert rows("results.jsonl")[0]["private"]
     assert api.requests == []
@@ -136,7 +136,7 @@ def test_private_documents_end_the_run_before_anything_is_sent_and_name_the_step
 def test_only_the_tickets_that_are_unsure_go_to_claude(project, api, monkeypatch):
     with_claude(project, api, monkeypatch)
     api.says = lambda _: Says("billing")
-    command = "journeyman pipeline run triage tickets.jsonl --set labels=bug,billing,other"
+    command = "spadework pipeline run triage tickets.jsonl --set labels=bug,billing,other"
     run(f"{command} --out sorted.jsonl --set confidence=0")
     assert {row["value"]["by"] for row in rows("sorted.jsonl")} == {"embedded/smollm2"}
     assert api.requests == []
@@ -150,7 +150,7 @@ def test_only_the_tickets_that_are_unsure_go_to_claude(project, api, monkeypatch
 def test_the_last_commit_is_reviewed_where_nothing_is_named(project, api, monkeypatch):
     with_claude(project, api, monkeypatch)
     api.says = lambda _: Says("It subtracts now.")
-    run("journeyman pipeline run review-changes --out review.jsonl")
+    run("spadework pipeline run review-changes --out review.jsonl")
     (row,) = rows("review.jsonl")
     assert row["name"] == "sums.py"
     report = Path("review.report.md").read_text("utf-8")
@@ -158,19 +158,19 @@ def test_the_last_commit_is_reviewed_where_nothing_is_named(project, api, monkey
 
 
 def test_a_new_script_works_at_once(project):
-    run("journeyman pipeline new sort-mail")
-    run("journeyman pipeline run sort_mail.py docs/ --out results.jsonl")
+    run("spadework pipeline new sort-mail")
+    run("spadework pipeline run sort_mail.py docs/ --out results.jsonl")
     assert set(rows("results.jsonl")[0]["value"]) == {"title", "points"}
     assert "not by Claude" in Path("results.report.md").read_text("utf-8")
 
 
 def test_what_failed_and_what_is_never_read_is_told(project):
     Path("fails.py").write_text(
-        "from journeyman.pipelines import Item, pipeline\n\n\n"
+        "from spadework.pipelines import Item, pipeline\n\n\n"
         "@pipeline\nasync def fails(item: Item) -> object:\n    raise ValueError(item.name)\n"
     )
     Path("docs/.env").write_text("KEY=1\n")
-    said = run("journeyman pipeline run fails.py docs --out failed.jsonl", ends=(1,)).stderr
+    said = run("spadework pipeline run fails.py docs --out failed.jsonl", ends=(1,)).stderr
     assert "never read: docs/.env: credential file, never read\n" in said
     assert "note: 1 failed; the `error` of each row says why" in said
     assert rows("failed.jsonl")[0]["error"] == "ValueError: docs/decision.md"

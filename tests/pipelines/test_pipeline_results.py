@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeyman.errors import ArgumentError, PipelineError
-from journeyman.pipelines.results import Results
-from journeyman.pipelines.values import Row
+from spadework.errors import ArgumentError, PipelineError
+from spadework.pipelines.results import Results
+from spadework.pipelines.values import Row
 
 ROWS = [
     Row(1, "a.md", {"title": "Ä \u2028 line\n"}, models=("koala/llama",), private=True),
@@ -151,9 +151,9 @@ def test_a_disk_that_fills_in_a_row_keeps_the_rows_before_it(tmp_path):
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from journeyman.errors import PipelineError\n"
-        "from journeyman.pipelines.results import Results\n"
-        "from journeyman.pipelines.values import Row\n"
+        "from spadework.errors import PipelineError\n"
+        "from spadework.pipelines.results import Results\n"
+        "from spadework.pipelines.values import Row\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
         "results = Results(Path(sys.argv[1]), ordered=False, run='r')\n"
         "results.open()\n"
@@ -174,8 +174,8 @@ def test_a_disk_that_fills_in_a_row_keeps_the_rows_before_it(tmp_path):
 TO_STANDARD_OUTPUT = (
     "import sys\n"
     "from pathlib import Path\n"
-    "from journeyman.pipelines.results import Results\n"
-    "from journeyman.pipelines.values import Row\n"
+    "from spadework.pipelines.results import Results\n"
+    "from spadework.pipelines.values import Row\n"
     "print('before')\n"
     "results = Results(Path(sys.argv[1]) if sys.argv[1:] else None, ordered=False)\n"
     "results.open()\n"

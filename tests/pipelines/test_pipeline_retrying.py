@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 CODE = """
 from pathlib import Path
-from journeyman.pipelines import Item, ask, pipeline
+from spadework.pipelines import Item, ask, pipeline
 
 @pipeline
 async def describe(item: Item) -> str:

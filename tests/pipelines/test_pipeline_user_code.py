@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 WAIT = 60.0
-HEAD = "import asyncio, sys\nfrom journeyman.pipelines import ask, claude, pipeline, step\n\n"
+HEAD = "import asyncio, sys\nfrom spadework.pipelines import ask, claude, pipeline, step\n\n"
 CLOUD = '\n[claude_api]\ntest_url = "http://127.0.0.1:9"\n'
 
 
@@ -37,7 +37,7 @@ def kept_calls(place):
         suppress(sqlite3.OperationalError),  # neither file nor table need be there yet
         closing(sqlite3.connect(file, timeout=WAIT)) as database,
     ):
-        return database.execute(query, ("journeyman.call",)).fetchone()[0]
+        return database.execute(query, ("spadework.call",)).fetchone()[0]
 
 
 def errors(done):
@@ -205,7 +205,7 @@ def test_how_to_go_on_names_the_engine_that_was_chosen(place):
     place.items(1)
     engine = f"sqlite:///{place.folder}/other.db"
     done = place.run("pipeline", "run", "own.py", "items.jsonl", "--engine", engine)
-    command = done.stderr.rpartition("to go on: journeyman ")[2].split()
+    command = done.stderr.rpartition("to go on: spadework ")[2].split()
     assert command[-2:] == ["--engine", engine]
     assert "there is no tool" in place.run(*command).stderr
     assert (place.folder / "other.db").exists()

@@ -1,4 +1,4 @@
-"""`journeyman pipeline schedule` writes what systemd and cron take, and takes it away again."""
+"""`spadework pipeline schedule` writes what systemd and cron take, and takes it away again."""
 
 import json
 import shlex
@@ -35,14 +35,14 @@ def with_cron(place):
 
 def verified(folder):
     """What systemd has against the units."""
-    units = sorted(map(str, folder.glob("journeyman-pipeline-*")))
+    units = sorted(map(str, folder.glob("spadework-pipeline-*")))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", *units],
         capture_output=True,
         text=True,
         check=False,
     )
-    return [line for line in done.stderr.splitlines() if "journeyman-pipeline" in line]
+    return [line for line in done.stderr.splitlines() if "spadework-pipeline" in line]
 
 
 def test_it_is_shown_and_nothing_is_written(place, units):
@@ -63,16 +63,16 @@ def test_the_units_start_the_run_from_this_folder_with_this_config(place, units)
     done = place.run(*SCHEDULE, "--install", "--", "items.jsonl", "--out", "100% $HOME {run}.jsonl")
     assert done.returncode == 0, done.stderr
     assert verified(units) == []
-    service = (units / "journeyman-pipeline-describe.service").read_text()
+    service = (units / "spadework-pipeline-describe.service").read_text()
     assert f"WorkingDirectory={place.folder}" in service
-    assert f"JOURNEYMAN_CONFIG={place.folder}/config.toml" in service
+    assert f"SPADEWORK_CONFIG={place.folder}/config.toml" in service
     assert str(place.folder / "describe.py") in service
     assert '"100%% $$HOME {run}.jsonl"' in service
     assert "ANTHROPIC" not in service
     again = place.run(*SCHEDULE, "--install", "--", "items.jsonl")
     assert "is kept as" in again.stderr
     done = place.run("pipeline", "schedule", "describe.py", "--remove")
-    assert "journeyman-pipeline-describe.timer" in done.stderr
+    assert "spadework-pipeline-describe.timer" in done.stderr
     assert not list(units.glob("*.timer"))
     assert not list(units.glob("*.service"))
     assert (
@@ -131,20 +131,18 @@ def test_two_pipelines_of_one_file_have_a_schedule_each(place, units):
         done = place.run("pipeline", "schedule", f"both.py:{name}", "@daily", "--install")
         assert done.returncode == 0, done.stderr
     assert {one.name for one in units.glob("*.timer")} == {
-        "journeyman-pipeline-both-describe.timer",
-        "journeyman-pipeline-both-count.timer",
+        "spadework-pipeline-both-describe.timer",
+        "spadework-pipeline-both-count.timer",
     }
     place.run("pipeline", "schedule", "both.py:count", "--remove")
-    assert [one.name for one in units.glob("*.timer")] == [
-        "journeyman-pipeline-both-describe.timer"
-    ]
+    assert [one.name for one in units.glob("*.timer")] == ["spadework-pipeline-both-describe.timer"]
 
 
 def test_the_chosen_engine_is_kept_but_never_its_password(place):
-    chosen = {"JOURNEYMAN_ENGINE": "postgresql://me@iguana/runs"}
+    chosen = {"SPADEWORK_ENGINE": "postgresql://me@iguana/runs"}
     done = place.run(*SCHEDULE, environment=chosen)
-    assert "Environment=JOURNEYMAN_ENGINE=postgresql://me@iguana/runs\n" in done.stdout
-    chosen = {"JOURNEYMAN_ENGINE": "postgresql://me:secret@iguana/runs"}
+    assert "Environment=SPADEWORK_ENGINE=postgresql://me@iguana/runs\n" in done.stdout
+    chosen = {"SPADEWORK_ENGINE": "postgresql://me:secret@iguana/runs"}
     done = place.run(*SCHEDULE, environment=chosen)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds a password" in done.stderr
@@ -158,7 +156,7 @@ def test_the_folder_may_be_called_anything(place, units, name):
     folder.mkdir()
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "journeyman", "pipeline", "schedule", "triage", "@daily"),
+            *(sys.executable, "-m", "spadework", "pipeline", "schedule", "triage", "@daily"),
             *("--install", "--", "--set", "labels=a,b"),
         ],
         cwd=folder,
@@ -169,7 +167,7 @@ def test_the_folder_may_be_called_anything(place, units, name):
     )
     assert done.returncode == 0, done.stderr
     assert verified(units) == []
-    service = (units / "journeyman-pipeline-triage.service").read_text()
+    service = (units / "spadework-pipeline-triage.service").read_text()
     assert f"WorkingDirectory={place.folder}/{name.replace('%', '%%')}\n" in service
 
 

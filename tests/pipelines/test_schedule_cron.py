@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeyman.errors import ArgumentError
-from journeyman.pipelines.scheduling.cron import read_cron
+from spadework.errors import ArgumentError
+from spadework.pipelines.scheduling.cron import read_cron
 
 START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 EXPRESSIONS = [

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def run(data, *, program=(), **environment):
     """Start the hook as the client does; it says its line, or nothing, and always exits 0."""
-    kept = {name: value for name, value in os.environ.items() if name != "JOURNEYMAN_HINTS"}
+    kept = {name: value for name, value in os.environ.items() if name != "SPADEWORK_HINTS"}
     done = subprocess.run(
         [*program, str(HOOK)], input=data, env=kept | environment, capture_output=True, check=False
     )
@@ -100,8 +100,8 @@ def test_a_small_file_a_picture_a_folder_and_a_missing_file_bring_none(large, tm
     [("0", False), ("off", False), ("201", False), ("200", True), ("", True), ("many", True)],
 )
 def test_the_variable_mutes_it_or_sets_the_size(large, value, speaks):
-    assert bool(at_read(large, JOURNEYMAN_HINTS=value)) == speaks
-    assert bool(at_read(large, JOURNEYMAN_HINTS="9" * 30))
+    assert bool(at_read(large, SPADEWORK_HINTS=value)) == speaks
+    assert bool(at_read(large, SPADEWORK_HINTS="9" * 30))
 
 
 def test_nothing_in_a_prompt_or_a_path_is_run_as_a_command(tmp_path):

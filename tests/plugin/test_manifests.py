@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journeyman import __version__
+from spadework import __version__
 
 ROOT = Path(__file__).parents[2]
 MARKETPLACE = json.loads((ROOT / ".claude-plugin" / "marketplace.json").read_text("utf-8"))
@@ -32,7 +32,7 @@ def files_of_the_plugins():
 
 
 def test_the_marketplace_lists_the_plugins_by_their_own_names():
-    assert set(FOLDERS) == {"journeyman", "journeyman-hints"}
+    assert set(FOLDERS) == {"spadework", "spadework-hints"}
     for name, folder in FOLDERS.items():
         assert manifest(folder)["name"] == name
 
@@ -44,17 +44,17 @@ def test_the_version_is_that_of_the_package(name):
 
 
 def test_the_hook_is_no_part_of_the_plugin_itself():
-    own = manifest(FOLDERS["journeyman"])
+    own = manifest(FOLDERS["spadework"])
     assert "hooks" not in own
-    assert not (FOLDERS["journeyman"] / "hooks").exists()
+    assert not (FOLDERS["spadework"] / "hooks").exists()
 
 
 def test_the_server_is_registered_as_by_hand_so_that_the_client_sees_a_duplicate():
     page = (ROOT / "docs" / "setup.md").read_text("utf-8")
-    server = manifest(FOLDERS["journeyman"])["mcpServers"]["journeyman"]
+    server = manifest(FOLDERS["spadework"])["mcpServers"]["spadework"]
     by_hand = " ".join([server["command"], *server["args"]])
     assert set(server) == {"command", "args"}
-    assert f"claude mcp add journeyman -- {by_hand}\n" in page
+    assert f"claude mcp add spadework -- {by_hand}\n" in page
 
 
 def test_the_agents_run_on_haiku_and_the_courier_reaches_the_tools_under_both_names():
@@ -63,12 +63,12 @@ def test_the_agents_run_on_haiku_and_the_courier_reaches_the_tools_under_both_na
         assert fields(path)["name"] == path.stem
         assert fields(path)["model"] == "haiku"
     courier, explorer = map(fields, AGENTS)
-    assert courier["tools"] == "mcp__journeyman, mcp__plugin_journeyman_journeyman"
+    assert courier["tools"] == "mcp__spadework, mcp__plugin_spadework_spadework"
     assert explorer["tools"] == "Read, Grep, Glob"
 
 
 def test_the_agents_are_those_that_agents_new_writes():
-    written = ROOT / "src" / "journeyman" / "claude_code" / "agents" / "texts"
+    written = ROOT / "src" / "spadework" / "claude_code" / "agents" / "texts"
     for path in AGENTS:
         assert path.read_bytes() == (written / path.name).read_bytes()
 
@@ -89,7 +89,7 @@ def test_no_name_takes_anothers_and_no_file_sets_the_address_of_the_api():
 
 
 def test_every_hook_starts_a_file_that_is_there_and_waits_two_seconds_at_most():
-    folder = FOLDERS["journeyman-hints"]
+    folder = FOLDERS["spadework-hints"]
     hooks = json.loads((folder / "hooks" / "hooks.json").read_text("utf-8"))["hooks"]
     assert set(hooks) == {"UserPromptSubmit", "PreToolUse"}
     for entry in (entry for entries in hooks.values() for entry in entries):

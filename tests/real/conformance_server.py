@@ -1,4 +1,4 @@
-"""A server for the official conformance suite: Journeyman's own core, here over HTTP.
+"""A server for the official conformance suite: Spadework's own core, here over HTTP.
 
 The config has tools of the names that the suite calls; a double of a model server answers. The
 suite calls them without arguments, so those that a client would give are put in on the way.
@@ -14,12 +14,12 @@ import uvicorn
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.config.load import load_config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Session
-from journeyman.paths import PROJECT_CONFIG_NAME
-from journeyman.server.live import LiveEngine
-from journeyman.server.mcp import Connection
+from spadework.config.load import load_config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Session
+from spadework.paths import PROJECT_CONFIG_NAME
+from spadework.server.live import LiveEngine
+from spadework.server.mcp import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

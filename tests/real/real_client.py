@@ -40,14 +40,14 @@ class RealClient:
     environ: dict[str, str]
 
     @classmethod
-    def in_folder(cls, folder: Path, *, with_journeyman: bool = True) -> RealClient:
-        """Make it; JOURNEYMAN_* and XDG_RUNTIME_DIR are those of this process, set by fixtures."""
+    def in_folder(cls, folder: Path, *, with_spadework: bool = True) -> RealClient:
+        """Make it; SPADEWORK_* and XDG_RUNTIME_DIR are those of this process, set by fixtures."""
         home, project = folder / "home", folder / "project"
         home.mkdir()
         project.mkdir()
-        programs = [str(SCRIPTS)] if with_journeyman else []
+        programs = [str(SCRIPTS)] if with_spadework else []
         programs += [str(node_tool(CLAUDE).parent), "/usr/bin", "/bin"]
-        ours = ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_RUNTIME_DIR")
+        ours = ("SPADEWORK_CONFIG", "SPADEWORK_DATA", "XDG_RUNTIME_DIR")
         environ = {
             "HOME": str(home),
             "PATH": os.pathsep.join(programs),

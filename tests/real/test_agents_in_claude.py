@@ -86,14 +86,14 @@ class Client:
         self._environ = {
             "HOME": str(self.home),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-            "JOURNEYMAN_DATA": str(root / "data"),
+            "SPADEWORK_DATA": str(root / "data"),
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             **environ,
         }
 
-    def journeyman(self, *arguments):
-        command = [sys.executable, "-m", "journeyman", "agents", *arguments]
+    def spadework(self, *arguments):
+        command = [sys.executable, "-m", "spadework", "agents", *arguments]
         return self._run(command, self._environ)
 
     def claude(self, *arguments, api=NOWHERE, **environ):
@@ -113,8 +113,8 @@ class Client:
         )
 
     def listed(self):
-        """What `journeyman agents list` says of each agent that counts."""
-        told = json.loads(self.journeyman("list", "--json").stdout)
+        """What `spadework agents list` says of each agent that counts."""
+        told = json.loads(self.spadework("list", "--json").stdout)
         return {one["name"]: one for one in told if not (one["dropped"] or one["shadowed_by"])}
 
     def loaded(self):
@@ -142,7 +142,7 @@ class Client:
 def client(tmp_path, config_file, runtime_folder):
     return Client(
         tmp_path,
-        {"JOURNEYMAN_CONFIG": str(config_file), "XDG_RUNTIME_DIR": str(runtime_folder)},
+        {"SPADEWORK_CONFIG": str(config_file), "XDG_RUNTIME_DIR": str(runtime_folder)},
     )
 
 
@@ -166,14 +166,14 @@ def test_the_client_loads_the_very_agents_that_we_list(client):
 
 def test_agents_run_on_the_models_that_we_tell_with_the_tools_that_we_give(client):
     for kind in ("explorer", "courier"):
-        assert client.journeyman("new", kind).returncode == 0
-    assert client.journeyman("new", "explorer", "--name", "Explore").returncode == 0
+        assert client.spadework("new", kind).returncode == 0
+    assert client.spadework("new", "explorer", "--name", "Explore").returncode == 0
     plain = "---\nname: {0}\ndescription: x\n{1}---\nMARK-{0}\n"
     for name, line in {"plain": "", "heir": "model: inherit\n", "odd": "model: ollama/x\n"}.items():
         (client.agents / f"{name}.md").write_text(plain.format(name, line))
     (client.agents / "mine.md").write_text(plain.format("mine", "model: opus # dear\n"))
-    assert client.journeyman("set", "mine", "sonnet", "--yes").returncode == 0
-    servers = {"journeyman": {"command": sys.executable, "args": ["-m", "journeyman", "mcp"]}}
+    assert client.spadework("set", "mine", "sonnet", "--yes").returncode == 0
+    servers = {"spadework": {"command": sys.executable, "args": ["-m", "spadework", "mcp"]}}
     options = ("--mcp-config", json.dumps({"mcpServers": servers}))
     names = ("explorer", "courier", "Explore", "plain", "heir", "odd", "mine")
     turn = client.turn(*names, options=options, CLAUDE_CODE_SUBAGENT_MODEL="haiku")
@@ -186,8 +186,8 @@ def test_agents_run_on_the_models_that_we_tell_with_the_tools_that_we_give(clien
     assert turn.agent("MARK-odd").model == "ollama/x"
     assert "sonnet" in turn.agent("MARK-mine").model
     told = set(courier.tools) - {"DeferredToolPlaceholder"}
-    assert {"mcp__journeyman__ask_local_llama", "mcp__journeyman__ask_coding_model"} <= told
-    assert all(tool.startswith("mcp__journeyman__") for tool in told)
+    assert {"mcp__spadework__ask_local_llama", "mcp__spadework__ask_coding_model"} <= told
+    assert all(tool.startswith("mcp__spadework__") for tool in told)
 
 
 def test_a_forced_variable_beats_every_frontmatter_and_the_project_beats_the_user(client):
@@ -209,7 +209,7 @@ def test_a_plugins_agents_are_found_by_their_names_and_our_texts_are_valid_in_a_
     about = {"name": "plug", "version": "1.0.0", "description": "x", "author": {"name": "x"}}
     (plugin / ".claude-plugin" / "plugin.json").write_text(json.dumps(about))
     for kind in ("explorer", "courier"):
-        text = client.journeyman("new", kind, "--dry-run").stdout
+        text = client.spadework("new", kind, "--dry-run").stdout
         (plugin / "agents" / f"{kind}.md").write_text(text)
     checked = json.loads(client.claude("plugin", "validate", "--json", str(plugin)).stdout)
     assert checked["success"]
@@ -221,7 +221,7 @@ def test_a_plugins_agents_are_found_by_their_names_and_our_texts_are_valid_in_a_
     (plugin.parent / ".claude-plugin" / "marketplace.json").write_text(json.dumps(market))
     for line in (["marketplace", "add", str(plugin.parent)], ["install", "plug@mkt"]):
         assert client.claude("plugin", *line).returncode == 0
-    assert client.journeyman("copy", "plug:courier").returncode == 0
+    assert client.spadework("copy", "plug:courier").returncode == 0
     expected = {"plug:explorer", "plug:courier", "plug:more:bare", "courier"}
     ours = set(client.listed())
     assert expected <= ours

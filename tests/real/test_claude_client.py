@@ -13,7 +13,7 @@ from real.node_tools import CLAUDE, node_tool
 # The first test installs the client.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-REGISTER = "claude mcp add journeyman -- journeyman mcp"
+REGISTER = "claude mcp add spadework -- spadework mcp"
 PAGE = Path(__file__).parents[2] / "docs" / "setup.md"
 
 
@@ -29,8 +29,8 @@ def shell(tmp_path, openai_double, runtime_folder):
     environ = {
         "HOME": str(home),
         "PATH": os.pathsep.join([*programs, "/usr/bin", "/bin"]),
-        "JOURNEYMAN_CONFIG": str(config),
-        "JOURNEYMAN_DATA": str(tmp_path / "data"),
+        "SPADEWORK_CONFIG": str(config),
+        "SPADEWORK_DATA": str(tmp_path / "data"),
         "XDG_RUNTIME_DIR": str(runtime_folder),
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -55,12 +55,12 @@ def shell(tmp_path, openai_double, runtime_folder):
 
 def test_the_command_of_the_docs_registers_a_server_that_connects(shell):
     assert f"\n$ {REGISTER}\n" in PAGE.read_text("utf-8")
-    assert "Added stdio MCP server journeyman" in shell(REGISTER)
-    assert "journeyman: journeyman mcp - ✔ Connected" in shell("claude mcp list")
-    assert "Status: ✔ Connected" in shell("claude mcp get journeyman")
+    assert "Added stdio MCP server spadework" in shell(REGISTER)
+    assert "spadework: spadework mcp - ✔ Connected" in shell("claude mcp list")
+    assert "Status: ✔ Connected" in shell("claude mcp get spadework")
 
 
 def test_a_server_that_cannot_start_is_not_said_to_be_connected(shell, tmp_path):
     (tmp_path / "config.toml").write_text("[backends.koala]\nkind = 'openia'\n")
     shell(REGISTER)
-    assert "journeyman: journeyman mcp - ✘ Failed to connect" in shell("claude mcp list")
+    assert "spadework: spadework mcp - ✘ Failed to connect" in shell("claude mcp list")

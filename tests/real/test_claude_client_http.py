@@ -27,8 +27,8 @@ def environ(tmp_path, openai_double, runtime_folder):
         "HOME": str(tmp_path / "home"),
         "PATH": os.pathsep.join([str(SCRIPTS), str(node_tool(CLAUDE).parent), "/usr/bin", "/bin"]),
         "XDG_RUNTIME_DIR": str(runtime_folder),
-        "JOURNEYMAN_CONFIG": str(config),
-        "JOURNEYMAN_DATA": str(tmp_path / "data"),
+        "SPADEWORK_CONFIG": str(config),
+        "SPADEWORK_DATA": str(tmp_path / "data"),
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
@@ -61,7 +61,7 @@ def serve(environ):
 
     def start(*options):
         process = subprocess.Popen(
-            [SCRIPTS / "journeyman", "serve", "--http", "127.0.0.1:0", *options],
+            [SCRIPTS / "spadework", "serve", "--http", "127.0.0.1:0", *options],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -83,22 +83,22 @@ def command_in(line):
 def test_the_line_that_serve_prints_registers_a_server_that_connects(shell, serve):
     _, line = serve()
     command = command_in(line)
-    assert command.startswith("claude mcp add --transport http journeyman http://127.0.0.1:")
-    assert "Added HTTP MCP server journeyman" in shell(command)
+    assert command.startswith("claude mcp add --transport http spadework http://127.0.0.1:")
+    assert "Added HTTP MCP server spadework" in shell(command)
     listed = shell("claude mcp list")
     assert "(HTTP) - ✔ Connected" in listed, listed
-    assert "Status: ✔ Connected" in shell("claude mcp get journeyman")
+    assert "Status: ✔ Connected" in shell("claude mcp get spadework")
 
 
 def test_with_its_token_it_connects_and_without_it_does_not(shell, serve):
-    token = shell("journeyman token new laptop").strip()
+    token = shell("spadework token new laptop").strip()
     _, line = serve("--require-token")
     command = command_in(line)
     assert command.endswith(f'--header "Authorization: {PLACEHOLDER}"')
     shell(command.replace(PLACEHOLDER, f"Bearer {token}"))
     listed = shell("claude mcp list")
     assert "(HTTP) - ✔ Connected" in listed, listed
-    shell("claude mcp remove journeyman")
+    shell("claude mcp remove spadework")
     shell(command.replace(PLACEHOLDER, f"Bearer {token[:-1]}"))
     listed = shell("claude mcp list")
     assert "✔ Connected" not in listed, listed

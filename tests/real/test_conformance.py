@@ -1,4 +1,4 @@
-"""The official conformance suites against Journeyman's own core, both protocol revisions."""
+"""The official conformance suites against Spadework's own core, both protocol revisions."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ SUITES = {
 PASSED = {"2025-11-25": 10, "2026-07-28": 107}
 """How many checks pass at least: a suite that stops early would excuse all the others."""
 
-# What Journeyman is: nothing of it may be excused.
+# What Spadework is: nothing of it may be excused.
 CORE = [
     "server-initialize",
     "ping",

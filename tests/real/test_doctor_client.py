@@ -15,15 +15,15 @@ from real.node_tools import CLAUDE, node_tool
 pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 PLUGIN = {
-    "name": "journeyman",
+    "name": "spadework",
     "version": "0.1.0",
     "description": "A test.",
-    "mcpServers": {"journeyman": {"command": "journeyman", "args": ["mcp"]}},
+    "mcpServers": {"spadework": {"command": "spadework", "args": ["mcp"]}},
 }
 MARKET = {
     "name": "market",
     "owner": {"name": "A test"},
-    "plugins": [{"name": "journeyman", "source": "./plugin", "description": "A test."}],
+    "plugins": [{"name": "spadework", "source": "./plugin", "description": "A test."}],
 }
 
 
@@ -40,8 +40,8 @@ class Desk:
         self.environ = {
             "HOME": str(self.home),
             "PATH": os.pathsep.join([*programs, "/usr/bin", "/bin"]),
-            "JOURNEYMAN_CONFIG": str(config),
-            "JOURNEYMAN_DATA": str(folder / "data"),
+            "SPADEWORK_CONFIG": str(config),
+            "SPADEWORK_DATA": str(folder / "data"),
             "XDG_RUNTIME_DIR": str(runtime),
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -62,7 +62,7 @@ class Desk:
 
     def registration(self, folder=None):
         """Level and text of what doctor says of the client and the registration."""
-        told = json.loads(self.run("journeyman doctor --json", folder))["findings"]
+        told = json.loads(self.run("spadework doctor --json", folder))["findings"]
         found = {one["subject"]: one for one in told}
         assert found["client"]["level"] == "ok"
         assert "Claude Code 2.1.330: " in found["client"]["text"]
@@ -84,46 +84,46 @@ def test_doctor_and_the_client_agree_on_what_is_registered_pending_and_shadowed(
     assert nothing[0] == "broken"
     assert "No MCP servers configured" in desk.run("claude mcp list")
 
-    desk.run("claude mcp add --scope project journeyman -- journeyman mcp")
+    desk.run("claude mcp add --scope project spadework -- spadework mcp")
     (pending, unusable), _ = desk.registration()
     assert "Pending approval" in desk.run("claude mcp list")
     assert (pending[0], "is pending approval" in pending[1]) == ("warning", True)
     assert unusable[0] == "broken"
 
     # What waits for approval hides nothing.
-    desk.run("claude mcp add --scope user journeyman -- journeyman mcp")
+    desk.run("claude mcp add --scope user spadework -- spadework mcp")
     (pending, user), handshake = desk.registration()
     assert "is pending approval" in pending[1]
     assert (user[0], "(user scope, " in user[1]) == ("ok", True)
     assert handshake["level"] == "ok"
-    told = desk.run("claude mcp get journeyman")
+    told = desk.run("claude mcp get spadework")
     assert "User config" in told
     assert "Connected" in told
 
-    desk.settle(enabledMcpjsonServers=["journeyman"])
+    desk.settle(enabledMcpjsonServers=["spadework"])
     (project, user), _ = desk.registration()
     assert (project[0], "(project scope, " in project[1]) == ("ok", True)
     assert "is shadowed by the entry of the project scope" in user[1]
-    assert "Project config" in desk.run("claude mcp get journeyman")
+    assert "Project config" in desk.run("claude mcp get spadework")
 
-    desk.run("claude mcp add --scope local journeyman -- journeyman mcp")
+    desk.run("claude mcp add --scope local spadework -- spadework mcp")
     (local, *others), _ = desk.registration()
     assert "(local scope, " in local[1]
     assert all("is shadowed by the entry of the local scope" in text for _, text in others)
-    assert "Local config" in desk.run("claude mcp get journeyman")
+    assert "Local config" in desk.run("claude mcp get spadework")
 
     # In a folder below, the repository's root counts, and without one that folder itself.
     below = desk.project / "src"
     below.mkdir()
     assert "(project scope, " in desk.registration(below)[0][0][1]
-    assert "Project config" in desk.run("claude mcp get journeyman", below)
+    assert "Project config" in desk.run("claude mcp get spadework", below)
     subprocess.run(["git", "init", "-q"], cwd=desk.project, check=True)
     assert "(local scope, " in desk.registration(below)[0][0][1]
-    assert "Local config" in desk.run("claude mcp get journeyman", below)
+    assert "Local config" in desk.run("claude mcp get spadework", below)
 
-    desk.settle(disabledMcpjsonServers=["journeyman"])
-    desk.run("claude mcp remove journeyman --scope local")
-    desk.run("claude mcp remove journeyman --scope user")
+    desk.settle(disabledMcpjsonServers=["spadework"])
+    desk.run("claude mcp remove spadework --scope local")
+    desk.run("claude mcp remove spadework --scope user")
     (rejected, _), _ = desk.registration()
     assert "was rejected" in rejected[1]
     assert "No MCP servers configured" in desk.run("claude mcp list")
@@ -138,35 +138,33 @@ def test_doctor_and_the_client_agree_on_plugins_and_dead_entries(desk):
         (market / name).parent.mkdir(parents=True)
         (market / name).write_text(json.dumps(content))
     desk.run(f"claude plugin marketplace add {market}")
-    desk.run("claude plugin install journeyman@market")
+    desk.run("claude plugin install spadework@market")
     (plugin,), handshake = desk.registration()
-    assert (plugin[0], plugin[1].startswith("plugin:journeyman:journeyman (plugin, ")) == (
+    assert (plugin[0], plugin[1].startswith("plugin:spadework:spadework (plugin, ")) == (
         "ok",
         True,
     )
     assert handshake["level"] == "ok"
-    assert "plugin:journeyman:journeyman: journeyman mcp - ✔ Connected" in desk.run(
-        "claude mcp list"
-    )
+    assert "plugin:spadework:spadework: spadework mcp - ✔ Connected" in desk.run("claude mcp list")
 
-    desk.run("claude mcp add --scope user journeyman -- journeyman mcp")
+    desk.run("claude mcp add --scope user spadework -- spadework mcp")
     (_, plugin), _ = desk.registration()
     assert "the client leaves the plugin's out" in plugin[1]
     assert "plugin:" not in desk.run("claude mcp list")
 
     # By another command there are two; the cure that doctor names leaves one.
-    desk.run("claude mcp remove journeyman --scope user")
-    desk.run("claude mcp add --scope user journeyman -- journeyman mcp --in-process")
-    found = json.loads(desk.run("journeyman doctor --json"))["findings"]
+    desk.run("claude mcp remove spadework --scope user")
+    desk.run("claude mcp add --scope user spadework -- spadework mcp --in-process")
+    found = json.loads(desk.run("spadework doctor --json"))["findings"]
     (twice,) = [one for one in found if "under several names" in one["text"]]
-    plugins_way = "`claude plugin disable journeyman`"
-    assert f"`claude mcp remove journeyman --scope user` or {plugins_way}" in twice["cure"]
+    plugins_way = "`claude plugin disable spadework`"
+    assert f"`claude mcp remove spadework --scope user` or {plugins_way}" in twice["cure"]
     desk.run(plugins_way.strip("`"))
     ((level, text),), _ = desk.registration()
     assert (level, "(user scope, " in text) == ("ok", True)
 
-    desk.run("claude mcp remove journeyman --scope user")
-    entry = {"journeyman": {"command": "journeyman", "args": ["mcp"]}}
+    desk.run("claude mcp remove spadework --scope user")
+    entry = {"spadework": {"command": "spadework", "args": ["mcp"]}}
     desk.settle(mcpServers=entry)
     lines, _ = desk.registration()
     assert "Claude Code ignores mcpServers there" in lines[0][1]

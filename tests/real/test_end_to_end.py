@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from journeyman.server.results import FIGURES_KEY
+from spadework.server.results import FIGURES_KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -37,11 +37,11 @@ def server(litellm_proxy, tmp_path, runtime_folder):
     (tmp_path / "licence.txt").write_text("Permission is granted to use, copy and sell this.\n")
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp"],
+        args=["-m", "spadework", "mcp"],
         env=dict(os.environ)
         | {
-            "JOURNEYMAN_CONFIG": str(tmp_path / "config.toml"),
-            "JOURNEYMAN_DATA": str(tmp_path / "data"),
+            "SPADEWORK_CONFIG": str(tmp_path / "config.toml"),
+            "SPADEWORK_DATA": str(tmp_path / "data"),
             "TEST_LITELLM_KEY": litellm_proxy.key,
             "CLAUDE_PROJECT_DIR": str(tmp_path),
         },

@@ -15,9 +15,9 @@ from real.real_client import RealClient, finish
 # The first test installs the client.
 pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
-LLAMA = "mcp__journeyman__ask_local_llama"
-ATTIC = "mcp__journeyman__ask_attic_llama"
-TOOLS = [ATTIC, "mcp__journeyman__ask_coding_model", LLAMA]
+LLAMA = "mcp__spadework__ask_local_llama"
+ATTIC = "mcp__spadework__ask_attic_llama"
+TOOLS = [ATTIC, "mcp__spadework__ask_coding_model", LLAMA]
 CONFIG = f"""
 [backends.koala]
 kind = "openai"
@@ -35,10 +35,10 @@ models = ["koala/llama3-local"]
 use_for = "what nobody is at home for"
 models = ["attic/llama3-local"]
 """
-REGISTERED = {"mcpServers": {"journeyman": {"command": "journeyman", "args": ["mcp"]}}}
+REGISTERED = {"mcpServers": {"spadework": {"command": "spadework", "args": ["mcp"]}}}
 OPTIONS = (
     *("--mcp-config", json.dumps(REGISTERED), "--strict-mcp-config"),
-    *("--allowedTools", "mcp__journeyman"),
+    *("--allowedTools", "mcp__spadework"),
 )
 LOAD = Call("ToolSearch", {"query": f"select:{LLAMA},{ATTIC}", "max_results": 5})
 TWO_AT_ONCE = [
@@ -59,8 +59,8 @@ def koala():
 def client(tmp_path, monkeypatch, koala, runtime_folder):
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(url=koala.url))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(config))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     client = RealClient.in_folder(tmp_path)
     (client.project / "first.txt").write_text("The gate closes at ten.\n")
     (client.project / "second.txt").write_text("The lamp stays lit.\n")
@@ -84,7 +84,7 @@ async def test_it_finds_the_tools_calls_two_at_once_and_takes_answers_and_a_hand
     assert {tool["name"] for tool in first["tools"]}.isdisjoint(TOOLS)
     told = json.dumps(first)
     assert all(name in told for name in TOOLS)
-    assert "Journeyman hands bounded work to models on the user's own machines" in told
+    assert "Spadework hands bounded work to models on the user's own machines" in told
     loaded = {tool["name"]: tool for tool in second["tools"]}
     assert {LLAMA, ATTIC} <= set(loaded)
     assert loaded[LLAMA]["description"].startswith("Delegate to a local model: bulk summarization")

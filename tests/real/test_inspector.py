@@ -1,4 +1,4 @@
-"""The official inspector, as a client of the real `journeyman mcp` over real pipes."""
+"""The official inspector, as a client of the real `spadework mcp` over real pipes."""
 
 import json
 import subprocess
@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from journeyman.server.results import FIGURES_KEY
 from real.node_tools import INSPECTOR, node_program, node_tool
+from spadework.server.results import FIGURES_KEY
 
 # The first test installs the inspector.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -35,10 +35,10 @@ def inspect(tmp_path, openai_double, runtime_folder):
     project.mkdir()
     (project / "notes.md").write_text("first line\nsecond line\nthird line\n")
     # The inspector gives a server none of its own environment but what it is told to.
-    server = ["-e", f"JOURNEYMAN_CONFIG={tmp_path / 'config.toml'}"]
-    server += ["-e", f"JOURNEYMAN_DATA={tmp_path / 'data'}", "--cwd", str(project)]
+    server = ["-e", f"SPADEWORK_CONFIG={tmp_path / 'config.toml'}"]
+    server += ["-e", f"SPADEWORK_DATA={tmp_path / 'data'}", "--cwd", str(project)]
     server += ["-e", f"XDG_RUNTIME_DIR={runtime_folder}"]
-    server += [sys.executable, "-m", "journeyman", "mcp"]
+    server += [sys.executable, "-m", "spadework", "mcp"]
     program = [node_program(), node_tool(INSPECTOR), "--cli", *server]
 
     def run(method, *options):

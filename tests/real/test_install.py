@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from journeyman import __version__
+from spadework import __version__
 
 ROOT = Path(__file__).parents[2]
 UV = uv.find_uv_bin()
@@ -22,12 +22,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # The small model then says the same each time.
 CONFIG = "[tools.ask_local_llama]\ntemperature = 0.0\n"
-HOW_TO_GET_THE_ENGINE = "pip install 'journeyman[embedded]'"
+HOW_TO_GET_THE_ENGINE = "pip install 'spadework[embedded]'"
 
 
 @dataclass(frozen=True)
 class Installed:
-    """An installed `journeyman`: where its command and its Python are, and its user's folder."""
+    """An installed `spadework`: where its command and its Python are, and its user's folder."""
 
     commands: Path
     python: Path
@@ -36,10 +36,10 @@ class Installed:
     def run(self, *arguments):
         """Run the command as a user who has the system's commands and these."""
         environ = {"PATH": f"{self.commands}:/usr/bin:/bin"}
-        environ["JOURNEYMAN_CONFIG"] = str(self.folder / "config.toml")
-        environ["JOURNEYMAN_DATA"] = str(self.folder / "data")
+        environ["SPADEWORK_CONFIG"] = str(self.folder / "config.toml")
+        environ["SPADEWORK_DATA"] = str(self.folder / "data")
         return subprocess.run(
-            [self.commands / "journeyman", *arguments],
+            [self.commands / "spadework", *arguments],
             env=os.environ | environ,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def wheel(tmp_path_factory):
     """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     must(UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
-    [built] = folder.glob("journeyman-*.whl")
+    [built] = folder.glob("spadework-*.whl")
     return built
 
 
@@ -93,7 +93,7 @@ def uv_tool_install(requirement, folder):
     places = {"UV_TOOL_DIR": tools, "UV_TOOL_BIN_DIR": commands}
     must(UV, "tool", "install", "--python", sys.executable, requirement, **places)
     (commands / "uv").symlink_to(UV)  # who installs with uv has it
-    return Installed(commands, tools / "journeyman" / "bin" / "python", folder)
+    return Installed(commands, tools / "spadework" / "bin" / "python", folder)
 
 
 def pipx_install(requirement, folder):
@@ -102,11 +102,11 @@ def pipx_install(requirement, folder):
     must(UV, "pip", "install", "--python", folder / "venv" / "bin" / "python", PIPX)
     places = {"PIPX_HOME": home, "PIPX_BIN_DIR": commands, "PIPX_MAN_DIR": folder / "man"}
     must(folder / "venv" / "bin" / "pipx", "install", requirement, **places)
-    return Installed(commands, home / "venvs" / "journeyman" / "bin" / "python", folder)
+    return Installed(commands, home / "venvs" / "spadework" / "bin" / "python", folder)
 
 
 def answers(installed):
-    assert installed.run("--version").stdout == f"journeyman {__version__}\n"
+    assert installed.run("--version").stdout == f"spadework {__version__}\n"
     done = installed.run("embedded", "install")
     assert done.returncode == 0, done.stderr
     assert str(installed.folder / "data") in done.stdout
@@ -157,7 +157,7 @@ def test_the_wheel_is_built_without_leaving_anything_in_the_checkout(tmp_path):
 
 def test_the_source_distribution_holds_the_plugins(tmp_path):
     must(UV, "build", "--quiet", "--sdist", "--out-dir", tmp_path, ROOT)
-    [built] = tmp_path.glob("journeyman-*.tar.gz")
+    [built] = tmp_path.glob("spadework-*.tar.gz")
     with tarfile.open(built) as archive:
         modes = {one.name.partition("/")[2]: one.mode for one in archive}
     assert {".claude-plugin/marketplace.json", "plugin/.claude-plugin/plugin.json"} <= set(modes)

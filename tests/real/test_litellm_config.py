@@ -1,6 +1,6 @@
-"""The config that `journeyman litellm config` makes, in a real proxy, and what `check` says of it.
+"""The config that `spadework litellm config` makes, in a real proxy, and what `check` says of it.
 
-One proxy serves every test of this file: before it Journeyman delegates, behind it stand a real
+One proxy serves every test of this file: before it Spadework delegates, behind it stand a real
 llama.cpp server and a double of Ollama, and our MCP server behind its gateway.
 """
 
@@ -51,11 +51,11 @@ def run(folder, *arguments, **variables):
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
-        "JOURNEYMAN_DATA": str(folder / "data"),
+        "SPADEWORK_DATA": str(folder / "data"),
         "LITELLM_MASTER_KEY": KEY,
     }
     return subprocess.run(
-        [sys.executable, "-m", "journeyman", *arguments],
+        [sys.executable, "-m", "spadework", *arguments],
         env=environ | variables,
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -69,11 +69,11 @@ def run(folder, *arguments, **variables):
 @contextmanager
 def serving(folder):
     """Our MCP server over HTTP, by its own command."""
-    command = [sys.executable, "-m", "journeyman", "serve", "--http", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "spadework", "serve", "--http", "127.0.0.1:0"]
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     with subprocess.Popen(
         [*command, "--in-process"],
-        env=environ | {"JOURNEYMAN_DATA": str(folder / "data")},
+        env=environ | {"SPADEWORK_DATA": str(folder / "data")},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -101,7 +101,7 @@ def house(llama_server, tmp_path_factory):
         made = run(folder, "litellm", "config", *hosts, "--mcp-url", mcp_url, "--out", str(config))
         assert made.returncode == 0, made.stderr
         # LiteLLM wants a token to be there; on loopback our server asks for none.
-        variables = {"LITELLM_MASTER_KEY": KEY, "JOURNEYMAN_TOKEN": "any"}
+        variables = {"LITELLM_MASTER_KEY": KEY, "SPADEWORK_TOKEN": "any"}
         with litellm_running(config.read_text(), folder, variables) as url:
             (folder / "config.toml").write_text(PROXY.format(url=url))
             yield House(url, llama_model, ollama, folder, config)
@@ -143,7 +143,7 @@ def test_the_proxy_is_found_well_with_answers_and_the_gateway_with_our_tools(hou
     assert {one["level"] for one in told["findings"]} == {"ok"}, told
     assert by_subject["alive"]["message"] == "/health/liveliness answers"
     assert by_subject["key"]["message"] == "accepted; 2 models listed"
-    assert by_subject["mcp"]["message"] == "the gateway serves Journeyman: 4 tools"
+    assert by_subject["mcp"]["message"] == "the gateway serves Spadework: 4 tools"
     assert by_subject["smollm2"]["message"] == "answers"
     assert KEY not in done.stdout + done.stderr
 
@@ -207,5 +207,5 @@ def test_a_gateway_without_the_token_is_broken(tmp_path):
         with litellm_running(config.read_text(), tmp_path, {"LITELLM_MASTER_KEY": KEY}) as url:
             told = run(tmp_path, "litellm", "check", url)
     assert told.returncode == 1
-    assert "broken:  mcp: the gateway knows the server 'journeyman', but lists none" in told.stdout
-    assert "set JOURNEYMAN_TOKEN for the proxy" in told.stdout
+    assert "broken:  mcp: the gateway knows the server 'spadework', but lists none" in told.stdout
+    assert "set SPADEWORK_TOKEN for the proxy" in told.stdout

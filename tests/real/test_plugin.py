@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugin.md"
-SERVER = "mcp__plugin_journeyman_journeyman"
-BY_HAND = "mcp__journeyman"
-REMINDER_AT_PROMPT = "Journeyman: bulk reading, summaries"
-REMINDER_AT_READ = "Journeyman: this file has 70 KiB."
+SERVER = "mcp__plugin_spadework_spadework"
+BY_HAND = "mcp__spadework"
+REMINDER_AT_PROMPT = "Spadework: bulk reading, summaries"
+REMINDER_AT_READ = "Spadework: this file has 70 KiB."
 PROMPT = "Summarize all the files."
 
 
@@ -30,7 +30,7 @@ def client(tmp_path, config_file):
 def install(client, *names):
     client.shell(f"claude plugin marketplace add '{ROOT}'")
     for name in names:
-        client.shell(f"claude plugin install {name}@journeyman")
+        client.shell(f"claude plugin install {name}@spadework")
 
 
 def tools(server):
@@ -44,7 +44,7 @@ def names_in(turn):
 
 def agent(name):
     more = {"description": "carry", "prompt": "Summarize.", "run_in_background": False}
-    return Call("Agent", {"subagent_type": f"journeyman:{name}", **more})
+    return Call("Agent", {"subagent_type": f"spadework:{name}", **more})
 
 
 @pytest.mark.parametrize("folder", [".", "plugin", "plugin/hints"])
@@ -55,25 +55,25 @@ def test_the_client_finds_nothing_to_say_against_it(client, folder):
 
 
 def test_installed_from_the_folder_its_server_connects_and_it_goes_as_it_came(client):
-    install(client, "journeyman")
+    install(client, "spadework")
     listed = client.shell("claude mcp list")
-    assert "plugin:journeyman:journeyman: journeyman mcp - ✔ Connected" in listed
+    assert "plugin:spadework:spadework: spadework mcp - ✔ Connected" in listed
     # The hook is another plugin, which nobody has asked for.
     plugins = json.loads(client.shell("claude plugin list --json"))
-    assert [plugin["id"] for plugin in plugins] == ["journeyman@journeyman"]
-    client.shell("claude plugin uninstall journeyman@journeyman")
-    assert "journeyman" not in client.shell("claude mcp list")
+    assert [plugin["id"] for plugin in plugins] == ["spadework@spadework"]
+    client.shell("claude plugin uninstall spadework@spadework")
+    assert "spadework" not in client.shell("claude mcp list")
 
 
 def test_without_the_program_on_the_path_the_server_is_said_to_fail(tmp_path, config_file):
-    client = RealClient.in_folder(tmp_path, with_journeyman=False)
-    install(client, "journeyman")
+    client = RealClient.in_folder(tmp_path, with_spadework=False)
+    install(client, "spadework")
     listed = client.shell("claude mcp list")
-    assert "plugin:journeyman:journeyman: journeyman mcp - ✘ Failed to connect" in listed
+    assert "plugin:spadework:spadework: spadework mcp - ✘ Failed to connect" in listed
     # As docs/plugin.md says: the client names the wrong program.
     assert 'Executable not found in $PATH: "stdio"' in listed
-    client.shell(f"claude mcp add journeyman -- '{SCRIPTS / 'journeyman'}' mcp")
-    assert "\njourneyman: " in (listed := client.shell("claude mcp list"))
+    client.shell(f"claude mcp add spadework -- '{SCRIPTS / 'spadework'}' mcp")
+    assert "\nspadework: " in (listed := client.shell("claude mcp list"))
     assert listed.count("✔ Connected") == 1
 
 
@@ -83,7 +83,7 @@ def test_the_commands_of_the_page_work_in_their_order(client):
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     commands = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     assert len(commands) == 9
-    client.shell("claude mcp add journeyman -- journeyman mcp")  # what the page removes
+    client.shell("claude mcp add spadework -- spadework mcp")  # what the page removes
     said = {command: client.shell(command) for command in commands}
     assert "✔ Connected" in said["claude mcp list"]
     settings = json.loads((client.home / ".claude" / "settings.json").read_text("utf-8"))
@@ -91,8 +91,8 @@ def test_the_commands_of_the_page_work_in_their_order(client):
 
 
 def test_a_turn_with_its_agents_its_skill_and_the_hints(client):
-    install(client, "journeyman", "journeyman-hints")
-    client.shell("journeyman daemon start")  # on a busy machine the client would not wait for that
+    install(client, "spadework", "spadework-hints")
+    client.shell("spadework daemon start")  # on a busy machine the client would not wait for that
     large = client.project / "large.txt"
     large.write_text("A line of text.\n" * (70 * 64))
     script = (
@@ -101,7 +101,7 @@ def test_a_turn_with_its_agents_its_skill_and_the_hints(client):
         "Three lines, it says.",
         [agent("explorer")],
         "It is in large.txt:1.",
-        [Call("Skill", {"skill": "journeyman:delegate"})],
+        [Call("Skill", {"skill": "spadework:delegate"})],
         [Call("Read", {"file_path": str(large)})],
         "Done.",
     )
@@ -126,17 +126,17 @@ def test_a_turn_with_its_agents_its_skill_and_the_hints(client):
 
 
 def test_the_hints_are_muted_by_the_environment_of_the_client(client):
-    install(client, "journeyman-hints")
-    client.environ["JOURNEYMAN_HINTS"] = "0"
+    install(client, "spadework-hints")
+    client.environ["SPADEWORK_HINTS"] = "0"
     with ModelApi("Done.") as api:
         finish(client.print_turn(api, PROMPT))
     assert REMINDER_AT_PROMPT not in json.dumps(api.turns)
 
 
 def test_beside_a_server_registered_by_hand_there_is_one_and_the_agents_reach_it(client):
-    install(client, "journeyman")
-    client.shell("claude mcp add -s user journeyman -- journeyman mcp")
-    client.shell("journeyman daemon start")  # the client does not wait for such a server to connect
+    install(client, "spadework")
+    client.shell("claude mcp add -s user spadework -- spadework mcp")
+    client.shell("spadework daemon start")  # the client does not wait for such a server to connect
     script = (
         [agent("courier")],
         [Call(f"{BY_HAND}__ask_local_llama", {"prompt": "Summarize."})],
@@ -146,7 +146,7 @@ def test_beside_a_server_registered_by_hand_there_is_one_and_the_agents_reach_it
     with ModelApi(*script) as api:
         events = finish(client.print_turn(api, PROMPT, "--allowedTools", BY_HAND))
     started = events[0]
-    assert [server["name"] for server in started["mcp_servers"]] == ["journeyman"]
+    assert [server["name"] for server in started["mcp_servers"]] == ["spadework"]
     courier = api.turns[1]
     assert names_in(courier) == tools(BY_HAND)
     assert "Three lines." in result_text(api.results()["toolu_2_0"])
@@ -155,9 +155,9 @@ def test_beside_a_server_registered_by_hand_there_is_one_and_the_agents_reach_it
 
 
 def test_beside_one_registered_with_another_command_there_are_two(client):
-    install(client, "journeyman")
-    client.shell("claude mcp add -s user journeyman -- journeyman mcp --in-process")
+    install(client, "spadework")
+    client.shell("claude mcp add -s user spadework -- spadework mcp --in-process")
     listed = client.shell("claude mcp list")
     assert listed.count("✔ Connected") == 2, listed
-    client.shell("claude mcp remove -s user journeyman")
+    client.shell("claude mcp remove -s user spadework")
     assert client.shell("claude mcp list").count("✔ Connected") == 1

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.answers.grounding import MARK
-from journeyman.answers.structure import structured
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Answer, HandBack, Job, Session
+from spadework.answers.grounding import MARK
+from spadework.answers.structure import structured
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Answer, HandBack, Job, Session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from doubles.asking import chunks, request, settings, text
-from journeyman.backends.litellm import LiteLLMBackend
-from journeyman.errors import (
+from real.llama_server import LONG_LIST, busy_slots
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.errors import (
     AuthFailed,
     BackendUnavailable,
     ContextExceeded,
     CoolingDown,
     ModelUnknown,
 )
-from real.llama_server import LONG_LIST, busy_slots
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

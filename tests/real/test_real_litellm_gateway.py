@@ -9,13 +9,13 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from doubles.plays import Play
-from journeyman.config.load import load_config
-from journeyman.engine.engine import Engine
-from journeyman.ledger import Filter, Ledger
-from journeyman.server.http.face import HttpFace, HttpSettings
-from journeyman.server.http.tokens import Tokens
-from journeyman.server.live import LiveEngine
 from real.litellm_proxy import MASTER_KEY, litellm_running
+from spadework.config.load import load_config
+from spadework.engine.engine import Engine
+from spadework.ledger import Filter, Ledger
+from spadework.server.http.face import HttpFace, HttpSettings
+from spadework.server.http.tokens import Tokens
+from spadework.server.live import LiveEngine
 
 # The first test installs the proxy.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -24,7 +24,7 @@ GATEWAY = """\
 model_list: []
 general_settings: {{master_key: {key}}}
 mcp_servers:
-  journeyman:
+  spadework:
     url: "{url}"
     transport: http
     auth_type: bearer_token
@@ -39,7 +39,7 @@ url = "{url}"
 use_for = "bulk summarization"
 models = ["koala/llama3-local"]
 """
-TOOL = "journeyman-ask_local_llama"
+TOOL = "spadework-ask_local_llama"
 """As the gateway calls it: the server's name before it."""
 
 
@@ -85,7 +85,7 @@ async def test_tools_are_listed_and_called_through_the_gateway(
     openai_double.plays(Play(reply="Three lines."), Play(hangs_after=1))
     config_file = tmp_path / "config.toml"
     config_file.write_text(CONFIG.format(url=openai_double.url))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     _, token = Tokens().new("gateway")
     async with face(config_file) as url:
         async with through_gateway(url, token, tmp_path) as mcp:
@@ -100,9 +100,9 @@ async def test_tools_are_listed_and_called_through_the_gateway(
         assert await asyncio.to_thread(openai_double.chats[1].wait_until_left)
     assert [tool.name for tool in listed.tools] == [
         TOOL,
-        "journeyman-ask_coding_model",
-        "journeyman-ask_each",
-        "journeyman-list_available_local_models",
+        "spadework-ask_coding_model",
+        "spadework-ask_each",
+        "spadework-list_available_local_models",
     ]
     assert result.content[0].text == "Three lines."
     assert refused.is_error

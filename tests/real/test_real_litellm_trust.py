@@ -15,10 +15,10 @@ import pytest
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from journeyman.config.models import Config
-from journeyman.engine.engine import Engine
-from journeyman.engine.values import Answer, Job, Session
 from real.litellm_proxy import MASTER_KEY, litellm_running
+from spadework.config.models import Config
+from spadework.engine.engine import Engine
+from spadework.engine.values import Answer, Job, Session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -96,7 +96,7 @@ def proxied(tmp_path_factory):
 
 @pytest.fixture
 def house(proxied, tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path))
     for server in proxied:
         server.requests.clear()
         server.plays(Play(prompt_tokens=200))

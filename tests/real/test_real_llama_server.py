@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from doubles.asking import chunks, request, settings, text
-from journeyman.backends.base import Message
-from journeyman.backends.estimate import lower_bound, upper_bound
-from journeyman.backends.openai import OpenAIBackend
-from journeyman.errors import ContextExceeded
 from real.llama_server import LONG_LIST, WINDOW, busy_slots
+from spadework.backends.base import Message
+from spadework.backends.estimate import lower_bound, upper_bound
+from spadework.backends.openai import OpenAIBackend
+from spadework.errors import ContextExceeded
 
 pytestmark = pytest.mark.slow
 

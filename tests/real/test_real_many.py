@@ -48,14 +48,14 @@ def house(tmp_path, data_with_demo, runtime_folder):
     for number in range(6):
         (project / f"{number}.txt").write_text(ENGINES if number % 2 else TREES)
     environment = os.environ | {
-        "JOURNEYMAN_CONFIG": str(tmp_path / "config.toml"),
-        "JOURNEYMAN_DATA": str(data_with_demo),
+        "SPADEWORK_CONFIG": str(tmp_path / "config.toml"),
+        "SPADEWORK_DATA": str(data_with_demo),
         "XDG_RUNTIME_DIR": str(runtime_folder),
     }
 
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=project,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from journeyman import Journeyman
 from real.litellm_proxy import MASTER_KEY, litellm_running
 from real.llama_server import WINDOW, llama_server
+from spadework import Spadework
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -66,7 +66,7 @@ def server(demo_model):
 async def test_no_row_is_lost_behind_a_proxy(tmp_path, server, monkeypatch):
     """After a third of the rows the server is killed, and started again later."""
     monkeypatch.setenv("TEST_LITELLM_KEY", MASTER_KEY)
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     config = tmp_path / "config.toml"
     steps, restarts = [], []
 
@@ -84,8 +84,8 @@ async def test_no_row_is_lost_behind_a_proxy(tmp_path, server, monkeypatch):
     proxy = PROXY.format(llama=server.address, window=WINDOW, key=MASTER_KEY)
     with litellm_running(proxy, tmp_path) as url:
         config.write_text(CONFIG.format(url=url))
-        async with Journeyman(config=config, project=tmp_path, daemon=False) as journeyman:
-            table = await journeyman.ask_each(
+        async with Spadework(config=config, project=tmp_path, daemon=False) as spadework:
+            table = await spadework.ask_each(
                 "Is this about plants or machines?", items=items, on_step=note
             )
         await asyncio.gather(*restarts)

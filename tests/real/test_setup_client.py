@@ -1,4 +1,4 @@
-"""The real Claude Code, offline and without login, finds what `journeyman setup` registers."""
+"""The real Claude Code, offline and without login, finds what `spadework setup` registers."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from real.node_tools import CLAUDE, node_tool
 pytestmark = [pytest.mark.slow, pytest.mark.client, pytest.mark.timeout(400)]
 
 ENTRY = '{"type":"stdio","command":"false","args":[]}'
-CONNECTED = "journeyman: journeyman mcp - ✔ Connected"
+CONNECTED = "spadework: spadework mcp - ✔ Connected"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_it_is_connected_in_each_scope_and_gone_to_the_byte_after(house, models,
     assert "Claude Code 2.1.330 says of it: ✔ Connected" in err
     assert CONNECTED in listed(house)
     where = {"user": "User", "project": "Project", "local": "Local"}[scope]
-    assert f"Scope: {where} config" in claude(house, "mcp", "get", "journeyman")
+    assert f"Scope: {where} config" in claude(house, "mcp", "get", "spadework")
     code, _, err = house.setup("--remove", "--yes")
     assert code == 0
     assert "was changed since" not in err
@@ -97,25 +97,25 @@ def test_what_the_client_has_added_meanwhile_stays(house, models):
     assert CONNECTED in listed(house)  # its first start: it writes its own keys
     claude(house, "mcp", "add-json", "-s", "user", "theirs", ENTRY)
     told = json.loads(house.client_file.read_text())
-    assert set(told["mcpServers"]) == {"journeyman", "theirs"}
+    assert set(told["mcpServers"]) == {"spadework", "theirs"}
     house.setup("--remove", "--yes")
     after = json.loads(house.client_file.read_text())
-    del told["mcpServers"]["journeyman"]
+    del told["mcpServers"]["spadework"]
     assert after == told
-    assert "journeyman" not in listed(house)
+    assert "spadework" not in listed(house)
 
 
 def test_a_shared_entry_waits_for_the_users_approval_where_the_folder_is_not_trusted(house, models):
     code, _, err = house.setup(*models, "--yes", "--scope", "project")
     assert code == 0
     assert "until then it says Pending approval" in err
-    assert "journeyman: journeyman mcp - ⏸ Pending approval" in listed(house)
+    assert "spadework: spadework mcp - ⏸ Pending approval" in listed(house)
 
 
 def test_a_dead_entry_comes_to_life(house, models):
     settings = house.home / ".claude" / "settings.json"
     settings.parent.mkdir()
-    settings.write_text('{"mcpServers": {"journeyman": {"command": "journeyman"}}}')
+    settings.write_text('{"mcpServers": {"spadework": {"command": "spadework"}}}')
     assert "No MCP servers configured" in listed(house)
     house.setup(*models, "--yes")
     assert CONNECTED in listed(house)
@@ -144,7 +144,7 @@ def test_over_http_the_client_reads_the_token_from_its_variable(house, models):
     _, token, _ = house.run("token", "new", "laptop")
     token = token.strip()
     server = subprocess.Popen(
-        ["journeyman", "serve", "--http", "127.0.0.1:0", "--require-token"],
+        ["spadework", "serve", "--http", "127.0.0.1:0", "--require-token"],
         env=house.environ,
         cwd=house.project,
         stdin=subprocess.DEVNULL,
@@ -153,18 +153,18 @@ def test_over_http_the_client_reads_the_token_from_its_variable(house, models):
     )
     try:
         url = server.stdout.readline().split(" at ")[1].partition(";")[0]
-        code, _, err = house.setup("--http", url, "--yes", JOURNEYMAN_TOKEN=token)
+        code, _, err = house.setup("--http", url, "--yes", SPADEWORK_TOKEN=token)
         assert code == 0, err
         assert f"handshake: {url} answered" in err
-        assert "(HTTP) - ✔ Connected" in listed(house, JOURNEYMAN_TOKEN=token)
-        assert "Missing environment variables: JOURNEYMAN_TOKEN" in listed(house)
+        assert "(HTTP) - ✔ Connected" in listed(house, SPADEWORK_TOKEN=token)
+        assert "Missing environment variables: SPADEWORK_TOKEN" in listed(house)
         everything = [*house.home.rglob("*"), *house.project.rglob("*")]
         assert not [
             path for path in everything if path.is_file() and token.encode() in path.read_bytes()
         ]
         code, _, err = house.setup("--http", url, "--yes")
         assert code == 1
-        assert "does JOURNEYMAN_TOKEN hold its token?" in err
+        assert "does SPADEWORK_TOKEN hold its token?" in err
     finally:
         server.kill()
         server.communicate()
@@ -194,10 +194,10 @@ def test_the_client_and_several_setups_that_write_at_once_lose_nothing(house, mo
         (add, "a"), (setup, *models), (setup, *models), (setup, *models, "--scope", "local")
     )
     assert codes == [0, 0, 0]
-    assert set(told["mcpServers"]) == {"journeyman", *(f"a{number}" for number in range(10))}
-    assert told["projects"][str(house.project)]["mcpServers"].keys() == {"journeyman"}
+    assert set(told["mcpServers"]) == {"spadework", *(f"a{number}" for number in range(10))}
+    assert told["projects"][str(house.project)]["mcpServers"].keys() == {"spadework"}
 
     told = together((add, "b"), (setup, "--remove"), (setup, "--remove"))
     assert codes[3:] == [0, 0]
     assert set(told["mcpServers"]) == {f"{x}{number}" for x in "ab" for number in range(10)}
-    assert "journeyman" not in json.dumps(told.get("projects"))
+    assert "spadework" not in json.dumps(told.get("projects"))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from doubles.openai_compatible import OpenAIDouble
-from journeyman.shim.hello import join
-from journeyman.shim.meeting import CALL, meeting_place
+from spadework.shim.hello import join
+from spadework.shim.meeting import CALL, meeting_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class House:
 
     def start(self, *arguments: str, **options) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "journeyman", *arguments],
+            [sys.executable, "-m", "spadework", *arguments],
             cwd=self.project,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -87,7 +87,7 @@ class House:
         log = (self.folder / "daemon.log").open("ab")
         with log:
             daemon = subprocess.Popen(
-                [sys.executable, "-m", "journeyman", "daemon", "run", "--stay"],
+                [sys.executable, "-m", "spadework", "daemon", "run", "--stay"],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -143,8 +143,8 @@ def a_house(folder: Path) -> Iterator[House]:
         house = House(folder, double)
         patch.setenv("HOME", str(folder))
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
-        patch.setenv("JOURNEYMAN_CONFIG", str(house.config))
-        patch.setenv("JOURNEYMAN_DATA", str(folder / "data"))
+        patch.setenv("SPADEWORK_CONFIG", str(house.config))
+        patch.setenv("SPADEWORK_DATA", str(folder / "data"))
         patch.delenv("KOALA_KEY", raising=False)
         try:
             yield house

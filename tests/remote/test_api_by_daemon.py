@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doubles.plays import Play
-from journeyman import ArgumentError, HandedBack, Journeyman, ReferenceRefused
-from journeyman.errors import DaemonError
-from journeyman.shim.meeting import meeting_place
 from remote.houses import until
+from spadework import ArgumentError, HandedBack, ReferenceRefused, Spadework
+from spadework.errors import DaemonError
+from spadework.shim.meeting import meeting_place
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ async def until_chatting(double):
 
 async def test_an_answer_comes_by_the_daemon_with_its_steps_and_its_text(lived_in):
     steps, pieces = [], []
-    async with Journeyman(project=lived_in.project, daemon=True) as opened:
+    async with Spadework(project=lived_in.project, daemon=True) as opened:
         answer = await opened.ask(
             "How many lines?",
             files=["notes.md"],
@@ -37,7 +37,7 @@ async def test_an_answer_comes_by_the_daemon_with_its_steps_and_its_text(lived_i
 
 
 async def test_errors_are_of_their_own_class_with_all_that_they_hold(lived_in):
-    async with Journeyman(project=lived_in.project, daemon=True) as opened:
+    async with Spadework(project=lived_in.project, daemon=True) as opened:
         with pytest.raises(ReferenceRefused) as refused:
             await opened.ask("Hi", files=["nothing.md"])
         assert (refused.value.reference, refused.value.rule) == ("nothing.md", "not-found")
@@ -51,14 +51,14 @@ async def test_errors_are_of_their_own_class_with_all_that_they_hold(lived_in):
 
 async def test_a_relative_project_is_the_callers(lived_in, monkeypatch):
     monkeypatch.chdir(lived_in.folder)
-    async with Journeyman(project="project", daemon=True) as opened:
+    async with Spadework(project="project", daemon=True) as opened:
         answer = await opened.ask("Hi", files=["notes.md"])
     assert answer.figures.bytes_read == 34
 
 
 async def test_many_at_once_are_all_answered_with_a_row_each(lived_in):
     before = len(lived_in.rows())
-    async with Journeyman(project=lived_in.project, session="many", daemon=True) as opened:
+    async with Spadework(project=lived_in.project, session="many", daemon=True) as opened:
         answers = await asyncio.gather(*(opened.ask(f"Say {n}.", batch=True) for n in range(64)))
     assert {one.text for one in answers} == {"Three lines."}
     assert lived_in.rows()[before:] == [("answered", "many")] * 64
@@ -67,7 +67,7 @@ async def test_many_at_once_are_all_answered_with_a_row_each(lived_in):
 async def test_a_cancelled_task_stops_the_model_before_it_ends(lived_in):
     before = len(lived_in.rows())
     lived_in.double.plays(Play(hangs_after=2))
-    async with Journeyman(project=lived_in.project, daemon=True) as opened:
+    async with Spadework(project=lived_in.project, daemon=True) as opened:
         asking = asyncio.create_task(opened.ask("Hi"))
         await until_chatting(lived_in.double)
         asking.cancel()
@@ -83,7 +83,7 @@ async def test_a_listener_that_fails_stops_the_model(lived_in):
     def fail(_):
         raise OSError("no space left")
 
-    async with Journeyman(project=lived_in.project, daemon=True) as opened:
+    async with Spadework(project=lived_in.project, daemon=True) as opened:
         with pytest.raises(OSError, match="no space left"):
             await opened.ask("Hi", on_text=fail)
     assert await asyncio.to_thread(lived_in.double.chats[0].wait_until_left)
@@ -91,7 +91,7 @@ async def test_a_listener_that_fails_stops_the_model(lived_in):
 
 async def test_batch_work_is_batch_work_in_the_queue(lived_in):
     lived_in.double.plays(Play(hangs_after=2))
-    async with Journeyman(project=lived_in.project, daemon=True) as opened:
+    async with Spadework(project=lived_in.project, daemon=True) as opened:
         asking = asyncio.create_task(opened.ask("Hi", batch=True))
         await until_chatting(lived_in.double)
         shown = json.loads((await asyncio.to_thread(lived_in.run, "status", "--json"))[1])
@@ -101,11 +101,11 @@ async def test_batch_work_is_batch_work_in_the_queue(lived_in):
 
 
 async def test_work_is_done_here_where_no_daemon_runs_or_none_is_wanted(house):
-    async with Journeyman(project=house.project) as opened:
+    async with Spadework(project=house.project) as opened:
         assert (await opened.ask("Hi")).text == "Three lines."
     house.start_daemon()
     house.double.plays(Play(hangs_after=2))
-    async with Journeyman(project=house.project, daemon=False) as opened:
+    async with Spadework(project=house.project, daemon=False) as opened:
         asking = asyncio.create_task(opened.ask("Hi"))
         await asyncio.to_thread(until, lambda: len(house.double.chats) == 2, "the model is asked")
         shown = json.loads((await asyncio.to_thread(house.run, "status", "--json"))[1])
@@ -115,17 +115,17 @@ async def test_work_is_done_here_where_no_daemon_runs_or_none_is_wanted(house):
 
 
 async def test_the_choice_is_made_at_the_first_call_and_not_before(house):
-    async with Journeyman(project=house.project, daemon=True) as opened:
+    async with Spadework(project=house.project, daemon=True) as opened:
         with pytest.raises(DaemonError, match="no daemon runs") as raised:
             await opened.ask("Hi")
-        assert "journeyman daemon start" in raised.value.hint
+        assert "spadework daemon start" in raised.value.hint
         await asyncio.to_thread(house.start_daemon)
         assert (await opened.ask("Hi")).text == "Three lines."
 
 
 async def test_a_daemon_that_left_between_two_calls_is_done_without(house):
     daemon = house.start_daemon()
-    async with Journeyman(project=house.project) as opened:
+    async with Spadework(project=house.project) as opened:
         assert (await opened.ask("Hi")).text == "Three lines."
         daemon.kill()
         await asyncio.to_thread(daemon.wait)
@@ -137,10 +137,10 @@ async def test_a_daemon_of_another_config_is_another_daemon(house):
     house.start_daemon()
     other = house.folder / "other.toml"
     other.write_text(house.config.read_text())
-    async with Journeyman(config=other, project=house.project, daemon=True) as opened:
+    async with Spadework(config=other, project=house.project, daemon=True) as opened:
         with pytest.raises(DaemonError, match="no daemon runs"):
             await opened.ask("Hi")
-    async with Journeyman(config=house.config, project=house.project, daemon=True) as opened:
+    async with Spadework(config=house.config, project=house.project, daemon=True) as opened:
         assert (await opened.ask("Hi")).text == "Three lines."
 
 
@@ -170,7 +170,7 @@ async def pretender(answer):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b'{"journeyman": 2, "version": "9.0", "pid": 1, "wants": []}\n', "another protocol"),
+        (b'{"spadework": 2, "version": "9.0", "pid": 1, "wants": []}\n', "another protocol"),
         (b'{"error": "this daemon belongs to another user", "hint": "none"}\n', "another user"),
         (b"SSH-2.0-OpenSSH\n", "is no daemon"),
         (b"", "no daemon runs"),
@@ -178,9 +178,9 @@ async def pretender(answer):
 )
 async def test_a_daemon_that_we_cannot_talk_to_is_done_without(house, answer, said):
     async with pretender(answer):
-        async with Journeyman(project=house.project) as opened:
+        async with Spadework(project=house.project) as opened:
             assert (await opened.ask("Hi")).text == "Three lines."
-        async with Journeyman(project=house.project, daemon=True) as opened:
+        async with Spadework(project=house.project, daemon=True) as opened:
             with pytest.raises(DaemonError, match=said):
                 await opened.ask("Hi")
 
@@ -189,8 +189,8 @@ async def test_a_daemon_that_we_cannot_talk_to_is_done_without(house, answer, sa
     "answer", [b"what?\n", b'{"result": 5}\n', b'{"result": {"answer": {}}}\n', b"[]\n", b"\n"]
 )
 async def test_an_answer_that_makes_no_sense_is_one_error(house, answer):
-    greeting = b'{"journeyman": 1, "version": "0.0.1", "pid": 1, "wants": []}\n'
-    async with pretender(greeting + answer), Journeyman(project=house.project) as opened:
+    greeting = b'{"spadework": 1, "version": "0.0.1", "pid": 1, "wants": []}\n'
+    async with pretender(greeting + answer), Spadework(project=house.project) as opened:
         with pytest.raises(DaemonError, match="the daemon's answer is not understood"):
             await opened.ask("Hi")
 
@@ -198,7 +198,7 @@ async def test_an_answer_that_makes_no_sense_is_one_error(house, answer):
 async def test_a_daemon_killed_in_mid_call_is_an_error_with_a_hint(house):
     daemon = house.start_daemon()
     house.double.plays(Play(hangs_after=2))
-    async with Journeyman(project=house.project) as opened:
+    async with Spadework(project=house.project) as opened:
         asking = asyncio.create_task(opened.ask("Hi"))
         await until_chatting(house.double)
         daemon.send_signal(signal.SIGKILL)

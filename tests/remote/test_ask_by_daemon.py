@@ -1,4 +1,4 @@
-"""`journeyman ask` and `models` by the daemon: the same to see, and one queue behind it."""
+"""`spadework ask` and `models` by the daemon: the same to see, and one queue behind it."""
 
 import json
 import os
@@ -79,8 +79,8 @@ def test_a_command_by_the_daemon_imports_no_client_of_a_server(lived_in):
 import contextlib, io, json, sys
 out = io.StringIO()
 with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-    sys.argv = ["journeyman", "ask", "Hi"]
-    from journeyman.cli import main
+    sys.argv = ["spadework", "ask", "Hi"]
+    from spadework.cli import main
     main()
 print(json.dumps([out.getvalue(), sorted(sys.modules)]))
 """
@@ -95,7 +95,7 @@ print(json.dumps([out.getvalue(), sorted(sys.modules)]))
     shown, modules = json.loads(done.stdout)
     assert shown == "Three lines.\n"
     assert not HEAVY & {name.partition(".")[0] for name in modules}
-    assert "journeyman.engine.engine" not in modules
+    assert "spadework.engine.engine" not in modules
 
 
 def test_the_work_is_the_daemons_and_its_row_too(house):
@@ -151,7 +151,7 @@ def test_a_daemon_that_ends_in_mid_call_is_one_line_and_a_hint(house, number):
     assert (asking.returncode, out) == (1, "")
     error, hint = err.splitlines()
     assert error == "error: the daemon ended before the answer came"
-    assert "journeyman daemon logs" in hint
+    assert "spadework daemon logs" in hint
     if number == signal.SIGTERM:
         daemon.wait(20)
         assert house.rows() == [("cancelled", "shell")]
@@ -216,7 +216,7 @@ def greets(process):
 
 
 def test_the_daemon_is_met_over_loopback_tcp_too(house, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_TRANSPORT", "tcp")
+    monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
     house.start_daemon()
     assert not list((house.folder / "run").rglob("*.sock"))
     house.double.plays(Play(hangs_after=2))
@@ -231,7 +231,7 @@ def test_the_daemon_is_met_over_loopback_tcp_too(house, monkeypatch):
 def test_megabytes_of_standard_input_go_along(lived_in):
     piped = "x" * 5_000_000
     done = subprocess.run(
-        [sys.executable, "-m", "journeyman", "ask", "Count.", "--json"],
+        [sys.executable, "-m", "spadework", "ask", "Count.", "--json"],
         cwd=lived_in.project,
         input=piped,
         capture_output=True,

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman import errors
-from journeyman.backends.base import ModelInfo
-from journeyman.engine.engine import Survey
-from journeyman.engine.values import Answer, Figures, HandBack, Job, Progress, Session, Try
-from journeyman.errors import BackendError, ConfigError, JourneymanError, ReferenceRefused
-from journeyman.remote import messages
-from journeyman.remote.coding import Malformed, encode
+from spadework import errors
+from spadework.backends.base import ModelInfo
+from spadework.engine.engine import Survey
+from spadework.engine.values import Answer, Figures, HandBack, Job, Progress, Session, Try
+from spadework.errors import BackendError, ConfigError, ReferenceRefused, SpadeworkError
+from spadework.remote import messages
+from spadework.remote.coding import Malformed, encode
 
 # File names that are no UTF-8 come as lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=[]))
@@ -103,7 +103,7 @@ def test_a_survey_arrives_as_it_was(survey):
     assert messages.survey_of(over_the_wire(messages.survey_data(survey))) == survey
 
 
-def every_class(kind=JourneymanError):
+def every_class(kind=SpadeworkError):
     for one in kind.__subclasses__():
         yield one
         yield from every_class(one)
@@ -112,7 +112,7 @@ def every_class(kind=JourneymanError):
 @st.composite
 def raised(draw):
     """An error of any class of the tree."""
-    kind = draw(st.sampled_from([JourneymanError, *every_class()]))
+    kind = draw(st.sampled_from([SpadeworkError, *every_class()]))
     more = {"hint": draw(TEXT)}
     if issubclass(kind, ReferenceRefused):
         return kind(draw(TEXT), draw(TEXT), draw(TEXT), draw(TEXT), **more)
@@ -147,12 +147,12 @@ def described(error):
 
 def test_an_error_of_a_newer_version_is_one_of_ours():
     error = messages.error_of({"kind": "TooHot", "message": "the card is too hot", "hint": "wait"})
-    assert (type(error), str(error), error.hint) == (JourneymanError, "the card is too hot", "wait")
+    assert (type(error), str(error), error.hint) == (SpadeworkError, "the card is too hot", "wait")
 
 
 @pytest.mark.parametrize("kind", ["annotations", "Exception", "__name__"])
 def test_only_the_tree_of_errors_is_raised(kind):
-    assert type(messages.error_of({"kind": kind, "message": "x"})) is JourneymanError
+    assert type(messages.error_of({"kind": kind, "message": "x"})) is SpadeworkError
 
 
 def test_an_error_of_an_older_version_lacks_no_attribute():

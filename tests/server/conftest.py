@@ -25,7 +25,7 @@ def own_work():
 def stdio_server(config_file, project, own_work):
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp", *own_work],
+        args=["-m", "spadework", "mcp", *own_work],
         env=dict(os.environ) | {"CLAUDE_PROJECT_DIR": str(project)},
         cwd=str(project),
     )

@@ -12,8 +12,8 @@ from mcp.client.stdio import StdioServerParameters
 from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
-from journeyman.server.results import FIGURES_KEY
-from journeyman.server.tasks import EXTENSION
+from spadework.server.results import FIGURES_KEY
+from spadework.server.tasks import EXTENSION
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ async def test_a_short_table_is_shown_whole_and_nothing_is_written(
     lines = lines_of(result)
     assert lines[0].startswith("10 of 10 answered; koala/llama3-local; ")
     assert lines[-10:] == [f"docs/{number:02}.md\tFine." for number in range(10)]
-    assert not (project / ".journeyman").exists()
+    assert not (project / ".spadework").exists()
     assert len(ledger_rows(config_file)) == 10
     assert result.structured_content is None
 
@@ -242,7 +242,7 @@ def test_a_client_that_knows_tasks_gets_a_handle_and_then_the_same_result(
 async def _inline(project):
     parameters = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "journeyman", "mcp"],
+        args=["-m", "spadework", "mcp"],
         env=dict(os.environ) | {"CLAUDE_PROJECT_DIR": str(project)},
         cwd=str(project),
     )

@@ -257,6 +257,6 @@ async def test_the_daemons_log_has_no_forged_line(stdio_server, openai_double, c
     openai_double.plays(Play(status=500, body=error(PAYLOAD)))
     async with Client(stdio_server) as client:
         await client.call_tool("ask_local_llama", {"prompt": "Hi"})
-    log = Path(os.environ["JOURNEYMAN_DATA"]) / "daemon.log"
+    log = Path(os.environ["SPADEWORK_DATA"]) / "daemon.log"
     for line in log.read_text().splitlines():
         check_foreign_words(line)

@@ -17,7 +17,7 @@ from mcp_types import (
 from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
-from journeyman.server.results import FIGURES_KEY
+from spadework.server.results import FIGURES_KEY
 
 pytestmark = pytest.mark.slow
 
@@ -293,7 +293,7 @@ async def test_a_client_that_does_not_tell_its_folders_gets_the_refusal(stdio_se
 
 @BOTH
 async def test_a_project_adds_its_tools(stdio_server, project, mode):
-    (project / ".journeyman.toml").write_text(
+    (project / ".spadework.toml").write_text(
         '[tools.sort_ticket]\nuse_for = "sorting tickets"\nlabels = ["Three lines.", "other"]\n'
     )
     async with Client(stdio_server, mode=mode) as client:
@@ -305,13 +305,13 @@ async def test_a_project_adds_its_tools(stdio_server, project, mode):
 
 @BOTH
 async def test_a_projects_broken_file_does_not_stop_the_users_tools(stdio_server, project, mode):
-    (project / ".journeyman.toml").write_text('[backends.x]\nkind = "openai"\nurl = "http://x"\n')
+    (project / ".spadework.toml").write_text('[backends.x]\nkind = "openai"\nurl = "http://x"\n')
     async with Client(stdio_server, mode=mode) as client:
         assert len((await client.list_tools()).tools) == 4
         result = await client.call_tool("ask_local_llama", {"prompt": "Hi"})
         assert texts(result)[0] == "Three lines."
         [listing] = texts(await client.call_tool("list_available_local_models", {}))
-    assert ".journeyman.toml" in listing
+    assert ".spadework.toml" in listing
 
 
 @BOTH

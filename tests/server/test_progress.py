@@ -2,8 +2,8 @@
 
 import asyncio
 
-from journeyman.engine.values import Progress
-from journeyman.server.progress import reporting
+from spadework.engine.values import Progress
+from spadework.server.progress import reporting
 
 
 async def test_many_notes_become_few_messages_and_the_newest_wins():

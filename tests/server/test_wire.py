@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.server.wire import (
+from spadework.server.wire import (
     BUSY,
     MOST_LISTENING,
     MOST_WAITING,
@@ -16,7 +16,7 @@ from journeyman.server.wire import (
     messages,
     parse,
 )
-from journeyman.shim.json_bounds import LONGEST_LINE
+from spadework.shim.json_bounds import LONGEST_LINE
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 

@@ -12,9 +12,9 @@ from fake_daemon import FakeDaemon
 def window(tmp_path, monkeypatch, runtime_folder):
     """The environment of one Claude Code window."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path))
-    monkeypatch.delenv("JOURNEYMAN_CONFIG", raising=False)
+    monkeypatch.delenv("SPADEWORK_CONFIG", raising=False)
     return tmp_path
 
 
@@ -39,12 +39,12 @@ def daemon(daemon_of):
 
 @pytest.fixture
 def start_shim(window):
-    """Start `journeyman mcp` with what else its environment shall hold."""
+    """Start `spadework mcp` with what else its environment shall hold."""
     started = []
 
     def start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **environment):
         shim = subprocess.Popen(
-            [sys.executable, "-m", "journeyman", *arguments, "mcp"],
+            [sys.executable, "-m", "spadework", *arguments, "mcp"],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,

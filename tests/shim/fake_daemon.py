@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from journeyman.shim.meeting import CONTROL, meeting_place
+from spadework.shim.meeting import CONTROL, meeting_place
 
 
 class Connection:
@@ -21,7 +21,7 @@ class Connection:
 
     def greet(self, wants=(), version="0.1.0"):
         self.hello = json.loads(self.lines.readline())
-        greeting = {"journeyman": 1, "version": version, "pid": os.getpid(), "wants": list(wants)}
+        greeting = {"spadework": 1, "version": version, "pid": os.getpid(), "wants": list(wants)}
         self.say(greeting)
         self.keys = json.loads(self.lines.readline())["keys"]
         return self

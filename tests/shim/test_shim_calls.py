@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.shim.calls import Calls, is_answer_to
-from journeyman.shim.lines import Lines
+from spadework.shim.calls import Calls, is_answer_to
+from spadework.shim.lines import Lines
 
 
 def line(**message):

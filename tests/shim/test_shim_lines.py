@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.shim.lines import Lines
+from spadework.shim.lines import Lines
 
 # Few letters, so that line ends are frequent.
 streams = st.lists(st.sampled_from([b"\n", b"\r", b"a", b"\0", b"bc"]), max_size=60).map(b"".join)

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from journeyman.config.secrets import SUBSCRIPTION_PREFIX
-from journeyman.server import wire
-from journeyman.shim import hello, lines, locks, meeting
-from journeyman.shim.meeting import NoMeetingPlace, is_newer, meeting_place
-from journeyman.shim.starting import kept_environment
+from spadework.config.secrets import SUBSCRIPTION_PREFIX
+from spadework.server import wire
+from spadework.shim import hello, lines, locks, meeting
+from spadework.shim.meeting import NoMeetingPlace, is_newer, meeting_place
+from spadework.shim.starting import kept_environment
 
 MOST_MODULES = 32
 """Beyond what Python itself has loaded: what `signal` and `socket` cost, and five of ours."""
@@ -22,8 +22,8 @@ def modules_of(daemon, window, **environment):
     program = """
 import json, os, sys
 before = set(sys.modules)
-sys.argv = ["journeyman", "mcp"]
-from journeyman.cli import main
+sys.argv = ["spadework", "mcp"]
+from spadework.cli import main
 try:
     main()
 finally:
@@ -46,8 +46,8 @@ finally:
 def test_it_imports_the_standard_library_and_itself(daemon, window):
     names = modules_of(daemon, window)
     foreign = {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names}
-    ours = {"journeyman", "journeyman.cli", "journeyman.shim"}
-    assert {name for name in foreign if not name.startswith("journeyman.shim.")} == ours
+    ours = {"spadework", "spadework.cli", "spadework.shim"}
+    assert {name for name in foreign if not name.startswith("spadework.shim.")} == ours
     assert len(names) <= MOST_MODULES, names
 
 
@@ -91,7 +91,7 @@ def test_versions_are_ordered(newer, older):
 
 
 def test_each_config_data_folder_and_home_has_a_place_of_its_own(runtime_folder, monkeypatch):
-    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in ("SPADEWORK_CONFIG", "SPADEWORK_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/one")
     places = [meeting_place(), meeting_place("/a"), meeting_place("/b"), meeting_place("", "/a")]
@@ -99,18 +99,18 @@ def test_each_config_data_folder_and_home_has_a_place_of_its_own(runtime_folder,
     places.append(meeting_place())
     assert len({place.socket for place in places}) == len(places)
     assert meeting_place("~/x").socket == meeting_place("/home/two/x").socket
-    assert {place.folder for place in places} == {f"{runtime_folder}/journeyman"}
-    assert (runtime_folder / "journeyman").stat().st_mode & 0o777 == 0o700
+    assert {place.folder for place in places} == {f"{runtime_folder}/spadework"}
+    assert (runtime_folder / "spadework").stat().st_mode & 0o777 == 0o700
 
 
 def test_however_the_environment_spells_it_one_config_is_one_place(monkeypatch, runtime_folder):
     """A shell that sets the platform's own defaults had a daemon of its own."""
-    for name in ("JOURNEYMAN_CONFIG", "JOURNEYMAN_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in ("SPADEWORK_CONFIG", "SPADEWORK_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/one")
     plain = meeting_place().socket
-    assert meeting_place("/home/one/.config/journeyman/config.toml").socket == plain
-    assert meeting_place("~/.config/../.config/journeyman/config.toml").socket == plain
+    assert meeting_place("/home/one/.config/spadework/config.toml").socket == plain
+    assert meeting_place("~/.config/../.config/spadework/config.toml").socket == plain
     monkeypatch.setenv("XDG_CONFIG_HOME", "/home/one/.config/")
     monkeypatch.setenv("XDG_DATA_HOME", "/home/one/.local/share")
     monkeypatch.setenv("HOME", "/home/one/")
@@ -119,23 +119,23 @@ def test_however_the_environment_spells_it_one_config_is_one_place(monkeypatch, 
 
 def test_a_folder_of_somebody_else_is_no_place(runtime_folder):
     (runtime_folder / "elsewhere").mkdir()
-    (runtime_folder / "journeyman").symlink_to(runtime_folder / "elsewhere")
+    (runtime_folder / "spadework").symlink_to(runtime_folder / "elsewhere")
     with pytest.raises(NoMeetingPlace, match="is no folder of yours"):
         meeting_place()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
 def test_a_folder_of_another_user_is_no_place(runtime_folder):
-    (runtime_folder / "journeyman").mkdir(mode=0o700)
-    os.chown(runtime_folder / "journeyman", 65534, 65534)
+    (runtime_folder / "spadework").mkdir(mode=0o700)
+    os.chown(runtime_folder / "spadework", 65534, 65534)
     with pytest.raises(NoMeetingPlace, match="is no folder of yours"):
         meeting_place()
 
 
 def test_a_folder_that_others_may_enter_is_closed_to_them(runtime_folder):
-    (runtime_folder / "journeyman").mkdir(mode=0o755)
+    (runtime_folder / "spadework").mkdir(mode=0o755)
     meeting_place()
-    assert (runtime_folder / "journeyman").stat().st_mode & 0o777 == 0o700
+    assert (runtime_folder / "spadework").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_daemon_gets_what_it_needs_of_the_environment_and_no_keys():
@@ -148,7 +148,7 @@ def test_a_daemon_gets_what_it_needs_of_the_environment_and_no_keys():
         "HTTPS_PROXY": "http://p",
         "CUDA_VISIBLE_DEVICES": "0",
         "HF_HOME": "/hf",
-        "JOURNEYMAN_CONFIG": "/c",
+        "SPADEWORK_CONFIG": "/c",
     }
     dropped = {
         "LITELLM_KEY": "secret",
@@ -166,12 +166,12 @@ def test_a_daemon_gets_what_it_needs_of_the_environment_and_no_keys():
         "CUDA_LICENSE_KEY_FILE": "secret",
         "COVERAGE_API_TOKEN_2": "secret",
         "SSH_AUTH_SOCK": "/s",
-        "JOURNEYMAN_ANYTHING": "secret",
+        "SPADEWORK_ANYTHING": "secret",
     }
     assert kept_environment(kept | dropped) == kept
 
 
 def test_paths_that_are_relative_to_the_window_are_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    environment = kept_environment({"JOURNEYMAN_CONFIG": "c.toml", "JOURNEYMAN_DATA": ""})
-    assert environment == {"JOURNEYMAN_CONFIG": f"{tmp_path}/c.toml", "JOURNEYMAN_DATA": ""}
+    environment = kept_environment({"SPADEWORK_CONFIG": "c.toml", "SPADEWORK_DATA": ""})
+    assert environment == {"SPADEWORK_CONFIG": f"{tmp_path}/c.toml", "SPADEWORK_DATA": ""}

@@ -316,7 +316,7 @@ def test_a_daemon_that_moves_is_left_without_an_error(daemon, start_shim):
 
 
 def test_a_newer_shim_goes_to_the_next_daemon_by_itself(daemon, start_shim):
-    shim = start_shim(JOURNEYMAN_TEST_VERSION="0.2.0")
+    shim = start_shim(SPADEWORK_TEST_VERSION="0.2.0")
     old = begin(daemon, shim)
     old.control({"moved": True})
     assert old.hear() == {"moved": True}
@@ -331,7 +331,7 @@ def keyed(window, monkeypatch):
     config = window / "keyed.toml"
     names = ("MY_KEY", "OTHER_KEY", "MISSING_KEY")
     config.write_text("".join(f'[backends.b{n}]\napi_key_env = "{n}"\n' for n in names))
-    monkeypatch.setenv("JOURNEYMAN_CONFIG", str(config))
+    monkeypatch.setenv("SPADEWORK_CONFIG", str(config))
     return config
 
 
@@ -421,7 +421,7 @@ def test_a_daemon_of_another_protocol_is_named(daemon, start_shim):
     shim = start_shim()
     connection = daemon.accept()
     connection.hear()
-    connection.say({"journeyman": 2, "version": "9.0", "pid": 1, "wants": []})
+    connection.say({"spadework": 2, "version": "9.0", "pid": 1, "wants": []})
     assert shim.wait(10) == 1
     assert b"version 9.0, which speaks another protocol" in shim.stderr.read()
 
@@ -437,14 +437,14 @@ def test_a_daemon_that_never_answers_costs_one_line(daemon, start_shim, age):
 
 
 def test_without_standard_output_there_is_one_line(window):
-    command = ["sh", "-c", 'exec "$0" -m journeyman mcp >&-', sys.executable]
+    command = ["sh", "-c", 'exec "$0" -m spadework mcp >&-', sys.executable]
     done = subprocess.run(command, stderr=subprocess.PIPE, timeout=20, check=False)
     assert done.returncode == 1
     assert done.stderr == b"error: standard output is closed\n"
 
 
 def test_a_closed_standard_input_is_the_end(daemon, window):
-    command = ["sh", "-c", 'exec "$0" -m journeyman mcp <&-', sys.executable]
+    command = ["sh", "-c", 'exec "$0" -m spadework mcp <&-', sys.executable]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as shim:
         connection = daemon.greet()
         assert connection.hear() is None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.paths import user_config_file
-from journeyman.shim import hello, key_names
-from journeyman.shim.meeting import MCP, meeting_place
-from journeyman.shim.peers import check_peer, check_place
+from spadework.paths import user_config_file
+from spadework.shim import hello, key_names
+from spadework.shim.meeting import MCP, meeting_place
+from spadework.shim.peers import check_peer, check_place
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
@@ -60,7 +60,7 @@ def test_the_command_line_says_nothing_to_another_users_process_either(place, wi
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as impostor:
         assert impostor.stdout.readline() == "ready\n"
         done = subprocess.run(
-            [sys.executable, "-m", "journeyman", "status"],
+            [sys.executable, "-m", "spadework", "status"],
             cwd=window, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode != 0
@@ -123,7 +123,7 @@ def test_where_nothing_is_there_is_no_daemon(place):
 
 
 def test_over_tcp_the_port_file_must_be_ours(place, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_TRANSPORT", "tcp")
+    monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
     Path(place.port_file).symlink_to("/etc/hostname")
     with pytest.raises(hello.NotMet, match="neither"):
         hello.join(place, MCP)
@@ -131,7 +131,7 @@ def test_over_tcp_the_port_file_must_be_ours(place, monkeypatch):
 
 def test_the_shim_looks_for_the_config_where_the_daemon_does(window, monkeypatch):
     for name, value in (
-        ("JOURNEYMAN_CONFIG", "~/x.toml"),
+        ("SPADEWORK_CONFIG", "~/x.toml"),
         ("XDG_CONFIG_HOME", "/xdg"),
         ("HOME", "/h"),
     ):

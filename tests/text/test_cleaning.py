@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.text.cleaning import HIDDEN, clean
+from spadework.text.cleaning import HIDDEN, clean
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.errors import BackendError, CheckFailed
-from journeyman.text.cleaning import HIDDEN, clean
-from journeyman.text.foreign import (
+from spadework.errors import BackendError, CheckFailed
+from spadework.text.cleaning import HIDDEN, clean
+from spadework.text.foreign import (
     display_name,
     is_usable_name,
     model_wrote,

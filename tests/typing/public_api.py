@@ -3,29 +3,29 @@
 from pathlib import Path
 from typing import assert_type
 
-import journeyman
-from journeyman import (
+import spadework
+from spadework import (
     Answer,
     ArgumentError,
     BackendError,
     ConfigError,
     Figures,
     HandedBack,
-    Journeyman,
-    JourneymanError,
     ReferenceRefused,
+    Spadework,
+    SpadeworkError,
 )
 
 
 async def use_the_daemon_or_not() -> None:
     for choice in (None, True, False):
-        async with Journeyman(daemon=choice) as opened:
-            assert_type(opened, Journeyman)
+        async with Spadework(daemon=choice) as opened:
+            assert_type(opened, Spadework)
 
 
 async def use() -> None:
-    async with Journeyman(project=".", roots=["docs"]) as opened:
-        assert_type(opened, Journeyman)
+    async with Spadework(project=".", roots=["docs"]) as opened:
+        assert_type(opened, Spadework)
         answer = await opened.ask("Summarize.", files=["a.md"], model="koala/*", max_tokens=10)
         assert_type(answer, Answer)
         assert_type(await opened.ask("Sort.", batch=True), Answer)
@@ -39,17 +39,17 @@ async def use() -> None:
 
 
 def use_sync() -> None:
-    assert_type(journeyman.ask("Summarize.", files=["a.md"]), str)
-    assert_type(journeyman.ask("Summarize.", files=[Path("a.md")]), str)
+    assert_type(spadework.ask("Summarize.", files=["a.md"]), str)
+    assert_type(spadework.ask("Summarize.", files=[Path("a.md")]), str)
 
 
 def use_errors(error: HandedBack) -> None:
     assert_type(error.tries, tuple[str, ...])
-    root: JourneymanError = error
+    root: SpadeworkError = error
     assert_type(root.hint, str)
 
 
-def catch_errors() -> JourneymanError:
+def catch_errors() -> SpadeworkError:
     try:
         use_sync()
     except (ArgumentError, ConfigError) as error:
@@ -60,4 +60,4 @@ def catch_errors() -> JourneymanError:
     except BackendError as error:
         assert_type(error.backend, str)
         return error
-    return JourneymanError("none")
+    return SpadeworkError("none")

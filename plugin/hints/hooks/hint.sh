@@ -4,13 +4,13 @@
 #
 # stdin: the hook's input, compact JSON. In it `"prompt":"` can only be a key: inside a value each
 # quote has a backslash before it.
-# JOURNEYMAN_HINTS: 0 or off says nothing; a number is the size in KiB from which a file is large (64).
+# SPADEWORK_HINTS: 0 or off says nothing; a number is the size in KiB from which a file is large (64).
 
 # An exit code of 2, which a shell's own errors have too, would block the client.
 trap 'exit 0' EXIT
 exec 2>/dev/null
 LC_ALL=C
-limit=${JOURNEYMAN_HINTS:-64}
+limit=${SPADEWORK_HINTS:-64}
 case $limit in
   0|[Oo]ff|OFF|[Nn]o|[Ff]alse) exit 0 ;;
   *[!0-9]*|??????????*) limit=64 ;;
@@ -33,7 +33,7 @@ hint_at_prompt() {
     *[Aa]ll\ files*|*[Aa]ll\ the\ files*|*[Aa]ll\ of\ the\ files*|*[Ee]very\ file*|*[Ee]ach\ file*|\
     *[Ww]hole\ repo*|*[Ee]ntire\ repo*|*[Ww]hole\ codebase*|*[Ee]ntire\ codebase*|\
     *[Ww]hole\ folder*|*[Ee]ntire\ folder*|*[Ll]og\ files*|*[Aa]ll\ logs*|*[Aa]ll\ the\ logs*)
-      say UserPromptSubmit "Journeyman: bulk reading, summaries and classification can go to a local \
+      say UserPromptSubmit "Spadework: bulk reading, summaries and classification can go to a local \
 model: call ask_local_llama with the paths in files, so that the content stays out of your context. \
 Read yourself what needs your own judgement." ;;
   esac
@@ -54,7 +54,7 @@ hint_at_read() {
   size=$(wc -c <"$path") || return
   size=$((size / 1024))
   [ "$size" -ge "$limit" ] || return
-  say PreToolUse "Journeyman: this file has $size KiB. If a summary or an answer about it will do, \
+  say PreToolUse "Spadework: this file has $size KiB. If a summary or an answer about it will do, \
 call ask_local_llama with its path in files: the content then stays out of your context."
 }
 

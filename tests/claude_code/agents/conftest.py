@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.cli import main
+from spadework.cli import main
 
 
 @dataclass
@@ -29,7 +29,7 @@ class World:
         for folder in (self.user, self.own, self.project / ".git"):
             folder.mkdir(parents=True)
         monkeypatch.setenv("HOME", str(self.home))
-        monkeypatch.setenv("JOURNEYMAN_DATA", str(root / "data"))
+        monkeypatch.setenv("SPADEWORK_DATA", str(root / "data"))
         for name in list(os.environ):
             if name.startswith(("CLAUDE_", "ANTHROPIC_")):
                 monkeypatch.delenv(name)
@@ -50,7 +50,7 @@ class World:
 
     def run(self, *arguments):
         """Run the command in this process, by its real entrance."""
-        self._monkeypatch.setattr(sys, "argv", ["journeyman", "agents", *map(str, arguments)])
+        self._monkeypatch.setattr(sys, "argv", ["spadework", "agents", *map(str, arguments)])
         self._capsys.readouterr()
         code = 0
         try:

@@ -1,4 +1,4 @@
-"""`journeyman agents set` and `undo`: the file, the diff, the question, and back again."""
+"""`spadework agents set` and `undo`: the file, the diff, the question, and back again."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def test_set_changes_the_one_value_and_undo_restores_every_byte(world):
     assert path.read_bytes() == ODD.replace(b"model:   opus", b"model:   haiku", 1)
     assert "-model:   opus   # dear" in done.out
     assert "+model:   haiku   # dear" in done.out
-    assert "journeyman agents undo" in done.err
+    assert "spadework agents undo" in done.err
     assert world.run("undo").out == f"as before: {path}\n"
     assert path.read_bytes() == ODD
     nothing = world.run("undo")
@@ -106,7 +106,7 @@ def test_a_dry_run_shows_the_diff_and_writes_nothing(world):
         (("nobody", "haiku"), "there is no agent 'nobody'"),
         (("a", "ollama/qwen3"), "would send the name to the API as it stands"),
         (("a", "x: y"), "knows no model"),
-        (("Explore", "haiku"), "journeyman agents new explorer --name Explore"),
+        (("Explore", "haiku"), "spadework agents new explorer --name Explore"),
         (("a", "haiku", "--scope", "project"), "no project agent, but a user agent"),
         (("a", "haiku"), "add --yes"),
         (("twice", "haiku", "--yes"), "twice.md: `model` stands there more than once"),
@@ -152,7 +152,7 @@ def test_on_a_terminal_it_asks_and_no_means_no(world):
     for answer, code in ((b"n\n", 1), (b"y\n", 0)):
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "journeyman", "agents", "set", "a", "haiku"],
+            [sys.executable, "-m", "spadework", "agents", "set", "a", "haiku"],
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -172,7 +172,7 @@ def test_many_writers_at_once_lose_nothing(world):
     before = [path.read_bytes() for path in paths]
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "journeyman", "agents", "set", path.stem, "haiku", "--yes"],
+            [sys.executable, "-m", "spadework", "agents", "set", path.stem, "haiku", "--yes"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -191,19 +191,19 @@ def test_many_writers_at_once_lose_nothing(world):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("journeyman agents set re", ["reader"]),
-        ("journeyman agents set reader ha", ["haiku"]),
-        ("journeyman agents new ", ["explorer", "courier"]),
+        ("spadework agents set re", ["reader"]),
+        ("spadework agents set reader ha", ["haiku"]),
+        ("spadework agents new ", ["explorer", "courier"]),
     ],
 )
 def test_the_shell_completes_agents_and_models(world, monkeypatch, typed, offered):
     world.agent("reader")
     words = typed.split(" ")
     done = subprocess.run(
-        [sys.executable, "-m", "journeyman"],
+        [sys.executable, "-m", "spadework"],
         env=os.environ
         | {
-            "_JOURNEYMAN_COMPLETE": "complete_bash",
+            "_SPADEWORK_COMPLETE": "complete_bash",
             "COMP_WORDS": typed,
             "COMP_CWORD": str(len(words) - 1),
         },
@@ -222,7 +222,7 @@ def test_new_writes_an_agent_that_is_listed_and_undo_deletes_it(world, kind):
     (told,) = [one for one in world.json("list") if one["name"] == kind]
     assert told["resolves_to"] == "haiku"
     tools = {"explorer": ["Read", "Grep", "Glob"]}
-    tools["courier"] = ["mcp__journeyman", "mcp__plugin_journeyman_journeyman"]
+    tools["courier"] = ["mcp__spadework", "mcp__plugin_spadework_spadework"]
     assert told["tools"] == tools[kind]
     assert world.run("undo").out == f"deleted: {path}\n"
     assert not path.exists()

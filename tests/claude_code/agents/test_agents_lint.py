@@ -1,4 +1,4 @@
-"""`journeyman agents lint`: each rule, where it points to, and what cures it."""
+"""`spadework agents lint`: each rule, where it points to, and what cures it."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from journeyman.claude_code.agents.values import Code
+from spadework.claude_code.agents.values import Code
 
 PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
 EXPLORE = "explore-on-main"
@@ -85,14 +85,14 @@ CASES = [
         "denies-own-tools",
         "error",
         5,
-        "---\nname: a\ndescription: x\ntools: mcp__journeyman__ask_each, Read\n\
-disallowedTools: mcp__journeyman\nmodel: haiku\n---\n",
+        "---\nname: a\ndescription: x\ntools: mcp__spadework__ask_each, Read\n\
+disallowedTools: mcp__spadework\nmodel: haiku\n---\n",
     ),
     (
         "missing-delegation-tools",
         "warning",
         4,
-        "---\nname: a\ndescription: x\ntools: Read\nmodel: haiku\n---\nUse mcp__journeyman__x.\n",
+        "---\nname: a\ndescription: x\ntools: Read\nmodel: haiku\n---\nUse mcp__spadework__x.\n",
     ),
 ]
 
@@ -171,7 +171,7 @@ def test_the_variables_are_found_with_the_place_where_they_are_set(tidy):
 
 def test_explore_on_the_main_model_is_told_unless_that_is_no_dear_one(world):
     assert codes(world) == {EXPLORE}
-    assert "journeyman agents new explorer --name Explore" in the(world, EXPLORE)["cure"]
+    assert "spadework agents new explorer --name Explore" in the(world, EXPLORE)["cure"]
     world.file("settings.json", '{"model": "sonnet"}', folder=world.home / ".claude")
     assert codes(world) == set()
 

@@ -1,4 +1,4 @@
-"""`journeyman agents list`: every agent, what it runs on, and which of a name counts."""
+"""`spadework agents list`: every agent, what it runs on, and which of a name counts."""
 
 import json
 import os
@@ -174,7 +174,7 @@ def test_a_plugins_agent_is_copied_not_edited(world):
     done = world.run("set", "plug:reader", "haiku", "--yes")
     assert done.code == 2
     assert "belongs to a plugin" in done.err
-    assert "journeyman agents copy plug:reader --model MODEL" in done.err
+    assert "spadework agents copy plug:reader --model MODEL" in done.err
     theirs = (folder / "agents" / "reader.md").read_bytes()
     assert world.run("copy", "plug:reader", "--model", "haiku").code == 0
     assert (folder / "agents" / "reader.md").read_bytes() == theirs
@@ -197,7 +197,7 @@ def test_a_terminal_shows_a_header_and_short_paths(world):
     world.agent("reader")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "journeyman", "agents", "list"],
+        [sys.executable, "-m", "spadework", "agents", "list"],
         stdout=theirs,
         env=os.environ | {"COLUMNS": "140"},
     )

@@ -1,4 +1,4 @@
-"""`journeyman agents suggest`: tier by tier, why, and what --apply does."""
+"""`spadework agents suggest`: tier by tier, why, and what --apply does."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def suggestion(world, name):
         ("codebaseExplorer", "x", "", "haiku"),
         ("helper", "Finds and lists files.", "", "haiku"),
         ("helper", "x", "tools: Read, Grep", "haiku"),
-        ("carrier", "x", "tools: mcp__journeyman", "haiku"),
+        ("carrier", "x", "tools: mcp__spadework", "haiku"),
         ("code-reviewer", "Reads and searches code.", "tools: Read, Grep", "sonnet"),
         ("frontend-developer", "x", "", "sonnet"),
         ("test-fixer", "x", "", "sonnet"),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from journeyman.claude_code.agents.editing import set_key
-from journeyman.claude_code.agents.frontmatter import read_frontmatter
-from journeyman.errors import ArgumentError
+from spadework.claude_code.agents.editing import set_key
+from spadework.claude_code.agents.frontmatter import read_frontmatter
+from spadework.errors import ArgumentError
 
 MODELS = ["haiku", "sonnet", "opus", "inherit", "claude-opus-5-5", "sonnet[1m]"]
 

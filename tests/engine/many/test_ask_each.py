@@ -9,17 +9,17 @@ from held_doubles import HeldOpenAI, until
 
 from doubles.asking import DEAD_URL
 from doubles.plays import Play
-from journeyman.engine.many.items import items_of
-from journeyman.engine.many.running import ask_each
-from journeyman.engine.many.values import EachJob
-from journeyman.errors import ArgumentError, ReferenceRefused
+from spadework.engine.many.items import items_of
+from spadework.engine.many.running import ask_each
+from spadework.engine.many.values import EachJob
+from spadework.errors import ArgumentError, ReferenceRefused
 
 GOOD = Play(reply="Fine.", prompt_tokens=90)
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JOURNEYMAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
 
 
 @pytest.fixture

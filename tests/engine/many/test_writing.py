@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.engine.many.values import EachJob, Row, Table
-from journeyman.engine.many.writing import checked_place, default_name, write_table
-from journeyman.errors import ArgumentError
+from spadework.engine.many.values import EachJob, Row, Table
+from spadework.engine.many.writing import checked_place, default_name, write_table
+from spadework.errors import ArgumentError
 
 TABLE = Table((Row(1, "a.md", "yes", model="koala/m"), Row(2, "b.md", error="refused")))
 
@@ -80,7 +80,7 @@ def test_a_default_file_is_the_same_for_the_same_call_and_hidden_from_git(tmp_pa
     assert name == default_name(job)
     assert name != default_name(EachJob(tool="t", arguments={"prompt": "q"}, files=("docs/",)))
     write_table(TABLE, checked_place(name, tmp_path))
-    assert (tmp_path / ".journeyman" / ".gitignore").read_text() == "*\n"
+    assert (tmp_path / ".spadework" / ".gitignore").read_text() == "*\n"
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_world import World, model, request
 
-from journeyman.engine.scheduling.breaker import Breaker, Cooldown, Settings
-from journeyman.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
+from spadework.engine.scheduling.breaker import Breaker, Cooldown, Settings
+from spadework.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
 
 DEAD = Failed("backend", "box: nothing answers")
 BROKEN = Failed("model", "box/llama: the stream broke off")

@@ -3,8 +3,8 @@
 import pytest
 from virtual_world import World, model, request
 
-from journeyman.engine.scheduling.concurrency import ConcurrencyLimits
-from journeyman.engine.scheduling.values import Capacity, Failed, Policy
+from spadework.engine.scheduling.concurrency import ConcurrencyLimits
+from spadework.engine.scheduling.values import Capacity, Failed, Policy
 
 LLAMA = model("llama")
 TOO_MANY = Failed("concurrency", "too many requests")

@@ -3,7 +3,7 @@
 import pytest
 from virtual_world import model
 
-from journeyman.engine.scheduling.costs import Costs
+from spadework.engine.scheduling.costs import Costs
 
 LLAMA = model("llama")
 

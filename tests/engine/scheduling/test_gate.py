@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from virtual_world import request
 
-import journeyman.engine.scheduling
-from journeyman.engine.scheduling.gate import Gate
-from journeyman.engine.scheduling.scheduler import Scheduler
-from journeyman.engine.scheduling.values import Capacity, Policy
-from journeyman.errors import (
+import spadework.engine.scheduling
+from spadework.engine.scheduling.gate import Gate
+from spadework.engine.scheduling.scheduler import Scheduler
+from spadework.engine.scheduling.values import Capacity, Policy
+from spadework.errors import (
     AuthFailed,
     BackendUnavailable,
     CheckFailed,
@@ -282,7 +282,7 @@ async def test_two_hundred_tasks_of_which_many_are_cancelled_leave_every_slot_fr
 
 
 def test_the_core_knows_neither_asyncio_nor_the_clock_nor_chance():
-    folder = Path(journeyman.engine.scheduling.__file__).parent
+    folder = Path(spadework.engine.scheduling.__file__).parent
     for file in folder.glob("*.py"):
         text = file.read_text()
         if file.name != "gate.py":

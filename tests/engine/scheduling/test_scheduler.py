@@ -3,9 +3,9 @@
 import pytest
 from virtual_world import World, model, request
 
-from journeyman.engine.scheduling.snapshot import BackendView, WaitingView
-from journeyman.engine.scheduling.tiers import tiers_of
-from journeyman.engine.scheduling.values import Capacity, Policy, Succeeded
+from spadework.engine.scheduling.snapshot import BackendView, WaitingView
+from spadework.engine.scheduling.tiers import tiers_of
+from spadework.engine.scheduling.values import Capacity, Policy, Succeeded
 
 TWO = {"koala": Capacity(2), "wombat": Capacity(2)}
 BOTH = "koala/llama wombat/llama"

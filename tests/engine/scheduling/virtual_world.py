@@ -4,8 +4,8 @@ import heapq
 from collections import defaultdict
 from itertools import count
 
-from journeyman.engine.scheduling.scheduler import Scheduler
-from journeyman.engine.scheduling.values import (
+from spadework.engine.scheduling.scheduler import Scheduler
+from spadework.engine.scheduling.values import (
     Capacity,
     Granted,
     Model,

@@ -2,8 +2,8 @@
 
 import re
 
-from journeyman.inputs.sources import Source
-from journeyman.inputs.splitting import split
+from spadework.inputs.sources import Source
+from spadework.inputs.splitting import split
 
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 

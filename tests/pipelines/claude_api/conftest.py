@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from doubles.messages_api import MessagesApi
-from journeyman.config.pipelines import ClaudeApiConfig
-from journeyman.ledger import Ledger
-from journeyman.pipelines.claude_api.batches import Timing
-from journeyman.pipelines.claude_api.gate import ClaudeGate
+from spadework.config.pipelines import ClaudeApiConfig
+from spadework.ledger import Ledger
+from spadework.pipelines.claude_api.batches import Timing
+from spadework.pipelines.claude_api.gate import ClaudeGate
 
 FAST = Timing(most=100, quiet=0.05, interval=0.01, longest=0.02)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from doubles.messages_api import BATCHES, DROPPED, Fault, Says
-from journeyman.errors import (
+from spadework.errors import (
     BackendUnavailable,
     BudgetReached,
     CheckFailed,
@@ -13,9 +13,9 @@ from journeyman.errors import (
     ModelUnknown,
     RequestRejected,
 )
-from journeyman.pipelines.claude_api.batches import Timing
-from journeyman.pipelines.claude_api.budget import Spend
-from journeyman.pipelines.claude_api.request import ClaudeRequest
+from spadework.pipelines.claude_api.batches import Timing
+from spadework.pipelines.claude_api.budget import Spend
+from spadework.pipelines.claude_api.request import ClaudeRequest
 
 MODEL = "claude-sonnet-5-5"
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeyman.errors import BudgetReached
-from journeyman.pipelines.claude_api.budget import Call, Purse
-from journeyman.pipelines.claude_api.prices import NANOS, budget_in_nanos, in_nanos, worst_case
-from journeyman.pipelines.claude_api.request import ClaudeAnswer
+from spadework.errors import BudgetReached
+from spadework.pipelines.claude_api.budget import Call, Purse
+from spadework.pipelines.claude_api.prices import NANOS, budget_in_nanos, in_nanos, worst_case
+from spadework.pipelines.claude_api.request import ClaudeAnswer
 
 ANSWER = ClaudeAnswer("Well.", "claude-sonnet-5-5", 10, 5)
 ENDS = ("answer", "no answer", "refused", "lost", "crash")

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from doubles.messages_api import COUNT, DROPPED, LIMITED, OVERLOADED, Fault, Says
-from journeyman.errors import (
+from spadework.errors import (
     AuthFailed,
     BackendUnavailable,
     BudgetReached,
@@ -17,8 +17,8 @@ from journeyman.errors import (
     RequestRejected,
     Unreachable,
 )
-from journeyman.pipelines.claude_api.budget import Spend
-from journeyman.pipelines.claude_api.request import ClaudeRequest
+from spadework.pipelines.claude_api.budget import Spend
+from spadework.pipelines.claude_api.request import ClaudeRequest
 
 MODEL = "claude-sonnet-5-5"  # 2 USD for a million tokens read, 10 for a million written
 ASKED = ClaudeRequest(MODEL, "What is it?", max_tokens=1000)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from journeyman.config.pipelines import ClaudeApiConfig
-from journeyman.errors import ConfigError
-from journeyman.pipelines.claude_api.keys import ADDRESS, STAND_IN_KEY, access, has_key
-from journeyman.pipelines.claude_api.request import ClaudeRequest
+from spadework.config.pipelines import ClaudeApiConfig
+from spadework.errors import ConfigError
+from spadework.pipelines.claude_api.keys import ADDRESS, STAND_IN_KEY, access, has_key
+from spadework.pipelines.claude_api.request import ClaudeRequest
 
 KEY = "sk-ant-api03-" + "a" * 20
 TOKEN = "sk-ant-oat01-" + "a" * 20

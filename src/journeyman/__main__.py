@@ -1,5 +1,0 @@
-"""`python -m journeyman` is the command `journeyman`."""
-
-from journeyman.cli import main
-
-main()

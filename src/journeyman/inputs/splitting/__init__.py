@@ -1,9 +1,0 @@
-"""Splitting a text that does not fit a model into parts that do, at natural borders.
-
-`split` is the way in; a `Part` is what comes of it.
-"""
-
-from journeyman.inputs.splitting.parts import Part
-from journeyman.inputs.splitting.splitter import split
-
-__all__ = ["Part", "split"]

@@ -1,1 +1,0 @@
-"""Pipelines that come with Journeyman, each an example to copy."""

@@ -1,0 +1,5 @@
+"""`python -m spadework` is the command `spadework`."""
+
+from spadework.cli import main
+
+main()

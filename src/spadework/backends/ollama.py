@@ -1,0 +1,374 @@
+"""Ollama's own API, which alone can be told not to cut the input without a word."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, cast
+
+from spadework.backends.base import Chunk, Learnt, ModelInfo, Usage
+from spadework.backends.estimate import estimate, estimate_tokens
+from spadework.backends.faults import Asked, OddReply, bad_reply, told
+from spadework.backends.http import import_in_thread, ollama_client
+from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
+from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
+from spadework.backends.wire import (
+    as_count,
+    as_json,
+    as_tokens,
+    question,
+    relay,
+    sign_of_life,
+)
+from spadework.errors import ContextExceeded, SentToCloud
+from spadework.text.foreign import display_name, is_usable_name, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    import ollama
+
+    from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message, TokenCount
+
+_LEAST_ANSWER = 256
+"""Tokens that an answer may have though the estimate leaves no room for them: it may be wrong."""
+
+
+class OllamaBackend:
+    """An Ollama server. The `num_ctx` that a model is asked for follows `ollama_windows`."""
+
+    kind = "ollama"
+    windows_change = True
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.name = settings.name
+        self.first_token_timeout = settings.first_token_timeout
+        self.idle_timeout = settings.idle_timeout
+        self._settings = settings
+        configured = {full_name(name): size for name, size in settings.windows.items()}
+        self._windows = Windows(self.name, configured, self._ask_loaded, self._ask_shown)
+        self.unusable_names = 0
+        self._leaked: dict[str, Evidence] = {}
+        """Models that were taken for local and answered from elsewhere."""
+
+    async def models(self) -> list[ModelInfo]:
+        """List the models that can chat, each with the window that `describe` tells of it.
+
+        A model whose description Ollama does not tell in time has none.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        tags = await self._tags()
+        loaded = await self._windows.loaded()
+        usable = {name: tag for name, tag in tags.items() if is_usable_name(name)}
+        self.unusable_names = len(tags) - len(usable)
+        listed = {name: tag for name, tag in usable.items() if not _only_embeds(tag)}
+        await self._windows.get_to_know({name: _digest(tag) for name, tag in listed.items()})
+        found = []
+        for name, tag in listed.items():
+            window, source = self._windows.known(name, _digest(tag))
+            shown = self._windows.remembered(name, _digest(tag))
+            info = ModelInfo(
+                self.name, name, window, source, name in loaded, aliases=_other_names(name)
+            )
+            found.append(self._judged(info, tag, shown))
+        return found
+
+    async def describe(self, model: str) -> ModelInfo:
+        """Describe a model; its window is the `num_ctx` that `chat` asks for.
+
+        Raises:
+            ModelUnknown: Ollama does not have it.
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        name = full_name(model)
+        tag = (await self._tags()).get(name)
+        shown = None
+        if tag is not None and not _is_remote(tag):
+            shown = await self._windows.shown(name, _digest(tag))
+        info = await self.refreshed(ModelInfo(self.name, model, aliases=_other_names(model)))
+        return self._judged(info, tag, shown)
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Look again at the window, which another client may have changed: it loads as it likes.
+
+        Raises:
+            ModelUnknown: Ollama does not have it any more.
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        name = full_name(info.name)
+        loaded = name in await self._windows.loaded()
+        window, source = await self._windows.of(name, believing=BELIEVED_SECONDS)
+        return replace(info, window=window, window_source=source, loaded=loaded)
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
+        """Estimate: Ollama's API has no tokenizer."""
+        del model
+        return estimate(messages, source="estimate: Ollama offers no tokenizer")
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream a reply. Closing the generator closes the connection, which stops the model.
+
+        Raises:
+            ContextExceeded: the prompt does not fit, and is never cut; or the reply grew beyond
+                the window, so that Ollama forgot the prompt's beginning.
+            BackendError: see `spadework.errors`.
+        """
+        asked = self._asked(request.model)
+        name = full_name(request.model)
+        window, _ = await self._windows.of(name, believing=BELIEVED_SECONDS)
+        with told(asked):
+            lines = await self._post_chat(request_body(request, window))
+        read = partial(self._read_local, request.model) if request.local_only else read_line
+        async with aclosing(lines), aclosing(relay(asked, lines, read)) as chunks:
+            async for chunk in chunks:
+                if chunk.usage:
+                    await self._check_nothing_forgotten(asked, chunk.usage, window)
+                yield chunk
+
+    async def _check_nothing_forgotten(self, asked: Asked, usage: Usage, window: int) -> None:
+        """Refuse a reply that went on beyond the window: at its end Ollama drops the first tokens.
+
+        Raises:
+            ContextExceeded: prompt and reply together had more tokens than the window.
+        """
+        read, written = usage.prompt_tokens or 0, usage.completion_tokens or 0
+        window = await self._windows.given(full_name(asked.model), window, read + written)
+        if read + written <= window:
+            return
+        fault = asked.fault(
+            ContextExceeded,
+            f"the prompt's {read} tokens and the {written} of the reply do not fit the window of "
+            f"{window} together: Ollama forgot the prompt's beginning",
+            "give it less, ask for a shorter answer, or a model with a larger window",
+        )
+        fault.tokens, fault.window = read, window
+        raise fault
+
+    def _read_local(self, model: str, line: Mapping[str, Any]) -> Chunk | None:
+        """Make a chunk of a line, which says where it comes from if that is another server.
+
+        Raises:
+            SentToCloud: it comes from a server that is not local.
+        """
+        if isinstance(line, dict) and (found := self._remote(line)) and found.trust != "local":
+            self._leaked[full_name(model)] = found
+            raise SentToCloud(
+                f"Ollama passed the request on: {found.source}", backend=self.name, model=model
+            )
+        return read_line(line)
+
+    async def probe(self) -> None:
+        """Ask for the version; any answer is a sign of life.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: no answer comes, or it is not HTTP.
+        """
+        # No public method of the client asks for it.
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
+        await sign_of_life(self._asked(), lambda: ask("GET", "/api/version"))
+
+    async def loaded(self) -> frozenset[str]:
+        """Name the models in memory, each with its tag; nothing is loaded by asking.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        return frozenset(await self._windows.loaded())
+
+    async def learn_capacity(self) -> Learnt:
+        """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
+        return Learnt()
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
+        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
+
+    def full_name(self, model: str) -> str:
+        """The model's name with its tag: `smollm2` is `smollm2:latest`."""
+        return full_name(model)
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        if type(other) is not type(self):
+            return False
+        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if client := self.__dict__.pop("_client", None):
+            await client.close()
+
+    @cached_property
+    def _client(self) -> ollama.AsyncClient:
+        return ollama_client(self._settings)
+
+    async def _connected(self) -> ollama.AsyncClient:
+        await import_in_thread("ollama")
+        return self._client
+
+    async def _tags(self) -> dict[str, dict[str, Any]]:
+        """List what `/api/tags` says of each model, by its full name.
+
+        Raises:
+            BackendError: Ollama does not answer, or not as it should.
+        """
+        # The client's own type drops the fields that tell of cloud models.
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
+        async with question(self._asked()):
+            told = (await ask("GET", "/api/tags")).json()
+            listed = told.get("models") if isinstance(told, dict) else None
+            if not isinstance(listed, list):
+                raise OddReply("not a list of models", repr(told))
+        tags: dict[str, dict[str, Any]] = {}
+        for one in (entry for entry in listed if isinstance(entry, dict)):
+            name = one.get("model") or one.get("name")
+            if isinstance(name, str) and not _is_remote(tags.get(full_name(name), {})):
+                tags[full_name(name)] = one
+        return tags
+
+    async def _ask_shown(self, model: str) -> dict[str, Any]:
+        """Ask `/api/show`, which tells of a cloud too.
+
+        Raises:
+            BackendError: Ollama does not answer, or does not have the model.
+        """
+        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - as in `_tags`
+        async with question(self._asked(model)):
+            told = (await ask("POST", "/api/show", json={"model": model})).json()
+        if not isinstance(told, dict):
+            raise bad_reply(self._asked(model), "not a description of a model", repr(told))
+        return told
+
+    def _judged(
+        self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
+    ) -> ModelInfo:
+        """Add the trust that follows from the address, the config and Ollama's own words.
+
+        Args:
+            info: the model.
+            tag: its entry in `/api/tags`; None if it has none.
+            shown: its description; None if it was not asked for.
+        """
+        near = of_address(self._settings.url, self._settings.rules)
+        name = full_name(info.name)
+        clues = [self._leaked.get(name), of_cloud_tag(name)]
+        clues += [self._remote(tag or {}), self._remote(shown or {})]
+        if tag is None:
+            clues.append(Evidence("unknown", "Ollama does not list it"))
+        found = worst([near, *(clue for clue in clues if clue)])
+        found = decide(info.id, found, self._settings.rules)
+        return replace(info, trust=found.trust, trust_source=found.source)
+
+    def _remote(self, told: Mapping[str, Any]) -> Evidence | None:
+        """Judge the server that Ollama itself asks for a model, if there is one."""
+        if not _is_remote(told):
+            return None
+        host, model = (_text(told.get(key)) for key in ("remote_host", "remote_model"))
+        found = of_address(host, replace(self._settings.rules, backend=None))
+        source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
+        return Evidence(found.trust, source, firm=True)
+
+    def _asked(self, model: str = "") -> Asked:
+        return Asked(self.kind, self._settings, model)
+
+    async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not
+        # know. This is the request method that all its public methods stand on.
+        client = await self._connected()
+        lines = await client._request(  # noqa: SLF001 - the reason above
+            dict, "POST", "/api/chat", json=body, stream=True
+        )
+        return cast("AsyncGenerator[Any, None]", lines)
+
+    async def _ask_loaded(self) -> dict[str, int]:
+        """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
+        client = await self._connected()
+        async with question(self._asked()):
+            running = await client.ps()
+        return {
+            full_name(name): as_count(one.context_length) or 0
+            for one in running.models
+            if (name := one.model or one.name) and is_usable_name(name)
+        }
+
+
+def full_name(model: str) -> str:
+    """Return a model's name with its tag, as `/api/tags` has it: `smollm2:latest`."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def _other_names(model: str) -> tuple[str, ...]:
+    """Return the other name of a model that has two: `smollm2:latest` of `smollm2`, and back."""
+    names = {full_name(model), model.removesuffix(":latest")}
+    return tuple(names - {model})
+
+
+def request_body(request: ChatRequest, num_ctx: int) -> dict[str, Any]:
+    """Return the body for `/api/chat`.
+
+    `shift: false` would end a reply at the end of the window, but it is an option with which a
+    model is loaded: clients that do not send it would have it loaded anew, and so would we. So
+    the reply is bounded here, and its figures are looked at in the end.
+    """
+    room = num_ctx - estimate_tokens(request.messages)
+    longest = min(request.max_tokens, max(room, _LEAST_ANSWER))
+    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": longest}
+    if request.temperature is not None:
+        options["temperature"] = request.temperature
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": as_json(request.messages),
+        "stream": True,
+        "truncate": False,  # refuse a prompt that is too long, instead of cutting it (0.12.4)
+        "options": options,
+    }
+    if request.schema is not None:
+        body["format"] = dict(request.schema)
+    if request.alternatives:  # versions that know no such thing take no notice
+        body |= {"logprobs": True, "top_logprobs": request.alternatives}
+    return body
+
+
+def read_line(line: Mapping[str, Any]) -> Chunk | None:
+    """Make a chunk of one line of a stream; None if it says nothing.
+
+    Raises:
+        OddReply: it is no line of a chat.
+    """
+    message = line.get("message")
+    if not isinstance(message, dict) and not line.get("done"):
+        raise OddReply("not a line of a chat", repr(line))
+    text, thinking = (
+        _text(message.get(key)) if isinstance(message, dict) else ""
+        for key in ("content", "thinking")
+    )
+    tokens = as_tokens(line.get("logprobs"))
+    if not line.get("done"):
+        return Chunk(text, thinking, tokens=tokens) if text or thinking else None
+    # Before 0.1.33 there was no done_reason: done was all it said.
+    finish = _text(line.get("done_reason")) or "stop"
+    usage = Usage(as_count(line.get("prompt_eval_count")), as_count(line.get("eval_count")))
+    return Chunk(text, thinking, finish, usage, tokens)
+
+
+def _digest(tag: Mapping[str, Any]) -> str:
+    return _text(tag.get("digest"))
+
+
+def _is_remote(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("remote_host") or told.get("remote_model"))
+
+
+def _only_embeds(tag: Mapping[str, Any]) -> bool:
+    """Tell by the architecture, since `/api/tags` does not tell what a model can do."""
+    details = tag.get("details")
+    family = details.get("family") if isinstance(details, dict) else None
+    return "bert" in _text(family).lower()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

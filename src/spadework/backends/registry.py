@@ -1,0 +1,91 @@
+"""Opens the backends that the config names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spadework.backends.base import BackendSettings
+from spadework.backends.embedded import EmbeddedBackend
+from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.llama_swap import LlamaSwapBackend
+from spadework.backends.ollama import OllamaBackend
+from spadework.backends.openai import OpenAIBackend
+from spadework.backends.trust import TrustRules
+from spadework.config.keys import key_hint, resolve_key
+from spadework.config.models import EMBEDDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spadework.backends.base import Backend
+    from spadework.config.models import BackendConfig, BackendKind, Config
+
+KINDS: Mapping[BackendKind, Callable[[BackendSettings], Backend]] = {
+    "litellm": LiteLLMBackend,
+    "llama-swap": LlamaSwapBackend,
+    "ollama": OllamaBackend,
+    "openai": OpenAIBackend,
+}
+
+
+def open_backends(
+    config: Config, environ: Mapping[str, str], already: Mapping[str, Backend] | None = None
+) -> dict[str, Backend]:
+    """Open every backend of the config and the embedded engine, by name; nothing connects yet.
+
+    Args:
+        config: names them.
+        environ: holds their keys.
+        already: the backends that are open; those that would be opened alike are kept.
+
+    Raises:
+        ConfigError: a key's file cannot be read, or holds no key.
+    """
+    backends: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
+    for name, backend in config.backends.items():
+        backends[name] = open_backend(name, backend, environ, config)
+    for name, old in (already or {}).items():
+        if name in backends and backends[name].is_like(old):
+            backends[name] = old
+    return {name: backends[name] for name in (*config.backends, EMBEDDED)}
+
+
+def open_backend(
+    name: str, config: BackendConfig, environ: Mapping[str, str], whole: Config | None = None
+) -> Backend:
+    """Open one backend: its class by `kind`, its key from `environ` or its file.
+
+    Args:
+        name: its name.
+        config: its own section of the config.
+        environ: holds its key.
+        whole: the config, for what it says of local and cloud models; None: it says nothing.
+
+    Raises:
+        ConfigError: the key's file cannot be read, or holds no key.
+    """
+    settings = BackendSettings(
+        name=name,
+        url=config.url,
+        own_key=resolve_key(config, environ),
+        key_env=config.api_key_env,
+        key_hint=key_hint(name, config),
+        rules=trust_rules(config, whole),
+        connect_timeout=config.connect_timeout,
+        first_token_timeout=config.first_token_timeout,
+        idle_timeout=config.idle_timeout,
+        windows=dict(config.windows),
+    )
+    return KINDS[config.kind](settings)
+
+
+def trust_rules(config: BackendConfig, whole: Config | None) -> TrustRules:
+    """Gather what the config says of the trust of a backend's models."""
+    if whole is None:
+        return TrustRules(config.trust)
+    return TrustRules(
+        config.trust,
+        tuple(whole.local_hosts),
+        tuple(whole.local_models),
+        tuple(whole.cloud_models),
+    )

@@ -1,0 +1,91 @@
+"""Rules about a file and its frontmatter: what the client drops, and what it reads otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spadework.claude_code.agents.reading import NO_FRONTMATTER, wrong_name
+from spadework.claude_code.agents.values import Code, Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spadework.claude_code.agents.frontmatter import Frontmatter
+    from spadework.claude_code.agents.values import Agent
+
+
+def finding(code: Code, level: Level, agent: Agent, key: str, message: str, cure: str) -> Finding:
+    """Make a finding at the line of a key; the first line where it is not there."""
+    named = agent.name or (agent.path.name if agent.path else "")
+    line = agent.lines.get(key, 1)
+    return Finding(code, level, f"{named}: {message}", cure, agent.name, agent.path, line)
+
+
+def about_file(agent: Agent) -> Iterator[Finding]:
+    """Judge the file as such."""
+    if agent.dropped == NO_FRONTMATTER:
+        yield finding(
+            "no-frontmatter",
+            "note",
+            agent,
+            "",
+            "no agent: it has no frontmatter",
+            "begin the file with `---`, name, description and `---`, or move it out of agents/",
+        )
+        return
+    if agent.read is not None and agent.read.cut_line:
+        yield replace(
+            finding(
+                "cut-frontmatter",
+                "error",
+                agent,
+                "",
+                "the client sees the end of the frontmatter in the middle of this line, at `---`; "
+                "what follows is lost",
+                "write something else than `---` there",
+            ),
+            line=agent.read.cut_line,
+        )
+    if agent.dropped:
+        code, key, cure = _why_dropped(agent)
+        said = f"the client drops it with no word: {agent.dropped}"
+        yield finding(code, "error", agent, key, said, cure)
+        return
+    if "\ufffd" in agent.text:
+        said = "it holds bytes that are no UTF-8, so it cannot be edited here"
+        yield finding("no-utf-8", "note", agent, "", said, "save it as UTF-8")
+    if agent.read is not None:
+        yield from _about_yaml(agent, agent.read)
+
+
+def _why_dropped(agent: Agent) -> tuple[Code, str, str]:
+    """Name the rule, the key that it is about, and the cure."""
+    read = agent.read
+    if read is None:
+        return "unreadable", "", "give it to its owner to read"
+    if read.problem:
+        return "bad-frontmatter", "", "mend the YAML; a value that holds `: ` goes in quotes"
+    name = read.get("name")
+    if name is None or name.kind != "text" or not name.text:
+        return "no-name", "name", "add `name:` with a text"
+    if wrong_name(name.text):
+        return "bad-name", "name", "choose a name of letters, digits and `-`"
+    return "no-description", "description", "add `description:`, which says when to use it"
+
+
+def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[Finding]:
+    if read.loose:
+        yield finding(
+            "loose-yaml",
+            "note",
+            agent,
+            "",
+            "no valid YAML; the client reads it on a second try, other programs do not",
+            "put the value that holds `: ` or another sign in quotes",
+        )
+    for key in dict.fromkeys(entry.key for entry in read.entries):
+        lines = [entry.line for entry in read.entries if entry.key == key]
+        if len(lines) > 1:
+            said = f"`{key}` stands on lines {', '.join(map(str, lines))}; the last one counts"
+            yield finding("duplicate-key", "warning", agent, key, said, "delete all but one")

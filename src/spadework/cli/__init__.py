@@ -1,0 +1,107 @@
+"""The command line; one file per command group.
+
+Exit codes: 0 done; 1 handed back, a backend, the ledger or the embedded engine failed, or `doctor`
+or `comply` found something; 2 wrong usage, arguments or config; 3 a reference was refused; 130
+stopped by Ctrl-C; 141 the reader of our output went away; 143 stopped by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
+
+_CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.paths, which imports pathlib
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes one line, a hint and an exit code."""
+    if _is_shim(sys.argv[1:]):
+        from spadework.shim import main as relay  # noqa: PLC0415 - and nothing else: it is small
+
+        relay()
+        return
+    from spadework.errors import (  # noqa: PLC0415 - importing this package costs nothing
+        ArgumentError,
+        ConfigError,
+        ReferenceRefused,
+        SpadeworkError,
+    )
+
+    _prepare_streams()
+    try:
+        if sys.argv[1:] == ["daemon", "run", "--background"]:
+            from spadework.daemon.entrance import run  # noqa: PLC0415 - a window waits for it
+
+            run(background=True)
+            return
+        from spadework.cli.app import app  # noqa: PLC0415 - typer
+
+        try:
+            app(prog_name="spadework")
+        finally:
+            # Here a full disk is an error of ours, at exit it would be a complaint of Python's.
+            sys.stdout.flush()
+    except SpadeworkError as error:
+        report(error)
+        if isinstance(error, ReferenceRefused):
+            sys.exit(EXIT_REFUSED)
+        sys.exit(EXIT_USAGE if isinstance(error, ArgumentError | ConfigError) else EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        _drop_output()
+        where = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror or error}{where}\n")
+        sys.exit(EXIT_FAILED)
+
+
+def _is_shim(arguments: list[str]) -> bool:
+    """Recognize the plain `mcp`, which typer would make ten times as slow; sets the config."""
+    match arguments:
+        case ["mcp"]:
+            return True
+        case ["--config", file, "mcp"]:
+            os.environ[_CONFIG_VARIABLE] = os.path.abspath(file)  # noqa: PTH100 - pathlib is slow
+            return True
+    return False
+
+
+def _prepare_streams() -> None:
+    """Write `?` for what the terminal's encoding lacks; without standard output there is no use."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest free number: 0, which no other file may get
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until exit
+    if sys.stdout is None:
+        sys.stderr.write("error: standard output is closed\n")
+        sys.exit(EXIT_FAILED)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Python would complain once more while it flushes at exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def report(error: Exception) -> None:
+    """Write an error, the tries that led to it and its hint to standard error."""
+    sys.stderr.write(f"error: {error}\n")
+    for attempt in getattr(error, "tries", ()):
+        sys.stderr.write(f"- {attempt}\n")
+    if hint := getattr(error, "hint", ""):
+        sys.stderr.write(f"hint: {hint}\n")

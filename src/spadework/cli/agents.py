@@ -1,0 +1,112 @@
+"""`spadework agents`: Claude Code's agents, and the models that they run on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spadework.cli import EXIT_FAILED, agents_editing
+from spadework.cli.telling import printable_json
+from spadework.errors import ArgumentError
+
+app = typer.Typer(
+    help="Claude Code's agents: what they run on, what would be cheaper.",
+    no_args_is_help=True,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(name="list")
+def list_agents(as_json: Json = False) -> None:
+    """List every agent, what it runs on and what is found about it.
+
+    Those of the user, the project and the plugins, and the built-in ones; with the model that
+    each names, and what that comes to by the client's precedence. A narrow terminal leaves out
+    tools and file. In a pipe: tab-separated, no header: name, from, model, runs on, tools,
+    findings, file.
+    """
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from spadework.cli import agents_output  # noqa: PLC0415 - as above
+
+    survey = survey_here()
+    findings = survey.findings()
+    if as_json:
+        _print_json(
+            [agents_output.agent_data(one, survey.setup, findings) for one in survey.agents]
+        )
+        return
+    agents_output.print_agents(survey, findings)
+
+
+@app.command()
+def lint(as_json: Json = False) -> None:
+    """Say what is wrong with agents and skills, or too dear, and the cure.
+
+    Exits with 1 if there is an error or a warning; a note is none. The codes: docs/agents.md.
+    """
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from spadework.cli import agents_output  # noqa: PLC0415 - as above
+
+    findings = survey_here().findings()
+    if as_json:
+        _print_json([agents_output.finding_data(one) for one in findings])
+    else:
+        agents_output.print_findings(findings)
+    if any(one.level != "note" for one in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(name="suggest")
+def suggest_models(
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Set the models in the files of your agents.")
+    ] = False,
+    dry_run: agents_editing.DryRun = False,
+    yes: agents_editing.Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Explain tier by tier which agent belongs where; --apply sets the models.
+
+    An agent whose model was chosen on purpose is left as it is, unless the choice is dear reading
+    or reasoning on haiku.
+    """
+    from spadework.claude_code.agents.making import model_change  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.suggesting import suggest  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+    from spadework.cli import agents_output  # noqa: PLC0415 - as above
+
+    if as_json and apply:
+        raise ArgumentError("--json tells what is suggested, --apply does it: one of them")
+    survey = survey_here()
+    suggestions = suggest(survey.agents, survey.setup)
+    if not apply:
+        if as_json:
+            _print_json([agents_output.suggestion_data(one) for one in suggestions])
+        else:
+            agents_output.print_suggestions(suggestions)
+        return
+    changes, refused = [], []
+    for one in suggestions:
+        if one.action == "set" and one.tier:
+            try:
+                changes.append(model_change(one.agent, one.tier))
+            except ArgumentError as error:
+                refused.append(str(error))
+    agents_editing.carry_out([one for one in changes if one], dry_run=dry_run, yes=yes)
+    for reason in refused:
+        typer.echo(f"left as it is: {reason}", err=True)
+    if refused:
+        raise typer.Exit(EXIT_FAILED)
+
+
+app.command(name="set")(agents_editing.set_model)
+app.command(name="undo")(agents_editing.undo)
+app.command(name="new")(agents_editing.new)
+app.command(name="copy")(agents_editing.copy)
+
+
+def _print_json(data: object) -> None:
+    print(printable_json(data, 2))

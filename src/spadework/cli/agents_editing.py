@@ -1,0 +1,190 @@
+"""The commands of `spadework agents` that write: shown first, asked, to be undone."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spadework.claude_code.agents.changes import Change
+
+
+class Whose(StrEnum):
+    """Whose agents: the folder of agent files that is meant."""
+
+    USER = "user"
+    PROJECT = "project"
+
+
+class Kind(StrEnum):
+    """The agents that come with Spadework."""
+
+    EXPLORER = "explorer"
+    COURIER = "courier"
+
+
+def _names(incomplete: str) -> list[str]:
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+
+    names = dict.fromkeys(one.name for one in survey_here().agents if one.name and not one.dropped)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _models(incomplete: str) -> list[str]:
+    from spadework.claude_code.agents.models import ALIASES  # noqa: PLC0415 - fast --help
+
+    return [name for name in ALIASES if name.startswith(incomplete)]
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")]
+_Name = Annotated[str, typer.Argument(help="The agent's name.", autocompletion=_names)]
+_Model = Annotated[
+    str, typer.Argument(help="haiku, sonnet, opus, inherit or a full id.", autocompletion=_models)
+]
+_Scope = Annotated[Whose, typer.Option(help="Write it for you, or for this project.")]
+_NewName = Annotated[str, typer.Option("--name", help="What it is called. Default: as it is.")]
+_Force = Annotated[bool, typer.Option("--force", help="Replace the file; a copy stays beside it.")]
+
+
+def set_model(
+    name: _Name,
+    model: _Model,
+    *,
+    scope: Annotated[
+        Whose | None, typer.Option(help="Yours, or this project's. Default: the one that counts.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Set an agent's model: one key of its file, every other byte stays."""
+    from spadework.claude_code.agents.making import (  # noqa: PLC0415 - fast --help
+        checked_model,
+        find_agent,
+        model_change,
+    )
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+
+    checked_model(model)
+    agent = find_agent(survey_here().agents, name, scope or "")
+    change = model_change(agent, model)
+    if change is None:
+        print(f"{name} is set to {model} already: {agent.path}")
+        return
+    carry_out([change], dry_run=dry_run, yes=yes)
+    if agent.shadowed_by:
+        typer.echo(f"it has no effect: the {agent.shadowed_by} counts", err=True)
+
+
+def undo() -> None:
+    """Take the last change of agent files back, byte for byte.
+
+    Again: the one before that.
+    """
+    from spadework.claude_code.agents import changes  # noqa: PLC0415 - fast --help
+
+    for path in changes.undo():
+        print(f"as before: {path}" if path.exists() else f"deleted: {path}")
+
+
+def new(
+    kind: Annotated[
+        Kind,
+        typer.Argument(help="explorer reads and searches; courier takes work to local models."),
+    ],
+    *,
+    scope: _Scope = Whose.USER,
+    name: _NewName = "",
+    force: _Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make an agent on haiku: an explorer, or a courier to local models.
+
+    An explorer named Explore takes the place of the built-in agent that runs on the main model.
+    """
+    from spadework.claude_code.agents.making import new_agent, text_of  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+
+    survey = survey_here()
+    change = new_agent(
+        text_of(kind), survey, name=name or kind.value, scope=scope.value, force=force
+    )
+    _write_new(change, dry_run=dry_run)
+
+
+def copy(
+    agent_name: _Name,
+    *,
+    scope: _Scope = Whose.USER,
+    name: _NewName = "",
+    model: Annotated[str, typer.Option(help="Set its model.", autocompletion=_models)] = "",
+    force: _Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Copy an agent, such as a plugin's, to a file of your own.
+
+    A plugin's agent is called `plugin:name`: the copy stands beside it and takes nobody's place.
+    """
+    from spadework.claude_code.agents.making import checked_model, copied  # noqa: PLC0415 - above
+    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+
+    survey = survey_here()
+    change = copied(
+        agent_name,
+        survey,
+        name=name,
+        scope=scope.value,
+        force=force,
+        model=checked_model(model) if model else "",
+    )
+    _write_new(change, dry_run=dry_run)
+
+
+def carry_out(changes: Sequence[Change], *, dry_run: bool, yes: bool) -> None:
+    """Show the diff, ask, write.
+
+    Raises:
+        ArgumentError: nobody is there to ask.
+        typer.Exit: the answer was no.
+    """
+    from spadework.claude_code.agents.changes import make  # noqa: PLC0415 - fast --help
+    from spadework.cli.agents_output import print_diff  # noqa: PLC0415 - as above
+
+    if not changes:
+        print("nothing to change")
+        return
+    for change in changes:
+        print_diff(change)
+    if dry_run:
+        return
+    if not (yes or sys.stdin.isatty()):
+        raise ArgumentError("nobody is there to ask whether this may be written", hint="add --yes")
+    if not yes and not typer.confirm("Write this?", default=True, err=True):
+        raise typer.Exit(EXIT_FAILED)
+    make(changes)
+    typer.echo("written; `spadework agents undo` takes it back", err=True)
+
+
+def _write_new(change: Change, *, dry_run: bool) -> None:
+    from spadework.claude_code.agents.changes import make  # noqa: PLC0415 - fast --help
+    from spadework.files import keep_copy  # noqa: PLC0415 - as above
+
+    if dry_run:
+        print(change.after.decode(), end="")
+        return
+    if change.before == change.after:
+        print(f"it is there already: {change.path}")
+        return
+    backup = keep_copy(change.path)
+    make([change])
+    print(change.path)
+    kept = f"; the one before is {backup}" if backup else ""
+    typer.echo(f"written{kept}; it counts from the next session on", err=True)

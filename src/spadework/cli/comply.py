@@ -1,0 +1,56 @@
+"""`spadework comply`: are the hard limits kept?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+
+
+def comply(
+    profile: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A shell profile, ~/.zshrc. May be given again."),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A pipeline's environment, .env. May be given again."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that nothing reuses the login of a Claude subscription or points Claude Code elsewhere.
+
+    Looks at the environment, the client's settings and server entries, Spadework's config and the
+    files that you name; never at the client's credentials. Shows names and places, never values.
+    Exits with 1 if there is anything to see to. Not legal advice: docs/compliance.md.
+    """
+    from spadework.api import current_folder  # noqa: PLC0415 - heavy
+    from spadework.claude_code.comply.examine import Inspection, inspect  # noqa: PLC0415 - heavy
+    from spadework.cli.findings import (  # noqa: PLC0415 - beside its use
+        print_finding,
+        print_json,
+    )
+
+    found = inspect(
+        Inspection(
+            project=current_folder(),
+            environ=dict(os.environ),
+            profiles=_expanded(profile),
+            env_files=_expanded(env_file),
+        )
+    )
+    if as_json:
+        print_json(found)
+    else:
+        for finding in found:
+            print_finding(finding)
+    if any(finding.level != "ok" for finding in found):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _expanded(paths: list[Path] | None) -> tuple[Path, ...]:
+    return tuple(path.expanduser().absolute() for path in paths or ())

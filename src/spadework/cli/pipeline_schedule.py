@@ -1,0 +1,164 @@
+"""`spadework pipeline schedule`: a run at set times, by systemd or cron."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.cli.pipeline_opening import check_extra
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from spadework.pipelines.scheduling.values import Schedule
+
+_SHOWN_TIMES = 3
+
+
+def schedule(
+    pipeline: Annotated[
+        str, typer.Argument(metavar="NAME", help="A pipeline's file, or a ready one's name.")
+    ],
+    cron: Annotated[
+        str, typer.Argument(metavar="CRON", help="When: '30 6 * * MON-FRI', @daily, @hourly.")
+    ] = "",
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGUMENTS…]", help="What `pipeline run NAME` is given."),
+    ] = None,
+    install: Annotated[bool, typer.Option("--install", help="Put it in place.")] = False,
+    crontab: Annotated[
+        bool, typer.Option("--crontab", help="As a line for cron, not as a timer of systemd.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print, or install, what runs a pipeline at set times: a timer of systemd, or a cron line.
+
+    It starts in the current folder. Each time is a new run; name it by --run to go on with one.
+    """
+    check_extra()
+    if remove:
+        _remove(pipeline)
+        return
+    if not cron:
+        raise ArgumentError("when shall it run?", hint="such as '30 6 * * MON-FRI' or @daily")
+    from spadework.pipelines.scheduling.cron import read_cron  # noqa: PLC0415 - heavy
+    from spadework.pipelines.scheduling.values import schedule_of  # noqa: PLC0415 - as above
+
+    given = _read_as_run(pipeline, arguments or [])
+    planned = schedule_of(
+        pipeline, read_cron(cron), arguments or [], out=given["out"], run=given["run_id"]
+    )
+    if as_json:
+        print(json.dumps(_as_json(planned)))
+    elif not install:
+        _show(planned, crontab=crontab)
+    if install:
+        _install(planned, crontab=crontab)
+    if not as_json:
+        typer.echo(f"next: {', '.join(_next(planned))}", err=True)
+
+
+def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
+    """Read the arguments as `pipeline run` will: what it refuses is said now, not at night."""
+    from typer.main import get_command  # noqa: PLC0415 - beside its use
+
+    from spadework.cli.pipeline_run import run  # noqa: PLC0415 - as above
+
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command()(run)
+    words = [pipeline, *arguments]
+    return get_command(alone).make_context("spadework pipeline run", words).params
+
+
+def _next(planned: Schedule) -> list[str]:
+    from datetime import datetime  # noqa: PLC0415 - beside its use
+
+    times = planned.cron.next_times(datetime.now().astimezone(), _SHOWN_TIMES)
+    return [one.strftime("%Y-%m-%d %H:%M") for one in times]
+
+
+def _as_json(planned: Schedule) -> dict[str, object]:
+    from spadework.pipelines.scheduling.crontab import line_of  # noqa: PLC0415 - heavy
+    from spadework.pipelines.scheduling.timers import units_of  # noqa: PLC0415 - as above
+
+    return {
+        "name": planned.name,
+        "cron": planned.cron.text,
+        "crontab": line_of(planned),
+        "units": {str(path): text for path, text in units_of(planned).items()},
+        "next": _next(planned),
+    }
+
+
+def _show(planned: Schedule, *, crontab: bool) -> None:
+    from spadework.pipelines.scheduling.crontab import line_of  # noqa: PLC0415 - heavy
+    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+        start_command,
+        units_of,
+    )
+
+    if crontab:
+        print(line_of(planned))
+        return
+    for path, text in units_of(planned).items():
+        print(f"# {path}\n{text}")
+    print(f"# then: {start_command(planned.name)}")
+
+
+def _install(planned: Schedule, *, crontab: bool) -> None:
+    from spadework.pipelines.scheduling.crontab import install_line  # noqa: PLC0415 - heavy
+    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+        start_command,
+        units_of,
+        write_units,
+    )
+
+    if crontab:
+        before = install_line(planned)
+        typer.echo(f"installed a line for {planned.name} in your crontab", err=True)
+        if before:
+            typer.echo(f"note: the crontab as it was is kept as {before}", err=True)
+        return
+    for kept in write_units(planned):
+        typer.echo(f"note: what stood there is kept as {kept}", err=True)
+    for path in units_of(planned):
+        typer.echo(f"wrote {path}", err=True)
+    _systemctl(start_command(planned.name))
+
+
+def _remove(pipeline: str) -> None:
+    from spadework.daemon.units import user_units  # noqa: PLC0415 - heavy
+    from spadework.pipelines.scheduling.crontab import remove_line  # noqa: PLC0415 - as above
+    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+        remove_units,
+        stop_command,
+        unit_name,
+    )
+    from spadework.pipelines.scheduling.values import name_of  # noqa: PLC0415 - as above
+
+    name = name_of(pipeline)
+    if (user_units() / f"{unit_name(name)}.timer").exists():
+        _systemctl(stop_command(name))
+    gone = [str(path) for path in remove_units(name)]
+    if remove_line(name):
+        gone.append("a line of your crontab")
+    if not gone:
+        typer.echo(f"note: nothing is scheduled for {name}", err=True)
+    for one in gone:
+        typer.echo(f"removed {one}", err=True)
+
+
+def _systemctl(command: str) -> None:
+    """Run it; where there is no systemd of the user's own, say what to run."""
+    try:
+        done = subprocess.run(  # noqa: S602 - our own words and a checked name
+            command, shell=True, capture_output=True, timeout=30, check=False
+        )
+        worked = done.returncode == 0
+    except subprocess.TimeoutExpired:
+        worked = False
+    typer.echo(f"ran: {command}" if worked else f"now run: {command}", err=True)

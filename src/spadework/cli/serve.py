@@ -1,0 +1,126 @@
+"""`spadework serve`: the MCP server over HTTP, for other machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.errors import DaemonError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS_BEFORE_ANOTHER = 1.0
+
+
+def serve(
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--http",
+            metavar="HOST:PORT",
+            help="Where to listen. Default: 127.0.0.1:8765.",
+        ),
+    ] = "",
+    require_token: Annotated[
+        bool,
+        typer.Option(
+            "--require-token", help="Ask for a token on loopback too, not only beyond it."
+        ),
+    ] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Work without the daemon, with a queue apart.")
+    ] = False,
+) -> None:
+    """Serve the tools to MCP clients over HTTP, until Ctrl-C.
+
+    The daemon does the work, so that clients here and elsewhere share one queue. Beyond loopback
+    every client needs a token: see `spadework token new`.
+    """
+    if in_process:
+        from spadework.cli.running import run  # noqa: PLC0415 - beside its use
+
+        run(_serve_here(listen, require_token=require_token))
+        return
+    while _serve_by_daemon(listen, require_token=require_token):
+        sys.stderr.write("the daemon ended; another one takes over\n")
+        time.sleep(_SECONDS_BEFORE_ANOTHER)
+
+
+async def _serve_here(listen: str, *, require_token: bool) -> None:
+    import asyncio  # noqa: PLC0415 - heavy
+    import os  # noqa: PLC0415 - beside its use
+
+    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.engine.engine import Engine  # noqa: PLC0415 - heavy
+    from spadework.server.http.face import (  # noqa: PLC0415 - heavy
+        DEFAULT_LISTEN,
+        HttpFace,
+        HttpSettings,
+    )
+    from spadework.server.live import LiveEngine  # noqa: PLC0415 - heavy
+
+    loaded = load_config()
+    settings = HttpSettings(listen or DEFAULT_LISTEN, require_token)
+    async with Engine.from_config(loaded.config, os.environ) as engine:
+        live = LiveEngine(engine, loaded.path)
+        face = HttpFace(live, settings)
+        url = await face.start()
+        following = asyncio.create_task(live.follow())
+        try:
+            _announce(url, needs_token=face.needs_token)
+            await face.until_closed()
+        finally:
+            following.cancel()
+            await face.stop()
+
+
+def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
+    """Have the daemon serve; returns whether it served and then ended."""
+    from spadework.remote.messages import error_of, line_of  # noqa: PLC0415 - heavy
+    from spadework.shim.hello import NotMet  # noqa: PLC0415 - beside its use
+    from spadework.shim.meeting import (  # noqa: PLC0415 - beside its use
+        CALL,
+        NoMeetingPlace,
+        meeting_place,
+    )
+    from spadework.shim.starting import meet  # noqa: PLC0415 - beside its use
+
+    try:
+        met = meet(meeting_place(), CALL)
+    except NoMeetingPlace as failure:
+        raise DaemonError(str(failure), hint="`--in-process` needs no daemon") from None
+    except NotMet as failure:
+        raise DaemonError(str(failure), hint=failure.hint) from None
+    request = {"call": "serve", "listen": listen, "require_token": require_token}
+    served = False
+    with met.socket as connection:
+        connection.settimeout(None)
+        connection.sendall(line_of(request))
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                told: Mapping[str, Any] = json.loads(line)
+                if error := told.get("error"):
+                    raise error_of(error)
+                if serving := told.get("serving"):
+                    served = True
+                    _announce(str(serving["url"]), needs_token=bool(serving["needs_token"]))
+    if not served:
+        raise DaemonError("the daemon ended", hint="`spadework daemon logs` says why")
+    return served
+
+
+def _announce(url: str, *, needs_token: bool) -> None:
+    """Tell where it listens, and how Claude Code is told so."""
+    command = f"claude mcp add --transport http spadework {url}"
+    if needs_token:
+        command += ' --header "Authorization: Bearer TOKEN"'
+    print(f"serving MCP at {url}; Ctrl-C ends it")
+    print(f"{'on the other machine' if needs_token else 'on this machine'}: {command}")
+    if needs_token:
+        print("TOKEN is what `spadework token new` has printed")
+    sys.stdout.flush()

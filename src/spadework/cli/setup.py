@@ -1,0 +1,209 @@
+"""`spadework setup`: from nothing to tools that Claude Code calls, and back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.cli import EXIT_FAILED
+from spadework.cli.telling import confirm, printable_json, say
+from spadework.errors import ArgumentError, ConfigError
+
+if TYPE_CHECKING:
+    from spadework.claude_code.places import Places, Scope
+    from spadework.claude_code.record import Record, Step
+
+_SCOPES: tuple[Scope, ...] = ("user", "project", "local")
+
+
+def _clients(incomplete: str) -> list[str]:
+    from spadework.claude_code.other_clients import CLIENTS  # noqa: PLC0415 - keeps --help fast
+
+    return [name for name in CLIENTS if name.startswith(incomplete)]
+
+
+def _scopes(incomplete: str) -> list[str]:
+    return [name for name in _SCOPES if name.startswith(incomplete)]
+
+
+def setup(
+    *,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Look for models on this host too: NAME, NAME:PORT or http://NAME:PORT. "
+            "May be given again."
+        ),
+    ] = None,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(help="Look at this port instead of the usual ones. May be given again."),
+    ] = None,
+    scope: Annotated[
+        str,
+        typer.Option(
+            help="Where it counts: user (every project; the default), project (shared with the "
+            "repository) or local (you, in this project).",
+            autocompletion=_scopes,
+        ),
+    ] = "",
+    http: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Register a server that `spadework serve --http` runs there. Its token stays "
+            "in SPADEWORK_TOKEN.",
+        ),
+    ] = "",
+    client: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="claude-code (the default), claude-desktop, cursor, vscode, codex or zed.",
+            autocompletion=_clients,
+        ),
+    ] = "",
+    allow: Annotated[
+        bool,
+        typer.Option(
+            "--allow", help="With --yes: also add the rule that lets Claude call the tools unasked."
+        ),
+    ] = False,
+    new_config: Annotated[
+        bool,
+        typer.Option(
+            "--new-config", help="Write a new config even if there is one; a copy stays beside it."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, but for --allow.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be changed.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take back what setup did, and nothing else.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was done as JSON; needs --yes or --dry-run.")
+    ] = False,
+) -> None:
+    """Find your models, register the tools with Claude Code, and show that they work.
+
+    What is there already stays: a config is used as it is, a file keeps every byte that is not
+    ours. A second run changes nothing. --remove takes everything back.
+    """
+    from spadework.api import current_folder  # noqa: PLC0415 - keeps --help fast
+    from spadework.claude_code.places import places_here, project_folder  # noqa: PLC0415 - lazy
+    from spadework.claude_code.record import Record  # noqa: PLC0415 - keeps --help fast
+
+    chosen = _checked_scope(scope)
+    _check_client(client)
+    if as_json and not (yes or dry_run):
+        raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
+    if remove and (host or port or http or allow or new_config):
+        raise ArgumentError(
+            "--remove takes back what is on record, whatever was looked for",
+            hint="only --scope and --client choose a part of it",
+        )
+    places = places_here(project_folder(current_folder()), os.environ)
+    record = Record()
+    if remove:
+        told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
+    else:
+        from spadework.cli.setting_up import Wishes, set_up  # noqa: PLC0415 - heavy
+
+        wishes = Wishes(
+            client=client or "claude-code",
+            scope=chosen,
+            url=_checked_url(http),
+            hosts=tuple(host or ()),
+            ports=tuple(port or ()),
+            allow=allow,
+            new_config=new_config,
+            yes=yes,
+            dry_run=dry_run,
+            quiet=as_json,
+        )
+        told = set_up(wishes, places, record)
+    if as_json:
+        print(printable_json(told, 2))
+    if not told.get("ok", True):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _checked_scope(scope: str) -> Scope:
+    for known in _SCOPES:
+        if known == (scope or "user"):
+            return known
+    raise ArgumentError(f"--scope {scope!r} is none", hint=f"one of: {', '.join(_SCOPES)}")
+
+
+def _check_client(client: str) -> None:
+    from spadework.claude_code.other_clients import CLIENTS  # noqa: PLC0415 - keeps --help fast
+
+    if client and client not in CLIENTS:
+        raise ArgumentError(
+            f"--client {client!r} is not known", hint=f"one of: {', '.join(CLIENTS)}"
+        )
+
+
+def _checked_url(url: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - keeps --help fast
+
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        raise ArgumentError(
+            f"--http {url!r} is no address of a server",
+            hint="write it as `spadework serve` prints it, such as http://koala:8765/mcp",
+        )
+    return url
+
+
+def _remove(
+    record: Record, places: Places, client: str, scope: str, *, ask: bool, dry_run: bool
+) -> dict[str, Any]:
+    steps = _chosen(record.steps(), client, scope)
+    if not steps:
+        say("setup has changed nothing here that is still to be taken back")
+        _tell_of_entries_by_hand(places)
+        return {"removed": []}
+    for step in reversed(steps):
+        say(f"  {record.preview(step)}" if dry_run else f"  {step.file}")
+    if dry_run:
+        return {"removed": []}
+    if ask:
+        confirm("Take back what setup did there?")
+    done: list[str] = []
+    with record.alone():
+        for step in reversed(_chosen(record.steps(), client, scope)):
+            done.append(record.undo(step))
+            say(done[-1])
+    return {"removed": done}
+
+
+def _chosen(steps: list[Step], client: str, scope: str) -> list[Step]:
+    """Choose the steps of a client and a scope; the config goes with the last registration."""
+    from spadework.claude_code.record import OURS  # noqa: PLC0415 - keeps --help fast
+
+    meant = [
+        step
+        for step in steps
+        if step.client != OURS and client in {"", step.client} and scope in {"", step.scope}
+    ]
+    others = [step for step in steps if step.client != OURS and step not in meant]
+    last = not others and (meant or not (client or scope))
+    return [step for step in steps if step in meant or (step.client == OURS and last)]
+
+
+def _tell_of_entries_by_hand(places: Places) -> None:
+    from spadework.claude_code.plan import registered_elsewhere  # noqa: PLC0415 - as above
+
+    try:
+        scopes = registered_elsewhere(places)
+    except ConfigError:
+        return
+    for scope in scopes:
+        say(f"an entry that setup did not make: claude mcp remove spadework -s {scope}")

@@ -1,0 +1,52 @@
+"""`spadework worker`: works on the runs that a Postgres keeps, beside others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spadework.cli.pipeline_opening import open_database
+from spadework.cli.running import run
+from spadework.errors import ArgumentError
+
+
+def worker(
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="URL",
+            help="The database that keeps the runs: postgresql://HOST/NAME. "
+            "Default: SPADEWORK_ENGINE, or pipelines.engine of the config.",
+        ),
+    ] = "",
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency",
+            "-c",
+            min=1,
+            max=10_000,
+            help="Items that each worker of this engine works on at once; the newest word counts.",
+        ),
+    ] = None,
+) -> None:
+    """Work on every run of a Postgres until stopped; several workers share the work.
+
+    Each needs the same config, keys and paths. If one dies, the others go on with its items.
+    """
+    config, database = open_database(engine)
+    if not database.is_shared:
+        database.close()
+        raise ArgumentError(
+            "workers need a Postgres: SQLite serves one process",
+            hint="spadework worker --engine postgresql://HOST/NAME",
+        )
+    from spadework.pipelines.durable.worker import work  # noqa: PLC0415 - heavy
+
+    def hear(name: str) -> None:
+        typer.echo(f"working as {name}; Ctrl-C stops", err=True)
+
+    at_once = concurrency or config.pipelines.at_once
+    run(work(config, database, concurrency=at_once, hear=hear))

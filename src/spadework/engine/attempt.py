@@ -1,0 +1,295 @@
+"""One model, one try: fit, stream, check."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from spadework.answers.checks import MENDABLE, Checked, Reply, check_reply
+from spadework.answers.labels import ALTERNATIVES
+from spadework.answers.thinking import split_thinking
+from spadework.backends.base import ChatRequest, ModelInfo, Usage
+from spadework.engine.fitting import explain_excess, fit
+from spadework.engine.form import Form
+from spadework.engine.prompt import for_mending
+from spadework.engine.thread_pools import CHECKING
+from spadework.engine.values import Figures, Progress
+from spadework.errors import (
+    BackendUnavailable,
+    BadReply,
+    CheckFailed,
+    ContextExceeded,
+    DeadlinePassed,
+    RequestRejected,
+)
+from spadework.text.foreign import display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spadework.answers.checks import Demand
+    from spadework.backends.base import Backend, Chunk, Message, Token
+    from spadework.engine.values import Listener
+
+# No token is longer on average, blanks included; a server that sends more ignores max_tokens.
+_MOST_CHARACTERS_OF_A_TOKEN = 32
+_SLACK_CHARACTERS = 8192
+_LONG_MATERIAL = 100_000  # characters; looking quotations up in more takes a while
+
+
+@dataclass(slots=True)
+class Streamed:
+    """What a stream has brought so far."""
+
+    started: float
+    on_first_token: Callable[[], None]
+    pieces: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    count: int = 0
+    thinking: bool = False
+    first_token: float | None = None
+    finish: str = ""
+    usage: Usage = field(default_factory=Usage)
+    size: int = 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk; what a server says after it has finished is not part of the reply."""
+        if chunk.usage:
+            self.usage = chunk.usage
+        if self.finish:
+            return
+        if chunk.text or chunk.thinking:
+            if self.first_token is None:
+                self.first_token = time.monotonic() - self.started
+                self.on_first_token()
+            self.count += 1
+            self.size += len(chunk.text) + len(chunk.thinking)
+            self.thinking = self.thinking or bool(chunk.thinking)
+        if chunk.text:
+            self.pieces.append(chunk.text)
+        if not chunk.thinking:
+            self.tokens += chunk.tokens
+        self.finish = chunk.finish or ""
+
+    def figures(self) -> Figures:
+        """The figures of this try so far."""
+        seconds = time.monotonic() - self.started
+        return Figures(
+            prompt_tokens=self.usage.prompt_tokens,
+            completion_tokens=self.usage.completion_tokens,
+            first_token_seconds=self.first_token,
+            answering_seconds=None if self.first_token is None else seconds - self.first_token,
+            seconds=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The longest answer in tokens, and in seconds; `of_call` if the call's deadline sets these."""
+
+    tokens: int
+    seconds: float
+    of_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a model is asked, and what its answer is held against."""
+
+    messages: tuple[Message, ...]
+    demand: Demand
+    limits: Limits
+    temperature: float | None = None
+
+
+async def attempt(
+    backend: Backend,
+    info: ModelInfo,
+    asking: Asking,
+    listener: Listener,
+    on_first_token: Callable[[], None],
+) -> tuple[Checked, Figures]:
+    """Ask one model and check what it says; `on_first_token` is called when the reply begins.
+
+    An answer that has not the form asked for may be mended once by the model that gave it.
+
+    Raises:
+        BackendError: it could not be asked, or broke off.
+        CheckFailed: what it said is no answer.
+    """
+    limits = asking.limits
+    try:
+        async with asyncio.timeout(limits.seconds):
+            reply, figures = await _reply(backend, info, asking, listener, on_first_token)
+            try:
+                return await _checked(reply, asking.demand), figures
+            except CheckFailed as failure:
+                if failure.check not in MENDABLE:
+                    raise
+                return await _mended(backend, info, asking, listener, reply, figures, failure)
+    except TimeoutError:
+        if limits.of_call:
+            raise out_of_time(info.backend, info.name) from None
+        what = f"no whole answer within {limits.seconds:g} s"
+        raise _too_slow(info, what, "raise the tool's timeout") from None
+
+
+async def _mended(
+    backend: Backend,
+    info: ModelInfo,
+    asking: Asking,
+    listener: Listener,
+    reply: Reply,
+    figures: Figures,
+    failure: CheckFailed,
+) -> tuple[Checked, Figures]:
+    """Let the model mend its answer; the second failure counts."""
+    said = split_thinking(reply.text).visible.strip()
+    again = replace(asking, messages=for_mending(asking.messages, said, str(failure)))
+    try:
+        reply, more = await _reply(backend, info, again, listener, _nothing)
+    except ContextExceeded:
+        raise failure from None  # the answer was wrong; that it cannot be mended is no news
+    checked = await _checked(reply, asking.demand)
+    notes = (f"mended once: {failure}", *checked.notes)
+    return replace(checked, notes=notes), figures.with_more(more)
+
+
+def _nothing() -> None:
+    """The first token of all came with the first reply."""
+
+
+async def _reply(
+    backend: Backend,
+    info: ModelInfo,
+    asking: Asking,
+    listener: Listener,
+    on_first_token: Callable[[], None],
+) -> tuple[Reply, Figures]:
+    """Ask once and take in the whole reply."""
+    streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
+    listener.progress(Progress("asking", f"asking {display_name(info.id)}"))
+    form = Form(asking.demand.labels, asking.demand.schema)
+    try:
+        fitting = await fit(backend, info, asking.messages, asking.limits.tokens)
+        request = ChatRequest(
+            model=info.name,
+            messages=asking.messages,
+            max_tokens=fitting.max_tokens,
+            temperature=asking.temperature,
+            schema=form.constraint,
+            alternatives=ALTERNATIVES if form.labels else 0,
+            local_only=info.trust == "local",
+        )
+        await _stream_constrained(backend, request, streamed, listener)
+    except ContextExceeded as error:
+        if error.tokens is None or error.window is None or "would fit" not in str(error):
+            raise explain_excess(error, info, asking.messages, asking.limits.tokens) from error
+        raise
+    reply = Reply(
+        text="".join(streamed.pieces),
+        finish=streamed.finish,
+        max_tokens=fitting.max_tokens,
+        had_thinking=streamed.thinking,
+        prompt_tokens=streamed.usage.prompt_tokens,
+        expected_tokens=fitting.least_tokens,
+        expected_source=fitting.source,
+        tokens=tuple(streamed.tokens),
+    )
+    return reply, streamed.figures()
+
+
+async def _checked(reply: Reply, demand: Demand) -> Checked:
+    """Check a reply; in a thread where that takes so long that others would notice."""
+    given = demand.given
+    material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)
+    is_short = material + len(reply.text) < _LONG_MATERIAL
+    if is_short and demand.schema is None and "```" not in reply.text:
+        return check_reply(reply, demand)
+    return await CHECKING.run(check_reply, reply, demand)
+
+
+async def _stream_constrained(
+    backend: Backend,
+    request: ChatRequest,
+    streamed: Streamed,
+    listener: Listener,
+) -> None:
+    """Stream with the schema; without it where the server does not know schemas."""
+    try:
+        await _stream(backend, request, streamed, listener)
+    except RequestRejected:
+        if request.schema is None or streamed.count:
+            raise
+        await _stream(backend, replace(request, schema=None), streamed, listener)
+
+
+async def _stream(
+    backend: Backend,
+    request: ChatRequest,
+    streamed: Streamed,
+    listener: Listener,
+) -> None:
+    info = ModelInfo(backend.name, request.model)
+    most = request.max_tokens * _MOST_CHARACTERS_OF_A_TOKEN + _SLACK_CHARACTERS
+    loop = asyncio.get_running_loop()
+    try:
+        async with (
+            asyncio.timeout(backend.first_token_timeout) as idle,
+            aclosing(backend.chat(request)) as chunks,
+        ):
+            async for chunk in chunks:
+                # What keeps a connection alive brings no chunk, so it does not count.
+                idle.reschedule(loop.time() + backend.idle_timeout)
+                over = bool(streamed.finish)
+                streamed.add(chunk)
+                if streamed.size > most:
+                    raise _too_much(info, request.max_tokens)
+                if over or not (chunk.text or chunk.thinking):
+                    continue
+                standing = _standing(info.id, streamed)
+                listener.progress(Progress("answering", standing, streamed.count))
+                if chunk.text:
+                    listener.text(chunk.text)
+    except TimeoutError:
+        if not idle.expired():
+            raise
+        begun = streamed.first_token is not None
+        setting = "idle_timeout" if begun else "first_token_timeout"
+        waited = backend.idle_timeout if begun else backend.first_token_timeout
+        raise _too_slow(
+            info,
+            f"nothing came for {waited:g} s",
+            f"raise {setting} in [backends.{backend.name}]",
+        ) from None
+
+
+def out_of_time(backend: str, model: str) -> DeadlinePassed:
+    """Say that the call's own time is over."""
+    hint = "raise the tool's deadline, or ask for a shorter answer"
+    what = "the call's deadline came before the answer was whole"
+    return DeadlinePassed(what, backend=backend, model=model, hint=hint)
+
+
+def _too_slow(info: ModelInfo, what: str, hint: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        what, backend=info.backend, model=info.name, hint=f"{hint}, or ask for a shorter answer"
+    )
+
+
+def _too_much(info: ModelInfo, max_tokens: int) -> BadReply:
+    return BadReply(
+        f"it goes on long past the {max_tokens} tokens that were asked for",
+        backend=info.backend,
+        model=info.name,
+        hint="the server does not honour max_tokens",
+    )
+
+
+def _standing(name: str, streamed: Streamed) -> str:
+    doing = "thinking" if streamed.thinking and not streamed.pieces else "answering"
+    tokens = f"{streamed.count} token{'' if streamed.count == 1 else 's'}"
+    return f"{display_name(name)} is {doing}: {tokens}"

@@ -1,0 +1,132 @@
+"""How long a job outlasts servers that are away: batch work until its time is over.
+
+A question is handed back at once, since Claude can do the work itself. A row of a batch that is
+lost to a server's restart has to be asked again by hand, and it has time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spadework.engine.values import Progress
+from spadework.errors import Overloaded
+from spadework.text.foreign import display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spadework.engine.delegation import Delegation
+    from spadework.errors import SpadeworkError
+
+MOST_OF_ITS_OWN = 5
+"""Failures of a request on a model that answers others in between: it is the request."""
+
+MOST_BREAKS = 20
+"""Broken connections of a request that had a slot, whatever the others do."""
+
+SECONDS_OF_REFUSALS = 10.0
+"""How long a question waits for a server that has too many requests."""
+
+_FIRST_PAUSE = 0.1  # seconds
+_LONGEST_PAUSE = 15.0
+_GROWTH = 1.5
+
+
+@dataclass(slots=True)
+class Patience:
+    """What one job may still wait for.
+
+    Args:
+        until: when it ends, on the clock of `time.monotonic`.
+        is_batch: whether servers that are away are waited for.
+    """
+
+    until: float
+    is_batch: bool
+    _own: Counter[str] = field(default_factory=Counter)
+    _breaks: Counter[str] = field(default_factory=Counter)
+    _pauses: int = 0
+    _answers: dict[str, int] = field(default_factory=dict)
+    _refused_since: dict[str, float] = field(default_factory=dict)
+
+    def outlasts(self, name: str, error: SpadeworkError, answers: int) -> bool:
+        """Note the failure of a request that had a slot; tell whether it is worth another.
+
+        Args:
+            name: the model.
+            error: how it failed.
+            answers: how many requests the model has answered so far, others' included.
+        """
+        if not error.is_temporary:
+            return False
+        if not self.is_batch or isinstance(error, Overloaded):
+            return True  # the server's limit paces it; the request itself is not at fault
+        self._breaks[name] += error.broke_off
+        if error.broke_off or answers > self._answers.get(name, answers):
+            self._own[name] += 1
+        self._answers[name] = answers
+        return self._own[name] <= MOST_OF_ITS_OWN and self._breaks[name] <= MOST_BREAKS
+
+    def next_pause(self) -> float:
+        """Seconds to wait before a server that is not set aside is asked again; each longer.
+
+        Requests that a broken server lost together come back one by one: should one of them be
+        what breaks it, the others have their answer by then.
+        """
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * _GROWTH**self._pauses)
+        self._pauses = min(self._pauses + 1, 30)
+        return random.SystemRandom().uniform(longest / 4, longest)
+
+    def for_a_part(self) -> Patience:
+        """The same patience for a part of the job, whose failures are counted by themselves."""
+        return Patience(self.until, self.is_batch)
+
+    def waits_its_turn(self, name: str) -> bool:
+        """Tell whether a request that a server refused for having too many stays in the queue."""
+        now = time.monotonic()
+        since = self._refused_since.setdefault(name, now)
+        return (self.is_batch and now < self.until) or now - since < SECONDS_OF_REFUSALS
+
+
+async def outlast(whole: Delegation, names: Sequence[str]) -> list[str]:
+    """Wait for those of these that are away for a while; name them once one is back.
+
+    Args:
+        whole: the job; what it tried of them in vain is forgotten once one is back.
+        names: models, or backends whose models could not be listed.
+    """
+    away = {one.model for one in whole.tries if one.temporary} & set(names)
+    waited_for = [name for name in names if name in away]
+    until = min(whole.patience.until, whole.deadline)
+    if not whole.patience.is_batch or not waited_for or not _are_held(whole, waited_for):
+        return []
+
+    def tell(name: str, why: str) -> None:
+        left = max(0.0, until - time.monotonic())
+        said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
+        whole.listener.progress(Progress("away", said))
+        whole.listener.away(said)
+
+    if not all(whole.queue.refusal_of(name) for name in waited_for):
+        left = until - time.monotonic()
+        if left <= 0:
+            return []
+        tell(waited_for[0], whole.tries[-1].message)
+        await asyncio.sleep(min(left, whole.patience.next_pause()))
+    is_back = await whole.queue.wait_for_any(waited_for, until, tell)
+    whole.listener.away("")
+    if not is_back or not _are_held(whole, waited_for):
+        return []
+    whole.tries = [one for one in whole.tries if one.model not in away]
+    return waited_for
+
+
+def _are_held(whole: Delegation, names: Sequence[str]) -> bool:
+    """Tell whether the config still means these servers: it may have changed while we waited."""
+    backends = (whole.catalog.backends.get(name.partition("/")[0]) for name in names)
+    return all(backend is not None and whole.queue.holds(backend) for backend in backends)

@@ -1,0 +1,314 @@
+"""Every error that Spadework raises, as one tree.
+
+SpadeworkError
+├── ConfigError              the config file, or a key in it, is wrong
+│   └── ClaudeAbsent         a pipeline asks Claude, and there is no key or it was told not to
+├── ArgumentError            a tool or a command was called with wrong arguments
+├── ReferenceRefused         a reference may not be read, or matches nothing
+├── PrivateRefused           what is private goes to local models only
+├── TrustRefused             a model that is not local answers only where the config lists it
+├── SecretRefused            a text with a key or a password in it does not leave the machine
+├── LedgerError              the ledger cannot be opened or written
+├── CacheError               the cache of answers cannot be opened or written
+├── EmbeddedError            the embedded engine or its model is missing or broken
+├── PipelineError            a pipeline's run, or the database that keeps it, cannot go on
+│   ├── BudgetReached        the next call could pass the run's budget
+│   └── RunsUnavailable      the database that keeps the runs cannot be used now
+├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
+├── BackendError             a backend, or one model on it, failed
+│   ├── BackendUnavailable   what answers is broken, or falls silent
+│   │   └── Unreachable      nothing answers at the backend's address
+│   ├── ModelUnknown         the backend does not have that model
+│   ├── ContextExceeded      the input does not fit the model's window
+│   ├── Overloaded           too many requests; may say when to come back
+│   ├── CoolingDown          the proxy has set the model aside for a while
+│   ├── DeadlinePassed       the call's own time was over before the answer was whole
+│   ├── SentToCloud          a server passed what was meant for a local model on to another one
+│   ├── AuthFailed           the key is missing or wrong
+│   ├── RequestRejected      the backend does not accept this request as it is
+│   ├── BadReply             the reply is not what the protocol says
+│   └── CutStream            the stream ended before the reply did
+├── CheckFailed              a reply came, but it is no answer
+└── HandedBack               every model of a tool's list failed: do it yourself
+
+Each error is one line (`str(error)`) and, where something can be done about it, a `hint`.
+"""
+
+from __future__ import annotations
+
+_LONGEST_MESSAGE = 3000  # characters
+_LONGEST_REFERENCE = 1000
+
+
+class SpadeworkError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: what went wrong and where, in one line.
+        hint: what the reader can do next; empty where there is nothing to do.
+    """
+
+    another_model_may_cure = False
+    """Whether the engine shall go on to the next model of the tool's list."""
+    is_temporary = False
+    """Whether the same request may succeed later, without anybody's doing: batch work waits."""
+    broke_off = False
+    """Whether a connection broke after it was made."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        from spadework.text.foreign import one_line  # noqa: PLC0415 - few runs raise anything
+
+        super().__init__(one_line(message, _LONGEST_MESSAGE))
+        self.hint = one_line(hint, _LONGEST_MESSAGE)
+
+
+class ConfigError(SpadeworkError):
+    """The config file, or a key in it, is wrong; names file, line and key.
+
+    Args:
+        message: the first problem.
+        hint: what the reader can do next.
+        problems: every problem of the file by line, each an error with its own hint; empty
+            where there is but this one.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", problems: tuple[ConfigError, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems or (self,)
+
+
+class ClaudeAbsent(ConfigError):
+    """A pipeline asks Claude, but there is no key, or the run was told not to ask."""
+
+
+class ArgumentError(SpadeworkError):
+    """A tool or a command was called with wrong arguments."""
+
+
+class ReferenceRefused(SpadeworkError):
+    """A reference may not be read.
+
+    Args:
+        reference: the reference as it was given.
+        path: the path that the rule speaks of (shown as given or relative to the project).
+        rule: a short name of the rule: "outside-roots", "credential-file", "not-found", ….
+        reason: why, in a sentence.
+        hint: what the reader can do next.
+    """
+
+    def __init__(
+        self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
+    ) -> None:
+        from spadework.text.foreign import display_path, one_line  # noqa: PLC0415 - as above
+
+        named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
+        if len(named) > _LONGEST_REFERENCE:
+            named = f"{named[:_LONGEST_REFERENCE]}…'"
+        super().__init__(f"reference {named} refused: {where}: {reason} [{rule}]", hint=hint)
+        self.reference = reference
+        self.path = path
+        self.rule = rule
+        self.reason = reason
+
+
+class PrivateRefused(SpadeworkError):
+    """Private material does not go to a model that is not local; a local one may have it."""
+
+    another_model_may_cure = True
+
+
+class TrustRefused(SpadeworkError):
+    """A model that is not local is not listed for the tool; a local one may still answer."""
+
+    another_model_may_cure = True
+
+
+class SecretRefused(SpadeworkError):
+    """A text with a secret in it goes to no model outside the machine; a local one may have it.
+
+    Holds where the secret is and of which kind, never any part of it.
+
+    Args:
+        label: the path or the name of the text.
+        line: where the secret is, counted from 1.
+        kind: what it is: "Anthropic key", "private key", ….
+        more: how many others were found in the same text.
+        target: what it does not go to: a model's name, or "a cloud model".
+    """
+
+    another_model_may_cure = True
+
+    def __init__(
+        self, label: str, line: int, kind: str, *, more: int = 0, target: str = "a cloud model"
+    ) -> None:
+        others = f" and {more} more" if more else ""
+        super().__init__(
+            f"{label}:{line}: {kind}{others} found: not sent to {target}",
+            hint="remove it, name a range without it (path:START-END), or ask a local model",
+        )
+        self.label = label
+        self.line = line
+        self.kind = kind
+        self.more = more
+
+
+class LedgerError(SpadeworkError):
+    """The ledger cannot be opened or written."""
+
+
+class CacheError(SpadeworkError):
+    """The cache of answers cannot be opened or written."""
+
+
+class EmbeddedError(SpadeworkError):
+    """The embedded engine or its model is missing or broken."""
+
+
+class PipelineError(SpadeworkError):
+    """A pipeline's run, or the database that keeps it, cannot go on."""
+
+
+class BudgetReached(PipelineError):
+    """The next call could pass the run's budget; the run stops and can be resumed."""
+
+
+class RunsUnavailable(PipelineError):
+    """The database that keeps the runs cannot be used now."""
+
+
+class DaemonError(SpadeworkError):
+    """The daemon cannot be started or reached, or it ended in mid-call."""
+
+
+class TooManyTasks(SpadeworkError):
+    """A client has as many tasks under way as it may."""
+
+
+class BackendError(SpadeworkError):
+    """A backend, or one model on it, failed.
+
+    Args:
+        message: what went wrong.
+        backend: the backend's name in the config.
+        model: the model's name on that backend; empty where no model is meant.
+        hint: what the reader can do next.
+    """
+
+    another_model_may_cure = True
+
+    def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
+        from spadework.text.foreign import display_name  # noqa: PLC0415 - as above
+
+        where = display_name(f"{backend}/{model}" if model else backend)
+        super().__init__(f"{where}: {message}", hint=hint)
+        self.backend = backend
+        self.model = model
+
+
+class BackendUnavailable(BackendError):
+    """What answers is broken or falls silent, or nothing answers at all."""
+
+
+class Unreachable(BackendUnavailable):
+    """Nothing answers at the backend's address: no connection could be made."""
+
+    is_temporary = True
+
+
+class ModelUnknown(BackendError):
+    """The backend does not have that model."""
+
+
+class ContextExceeded(BackendError):
+    """The input does not fit the model's window.
+
+    `tokens` and `window` are in tokens, None where they are not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str,
+        model: str = "",
+        hint: str = "",
+        tokens: int | None = None,
+        window: int | None = None,
+    ) -> None:
+        super().__init__(message, backend=backend, model=model, hint=hint)
+        self.tokens = tokens
+        self.window = window
+
+
+class Overloaded(BackendError):
+    """Too many requests; `retry_after` is in seconds, None where the backend does not say."""
+
+    is_temporary = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str,
+        model: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, backend=backend, model=model, hint=hint)
+        self.retry_after = retry_after
+
+
+class CoolingDown(Overloaded):
+    """The proxy has set the model aside after failures; it is no rate limit."""
+
+
+class DeadlinePassed(BackendError):
+    """The call's own time was over before the answer was whole; no fault of the model's."""
+
+
+class SentToCloud(BackendError):
+    """A server passed on what was meant for a local model; the text has left the machines."""
+
+
+class AuthFailed(BackendError):
+    """The key is missing or wrong."""
+
+
+class RequestRejected(BackendError):
+    """The backend does not accept this request as it is.
+
+    `body` is all that the server wrote: to be searched, never to be shown.
+    """
+
+    body = ""
+
+
+class BadReply(BackendError):
+    """The reply is not what the protocol says."""
+
+
+class CutStream(BackendError):
+    """The stream ended before the reply did."""
+
+    is_temporary = True
+    broke_off = True
+
+
+class CheckFailed(SpadeworkError):
+    """A reply came, but it is no answer: `check` names the check that failed."""
+
+    another_model_may_cure = True
+
+    def __init__(self, check: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.check = check
+
+
+class HandedBack(SpadeworkError):
+    """Every model of a tool's list failed; `tries` holds one line for each."""
+
+    def __init__(self, message: str, *, tries: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.tries = tries

@@ -1,0 +1,116 @@
+"""The folders that may be read, and nothing beside them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The project folder, where relative references start, and further folders that may be read.
+
+    Real paths only: build it with `Roots.of`. `names` are what a client on another machine calls
+    its folders; such a client learns no other path of this machine.
+    """
+
+    project: Path
+    extra: tuple[Path, ...] = ()
+    names: tuple[tuple[str, Path], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        project: str | Path,
+        extra: Iterable[str | Path] = (),
+        names: Mapping[str, Path] | None = None,
+    ) -> Roots:
+        """Resolve the folders. An extra one that does not exist is ignored (see `missing_roots`).
+
+        Raises:
+            ArgumentError: the project folder does not exist.
+        """
+        names = names or {}
+        real = _real_folder(project)
+        if real is None:
+            raise _no_project(project, names)
+        extras = dict.fromkeys(folder for one in extra if (folder := _real_folder(one)))
+        named = [(name, _real_folder(names[name])) for name in sorted(names, key=len, reverse=True)]
+        return cls(
+            real,
+            tuple(folder for folder in extras if folder != real),
+            tuple((name, folder) for name, folder in named if folder),
+        )
+
+    def all(self) -> tuple[Path, ...]:
+        """Every root, the project first."""
+        return (self.project, *self.extra)
+
+    def root_of(self, real: Path) -> Path | None:
+        """The root that a real path lies in, None if it lies outside of all."""
+        return next((root for root in self.all() if real.is_relative_to(root)), None)
+
+    def called(self) -> str:
+        """The roots as the client knows them, for a message."""
+        return ", ".join([name for name, _ in self.names] or map(str, self.all()))
+
+    def start(self) -> str:
+        """The folder that relative references start in, as the client knows it."""
+        names = [name for name, folder in self.names if folder == self.project]
+        return names[0] if names else str(self.project)
+
+    def absolute(self, shown: str) -> Path:
+        """The absolute path of what `shown` gave."""
+        for name, folder in self.names:
+            if shown == name or shown.startswith(f"{name.rstrip('/')}/"):
+                return folder / shown[len(name) :].lstrip("/")
+        return self.project / shown
+
+    def shown(self, path: Path, real: Path) -> str:
+        """A path as model and user see it: relative to the project if inside, else absolute.
+
+        Args:
+            path: the absolute path as it was found, symlinks and all.
+            real: what it resolves to.
+        """
+        plain = real if ".." in path.parts else path
+        for candidate in (plain, real):
+            if candidate.is_relative_to(self.project):
+                return candidate.relative_to(self.project).as_posix()
+        for candidate in (plain, real):
+            for name, folder in self.names:
+                if candidate.is_relative_to(folder):
+                    below = candidate.relative_to(folder).as_posix()
+                    return name if below == "." else f"{name.rstrip('/')}/{below}"
+        return plain.as_posix()
+
+
+def missing_roots(folders: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Those of the folders that do not exist and so cannot be roots."""
+    return tuple(Path(folder) for folder in folders if _real_folder(folder) is None)
+
+
+def _no_project(project: str | Path, names: Mapping[str, Path]) -> ArgumentError:
+    for name, folder in names.items():
+        if folder == project:
+            hint = "[http.roots] in the server's config says where it is there"
+            return ArgumentError(f"the folder {name} does not exist on the server", hint=hint)
+    return ArgumentError(
+        f"the project folder {project} does not exist",
+        hint="start from a folder that does, or name one",
+    )
+
+
+def _real_folder(folder: str | Path) -> Path | None:
+    try:
+        real = Path(os.path.realpath(Path(folder).expanduser(), strict=True))
+        return real if real.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # missing, a loop, a NUL, a home that nobody has
+        return None

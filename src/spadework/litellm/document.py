@@ -1,0 +1,193 @@
+"""LiteLLM's config file as a tree whose nodes know where they stand in the text."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any
+
+from spadework.errors import ConfigError
+
+Node = Any
+"""A node of ruamel.yaml: with `tag`, `value`, `anchor`, `start_mark` and `end_mark`."""
+
+_MERGE = "<<"
+_MOST_MERGES = 20
+_MOST_BYTES = 1_000_000
+# Line ends to one reader of YAML and none to another.
+_ODD_LINE_END = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's text and its tree; `root` is None for a file that says nothing.
+
+    `ends` are the places in the text at which its tokens end, comments left out, in order.
+    """
+
+    name: str
+    text: str
+    root: Node | None
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def newline(self) -> str:
+        """The line end that the file uses."""
+        return "\r\n" if "\r\n" in self.text else "\n"
+
+    def end_before(self, place: int) -> int:
+        """Return where the last token ends that begins before a place in the text."""
+        index = bisect_left(self.starts, place)
+        return self.ends[index - 1] if index else 0
+
+
+def decode(content: bytes, name: str) -> str:
+    """Return a file's text; a byte order mark and the line ends stay as they are.
+
+    Raises:
+        ConfigError: it is no UTF-8, or too large to be a config file.
+    """
+    if len(content) > _MOST_BYTES:
+        raise ConfigError(f"{name}: is larger than any config file: {len(content)} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{name}, line {line}: is no UTF-8 text", hint="save it as UTF-8"
+        ) from None
+
+
+def read(text: str, name: str) -> Document:
+    """Read a config file.
+
+    Args:
+        text: the file's text.
+        name: what it is called in messages.
+
+    Raises:
+        ConfigError: it is no YAML, or no mapping.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
+
+    def reader() -> Any:
+        yaml = YAML(typ="safe", pure=True)
+        yaml.version = (1, 1)  # as LiteLLM reads it
+        yaml.allow_duplicate_keys = True  # as above
+        return yaml
+
+    if odd := _ODD_LINE_END.search(text):
+        line = text.count("\n", 0, odd.start()) + 1
+        raise ConfigError(
+            f"{name}, line {line}: holds {odd[0]!a}, which only some readers of YAML take "
+            "for a line end",
+            hint="remove it in your editor",
+        )
+    try:
+        root = reader().compose(text)
+        with warnings.catch_warnings(action="ignore"):  # 1e-6, which 1.1 takes for a text
+            reader().load(text)  # what no value can be made of is noticed only here
+        tokens = [
+            (token.start_mark.index, token.end_mark.index)
+            for token in reader().scan(text)
+            if token.start_mark.index < token.end_mark.index
+        ]
+    except (YAMLError, ValueError, AssertionError) as error:
+        raise ConfigError(
+            f"{name}{_place(error)}: is no YAML that LiteLLM could read: {_reason(error)}",
+            hint="LiteLLM would not start with it either; mend that line first",
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{name}: is nested too deeply") from None
+    if root is not None and not is_mapping(root) and not is_null(root):
+        raise ConfigError(
+            f"{name}: is no config file of LiteLLM: keys such as model_list are expected"
+        )
+    starts, ends = zip(*tokens, strict=True) if tokens else ((), ())
+    return Document(name, text, root, starts, ends)
+
+
+def child(node: Node | None, key: str, depth: int = 0) -> Node | None:
+    """Return the value of a key, one that a merge (`<<`) brings too; None where there is none.
+
+    A key that stands there twice counts as LiteLLM reads it: the last one.
+    """
+    pair = own(node, key)
+    if pair is not None:
+        return pair[1]
+    merged = own(node, _MERGE)
+    if merged is None or depth > _MOST_MERGES:
+        return None
+    sources = merged[1].value if is_sequence(merged[1]) else [merged[1]]
+    found = (child(source, key, depth + 1) for source in sources)
+    return next((one for one in found if one is not None), None)
+
+
+def own(node: Node | None, key: str) -> tuple[Node, Node] | None:
+    """Return a key's own pair of nodes, None where it is not there."""
+    if node is None or not is_mapping(node):
+        return None
+    pairs = [pair for pair in node.value if pair[0].value == key]
+    return pairs[-1] if pairs else None
+
+
+def items(node: Node | None) -> list[Node]:
+    """Return the items of a list; empty where it is none."""
+    return list(node.value) if node is not None and is_sequence(node) else []
+
+
+def words(node: Node | None) -> str | None:
+    """Return a scalar's text; None where there is none, or nothing in it."""
+    if node is None or not is_scalar(node) or is_null(node):
+        return None
+    return str(node.value)
+
+
+def number(node: Node | None) -> int | None:
+    """Return a scalar's whole number above 0; None where it is none."""
+    text = words(node)
+    value = int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else 0  # noqa: PLR2004 - no window has as many digits
+    return value or None
+
+
+def line_of(node: Node) -> int:
+    """Return the line on which a node begins, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def is_mapping(node: Node) -> bool:
+    """Whether a node has keys."""
+    return bool(node.id == "mapping")
+
+
+def is_sequence(node: Node) -> bool:
+    """Whether a node is a list."""
+    return bool(node.id == "sequence")
+
+
+def is_scalar(node: Node) -> bool:
+    """Whether a node is one value."""
+    return bool(node.id == "scalar")
+
+
+def is_null(node: Node) -> bool:
+    """Whether a node says that there is nothing."""
+    return is_scalar(node) and str(node.tag).endswith(":null")
+
+
+def is_flow(node: Node) -> bool:
+    """Whether a list or a mapping stands in brackets."""
+    return not is_scalar(node) and bool(node.flow_style)
+
+
+def _place(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "problem", None) or str(error).partition("\n")[0])

@@ -1,0 +1,198 @@
+"""What a pipeline's functions may call: `ask`, `claude`, `step` and `setting`.
+
+`ask` and `claude` are plain functions that return coroutines: what a call says of its privacy holds
+from the moment it is written down, before it or any other one beside it begins.
+"""
+
+from __future__ import annotations
+
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from spadework.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from spadework.engine.values import Answer
+    from spadework.pipelines.values import Item, Reply
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+
+class Calls(Protocol):
+    """Who makes the calls: a run, or a test of a pipeline."""
+
+    def for_item(self, item: Item) -> Calls:
+        """Who makes the calls of a pipeline that is called with an item."""
+
+    def setting(self, name: str, default: str) -> str:
+        """What the run was given by `--set NAME=VALUE`."""
+
+    def ask(
+        self,
+        tool: str,
+        prompt: str,
+        *,
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        labels: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        private: bool = False,
+    ) -> Coroutine[Any, Any, Answer]:
+        """Delegate one piece of work to local models."""
+
+    def claude(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        system: str = "",
+        shared: str = "",
+        files: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
+        max_tokens: int | None = None,
+        instead: str | None = None,
+        private: bool = False,
+    ) -> Coroutine[Any, Any, Reply]:
+        """Ask Claude with the user's own key."""
+
+    async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call a function once and keep what it returns."""
+
+
+CONTEXT: ContextVar[Calls] = ContextVar("spadework_calls")
+"""Who makes the calls of what runs now."""
+
+
+def _calls(name: str) -> Calls:
+    calls = CONTEXT.get(None)
+    if calls is None:
+        raise ArgumentError(
+            f"{name}() works inside a pipeline's run",
+            hint="start it by `spadework pipeline run`; in tests use spadework.pipelines.testing",
+        )
+    return calls
+
+
+def ask(
+    tool: str,
+    prompt: str,
+    *,
+    files: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    arguments: Mapping[str, str] | None = None,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    labels: Sequence[str] = (),
+    schema: Mapping[str, Any] | None = None,
+    private: bool = False,
+) -> Coroutine[Any, Any, Answer]:
+    """Delegate one piece of work to local models and return its checked answer.
+
+    Args:
+        tool: the tool's name, such as `ask_local_llama`.
+        prompt: the tool's first required argument.
+        files: references: paths, folders, globs, `path:START-END`, `git:diff`.
+        texts: further material by name.
+        arguments: the tool's other arguments by name.
+        model: `backend/model` or a pattern, instead of the tool's own list.
+        max_tokens: the longest answer in tokens.
+        labels: the answer is one of these; `Answer.confidence` says how sure the model was.
+        schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
+        private: it goes to local models only, and so does all that this item asks from now on.
+
+    Raises:
+        HandedBack: no model gave an answer that passes the checks.
+        ReferenceRefused: a reference may not be read.
+        ArgumentError: there is no such tool, or its arguments are wrong; ends the run.
+        ConfigError: a model's backend is not configured; ends the run.
+    """
+    return _calls("ask").ask(
+        tool,
+        prompt,
+        files=files,
+        texts=texts,
+        arguments=arguments,
+        model=model,
+        max_tokens=max_tokens,
+        labels=labels,
+        schema=schema,
+        private=private,
+    )
+
+
+def claude(
+    prompt: str,
+    *,
+    model: str | None = None,
+    system: str = "",
+    shared: str = "",
+    files: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    max_tokens: int | None = None,
+    instead: str | None = None,
+    private: bool = False,
+) -> Coroutine[Any, Any, Reply]:
+    """Ask Claude by the API, with the key in `ANTHROPIC_API_KEY`.
+
+    Args:
+        prompt: the question.
+        model: the model's name as the API has it; the config's by default.
+        system: who Claude is to be.
+        shared: a long beginning that many calls have in common; the API caches it.
+        files: references that are read here and sent.
+        texts: further material by name.
+        max_tokens: the longest reply in tokens.
+        instead: the tool whose local model answers where there is no key, or by `--no-claude`;
+            `Reply.stood_in` then says so.
+        private: it never goes to Claude, nor does what this item asks from now on.
+
+    Raises:
+        PrivateRefused: something private would be sent; nothing is, and the run ends.
+        BudgetReached: the call could pass the run's budget; the run stops and can be resumed.
+        ClaudeAbsent: there is no key and nobody to stand in; ends the run unless it is caught.
+        ConfigError: what stands in the key's place must not be used; ends the run.
+        BackendError: the API failed for good.
+    """
+    return _calls("claude").claude(
+        prompt,
+        model=model,
+        system=system,
+        shared=shared,
+        files=files,
+        texts=texts,
+        max_tokens=max_tokens,
+        instead=instead,
+        private=private,
+    )
+
+
+def step(function: Callable[Params, Awaitable[Result]]) -> Callable[Params, Awaitable[Result]]:
+    """Make an async function of the pipeline's file one whose result is kept.
+
+    It is not called again for the same item and arguments after a restart. Arguments and result
+    are what JSON has. Whatever it raises, its caller gets a SpadeworkError that tells of it.
+    """
+
+    @functools.wraps(function)
+    async def kept(*arguments: Params.args, **named: Params.kwargs) -> Result:
+        if named:
+            raise ArgumentError(
+                f"{function.__name__} is a step: give its arguments by place, not by name"
+            )
+        result: Result = await _calls(function.__name__).step(function, *arguments)
+        return result
+
+    kept.original = function  # type: ignore[attr-defined] # where a worker finds it by name
+    return kept
+
+
+def setting(name: str, default: str = "") -> str:
+    """Return what the run was given by `--set NAME=VALUE`."""
+    return _calls("setting").setting(name, default)

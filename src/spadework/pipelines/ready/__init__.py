@@ -1,0 +1,1 @@
+"""Pipelines that come with Spadework, each an example to copy."""

@@ -1,0 +1,71 @@
+"""`spadework mcp`: what an MCP client starts. It relays bytes to the daemon, and weighs nothing.
+
+Standard library only, and of ours nothing but this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_EXIT_FAILED = 1
+
+
+def main() -> None:
+    """Relay standard input and output to the daemon until the client leaves."""
+    _guard_streams()
+    import select  # noqa: PLC0415 - what this imports must not take the number of a closed stream
+    import signal  # noqa: PLC0415 - as above
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing here to tidy up
+    from spadework.shim.hello import NotMet  # noqa: PLC0415 - as above
+    from spadework.shim.meeting import MCP, NoMeetingPlace, meeting_place  # noqa: PLC0415 - as above
+
+    if not hasattr(select, "poll"):
+        _serve_here("this system cannot wait for pipes and sockets at once")
+    from spadework.shim.relay import Relay  # noqa: PLC0415 - as above
+    from spadework.shim.starting import meet  # noqa: PLC0415 - as above
+
+    try:
+        place = meeting_place()
+        Relay(lambda: meet(place, MCP)).run()
+    except NoMeetingPlace as failure:
+        _serve_here(str(failure))
+    except NotMet as failure:
+        if failure.cannot_start:
+            _serve_here(str(failure))
+        hint = f"\nhint: {failure.hint}" if failure.hint else ""
+        say(f"error: {failure}{hint}")
+        sys.exit(failure.exit_code)
+
+
+def _guard_streams() -> None:
+    """See that no socket gets the number of a standard stream that the client has closed."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest free number: 0
+    if sys.stdout is None:
+        say("error: standard output is closed")
+        sys.exit(_EXIT_FAILED)
+    if sys.stderr is None:
+        os.open(os.devnull, os.O_WRONLY)
+
+
+def _serve_here(reason: str) -> NoReturn:
+    """Do without a daemon: this process becomes the server."""
+    say(f"spadework: no daemon ({reason}); this process does the work by itself")
+    # -P: no module comes from the current folder.
+    command = [sys.executable, "-P", "-m", "spadework", "mcp", "--in-process"]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, our own module
+
+
+def say(text: str) -> None:
+    """Write to standard error, if anybody listens."""
+    try:
+        os.write(2, text.encode(errors="replace") + b"\n")
+    except OSError:
+        return
