@@ -56,8 +56,8 @@ format: $(STAMP)  ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 docs: $(STAMP)  ## Write the generated pages anew
-	@$(BIN)/python -m spadework.config.reference > docs/configuration.md
-	@$(BIN)/python -m spadework.cli.reference > docs/cli.md
+	@$(BIN)/python -m spadework.config.reference_page > docs/configuration.md
+	@$(BIN)/python -m spadework.cli.reference_page > docs/cli.md
 
 bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -56,7 +56,7 @@ class SpadeworkError(Exception):
     """Whether a connection broke after it was made."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        from spadework.text.foreign import one_line  # noqa: PLC0415 - few runs raise anything
+        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - few runs raise anything
 
         super().__init__(one_line(message, _LONGEST_MESSAGE))
         self.hint = one_line(hint, _LONGEST_MESSAGE)
@@ -101,7 +101,7 @@ class ReferenceRefused(SpadeworkError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from spadework.text.foreign import display_path, one_line  # noqa: PLC0415 - as above
+        from spadework.util.untrusted_text import display_path, one_line  # noqa: PLC0415 - as above
 
         named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
         if len(named) > _LONGEST_REFERENCE:
@@ -199,7 +199,7 @@ class BackendError(SpadeworkError):
     another_model_may_cure = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
-        from spadework.text.foreign import display_name  # noqa: PLC0415 - as above
+        from spadework.util.untrusted_text import display_name  # noqa: PLC0415 - as above
 
         where = display_name(f"{backend}/{model}" if model else backend)
         super().__init__(f"{where}: {message}", hint=hint)

@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 EXIT_TERMINATED = 143
 
-_CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.paths, which imports pathlib
+_CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.util.paths, which imports pathlib
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     _prepare_streams()
     try:
         if sys.argv[1:] == ["daemon", "run", "--background"]:
-            from spadework.daemon.entrance import run  # noqa: PLC0415 - a window waits for it
+            from spadework.daemon.bootstrap import run  # noqa: PLC0415 - a window waits for it
 
             run(background=True)
             return

@@ -11,7 +11,7 @@ def demo() -> None:
     """Delegate three real jobs to the embedded model, through a real MCP client."""
     import asyncio  # noqa: PLC0415 - heavy
 
-    from spadework.demo import run  # noqa: PLC0415 - heavy
+    from spadework.demo_jobs import run  # noqa: PLC0415 - heavy
 
     if not asyncio.run(run()):
         raise typer.Exit(EXIT_FAILED)

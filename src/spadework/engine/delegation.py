@@ -8,12 +8,12 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spadework.engine.attempt import Asking, Limits, attempt, out_of_time
+from spadework.engine.answer_cache import question_of
+from spadework.engine.attempt import AttemptContext, Limits, out_of_time, run_attempt
 from spadework.engine.candidates import candidates, patterns_of, split_by_clearance, worth_listing
-from spadework.engine.clearance import Clearance
-from spadework.engine.failures import is_advice, is_refused_for_now
-from spadework.engine.form import form_of
-from spadework.engine.intake import (
+from spadework.engine.failure_policy import is_advice, is_refused_for_now
+from spadework.engine.job import UNSURE, Answer, Attempt, Figures, HandBack, Listener, Progress
+from spadework.engine.job_inputs import (
     check_arguments,
     confidential_reason,
     digest,
@@ -21,16 +21,16 @@ from spadework.engine.intake import (
     private_reason,
     read_material,
 )
-from spadework.engine.judging import judged
-from spadework.engine.memory import question_of
-from spadework.engine.outgoing import refuse_secrets, texts_of_job
-from spadework.engine.parts.answering import answer_in_parts
+from spadework.engine.llm_judge import apply_judge
+from spadework.engine.map_reduce.map_reduce import answer_in_parts
+from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
 from spadework.engine.patience import Patience, outlast
-from spadework.engine.scheduling.tiers import tiers_of
-from spadework.engine.scheduling.values import Request
+from spadework.engine.prepared_job import prepare
+from spadework.engine.response_format import response_format_of
+from spadework.engine.scheduling.preference import preference_groups
+from spadework.engine.scheduling.slot_requests import SlotRequest
 from spadework.engine.thread_pools import CHECKING
-from spadework.engine.values import UNSURE, Answer, Figures, HandBack, Listener, Progress, Try
-from spadework.engine.work import work_of
+from spadework.engine.trust_policy import TrustPolicy
 from spadework.errors import (
     CheckFailed,
     ContextExceeded,
@@ -40,23 +40,23 @@ from spadework.errors import (
     SpadeworkError,
     TrustRefused,
 )
-from spadework.inputs.material import Material
-from spadework.text.foreign import display_name
+from spadework.references.reader import Material
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from spadework.backends.base import ModelInfo
     from spadework.config.models import Config
-    from spadework.engine.catalog import Catalog
-    from spadework.engine.memory import Memory
+    from spadework.engine.answer_cache import AnswerCache
+    from spadework.engine.job import Job, Outcome, Session
+    from spadework.engine.model_catalog import Catalog
+    from spadework.engine.prepared_job import PreparedJob
     from spadework.engine.queue import Queue
-    from spadework.engine.scheduling.gate import Slot
-    from spadework.engine.scheduling.snapshot import Place
+    from spadework.engine.scheduling.slot_manager import Slot
+    from spadework.engine.scheduling.snapshot import QueuePosition
     from spadework.engine.tools import Tool
-    from spadework.engine.values import Job, Outcome, Session
-    from spadework.engine.work import Work
-    from spadework.ledger import Pace
+    from spadework.storage.ledger import Pace
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Delegation:
     config: Config
     catalog: Catalog
     queue: Queue
-    memory: Memory
+    memory: AnswerCache
     pace: Callable[[str], Pace | None]
     listener: Listener
     on_failure: Callable[[str, SpadeworkError], None]
@@ -77,7 +77,7 @@ class Delegation:
     patience: Patience
     config_problem: str = ""
     started: float = field(default_factory=time.monotonic)
-    tries: list[Try] = field(default_factory=list)
+    tries: list[Attempt] = field(default_factory=list)
     hint: str = ""
     bytes_read: int = 0
     ticket: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -85,7 +85,7 @@ class Delegation:
     prefix: str = ""
     too_small: dict[str, int] = field(default_factory=dict)
     """The windows, in tokens, of models that the material did not fit into."""
-    clearance: Clearance = field(default_factory=lambda: Clearance("", ()))
+    clearance: TrustPolicy = field(default_factory=lambda: TrustPolicy("", ()))
     """What the job may be sent to; nothing but local models until its material is known."""
     material: Material = field(default_factory=lambda: Material((), ()))
     has_no_secrets: list[bool] = field(default_factory=list)
@@ -101,17 +101,17 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         check_arguments(self.tool, self.job)
-        form = await CHECKING.run(form_of, self.tool.config, self.job)
+        form = await CHECKING.run(response_format_of, self.tool.config, self.job)
         confidential = await confidential_reason(self.session, self.config, self.config_problem)
         private = private_reason(self.job, Material((), ()), confidential)
-        self.clearance = Clearance.of(self.tool, private, confidential=bool(confidential))
+        self.clearance = TrustPolicy.of(self.tool, private, confidential=bool(confidential))
         material = self.material = await self._read()
         self.clearance = replace(
             self.clearance,
             private=private_reason(self.job, material, confidential),
             confidential=bool(confidential) or any(one.confidential for one in material.sources),
         )
-        work = work_of(self.tool.config, self.job, form, material)
+        work = prepare(self.tool.config, self.job, form, material)
         self.prefix = digest(material)
         names = await self._candidates()
         question = question_of(self.tool.config, self.job, work.messages, self._max_tokens)
@@ -140,14 +140,14 @@ class Delegation:
             )
         return replace(outcome, private=True, notes=notes)
 
-    async def answered(self, names: list[str], work: Work) -> Outcome:
+    async def answered(self, names: list[str], work: PreparedJob) -> Outcome:
         """Ask the models in order until one gives an answer that passes the checks."""
         allowed = names
         while names:
             asked: list[str] = []
             try:
                 answer = await self._ask_one_of(names, asked, work)
-                return await judged(self, answer, allowed, work)
+                return await apply_judge(self, answer, allowed, work)
             except SpadeworkError as error:
                 if not error.another_model_may_cure:
                     raise
@@ -219,7 +219,7 @@ class Delegation:
         self,
         names: list[str],
         asked: list[str],
-        work: Work,
+        work: PreparedJob,
     ) -> Answer:
         """Wait for a slot of one of these models and ask it; its name is noted in `asked`."""
         async with self.queue.slot(self.request(names), self.tell_place) as slot:
@@ -231,20 +231,20 @@ class Delegation:
                 self.listener.progress(Progress("loading", loading))
             return await self._ask(slot, work)
 
-    def request(self, names: Sequence[str]) -> Request:
+    def request(self, names: Sequence[str]) -> SlotRequest:
         """What the queue is asked for: a slot of one of these models."""
         trust = {name: self.catalog.last_trust(name) for name in names}
-        return Request(
+        return SlotRequest(
             id=self.ticket,
             session=self.session.name,
-            tiers=tiers_of(names, trust),
+            tiers=preference_groups(names, trust),
             kind=self.job.kind,
             prefix=self.prefix,
             deadline=self.deadline,
             tool=self.tool.name,
         )
 
-    def tell_place(self, place: Place) -> None:
+    def tell_place(self, place: QueuePosition) -> None:
         """Tell the listener where in the queue this job stands."""
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
         model = display_name(str(place.model))
@@ -282,13 +282,13 @@ class Delegation:
                 self._note(name, refusal, temporary=refusal.is_temporary)
         return any(refusals.values())
 
-    async def _ask(self, slot: Slot, work: Work) -> Answer:
+    async def _ask(self, slot: Slot, work: PreparedJob) -> Answer:
         tool = self.tool.config
         info = await self.cleared_model(str(slot.model))
         limits = self.limits(self._max_tokens)
         backend, _ = self.catalog.find(str(slot.model))
-        asking = Asking(work.messages, work.demand, limits, tool.temperature)
-        checked, figures = await attempt(backend, info, asking, self.listener, slot.first_token)
+        asking = AttemptContext(work.messages, work.demand, limits, tool.temperature)
+        checked, figures = await run_attempt(backend, info, asking, self.listener, slot.first_token)
         notes = [info.note] if info.note else []
         notes += [*notes_on(work.material), *checked.notes]
         answer = Answer(
@@ -354,13 +354,15 @@ class Delegation:
     def _note(self, name: str, error: SpadeworkError, *, temporary: bool = False) -> None:
         self.hint = error.hint or self.hint
         check = error.check if isinstance(error, CheckFailed) else ""
-        self.tries.append(Try(name, type(error).__name__, str(error), check, temporary))
+        self.tries.append(Attempt(name, type(error).__name__, str(error), check, temporary))
         self.listener.progress(Progress("next-model", str(self.tries[-1])))
 
     def _hand_back(self) -> HandBack:
         tries = tuple(self.tries)
         if not tries:
-            tries = (Try("", "ModelUnknown", f"there is no model {', '.join(self._patterns())}"),)
+            tries = (
+                Attempt("", "ModelUnknown", f"there is no model {', '.join(self._patterns())}"),
+            )
             self.hint = self.hint or "`spadework models` lists what there is"
         return HandBack(self.tool.name, tries, self._complete(Figures(), 0), self.hint)
 

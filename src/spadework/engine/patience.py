@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spadework.engine.values import Progress
+from spadework.engine.job import Progress
 from spadework.errors import Overloaded
-from spadework.text.foreign import display_name
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

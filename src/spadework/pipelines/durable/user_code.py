@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.errors import SpadeworkError
 from spadework.pipelines.calls import CONTEXT
-from spadework.remote.coding import encode
+from spadework.util.serialization import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from spadework.pipelines.durable.calling import DurableCalls
+    from spadework.pipelines.durable.durable_calls import DurableCalls
 
 
 def is_cancelled() -> bool:
