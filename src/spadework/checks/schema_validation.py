@@ -1,8 +1,8 @@
 """JSON Schema within bounds: a schema and a reply of anybody take limited time and memory.
 
 Every keyword that is applied counts against a budget, so what multiplies (references to itself,
-nested alternatives, lists in lists) ends; patterns are those of `schema_patterns.py`; each single step is
-at most linear in the schema and in the reply. Nothing is ever fetched.
+nested alternatives, lists in lists) ends; patterns are those of `schema_patterns.py`; each single
+step is at most linear in the schema and in the reply. Nothing is ever fetched.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _BUSY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.005
 _MOST_ROWS = 2**63 - 1
 _ROWS_FOR_FAILURES = 300
-# How `backends/error_translation.py` words a server that failed, and what is kept of that in private.
+# How `backends/error_translation.py` words a server's failure, and what is kept in private.
 _SERVER_FAILED = (": the server failed", ": BackendUnavailable")
 
 # Each script leads from its own number to the next; what has shipped is never edited.
