@@ -16,9 +16,9 @@ from spadework.config.models import EMBEDDED
 from spadework.engine.answer_cache import AnswerCache
 from spadework.engine.candidates import list_models, patterns_of, unusable
 from spadework.engine.delegation import Delegation
+from spadework.engine.delegation_context import Services
 from spadework.engine.job import Answer, Figures, Listener, Postponed
 from spadework.engine.model_catalog import Catalog
-from spadework.engine.patience import Patience
 from spadework.engine.queue import Queue
 from spadework.engine.status_report import ErrorStatus, make_status, standing
 from spadework.engine.tools import all_tools, find_tool, local_only_tools
@@ -226,24 +226,18 @@ class Engine:
             ReferenceRefused: a reference may not be read; no model was asked.
             ConfigError: a model's backend is not configured, or the project's file is wrong.
         """
-        delegation = Delegation(
-            job=job,
-            session=session,
-            tool=self.find_tool(job.tool, session.project),
-            config=self.config,
-            catalog=self.catalog,
-            queue=self.queue,
-            memory=self._memory,
-            pace=self.measured_pace,
-            config_problem=self.config_problem,
-            patience=Patience(
-                until=time.monotonic() + self.config.queue.patience,
-                is_batch=job.kind == "batch" and job.patient and self.config.queue.patience > 0,
-            ),
-            on_failure=self._note_error,
-            on_private_failure=self._note_kind,
-            listener=listener or Listener(),
+        services = Services(
+            self.config,
+            self.catalog,
+            self.queue,
+            self._memory,
+            self.measured_pace,
+            self._note_error,
+            self._note_kind,
+            self.config_problem,
         )
+        tool = self.find_tool(job.tool, session.project)
+        delegation = Delegation(services, job, session, tool, listener or Listener())
         keys = window_keys.set(session.keys or window_keys.get())
         self._running += 1
         try:
@@ -332,25 +326,26 @@ class Engine:
     ) -> str:
         """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
         figures = answer.figures if answer else figures or Figures()
-        withheld = bool(delegation.clearance.private)
+        context = delegation.context
+        withheld = bool(context.clearance.private)
         entry = LedgerEntry(
             at=time.time(),
-            session=delegation.session.name,
-            tool=delegation.tool.name,
+            session=context.session.name,
+            tool=context.tool.name,
             model=answer.model if answer else "",
             outcome=outcome,
             prompt_tokens=figures.prompt_tokens,
             completion_tokens=figures.completion_tokens,
             first_token_seconds=figures.first_token_seconds,
             answering_seconds=figures.answering_seconds,
-            seconds=delegation.elapsed(),
+            seconds=context.elapsed(),
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
-            tries=tuple(one.without_words if withheld else str(one) for one in delegation.tries),
+            tries=tuple(one.without_words if withheld else str(one) for one in delegation.attempts),
             error=_WITHHELD if error and withheld else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
-            run=delegation.session.run,
+            run=context.session.run,
         )
         try:
             self._open_ledger().record(entry)

@@ -17,7 +17,7 @@ from spadework.util.untrusted_text import display_name, model_wrote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from spadework.engine.delegation import Delegation
+    from spadework.engine.attempt_trace import AttemptTrace
     from spadework.engine.job import Answer
     from spadework.engine.prepared_job import PreparedJob
     from spadework.references.material import Source
@@ -68,23 +68,23 @@ def rejection_reason(verdict: Mapping[str, Any]) -> str:
 
 
 async def apply_judge(
-    whole: Delegation, answer: Answer, allowed: Sequence[str], work: PreparedJob
+    trace: AttemptTrace, answer: Answer, allowed: Sequence[str], work: PreparedJob
 ) -> Answer:
     """Have another model judge an answer, where the tool wants it.
 
     Raises:
         CheckFailed: named "second-model": it objects.
     """
-    config = whole.tool.config
+    config = trace.context.tool.config
     if config.verify != "second-model":
         return answer
     wanted = [config.verify_model] if config.verify_model else allowed
-    judges = await whole.cleared({name: None for name in wanted if name != answer.model})
+    judges = await trace.cleared({name: None for name in wanted if name != answer.model})
     if not judges:
         note = f"no second model judged this: there is none but {display_name(answer.model)}"
         return replace(answer, notes=(*answer.notes, note))
     try:
-        judge, verdict = await _ask_judge(whole, judges, answer, work)
+        judge, verdict = await _ask_judge(trace, judges, answer, work)
     except SpadeworkError as error:
         if not error.another_model_may_cure:
             raise
@@ -92,21 +92,22 @@ async def apply_judge(
         return replace(answer, notes=(*answer.notes, note))
     if reason := rejection_reason(verdict):
         raise CheckFailed("second-model", f"{display_name(judge)} objects: {reason}")
-    figures = replace(answer.figures, seconds=whole.elapsed())
+    figures = replace(answer.figures, seconds=trace.context.elapsed())
     return replace(answer, figures=figures, checks=(*answer.checks, "second-model"))
 
 
 async def _ask_judge(
-    whole: Delegation, judges: list[str], answer: Answer, work: PreparedJob
+    trace: AttemptTrace, judges: list[str], answer: Answer, work: PreparedJob
 ) -> tuple[str, Mapping[str, Any]]:
     """Ask in the queue, like everybody; the slot of the answer is free by now."""
-    async with whole.queue.slot(whole.request(judges), whole.tell_place) as slot:
-        info = await whole.cleared_model(str(slot.model))
-        whole.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
-        backend, _ = whole.catalog.find(str(slot.model))
+    context, request = trace.context, trace.slot_request(judges)
+    async with context.services.queue.slot(request, context.report_position) as slot:
+        info = await context.cleared_model(str(slot.model))
+        context.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
+        backend, _ = context.services.catalog.find(str(slot.model))
         messages = judging_messages(
-            work.demand.given.task, answer.text, work.material.sources, whole.job.texts
+            work.demand.given.task, answer.text, work.material.sources, context.job.texts
         )
-        asking = AttemptContext(messages, DEMAND, whole.limits(MAX_TOKENS), TEMPERATURE)
+        asking = AttemptContext(messages, DEMAND, context.limits(MAX_TOKENS), TEMPERATURE)
         checked, _ = await run_attempt(backend, info, asking, Listener(), slot.first_token)
         return info.id, checked.value

@@ -20,7 +20,9 @@ from spadework.util.untrusted_text import display_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.engine.delegation import Delegation
+    from spadework.engine.attempt_trace import AttemptTrace
+    from spadework.engine.delegation_context import DelegationContext
+    from spadework.engine.job import Job
     from spadework.errors import SpadeworkError
 
 MOST_OF_ITS_OWN = 5
@@ -53,6 +55,17 @@ class Patience:
     _pauses: int = 0
     _answers: dict[str, int] = field(default_factory=dict)
     _refused_since: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_job(cls, job: Job, seconds: float) -> Patience:
+        """Return the patience of a job that begins now.
+
+        Args:
+            job: batch work waits for servers, unless it says otherwise; a question does not.
+            seconds: how long; 0 for not at all.
+        """
+        is_batch = job.kind == "batch" and job.patient and seconds > 0
+        return cls(time.monotonic() + seconds, is_batch)
 
     def outlasts(self, name: str, error: SpadeworkError, answers: int) -> bool:
         """Note the failure of a request that had a slot; tell whether it is worth another.
@@ -93,40 +106,43 @@ class Patience:
         return (self.is_batch and now < self.until) or now - since < SECONDS_OF_REFUSALS
 
 
-async def outlast(whole: Delegation, names: Sequence[str]) -> list[str]:
+async def outlast(trace: AttemptTrace, names: Sequence[str]) -> list[str]:
     """Wait for those of these that are away for a while; name them once one is back.
 
     Args:
-        whole: the job; what it tried of them in vain is forgotten once one is back.
+        trace: its failed attempts on them are forgotten once one is back.
         names: models, or backends whose models could not be listed.
     """
-    away = {one.model for one in whole.tries if one.temporary} & set(names)
+    context, patience = trace.context, trace.patience
+    queue = context.services.queue
+    away = {one.model for one in trace.attempts if one.temporary} & set(names)
     waited_for = [name for name in names if name in away]
-    until = min(whole.patience.until, whole.deadline)
-    if not whole.patience.is_batch or not waited_for or not _are_held(whole, waited_for):
+    until = min(patience.until, context.deadline)
+    if not patience.is_batch or not waited_for or not _are_held(context, waited_for):
         return []
 
     def tell(name: str, why: str) -> None:
         left = max(0.0, until - time.monotonic())
         said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
-        whole.listener.progress(Progress("away", said))
-        whole.listener.away(said)
+        context.listener.progress(Progress("away", said))
+        context.listener.away(said)
 
-    if not all(whole.queue.refusal_of(name) for name in waited_for):
+    if not all(queue.refusal_of(name) for name in waited_for):
         left = until - time.monotonic()
         if left <= 0:
             return []
-        tell(waited_for[0], whole.tries[-1].message)
-        await asyncio.sleep(min(left, whole.patience.next_pause()))
-    is_back = await whole.queue.wait_for_any(waited_for, until, tell)
-    whole.listener.away("")
-    if not is_back or not _are_held(whole, waited_for):
+        tell(waited_for[0], trace.attempts[-1].message)
+        await asyncio.sleep(min(left, patience.next_pause()))
+    is_back = await queue.wait_for_any(waited_for, until, tell)
+    context.listener.away("")
+    if not is_back or not _are_held(context, waited_for):
         return []
-    whole.tries = [one for one in whole.tries if one.model not in away]
+    trace.attempts = [one for one in trace.attempts if one.model not in away]
     return waited_for
 
 
-def _are_held(whole: Delegation, names: Sequence[str]) -> bool:
+def _are_held(context: DelegationContext, names: Sequence[str]) -> bool:
     """Tell whether the config still means these servers: it may have changed while we waited."""
-    backends = (whole.catalog.backends.get(name.partition("/")[0]) for name in names)
-    return all(backend is not None and whole.queue.holds(backend) for backend in backends)
+    services = context.services
+    backends = (services.catalog.backends.get(name.partition("/")[0]) for name in names)
+    return all(backend is not None and services.queue.holds(backend) for backend in backends)

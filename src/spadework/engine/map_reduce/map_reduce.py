@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from spadework.backends.base import Message
-    from spadework.engine.delegation import Delegation
+    from spadework.engine.delegation_context import DelegationContext
     from spadework.engine.job import Outcome
     from spadework.engine.map_reduce.chunk_reader import Split
+    from spadework.engine.model_chain import ModelChain
     from spadework.references.splitting import Part
 
 _SAMPLES = 8
@@ -53,41 +54,42 @@ class PartFailed(Exception):
 
 
 async def answer_in_parts(
-    whole: Delegation, work: PreparedJob, windows: Mapping[str, int], handed_back: HandBack
+    chain: ModelChain, work: PreparedJob, windows: Mapping[str, int], handed_back: HandBack
 ) -> Outcome:
     """Read the material part by part, and answer from the notes.
 
     Args:
-        whole: the job.
+        chain: the question that did not fit.
         work: what it comes to, with all its material.
         windows: those of the models, in tokens, in the order in which they are asked.
         handed_back: what the caller gets if this cannot be done either.
     """
     model, window = next(iter(windows.items()))
-    sources = _sources_of(whole, work)
+    context, steps = chain.trace.context, MapReduceSteps(chain)
+    sources = _sources_of(context, work)
     try:
-        plan, count, around = await _planned(whole, work, model, window, sources)
+        plan, count, around = await _planned(steps, work, model, window, sources)
     except BackendError as error:
         return _add(handed_back, Attempt(model, type(error).__name__, str(error)), error.hint)
     if plan is None:
         return handed_back
-    if refusal := _refusal(plan, whole):
+    if refusal := _refusal(plan, context):
         return _add(handed_back, *refusal)
     models = [name for name, size in windows.items() if size >= window]
     spent: list[Figures] = []
-    reader = _reader(whole, work, models, plan, count, dict(sources), spent)
+    reader = _reader(steps, work, models, plan, count, dict(sources), spent)
     try:
-        notes = await reader.read(window - around - _answer_tokens(whole, window))
+        notes = await reader.read(window - around - _answer_tokens(context, window))
     except PartFailed as failure:
         return _add(handed_back, *_of_part(failure.hand_back))
     except ContextExceeded as error:
         return _add(handed_back, Attempt(model, type(error).__name__, str(error)), error.hint)
-    end = _work_of_end(whole, work, plan, notes)
-    return _completed(await MapReduceSteps(whole).ask_in_the_end(models, end), plan, spent)
+    end = _work_of_end(context, work, plan, notes)
+    return _completed(await steps.reduce_step(models, end), plan, spent)
 
 
 def _reader(
-    whole: Delegation,
+    steps: MapReduceSteps,
     work: PreparedJob,
     models: Sequence[str],
     plan: ChunkPlan,
@@ -96,24 +98,25 @@ def _reader(
     spent: list[Figures],
 ) -> Reader:
     """Make who reads the parts; what each takes is added to `spent`."""
-    steps = len(plan.parts) + 1
-    listener = whole.listener
-    listener.progress(Progress("reading", str(plan), done=0, of=steps))
+    least = len(plan.parts) + 1
+    context = steps.chain.trace.context
+    listener = context.listener
+    listener.progress(Progress("reading", str(plan), done=0, of=least))
 
     async def ask(messages: tuple[Message, ...], about: tuple[Source, ...], notes: str) -> str:
-        outcome = await _noted(whole, models, _work_aside(messages, about, notes, work), plan)
+        outcome = await _noted(steps, models, _work_aside(messages, about, notes, work), plan)
         spent.append(outcome.figures)
         return outcome.text
 
     def tell(done: int) -> None:
-        of = max(steps, done + 1)
+        of = max(least, done + 1)
         listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
 
-    return Reader(plan, work.demand.given.task, sources, count, ask, tell, _splitter(whole))
+    return Reader(plan, work.demand.given.task, sources, count, ask, tell, _splitter(context))
 
 
 async def _noted(
-    whole: Delegation, models: Sequence[str], aside: PreparedJob, plan: ChunkPlan
+    steps: MapReduceSteps, models: Sequence[str], aside: PreparedJob, plan: ChunkPlan
 ) -> Answer:
     """Take notes.
 
@@ -121,12 +124,11 @@ async def _noted(
         ContextExceeded: it does not fit after all.
         PartFailed: no model took notes that pass the checks.
     """
-    steps = MapReduceSteps(whole)
-    outcome = await steps.ask_aside(models, aside, plan.sizes.notes)
+    outcome = await steps.map_step(models, aside, plan.sizes.notes)
     if isinstance(outcome, HandBack) and outcome.tries[-1].check in _OF_NOTES:
         # The answer itself is held against the material; a note may quote amiss.
         lenient = replace(aside, demand=replace(aside.demand, content=False))
-        outcome = await steps.ask_aside(models, lenient, plan.sizes.notes)
+        outcome = await steps.map_step(models, lenient, plan.sizes.notes)
     if isinstance(outcome, Answer):
         return outcome
     if any(one.kind == ContextExceeded.__name__ for one in outcome.tries):
@@ -134,9 +136,9 @@ async def _noted(
     raise PartFailed(outcome)
 
 
-def _sources_of(whole: Delegation, work: PreparedJob) -> tuple[tuple[str, Source], ...]:
+def _sources_of(context: DelegationContext, work: PreparedJob) -> tuple[tuple[str, Source], ...]:
     """The files, and further texts as if they were files, by their paths."""
-    texts = (_as_source(name, text) for name, text in whole.job.texts.items())
+    texts = (_as_source(name, text) for name, text in context.job.texts.items())
     return tuple((one.path, one) for one in (*work.material.sources, *texts) if one.text)
 
 
@@ -146,18 +148,18 @@ def _as_source(name: str, text: str) -> Source:
 
 
 async def _planned(
-    whole: Delegation,
+    steps: MapReduceSteps,
     work: PreparedJob,
     model: str,
     window: int,
     sources: Sequence[tuple[str, Source]],
 ) -> tuple[ChunkPlan | None, Callable[[str], int], int]:
     """Measure samples with the model's own tokenizer, and split."""
-    task = work.demand.given.task
+    context, task = steps.chain.trace.context, work.demand.given.task
     samples = _samples([source for _, source in sources])
     around = part_messages(1, 1, task, ())
     chats = [around, *(part_messages(1, 1, task, (sample,)) for sample in samples)]
-    first, *counts = await MapReduceSteps(whole).count(model, chats)
+    first, *counts = await steps.count(model, chats)
     sizes = share_out(window, first.tokens)
     if sizes is None or not samples:
         return None, len, 0
@@ -167,23 +169,23 @@ async def _planned(
     ]
     count = counter(density(measured, exact=first.exact))
     try:
-        parts = await _splitter(whole)([source for _, source in sources], sizes.material, count)
+        parts = await _splitter(context)([source for _, source in sources], sizes.material, count)
     except OutOfTime:
         return None, len, 0
     size = sum(source.bytes for _, source in sources)
     plan = ChunkPlan(model, sizes, len(sources), size, parts)
-    if pace := whole.pace(model):
-        slots = whole.queue.slots_of(model)
+    if pace := context.services.pace(model):
+        slots = context.services.queue.slots_of(model)
         tokens = sum(count(source.text) for _, source in sources)
         seconds = estimate_seconds(tokens, len(parts), sizes, slots, pace)
         plan = replace(plan, seconds=seconds)
     return plan, count, first.tokens
 
 
-def _splitter(whole: Delegation) -> Split:
+def _splitter(context: DelegationContext) -> Split:
     """Return what splits as `make_parts` does, in a thread: a grammar may take seconds."""
-    client = whole.session.client or whole.session.name
-    deadline = time.monotonic() + whole.seconds_left()
+    client = context.session.client or context.session.name
+    deadline = time.monotonic() + context.seconds_left()
 
     async def split(
         sources: Sequence[Source], size: int, count: Callable[[str], int]
@@ -204,23 +206,23 @@ def _samples(sources: Sequence[Source]) -> list[Source]:
     ]
 
 
-def _refusal(plan: ChunkPlan, whole: Delegation) -> tuple[Attempt, str] | None:
+def _refusal(plan: ChunkPlan, context: DelegationContext) -> tuple[Attempt, str] | None:
     """Say why a plan is not begun; None if it is."""
-    most = whole.tool.config.max_parts
+    most = context.tool.config.max_parts
     hint = "name fewer files, or line ranges such as path:1-200"
     if len(plan.parts) > most:
         said = f"that is {plan}; at most {most} parts are read"
         return Attempt(plan.model, "TooManyParts", said), f"{hint}; or raise the tool's max_parts"
-    left = whole.seconds_left()
+    left = context.seconds_left()
     if plan.seconds is not None and plan.seconds > left:
         said = f"that is {plan}; {left:.0f} s are left for the call"
         return Attempt(plan.model, "TooLong", said), f"{hint}; or raise the tool's deadline"
     return None
 
 
-def _answer_tokens(whole: Delegation, window: int) -> int:
+def _answer_tokens(context: DelegationContext, window: int) -> int:
     """What is kept free for the answer from the notes."""
-    wanted = whole.job.max_tokens or whole.tool.config.max_tokens
+    wanted = context.max_tokens
     return max(_SHORTEST_ANSWER, min(wanted, window // 3))
 
 
@@ -234,9 +236,11 @@ def _work_aside(
     return PreparedJob(messages, Material(about, ()), own, messages)
 
 
-def _work_of_end(whole: Delegation, work: PreparedJob, plan: ChunkPlan, notes: str) -> PreparedJob:
+def _work_of_end(
+    context: DelegationContext, work: PreparedJob, plan: ChunkPlan, notes: str
+) -> PreparedJob:
     """The answer is held against the material itself, and judged by the notes."""
-    tool = whole.tool.config
+    tool = context.tool.config
     form = ResponseFormat(work.demand.labels, work.demand.schema)
     task = work.demand.given.task
     asked = f"{task}\n\n{form.instruction}" if form.instruction else task
