@@ -88,12 +88,12 @@ JOBS = (
     DemoJob(
         "A summary",
         "ask_local_llama",
-        {"prompt": "Summarize what this licence allows.", "files": ["LICENSE"]},
+        {"prompt": "Summarize this licence in one sentence.", "files": ["LICENSE"]},
     ),
     DemoJob(
         "A question on a passage",
         "ask_local_llama",
-        {"prompt": "Who is the master craftsman?", "files": ["ARCHITECTURE.md:1-6"]},
+        {"prompt": "Who is the architect?", "files": ["ARCHITECTURE.md:5-7"]},
     ),
     DemoJob(
         "A classification with a fixed set of labels",

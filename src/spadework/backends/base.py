@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spadework.backends.trust import (
@@ -290,3 +290,8 @@ class BackendSettings:
     def is_near(self) -> bool:
         """Whether the server is one of the user's machines: no proxy of the environment is used."""
         return is_local_host(host_of(self.url), self.rules.local_hosts)
+
+    def with_window(self, info: ModelInfo) -> ModelInfo:
+        """Return a model with the window that the config gives it; that overrides the server's."""
+        window = self.windows.get(info.name)
+        return replace(info, window=window, window_source="config") if window else info

@@ -136,7 +136,7 @@ class OpenAIBackend:
         for entry in entries:
             if entry["id"] == self.full_name(model):
                 return self._as_called(self._described(entry), model, entry)
-        info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
+        info = self._settings.with_window(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
@@ -277,7 +277,7 @@ class OpenAIBackend:
         window, field = window_of(entry, self.window_fields)
         source = f"{field} in /v1/models" if field else ""
         note = "by its name an embedding model" if "embed" in entry["id"].lower() else ""
-        info = self._configured(
+        info = self._settings.with_window(
             ModelInfo(self.name, entry["id"], window=window, window_source=source, note=note)
         )
         own = [one for one in self._aliases(entry) if self._own_names.get(one) == info.name]
@@ -345,11 +345,6 @@ class OpenAIBackend:
         del model
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None
-
-    def _configured(self, info: ModelInfo) -> ModelInfo:
-        """Let the config's word on the window go before the server's."""
-        window = self._settings.windows.get(info.name)
-        return replace(info, window=window, window_source="config") if window else info
 
     async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
         async def post(path: str, body: dict[str, Any]) -> Any:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED, agents_editing
+from spadework.cli import agents_editing
 from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
 
 app = typer.Typer(

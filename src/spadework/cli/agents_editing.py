@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.screen import Screen
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from spadework.cli import EXIT_TERMINATED
+from spadework.cli.exit_codes import EXIT_TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

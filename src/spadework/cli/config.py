@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_USAGE
 from spadework.cli.console import count, printable_json, say
+from spadework.cli.exit_codes import EXIT_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
 
 

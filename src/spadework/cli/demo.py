@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 
 
 def demo() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run
+from spadework.cli.exit_codes import EXIT_FAILED
 
 if TYPE_CHECKING:
     from spadework.claude_code.check_results import CheckResult

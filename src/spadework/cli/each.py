@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run
 from spadework.cli.completion import model_names, tool_names
 from spadework.cli.console import display_path, printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.schema_option import read_schema
 from spadework.cli.screen import Screen
 from spadework.errors import ArgumentError

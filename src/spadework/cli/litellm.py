@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

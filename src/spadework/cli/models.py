@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run
 from spadework.cli.console import display_name, printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:

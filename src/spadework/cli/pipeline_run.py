@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run as run_until_ended
 from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.pipeline_context import EXIT_SOME, EXIT_STOPPED, open_database
 from spadework.errors import ArgumentError, PipelineError
 

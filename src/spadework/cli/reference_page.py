@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spadework import cli
+from spadework.cli import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,12 @@ tab-separated, whole and without a header.
 
 CODES = {
     0: "done",
-    cli.EXIT_FAILED: "handed back, or a backend, the ledger or the embedded engine failed",
-    cli.EXIT_USAGE: "wrong usage, arguments or config",
-    cli.EXIT_REFUSED: "a reference was refused",
-    cli.EXIT_INTERRUPTED: "stopped by Ctrl-C; the model was stopped too",
-    cli.EXIT_BROKEN_PIPE: "the reader of our output went away",
-    cli.EXIT_TERMINATED: "stopped by SIGTERM; the model was stopped too",
+    exit_codes.EXIT_FAILED: "handed back, or a backend, the ledger or the embedded engine failed",
+    exit_codes.EXIT_USAGE: "wrong usage, arguments or config",
+    exit_codes.EXIT_REFUSED: "a reference was refused",
+    exit_codes.EXIT_INTERRUPTED: "stopped by Ctrl-C; the model was stopped too",
+    exit_codes.EXIT_BROKEN_PIPE: "the reader of our output went away",
+    exit_codes.EXIT_TERMINATED: "stopped by SIGTERM; the model was stopped too",
 }
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.console import confirm, printable_json, say
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:

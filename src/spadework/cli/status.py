@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
 from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
 from spadework.cli.daemon import NONE_RUNS
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, DaemonError
 
 if TYPE_CHECKING:

@@ -29,13 +29,13 @@ from spadework.util.serialization import MalformedData, decode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from spadework.daemon.process import Daemon
+    from spadework.daemon.daemon_service import DaemonService
 
 log = logging.getLogger(__name__)
 
 
 async def answer(
-    daemon: Daemon,
+    daemon: DaemonService,
     keys: Mapping[str, str],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -92,7 +92,7 @@ async def _sent(outbox: CoalescingWriter) -> None:
 
 
 async def _work(
-    daemon: Daemon,
+    daemon: DaemonService,
     request: Mapping[str, Any],
     keys: Mapping[str, str],
     outbox: CoalescingWriter,
@@ -111,7 +111,7 @@ async def _work(
 
 
 async def _called(
-    daemon: Daemon,
+    daemon: DaemonService,
     request: Mapping[str, Any],
     keys: Mapping[str, str],
     outbox: CoalescingWriter,
@@ -133,21 +133,21 @@ async def _called(
     return await call()
 
 
-async def _status(daemon: Daemon) -> object:
+async def _status(daemon: DaemonService) -> object:
     return asdict(await daemon.live.engine.status()) | {"daemon": daemon.describe()}
 
 
-async def _describe(daemon: Daemon) -> object:
+async def _describe(daemon: DaemonService) -> object:
     return daemon.describe()
 
 
-async def _stop(daemon: Daemon) -> object:
+async def _stop(daemon: DaemonService) -> object:
     """Only promise it: the daemon ends once the client has heard so."""
     return {"stopping": True, "running": daemon.running}
 
 
 async def _delegate(
-    daemon: Daemon,
+    daemon: DaemonService,
     request: Mapping[str, Any],
     keys: Mapping[str, str],
     outbox: CoalescingWriter,
@@ -166,7 +166,7 @@ async def _delegate(
     return outcome_data(await daemon.live.engine.delegate(job, session, listener))
 
 
-async def _survey(daemon: Daemon, request: Mapping[str, Any]) -> object:
+async def _survey(daemon: DaemonService, request: Mapping[str, Any]) -> object:
     """List what there is; the tools are the caller's, by the models that they ask for."""
     given = request.get("tools", {})
     closed: tuple[str, ...] = decode(tuple[str, ...], request.get("local_only", []), "local_only")
@@ -183,7 +183,7 @@ async def _survey(daemon: Daemon, request: Mapping[str, Any]) -> object:
 
 
 async def _serve(
-    daemon: Daemon,
+    daemon: DaemonService,
     request: Mapping[str, Any],
     keys: Mapping[str, str],
     reader: asyncio.StreamReader,

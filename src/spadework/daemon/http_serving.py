@@ -21,7 +21,7 @@ from spadework.remote.messages import line_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spadework.daemon.process import Daemon
+    from spadework.daemon.daemon_service import DaemonService
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _AT_ONCE = 4096
 
 
 async def serve_http(
-    daemon: Daemon,
+    daemon: DaemonService,
     request: Mapping[str, Any],
     writer: asyncio.StreamWriter,
     reader: asyncio.StreamReader,
@@ -68,7 +68,7 @@ async def serve_http(
         await face.stop()
 
 
-async def open_configured(daemon: Daemon) -> HttpServer | None:
+async def open_configured(daemon: DaemonService) -> HttpServer | None:
     """Open the face that the config asks for; what stands in its way is logged and shown.
 
     Returns:

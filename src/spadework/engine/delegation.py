@@ -21,7 +21,8 @@ from spadework.engine.job_inputs import (
 )
 from spadework.engine.map_reduce.map_reduce import answer_in_parts
 from spadework.engine.model_chain import ModelChain
-from spadework.engine.patience import Patience, outlast
+from spadework.engine.outage_wait import outlast
+from spadework.engine.patience import Patience
 from spadework.engine.prepared_job import prepare
 from spadework.engine.response_format import response_format_of
 from spadework.engine.thread_pools import CHECKING

@@ -10,7 +10,7 @@ from spadework.engine.failure_policy import is_advice, is_refused_for_now
 from spadework.engine.job import UNSURE, Answer, Figures, Progress
 from spadework.engine.job_inputs import notes_on
 from spadework.engine.llm_judge import apply_judge
-from spadework.engine.patience import outlast
+from spadework.engine.outage_wait import outlast
 from spadework.errors import (
     CheckFailed,
     ContextExceeded,

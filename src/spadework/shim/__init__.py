@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from spadework.shim.stderr import say
+
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
 if TYPE_CHECKING:
@@ -61,11 +63,3 @@ def _serve_here(reason: str) -> NoReturn:
     # -P: no module comes from the current folder.
     command = [sys.executable, "-P", "-m", "spadework", "mcp", "--in-process"]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, our own module
-
-
-def say(text: str) -> None:
-    """Write to standard error, if anybody listens."""
-    try:
-        os.write(2, text.encode(errors="replace") + b"\n")
-    except OSError:
-        return

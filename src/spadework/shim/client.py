@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from spadework.shim import peer_credentials, say
+from spadework.shim import peer_credentials
 from spadework.shim.rendezvous import (
     LONGEST_HELLO,
     PROTOCOL,
@@ -15,6 +15,7 @@ from spadework.shim.rendezvous import (
     Endpoint,
     own_version,
 )
+from spadework.shim.stderr import say
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 

@@ -10,10 +10,10 @@ import os
 import select
 import time
 
-from spadework.shim import say
 from spadework.shim.client import DaemonConnection, DaemonUnavailable, keys_line
 from spadework.shim.line_buffer import LineBuffer
 from spadework.shim.rendezvous import CONTROL, is_newer, own_version
+from spadework.shim.stderr import say
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 

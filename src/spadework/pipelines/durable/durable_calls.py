@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from spadework.config.pipeline_config import ClaudeApiConfig
     from spadework.engine.job import Attempt
-    from spadework.pipelines.durable.item_runner import ItemRunner
+    from spadework.pipelines.durable.run_services import RunServices
     from spadework.pipelines.item_privacy import ItemPrivacy
     from spadework.pipelines.items import Item
     from spadework.pipelines.store.records import Run
@@ -59,7 +59,7 @@ class DurableCalls:
     """Makes the calls of one item, or of a run's end.
 
     Args:
-        stage: what this process works with.
+        services: what this process works with.
         run: the run.
         number: the item's number; 0 for the end.
         step: what messages call it: the name of the pipeline's function.
@@ -70,7 +70,7 @@ class DurableCalls:
 
     def __init__(
         self,
-        stage: ItemRunner,
+        services: RunServices,
         run: Run,
         number: int,
         step: str,
@@ -79,7 +79,7 @@ class DurableCalls:
         within: str = "",
         branch: Branch | None = None,
     ) -> None:
-        self._stage = stage
+        self._services = services
         self._run = run
         self._number = number
         self._step = step
@@ -125,7 +125,7 @@ class DurableCalls:
         """Delegate one piece of work to local models."""
         if private:
             self._privacy.mark()
-        found = self._stage.find_tool(tool, self._run)
+        found = self._services.find_tool(tool, self._run)
         job = Job(
             tool=tool,
             arguments={found.first_argument: prompt, **(arguments or {})},
@@ -140,8 +140,8 @@ class DurableCalls:
 
     async def _ask(self, job: Job, wanted: Sequence[str]) -> Answer:
         await self._look_at(job.files)
-        patterns = patterns_of(wanted, self._stage.backends)
-        if may_leave(self._stage.config, patterns):
+        patterns = patterns_of(wanted, self._services.backends)
+        if may_leave(self._services.config, patterns):
             await self._privacy.settled_for_ask(self._branch)
         outcome = await self._ask_in_order(job, patterns)
         if isinstance(outcome, Answer):
@@ -160,7 +160,7 @@ class DurableCalls:
         """
         found = None
         if files and not self.private:
-            finding = self._stage.find_private(files, self._run)
+            finding = self._services.find_private(files, self._run)
             if found := await self._privacy.look(self._guarded(finding)):
                 self._privacy.mark()
         await self._keep_privacy()
@@ -177,7 +177,7 @@ class DurableCalls:
             self.ended = lost
             raise
         except SQLAlchemyError as lost:
-            self.ended = self._stage.runs.unusable(lost)
+            self.ended = self._services.runs.unusable(lost)
             raise self.ended from lost
 
     async def _ask_in_order(self, job: Job, patterns: Sequence[str]) -> Answer | HandBack:
@@ -228,14 +228,14 @@ class DurableCalls:
         """Ask Claude with the user's own key, or the local model that stands in."""
         if private:
             self._privacy.mark()
-        absent = self._stage.why_no_claude(self._run)
+        absent = self._services.why_no_claude(self._run)
         if absent and instead:
             before = {"instructions": system, "shared": shared}
             material = {name: text for name, text in before.items() if text} | dict(texts or {})
             asking = self.ask(instead, prompt, files=files, texts=material, max_tokens=max_tokens)
             return self._stand_in(asking, absent)
         data = claude_data(
-            self._stage.config.claude_api,
+            self._services.config.claude_api,
             step=self._step,
             prompt=prompt,
             model=model,
@@ -249,7 +249,7 @@ class DurableCalls:
 
     async def _stand_in(self, asking: Awaitable[Answer], absent: str) -> Reply:
         answer = await asking
-        await self._stage.tell_once(
+        await self._services.tell_once(
             self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
         )
         return Reply(answer.text, answer.model, stood_in=True, note=absent)
@@ -292,7 +292,7 @@ class DurableCalls:
         there one follows the other.
         """
         data = {"function": function.__name__, "arguments": list(arguments)}
-        async with self._stepping if self._stage.is_shared else nullcontext():
+        async with self._stepping if self._services.is_shared else nullcontext():
             await self._keep_privacy()
             request = {"step": data | {"private": self.private}}
             call = self._id_of(request)
@@ -328,7 +328,7 @@ class DurableCalls:
                     await make_again(queue, call)
                     continue
             except SQLAlchemyError as lost:
-                self.ended = self._stage.runs.unusable(lost)
+                self.ended = self._services.runs.unusable(lost)
                 raise self.ended from lost
             if "value" in result:
                 self.models += result.get("models", ())

@@ -1,4 +1,4 @@
-"""What a process works with: the pipelines, the engine for local models, the gate to Claude."""
+"""Does the items, calls and ends of runs: what the durable workflows of this process execute."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import json
 import logging
 import traceback
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from spadework.config.models import EMBEDDED
-from spadework.engine.job import Answer, Job, Session
+from spadework.engine.job import Answer, Job
 from spadework.engine.outages import Outages
-from spadework.engine.tools import find_tool
 from spadework.errors import (
     ArgumentError,
     BudgetReached,
@@ -28,21 +25,20 @@ from spadework.errors import (
 )
 from spadework.pipelines.durable.dbos_engine import under_way
 from spadework.pipelines.durable.durable_calls import DurableCalls, RunStopped
+from spadework.pipelines.durable.run_services import RunServices
 from spadework.pipelines.durable.user_code import call_alone, is_cancelled, plain_json
 from spadework.pipelines.durable.workflows import enqueue_end, enqueue_item
 from spadework.pipelines.item_privacy import ItemPrivacy, check_for_claude, private_file
 from spadework.pipelines.items import ItemResult
 from spadework.pipelines.lookup import find_pipeline
-from spadework.pipelines.private_references import private_reference
 from spadework.remote.messages import error_data, outcome_data
 from spadework.remote.remote_engine import RemoteEngine
 from spadework.util.serialization import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable
 
     from spadework.config.models import Config
-    from spadework.engine.tools import Tool
     from spadework.pipelines.durable.claude_access import ClaudeSide
     from spadework.pipelines.store.records import Run, State
     from spadework.pipelines.store.runs import Runs
@@ -51,10 +47,9 @@ log = logging.getLogger(__name__)
 
 # These are wrong for every item alike, or a promise would be broken: the run ends.
 _OF_ALL = (ArgumentError, ConfigError, DaemonError, PipelineError, PrivateRefused)
-SESSION = "pipeline"
 
 
-class ItemRunner:
+class ItemRunner(RunServices):
     """Does items, calls and ends of runs; one for each process.
 
     Args:
@@ -64,42 +59,17 @@ class ItemRunner:
     """
 
     def __init__(self, config: Config, runs: Runs, claude: ClaudeSide) -> None:
-        self.config = config
-        self.runs = runs
-        self._claude = claude
+        super().__init__(config, runs, claude)
         self._engine = RemoteEngine(config)
-        self._told: set[tuple[str, str]] = set()
         self._outages: WeakValueDictionary[str, Outages] = WeakValueDictionary()
         """What the calls of each run wait for; kept by these calls."""
         self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
         self._privacy: WeakValueDictionary[tuple[str, int], ItemPrivacy] = WeakValueDictionary()
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes may do a part of the same item."""
-        return self.runs.is_shared
-
-    @property
-    def backends(self) -> list[str]:
-        """The names of the backends that this process can ask."""
-        return [*self.config.backends, EMBEDDED]
-
     async def close(self) -> None:
         """Close the engine and the connections to Claude."""
         await self._engine.close()
         await self._claude.close()
-
-    def find_tool(self, name: str, run: Run) -> Tool:
-        """Find a tool by name.
-
-        Raises:
-            ArgumentError: there is none.
-        """
-        return find_tool(name, Path(run.options.project), self.config)
-
-    def why_no_claude(self, run: Run) -> str:
-        """Say why a run cannot ask Claude; empty if it can."""
-        return self._claude.why_shut(run)
 
     def spent_usd(self, run: str) -> float:
         """What a run has spent so far."""
@@ -122,21 +92,6 @@ class ItemRunner:
             await asyncio.to_thread(self.runs.keep_private, run, number)
 
         return self._privacy.setdefault(key, ItemPrivacy(private=private, keep=keep))
-
-    async def find_private(self, references: Sequence[str], run: Run) -> str | None:
-        """Find one of the references that leads to something private, as `private_reference` does.
-
-        Raises:
-            RunsUnavailable: the database cannot be used.
-        """
-        outs = await asyncio.to_thread(self.runs.private_outs)
-        return await private_reference(references, self.session_of(run), self.config, outs)
-
-    async def tell_once(self, run: str, text: str) -> None:
-        """Add a line to a run's log, once in this process."""
-        if (run, text) not in self._told:
-            self._told.add((run, text))
-            await asyncio.to_thread(self.runs.tell, run, text)
 
     def cancel(self, run: str) -> None:
         """Stop what this process does for a run."""
@@ -357,12 +312,6 @@ class ItemRunner:
         """Add what the user's own code raised to a run's log, with its lines."""
         lines = "".join(traceback.format_exception(reason)).strip()
         await asyncio.to_thread(self.runs.tell, run, f"{what} failed:\n{lines}")
-
-    def session_of(self, run: Run) -> Session:
-        """Who a run's delegations are made for."""
-        options = run.options
-        roots = tuple(Path(root) for root in options.roots)
-        return Session(Path(options.project), roots, SESSION, run=run.id)
 
     async def _tracked(self, run: str, doing: Awaitable[Any]) -> Any:
         """Do something that `cancel` stops; the workflow itself then ends as if stopped."""
