@@ -186,7 +186,7 @@ async def _reply(
         )
         await _stream_constrained(backend, request, streamed, listener)
     except ContextExceeded as error:
-        if error.tokens is None or error.window is None or "would fit" not in str(error):
+        if error.bytes_that_fit is None:
             raise explain_excess(error, info, asking.messages, asking.limits.tokens) from error
         raise
     reply = ModelReply(

@@ -95,6 +95,7 @@ def _too_long(
         hint="name fewer files or line ranges such as path:1-200, or split the work into parts",
         tokens=count.tokens,
         window=window,
+        bytes_that_fit=fitting,
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Not shown to the model; clients that want the figures find them here.
 FIGURES_KEY = "spadework/figures"
+ERROR_KEY = "spadework/error"
+"""Under which a result's metadata has the code of its error."""
 
 
 def outcome_result(outcome: Outcome) -> CallToolResult:
@@ -80,7 +82,8 @@ def error_result(error: SpadeworkError, conceal: Callable[[str], str] = str) -> 
     """
     text = str(error) + (f"\nhint: {error.hint}" if error.hint else "")
     is_clients = isinstance(error, ArgumentError | ReferenceRefused)
-    return text_result([text if is_clients else conceal(text)], {}, is_error=True)
+    shown = text if is_clients else conceal(text)
+    return text_result([shown], {ERROR_KEY: error.code}, is_error=True)
 
 
 def footer(answer: Answer) -> str:

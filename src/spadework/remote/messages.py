@@ -164,7 +164,7 @@ _FIELDS: dict[type[SpadeworkError], dict[str, Any]] = {
     errors.ReferenceRefused: {"reference": "", "path": "", "rule": "", "reason": ""},
     errors.SecretRefused: {"label": "", "line": 0, "kind": "", "more": 0},
     errors.BackendError: {"backend": "", "model": ""},
-    errors.ContextExceeded: {"tokens": None, "window": None},
+    errors.ContextExceeded: {"tokens": None, "window": None, "bytes_that_fit": None},
     errors.Overloaded: {"retry_after": None},
     errors.CheckFailed: {"check": ""},
     errors.HandedBack: {"tries": ()},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spadework.claude_code.check_results import CheckResult
 from spadework.claude_code.claude_paths import places_here
+from spadework.claude_code.client import find_client
 from spadework.claude_code.doctor import backend_checks as servers
 from spadework.claude_code.doctor.config_checks import check_config, check_ledger, check_project
 from spadework.claude_code.doctor.daemon_checks import check_daemon, look_before
@@ -91,9 +92,8 @@ async def _given(findings: list[CheckResult]) -> list[CheckResult]:
 async def _client_group(asked: Examination) -> list[CheckResult]:
     """The client, the registration, the handshake, and the daemon that stands behind it."""
     found = registered(places_here(asked.project, asked.environ))
-    client, before = await asyncio.gather(check_client(asked.environ), look_before())
-    has_client = not client.text.startswith("Claude Code was not found")
-    findings = [client, *check_registration(found, has_client=has_client)]
+    client, before = await asyncio.gather(find_client(asked.environ), look_before())
+    findings = [check_client(client), *check_registration(found, has_client=client is not None)]
     findings += await _greeted(asked, found)
     return [*findings, await check_daemon(before)]
 
@@ -109,7 +109,7 @@ async def _greeted(asked: Examination, found: Registration) -> list[CheckResult]
         cure = "run that command in a terminal and see what it says"
         if entry.url:
             cure = "see that the server runs, and that the entry's token is one of its own"
-        if "no such program" in str(reason):
+        if reason.program_missing:
             cure = "register it by its whole path, or put its folder on the PATH"
         return [CheckResult("broken", "handshake", f"it fails: {reason}", cure)]
     findings = [*check_handshake(greeting, is_registered=used is not None), *check_tools(greeting)]

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.check_results import CheckResult
-from spadework.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN, find_client
+from spadework.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN
 from spadework.config.secret_masking import masked
 from spadework.shim.rendezvous import is_newer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from spadework.claude_code.client import Client
     from spadework.claude_code.registrations import RegisteredServer, Registration
 
 REGISTER = "spadework setup"
@@ -21,9 +22,8 @@ _PLAIN = frozenset({"mcp", "spadework", "-m", "-y", "--in-process", "--config"})
 """Arguments that are shown; any other one might be a secret."""
 
 
-async def check_client(environ: Mapping[str, str]) -> CheckResult:
+def check_client(client: Client | None) -> CheckResult:
     """Is Claude Code there, and of a version that is known?"""
-    client = await find_client(environ)
     if client is None:
         return CheckResult(
             "warning",

@@ -56,7 +56,14 @@ class Handshake:
 
 
 class HandshakeFailed(Exception):
-    """The handshake failed; the message says why, without secrets."""
+    """The handshake failed; the message says why, without secrets.
+
+    `program_missing` is whether the program to be started was not found.
+    """
+
+    def __init__(self, message: str, *, program_missing: bool = False) -> None:
+        super().__init__(message)
+        self.program_missing = program_missing
 
 
 async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, str]) -> Handshake:
@@ -68,7 +75,7 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
         environ: the client's environment.
 
     Raises:
-        NotGreeted: it does not start, or does not answer as it should.
+        HandshakeFailed: it does not start, or does not answer as it should.
     """
     # The SDK writes tracebacks of what a server does wrong; it is told in a line.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
@@ -89,7 +96,11 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
         except (asyncio.CancelledError, KeyboardInterrupt, HandshakeFailed):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, it is told
-            raise HandshakeFailed(_without_values(_reason(error, said), entry)) from None
+            cause = _innermost(error)
+            raise HandshakeFailed(
+                _without_values(_reason(cause, said), entry),
+                program_missing=isinstance(cause, FileNotFoundError),
+            ) from None
 
 
 @asynccontextmanager
@@ -170,10 +181,15 @@ def _without_values(text: str, entry: RegisteredServer) -> str:
     return text
 
 
-def _reason(error: BaseException, said: Any) -> str:
-    """Say why in a line: the server's own last words, else the error's."""
+def _innermost(error: BaseException) -> BaseException:
+    """Return the first error of a group of errors."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _reason(error: BaseException, said: Any) -> str:
+    """Say why in a line: the server's own last words, else the error's."""
     if isinstance(error, FileNotFoundError):
         return "there is no such program on the PATH"
     said.seek(0)
