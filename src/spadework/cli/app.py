@@ -1,4 +1,4 @@
-"""The command `spadework`: its groups and what they share."""
+"""The command `spadework`: the options that all commands share."""
 
 from __future__ import annotations
 
@@ -9,32 +9,12 @@ from typing import Annotated
 import typer
 
 from spadework import __version__
-from spadework.cli import (
-    agents,
-    ask,
-    cache,
-    comply,
-    config,
-    daemon,
-    demo,
-    doctor,
-    each,
-    embedded,
-    litellm,
-    log,
-    mcp,
-    models,
-    pipeline,
-    serve,
-    setup,
-    status,
-    token,
-    worker,
-)
+from spadework.cli.lazy_group import LazyGroup
 from spadework.util.paths import CONFIG_VARIABLE
 
 app = typer.Typer(
     name="spadework",
+    cls=LazyGroup,
     help="Hand bounded work to the models on your own machines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -63,25 +43,3 @@ def _global_options(
     if config_file is not None:
         # Child processes and every loader see the same choice.
         os.environ[CONFIG_VARIABLE] = str(config_file.absolute())
-
-
-app.command(name="setup")(setup.setup)
-app.command(name="ask")(ask.ask)
-app.command(name="each")(each.each)
-app.command(name="models")(models.models)
-app.command(name="status")(status.status)
-app.command(name="log")(log.log)
-app.command(name="mcp")(mcp.mcp)
-app.command(name="serve")(serve.serve)
-app.command(name="worker")(worker.worker)
-app.command(name="demo")(demo.demo)
-app.command(name="doctor")(doctor.doctor)
-app.command(name="comply")(comply.comply)
-app.add_typer(agents.app, name="agents")
-app.add_typer(pipeline.app, name="pipeline")
-app.add_typer(config.app, name="config")
-app.add_typer(cache.app, name="cache")
-app.add_typer(embedded.app, name="embedded")
-app.add_typer(daemon.app, name="daemon")
-app.add_typer(token.app, name="token")
-app.add_typer(litellm.app, name="litellm")
