@@ -215,19 +215,6 @@ def greets(process):
     return sum(one.startswith("socket:") for one in opened) > 2
 
 
-def test_the_daemon_is_met_over_loopback_tcp_too(house, monkeypatch):
-    monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
-    house.start_daemon()
-    assert not list((house.folder / "run").rglob("*.sock"))
-    house.double.plays(Play(hangs_after=2))
-    asking = house.start("ask", "Hi")
-    until(lambda: house.double.chats, "the model is asked")
-    assert len(json.loads(house.run("status", "--json")[1])["running"]) == 1
-    asking.send_signal(signal.SIGTERM)
-    assert asking.communicate(timeout=20) == ("", "stopped\n")
-    assert house.rows() == [("cancelled", "shell")]
-
-
 def test_megabytes_of_standard_input_go_along(lived_in):
     piped = "x" * 5_000_000
     done = subprocess.run(

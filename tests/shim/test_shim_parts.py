@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -115,6 +116,15 @@ def test_however_the_environment_spells_it_one_config_is_one_place(monkeypatch, 
     monkeypatch.setenv("XDG_DATA_HOME", "/home/one/.local/share")
     monkeypatch.setenv("HOME", "/home/one/")
     assert endpoint().socket == plain
+
+
+@pytest.mark.parametrize(("module", "name"), [(socket, "AF_UNIX"), (os, "getuid")])
+def test_a_system_without_unix_sockets_has_no_place(monkeypatch, runtime_folder, module, name):
+    monkeypatch.delattr(module, name)
+    with pytest.raises(NoEndpoint, match="this system has no unix sockets") as failure:
+        endpoint()
+    assert failure.value.hint == "`--in-process` needs no daemon"
+    assert not list(runtime_folder.iterdir())
 
 
 def test_a_folder_of_somebody_else_is_no_place(runtime_folder):

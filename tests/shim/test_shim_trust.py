@@ -122,13 +122,6 @@ def test_where_nothing_is_there_is_no_daemon(place):
         check_place(place.folder, place.socket)
 
 
-def test_over_tcp_the_port_file_must_be_ours(place, monkeypatch):
-    monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
-    Path(place.port_file).symlink_to("/etc/hostname")
-    with pytest.raises(client.DaemonUnavailable, match="neither"):
-        client.connect_to_daemon(place, MCP)
-
-
 def test_the_shim_looks_for_the_config_where_the_daemon_does(window, monkeypatch):
     for name, value in (
         ("SPADEWORK_CONFIG", "~/x.toml"),

@@ -41,7 +41,7 @@ def run(*, background: bool = False, stay: bool = False) -> None:
     try:
         place = endpoint()
     except NoEndpoint as failure:
-        raise DaemonError(str(failure), hint="set XDG_RUNTIME_DIR to a folder of yours") from None
+        raise DaemonError(str(failure), hint=failure.hint) from None
     holding = InstanceLock(place, _SECONDS_FOR_THE_LAST_ONE if background else 0.0)
     try:
         if background:

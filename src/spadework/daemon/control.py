@@ -38,7 +38,7 @@ def place_here() -> Endpoint:
     except NoEndpoint as failure:
         raise DaemonError(
             f"there is no place to meet a daemon: {failure}",
-            hint="set XDG_RUNTIME_DIR to a folder of yours",
+            hint=failure.hint,
         ) from None
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _SECONDS_TO_GREET = 10.0
-_UNPROVEN = "the visitor does not prove that it knows the token of the port file"
 _FIELDS = {
     "role": (str, "a string"),
     "version": (str, "a string"),
@@ -112,7 +111,6 @@ async def accept_peer(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     wants: Sequence[str],
-    token: str = "",
     admit: Callable[[Peer], None] | None = None,
 ) -> Peer:
     """Greet who has connected.
@@ -121,7 +119,6 @@ async def accept_peer(
         reader: what they say.
         writer: takes what we say.
         wants: the names of the keys that the config asks for.
-        token: what they must know; empty where the system tells who they are.
         admit: raises `HandshakeRefused` if there is no room for them.
 
     Raises:
@@ -135,9 +132,8 @@ async def accept_peer(
     except UntrustedPeer:
         raise HandshakeRefused("this daemon belongs to another user") from None
     async with asyncio.timeout(_SECONDS_TO_GREET):
-        expected = await _prove(reader, writer, token) if token else ""
         hello = await _line(reader)
-        _check(hello, expected)
+        _check(hello)
         visitor = _visitor_of(hello, connection)
         if admit:
             admit(visitor)
@@ -158,7 +154,7 @@ async def accept_peer(
 def _visitor_of(hello: Mapping[str, Any], connection: socket.socket) -> Peer:
     told = hello.get("pid")
     process = process_of(connection) or (told if isinstance(told, int) else 0)
-    return Peer({name: one for name, one in hello.items() if name != "proof"}, process=process)
+    return Peer(hello, process=process)
 
 
 def refusal(message: str, hint: str = "", exit_code: int = 1) -> bytes:
@@ -179,25 +175,7 @@ async def _line(reader: asyncio.StreamReader) -> dict[str, Any]:
     return value
 
 
-async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> str:
-    """Show that we know the token of the port file; returns what shows that the visitor does."""
-    from spadework.shim import proof  # noqa: PLC0415 - over TCP only
-
-    theirs = (await _line(reader)).get("nonce")
-    if not isinstance(theirs, str):
-        raise HandshakeRefused(_UNPROVEN)
-    ours = proof.nonce()
-    told = {"nonce": ours, "proof": proof.proof(token, proof.DAEMON, theirs, ours)}
-    writer.write(json.dumps(told).encode() + b"\n")
-    return proof.proof(token, proof.VISITOR, theirs, ours)
-
-
-def _check(hello: Mapping[str, Any], expected: str) -> None:
-    if expected:
-        from spadework.shim import proof  # noqa: PLC0415 - over TCP only
-
-        if not proof.is_proof(hello.get("proof"), expected):
-            raise HandshakeRefused(_UNPROVEN)
+def _check(hello: Mapping[str, Any]) -> None:
     if hello.get("spadework") != PROTOCOL:
         raise HandshakeRefused(
             f"the daemon is of version {own_version()}, which speaks another protocol",

@@ -1,13 +1,12 @@
 """What a daemon holds while it is the one: the lock of its life, and the socket it listens on.
 
 Both are let go of by the system when the process dies, however that happens; what stays behind,
-a socket file or a port file, stands in nobody's way.
+a socket file, stands in nobody's way.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import time
 from contextlib import suppress
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.errors import DaemonError
-from spadework.shim.client import uses_tcp
 from spadework.shim.file_lock import is_held, try_lock
 
 if TYPE_CHECKING:
@@ -41,8 +39,6 @@ class InstanceLock:
     def __init__(self, place: Endpoint, seconds: float = 0.0) -> None:
         self._place = place
         self._given_up = False
-        self.token = ""
-        """What a visitor must know, where the system does not tell who it is."""
         try:
             self._lock = _life_lock(place, seconds)
             try:
@@ -61,8 +57,6 @@ class InstanceLock:
     @property
     def address(self) -> str:
         """Where it listens, for people."""
-        if self.token:
-            return f"127.0.0.1:{self.socket.getsockname()[1]}"
         return self._place.socket
 
     def is_ours(self) -> bool:
@@ -86,13 +80,11 @@ class InstanceLock:
 
     @property
     def _file(self) -> Path:
-        return Path(self._place.port_file if uses_tcp() else self._place.socket)
+        return Path(self._place.socket)
 
     def _listen(self) -> socket.socket:
         with suppress(FileNotFoundError):  # whose daemon has ended: we have its lock
             self._file.unlink()
-        if uses_tcp():
-            return self._listen_on_loopback()
         listening = socket.socket(socket.AF_UNIX)
         mask = os.umask(0o177)
         try:
@@ -103,21 +95,6 @@ class InstanceLock:
         finally:
             os.umask(mask)
         listening.listen(_MOST_WAITING)
-        return listening
-
-    def _listen_on_loopback(self) -> socket.socket:
-        listening = socket.create_server(("127.0.0.1", 0), backlog=_MOST_WAITING)
-        self.token = secrets.token_urlsafe(32)
-        draft = self._file.with_suffix(".port-draft")
-        try:
-            draft.unlink(missing_ok=True)
-            opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(opened, "w") as file:
-                file.write(f"{listening.getsockname()[1]} {self.token}\n")
-            draft.replace(self._file)
-        except BaseException:
-            listening.close()
-            raise
         return listening
 
 

@@ -202,9 +202,7 @@ class Daemon:
         wants = wanted_names(self.live.engine.config)
         try:
             self._refuse_excess()
-            visitor = await accept_peer(
-                reader, writer, wants, self._holding.token, self._refuse_excess
-            )
+            visitor = await accept_peer(reader, writer, wants, self._refuse_excess)
         except HandshakeRefused as why:
             log.warning("a visitor was sent away: %s", why)
             writer.write(refusal(str(why), why.hint))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.errors import DaemonError
-from spadework.shim.rendezvous import TRANSPORT_VARIABLE
 from spadework.util.atomic_files import replace_keeping
 from spadework.util.paths import CONFIG_VARIABLE, DATA_VARIABLE
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _LABEL = "spadework.daemon"
-KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, TRANSPORT_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+KEPT = (CONFIG_VARIABLE, DATA_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """What decides which daemon a window finds must be the same for the service."""
 
 _SYSTEMD = """\
@@ -103,7 +102,11 @@ def _unwritable(unit: Unit, error: OSError) -> DaemonError:
 
 def kept_environment(names: Iterable[str]) -> dict[str, str]:
     """What is set of these variables, with paths made absolute; a service starts elsewhere."""
-    return {name: _absolute(name) for name in names if os.environ.get(name)}
+    return {
+        name: str(Path(value).expanduser().absolute())
+        for name in names
+        if (value := os.environ.get(name))
+    }
 
 
 def user_units() -> Path:
@@ -122,11 +125,6 @@ def environment_lines(environment: Mapping[str, str]) -> str:
 def command_line(words: Iterable[str]) -> str:
     """A command as a unit's `ExecStart=` has it, where a dollar sign too would be read."""
     return " ".join(quoted(word).replace("$", "$$") for word in words)
-
-
-def _absolute(name: str) -> str:
-    value = os.environ[name]
-    return value if name == TRANSPORT_VARIABLE else str(Path(value).expanduser().absolute())
 
 
 def _systemd(command: list[str], environment: dict[str, str]) -> Unit:

@@ -11,7 +11,6 @@ from spadework.shim.rendezvous import (
     LONGEST_HELLO,
     PROTOCOL,
     SUBSCRIPTION_PREFIX,
-    TRANSPORT_VARIABLE,
     Endpoint,
     own_version,
 )
@@ -60,25 +59,6 @@ class DaemonConnection:
         self.version = version
 
 
-def uses_tcp() -> bool:
-    """Tell whether the daemon is met over loopback TCP."""
-    return os.environ.get(TRANSPORT_VARIABLE) == "tcp" or not hasattr(socket, "AF_UNIX")
-
-
-def read_port_file(place: Endpoint) -> tuple[int, str]:
-    """Return the port and the token of the daemon that listens over loopback TCP.
-
-    Raises:
-        OSError: there is none.
-    """
-    try:
-        with open(place.port_file, encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow
-            port, token = file.read(200).split()
-        return int(port), token
-    except ValueError:
-        raise FileNotFoundError(f"{place.port_file} is broken") from None
-
-
 def connect_to_daemon(
     place: Endpoint, role: str, *, deadline: float | None = None
 ) -> DaemonConnection | None:
@@ -96,7 +76,7 @@ def connect_to_daemon(
         NotMet: it refuses, it does not answer, or it is no daemon.
     """
     try:
-        opened = _dial(place)
+        connection = _dial(place)
     except peer_credentials.UntrustedPeer as reason:
         raise DaemonUnavailable(
             f"no daemon is used here: {reason}",
@@ -111,11 +91,9 @@ def connect_to_daemon(
         ) from None
     except OSError:
         return None
-    connection, token = opened
     try:
         connection.settimeout(deadline or _patience(place))
-        proof = _proof(connection, token) if token else ""
-        connection.sendall(_greeting(role, proof))
+        connection.sendall(_greeting(role))
         line, rest = _first_line(connection)
         if not line:
             connection.close()
@@ -134,16 +112,7 @@ def connect_to_daemon(
     return met
 
 
-def _dial(place: Endpoint) -> tuple[socket.socket, str]:
-    if uses_tcp():
-        peer_credentials.check_place(place.folder, place.port_file)
-        port, token = read_port_file(place)
-        from spadework.shim.file_lock import is_held  # noqa: PLC0415 - the usual way does without
-
-        # The port of a daemon that was killed is anybody's; the lock, in our folder, is not.
-        if not is_held(place.life_lock):
-            raise ConnectionRefusedError(f"no daemon lives at {place.port_file}")
-        return socket.create_connection(("127.0.0.1", port), timeout=_SECONDS_TO_ANSWER), token
+def _dial(place: Endpoint) -> socket.socket:
     peer_credentials.check_place(place.folder, place.socket)
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -153,7 +122,7 @@ def _dial(place: Endpoint) -> tuple[socket.socket, str]:
     except BaseException:
         connection.close()
         raise
-    return connection, ""
+    return connection
 
 
 def _connect(connection: socket.socket, place: Endpoint) -> None:
@@ -175,43 +144,11 @@ def _hung(place: Endpoint) -> DaemonUnavailable:
 
 def _patience(place: Endpoint) -> float:
     try:
-        age = time.time() - os.stat(place.port_file if uses_tcp() else place.socket).st_mtime  # noqa: PTH116 - pathlib is slow
+        age = time.time() - os.stat(place.socket).st_mtime  # noqa: PTH116 - pathlib is slow
     except OSError:
         age = 0.0
     youth = _SECONDS_OF_YOUTH - age if age >= 0 else 0.0
     return max(youth, _SECONDS_TO_ANSWER)
-
-
-def _proof(connection: socket.socket, token: str) -> str:
-    """See that it is our daemon that listens on the port; returns what it must hear in return.
-
-    Raises:
-        NotMet: it is somebody else, or it refuses.
-        OSError: it ended.
-    """
-    import json  # noqa: PLC0415 - over TCP only
-
-    from spadework.shim import proof  # noqa: PLC0415 - as above
-
-    ours = proof.nonce()
-    connection.sendall(b'{"nonce": "%s"}\n' % ours.encode())
-    line, _ = _first_line(connection)
-    if not line:
-        raise ConnectionResetError
-    try:
-        said = json.loads(line)
-    except ValueError:
-        said = None
-    if isinstance(said, dict) and "error" in said:
-        raise _refused(said)
-    theirs = said.get("nonce") if isinstance(said, dict) else None
-    if not isinstance(theirs, str) or not proof.is_proof(
-        said.get("proof"), proof.proof(token, proof.DAEMON, ours, theirs)
-    ):
-        raise DaemonUnavailable(
-            "what answers at the daemon's port does not know its token", _STOP_HINT
-        )
-    return proof.proof(token, proof.VISITOR, ours, theirs)
 
 
 def _refused(said: dict[str, object]) -> DaemonUnavailable:
@@ -223,17 +160,16 @@ def _refused(said: dict[str, object]) -> DaemonUnavailable:
     )
 
 
-def _greeting(role: str, proof: str) -> bytes:
+def _greeting(role: str) -> bytes:
     project = os.environ.get(PROJECT_VARIABLE) or _current_folder()
     quoted = f'"{project}"'
     if not (project.isascii() and project.isprintable()) or set('"\\') & set(project):
         import json  # noqa: PLC0415 - 3 ms that most starts do without
 
         quoted = json.dumps(project)
-    more = f', "proof": "{proof}"' if proof else ""
     return (
         f'{{"spadework": {PROTOCOL}, "version": "{own_version()}", "role": "{role}", '
-        f'"project": {quoted}, "pid": {os.getpid()}{more}}}\n'
+        f'"project": {quoted}, "pid": {os.getpid()}}}\n'
     ).encode()
 
 

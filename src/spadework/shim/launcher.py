@@ -9,7 +9,7 @@ import time
 
 from spadework.shim.client import DaemonConnection, DaemonUnavailable, connect_to_daemon
 from spadework.shim.file_lock import try_lock
-from spadework.shim.rendezvous import TRANSPORT_VARIABLE, VERSION_VARIABLE, Endpoint
+from spadework.shim.rendezvous import VERSION_VARIABLE, Endpoint
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
@@ -31,7 +31,7 @@ _KEPT = frozenset({
     "XDG_CONFIG_DIRS", "XDG_DATA_DIRS",
     "LC_ALL", "LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT",
     "LC_MESSAGES", "LC_MONETARY", "LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME",
-    "SPADEWORK_CONFIG", "SPADEWORK_DATA", TRANSPORT_VARIABLE, VERSION_VARIABLE,
+    "SPADEWORK_CONFIG", "SPADEWORK_DATA", VERSION_VARIABLE,
     "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED",
     "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONWARNINGS", "PYTHONFAULTHANDLER",
     "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC",

@@ -29,8 +29,6 @@ def check_place(folder: str, path: str) -> None:
         Untrusted: others may have put something there.
         OSError: it is not there.
     """
-    if not hasattr(os, "getuid"):  # Windows: the folder is in the user's own profile
-        return
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode):
         raise UntrustedPeer(f"{folder} is not a folder")
@@ -58,17 +56,14 @@ def check_peer(connection: socket.socket) -> None:
 
 def process_of(connection: socket.socket) -> int:
     """Return the process at the other end; 0 where the system does not tell."""
-    is_local = hasattr(socket, "AF_UNIX") and connection.family == socket.AF_UNIX
-    if not is_local or not hasattr(socket, "SO_PEERCRED"):
+    if not hasattr(socket, "SO_PEERCRED"):
         return 0
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int.from_bytes(told[:4], sys.byteorder)
 
 
 def _user_of(connection: socket.socket) -> int | None:
-    """Return the user of the other end; None where the system does not tell, as over TCP."""
-    if not hasattr(socket, "AF_UNIX") or connection.family != socket.AF_UNIX:
-        return None
+    """Return the user of the other end; None where the system does not tell."""
     if hasattr(socket, "SO_PEERCRED"):  # three numbers: process, user, group
         told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return int.from_bytes(told[4:8], sys.byteorder)

@@ -9,11 +9,7 @@ A connection begins with three lines of JSON; then what its role speaks:
     shim    {"keys": {"LITELLM_KEY": "…"}}
 
 or, in place of the second, `{"error": "…", "hint": "…", "exit": 1}` and the end; `exit` is the code
-that the shim ends with. Over loopback TCP two lines come before these, and the shim's greeting has
-its `proof` (spadework.shim.proof), so that neither tells a stranger anything:
-
-    shim    {"nonce": "…"}
-    daemon  {"nonce": "…", "proof": "…"}
+that the shim ends with.
 
 In the role `call` one request of our own follows (spadework.remote.messages). In the role `mcp`
 lines of MCP follow both ways; one that begins with a zero byte is between the two alone:
@@ -40,16 +36,25 @@ CONTROL = b"\0"
 SUBSCRIPTION_PREFIX = "sk-ant-oat"
 """How the tokens of Claude subscriptions begin; they are never sent anywhere."""
 LONGEST_HELLO = 1_000_000
-TRANSPORT_VARIABLE = "SPADEWORK_TRANSPORT"
-"""`tcp` takes loopback TCP where there are unix sockets too."""
 VERSION_VARIABLE = "SPADEWORK_TEST_VERSION"
 """What this process says of its version; for the tests of one version replacing another."""
 
 _LONGEST_SOCKET_PATH = 100
+_OWN_FOLDER = "set XDG_RUNTIME_DIR to a folder of yours"
+_NO_DAEMON = "`--in-process` needs no daemon"
 
 
 class NoEndpoint(Exception):
-    """There is no folder in which a daemon could be met; the message says why, in a line."""
+    """A daemon cannot be reached on this machine.
+
+    Args:
+        message: why not, in a line.
+        hint: what the user can do.
+    """
+
+    def __init__(self, message: str, hint: str = _OWN_FOLDER) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Endpoint:
@@ -64,8 +69,6 @@ class Endpoint:
         self.folder = folder
         self.name = name
         self.socket = f"{folder}/{name}.sock"
-        self.port_file = f"{folder}/{name}.port"
-        """Port and token, where there are no unix sockets."""
         self.start_lock = f"{folder}/{name}.start"
         """Held by who starts a daemon, until that answers."""
         self.life_lock = f"{folder}/{name}.lock"
@@ -80,10 +83,14 @@ def endpoint(config: str | None = None, data: str | None = None) -> Endpoint:
         data: the same with `SPADEWORK_DATA`.
 
     Raises:
-        NoMeetingPlace: the folder cannot be made, or belongs to somebody else.
+        NoEndpoint: the system has no unix sockets, or the folder cannot be made, or it belongs to
+            somebody else.
     """
+    import socket  # noqa: PLC0415 - the caller connects next, and needs it anyway
     from zlib import crc32  # noqa: PLC0415 - a test that runs no shim needs no name
 
+    if not (hasattr(socket, "AF_UNIX") and hasattr(os, "getuid")):
+        raise NoEndpoint("this system has no unix sockets", _NO_DAEMON)
     told = os.environ.get
     # However the environment spells it: one config and one ledger are one place.
     config = (told("SPADEWORK_CONFIG") if config is None else config) or (
@@ -123,7 +130,7 @@ def _runtime_folder() -> str:
         parent = ""  # the XDG specification takes a relative one for none
     if parent and len(parent) + 40 < _LONGEST_SOCKET_PATH and os.path.isdir(parent):  # noqa: PTH112 - as above
         return _made_private(f"{parent}/spadework")
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    user = os.getuid()
     if not parent and os.access(f"/run/user/{user}", os.W_OK):  # a shell of cron or su lacks it
         return _made_private(f"/run/user/{user}/spadework")
     parent = os.path.abspath(os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp")  # noqa: PTH100, S108 - as above; the folder in it is private
@@ -138,11 +145,10 @@ def _made_private(folder: str) -> str:
         status = os.lstat(folder)
     except OSError as error:
         raise NoEndpoint(f"{folder}: {error.strerror or error}") from None
-    if hasattr(os, "getuid"):
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise NoEndpoint(f"{folder} is no folder of yours")
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            os.chmod(folder, 0o700)  # noqa: PTH101 - as above
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise NoEndpoint(f"{folder} is no folder of yours")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        os.chmod(folder, 0o700)  # noqa: PTH101 - as above
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NoEndpoint(f"{folder} cannot be written to")
     return folder
