@@ -25,6 +25,10 @@ settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("whole")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background inherits that from its shell; what the tests start must not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = ["embedded.fixtures", "real.fixtures"]
 
 LONGEST_FILES = (
