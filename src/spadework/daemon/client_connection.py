@@ -50,7 +50,7 @@ class ClientConnection:
         """Whether the shim has said that nothing more comes, after it was told that we move."""
         self.told_to_move_at: float | None = None
         self.serves = False
-        """Whether it holds an HTTP face open, which is no work: what comes over HTTP is."""
+        """Whether it only keeps the HTTP server open, which does not count as work."""
         self._task = asyncio.current_task()
         self._wants = tuple(wants)
         self._traffic = Traffic(self._control)
@@ -78,7 +78,7 @@ class ClientConnection:
             self._tell({"wants": list(names)})
 
     def tell_to_move(self, now: float) -> None:
-        """Say that we end, and that the visitor shall find another daemon."""
+        """Announce the shutdown, so that the client connects to another daemon."""
         self.told_to_move_at = now
         if self.visitor.role == MCP:
             self._tell({"moved": True})

@@ -44,7 +44,7 @@ class Peer:
     """One connection, after the greeting.
 
     `keys` are those of its own environment by name; they live here only, as long as it is
-    connected. `refused` names the variables whose content is no key.
+    connected. `refused` names the variables whose content is not a key.
     """
 
     hello: Mapping[str, Any]
@@ -122,7 +122,7 @@ async def accept_peer(
         writer: takes what we say.
         wants: the names of the keys that the config asks for.
         token: what they must know; empty where the system tells who they are.
-        admit: raises `HandshakeRefused` if there is no room for them.
+        admit: raises `HandshakeRefused` if the limit is reached.
 
     Raises:
         Refused: they are somebody else, or speak another language.

@@ -69,7 +69,7 @@ async def serve_http(
 
 
 async def open_configured(daemon: Daemon) -> HttpServer | None:
-    """Open the face that the config asks for; what stands in its way is logged and shown.
+    """Start the HTTP server that the config asks for; a failure is logged and shown.
 
     Returns:
         The face, to be stopped with the daemon; None where none is wanted or possible.

@@ -1,7 +1,7 @@
 """What a daemon holds while it is the one: the lock of its life, and the socket it listens on.
 
-Both are let go of by the system when the process dies, however that happens; what stays behind,
-a socket file or a port file, stands in nobody's way.
+The system releases both when the process dies, however that happens; what stays behind,
+a socket file or a port file, does no harm.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The daemon: it owns the engine, and serves whoever connects until it is told to stop."""
+"""The daemon: owns the engine, and serves its clients until it receives a stop request."""
 
 from __future__ import annotations
 

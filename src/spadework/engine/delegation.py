@@ -361,7 +361,7 @@ class Delegation:
         tries = tuple(self.tries)
         if not tries:
             tries = (
-                Attempt("", "ModelUnknown", f"there is no model {', '.join(self._patterns())}"),
+                Attempt("", "ModelUnknown", f"no model matches {', '.join(self._patterns())}"),
             )
             self.hint = self.hint or "`spadework models` lists what there is"
         return HandBack(self.tool.name, tries, self._complete(Figures(), 0), self.hint)

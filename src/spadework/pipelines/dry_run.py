@@ -97,7 +97,7 @@ async def estimate(
 
     Raises:
         ArgumentError: the pipeline does not load.
-        ConfigError: what stands in the key's place must not be used.
+        ConfigError: what is set as the key must not be used.
         BackendError: the API could not count.
     """
     claude = ClaudeSide(config, database)

@@ -53,7 +53,7 @@ def checked_id(run: str) -> str:
     """
     if not _ID.fullmatch(run):
         raise ArgumentError(
-            f"--run {run!r} is no id", hint="up to 100 letters, digits, '.', '_' and '-'"
+            f"--run {run!r} is not a valid id", hint="up to 100 letters, digits, '.', '_' and '-'"
         )
     return run
 
@@ -61,7 +61,7 @@ def checked_id(run: str) -> str:
 def new_run(
     run: str, pipeline: str, items: int, wishes: RunOptions, project: Path, config: Config
 ) -> Run:
-    """Make a run that has not begun."""
+    """Make a run that is yet to start."""
     first = Options(
         project=str(project.absolute()),
         concurrency=_concurrency(wishes, config),
@@ -92,7 +92,7 @@ def _place(wished: Path, run: str) -> str:
     out = Path(str(wished).replace("{run}", run))
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")
+        raise ArgumentError(f"--out {out}: no such folder: {folder}", hint="create it first")
     return str(out.absolute())
 
 
@@ -148,6 +148,6 @@ def settings_of(given: Sequence[str]) -> dict[str, str]:
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
-            raise ArgumentError(f"--set {one!r} is no NAME=VALUE")
+            raise ArgumentError(f"--set {one!r} is not of the form NAME=VALUE")
         found[name] = value
     return found

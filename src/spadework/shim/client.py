@@ -26,7 +26,7 @@ _STOP_HINT = "`spadework daemon stop` ends it; the next window starts a new one"
 
 
 class DaemonUnavailable(Exception):
-    """There is no use in the daemon that was found, or none can be started.
+    """The daemon that was found cannot be used, or none can be started.
 
     Args:
         message: what is wrong, in a line.
@@ -92,7 +92,7 @@ def connect_to_daemon(
         None if nobody listens, or if it ended before it answered.
 
     Raises:
-        NotMet: it refuses, it does not answer, or it is no daemon.
+        DaemonUnavailable: it refuses, it does not answer, or it is not a daemon.
     """
     try:
         opened = _dial(place)
@@ -270,7 +270,7 @@ def _understood(
     except ValueError:
         said = None
     if not isinstance(said, dict) or ("spadework" not in said and "error" not in said):
-        raise DaemonUnavailable("what answers in the daemon's place is no daemon", _STOP_HINT)
+        raise DaemonUnavailable("what answers at the daemon's socket is not a daemon", _STOP_HINT)
     if said.get("error"):
         raise _refused(said)
     if said["spadework"] != PROTOCOL:

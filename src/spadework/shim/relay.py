@@ -78,7 +78,7 @@ class Relay:
         """Serve the client until it leaves.
 
         Raises:
-            NotMet: there is no daemon to begin with.
+            DaemonUnavailable: the first connection failed.
         """
         self._take(self._find())
         poll = select.poll()

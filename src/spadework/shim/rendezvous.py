@@ -49,7 +49,7 @@ _LONGEST_SOCKET_PATH = 100
 
 
 class NoEndpoint(Exception):
-    """There is no folder in which a daemon could be met; the message says why, in a line."""
+    """No folder is usable for the daemon's socket; the message says why, in one line."""
 
 
 class Endpoint:
@@ -65,7 +65,7 @@ class Endpoint:
         self.name = name
         self.socket = f"{folder}/{name}.sock"
         self.port_file = f"{folder}/{name}.port"
-        """Port and token, where there are no unix sockets."""
+        """Port and token, on systems without unix sockets."""
         self.start_lock = f"{folder}/{name}.start"
         """Held by who starts a daemon, until that answers."""
         self.life_lock = f"{folder}/{name}.lock"
@@ -140,7 +140,7 @@ def _made_private(folder: str) -> str:
         raise NoEndpoint(f"{folder}: {error.strerror or error}") from None
     if hasattr(os, "getuid"):
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise NoEndpoint(f"{folder} is no folder of yours")
+            raise NoEndpoint(f"{folder} is not a folder of yours")
         if stat.S_IMODE(status.st_mode) & 0o077:
             os.chmod(folder, 0o700)  # noqa: PTH101 - as above
     if not os.access(folder, os.W_OK | os.X_OK):

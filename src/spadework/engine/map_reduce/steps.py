@@ -28,7 +28,7 @@ class MapReduceSteps:
         """Count the tokens of chats, with a slot: it may load the model.
 
         Raises:
-            BackendError: the backend failed to count, or there is no slot.
+            BackendError: the backend failed to count, or no slot is free.
         """
         whole = self.whole
         backend, name = whole.catalog.find(model)
@@ -55,7 +55,7 @@ class MapReduceSteps:
         return await aside.answered(list(models), work)
 
     async def ask_in_the_end(self, models: Sequence[str], work: PreparedJob) -> Outcome:
-        """Ask for the answer; that the material fits no window is no failure any more."""
+        """Ask for the answer; material that fits no window no longer counts as a failure."""
         whole = self.whole
         whole.tries = [one for one in whole.tries if one.kind != ContextExceeded.__name__]
         whole.prefix = ""

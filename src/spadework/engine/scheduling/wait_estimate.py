@@ -1,4 +1,4 @@
-"""Where a request stands in line and how long that will take, from what was measured."""
+"""A request's position in the queue, and its expected wait by past measurements."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Batches:
             raise
         finally:
             if pile.batch_id.done() and not pile.batch_id.cancelled():
-                pile.batch_id.exception()  # every waiter may have gone; that is no warning's matter
+                pile.batch_id.exception()  # every waiter may be gone: avoid asyncio's warning
 
     async def result(self, batch_id: str, call_id: str, model: str) -> Message:
         """Wait for a batch to end, and return what it answered to one call.

@@ -2,8 +2,8 @@
 
 What counts against the budget: what was spent, the worst case of every call under way, and the
 worst case of every send whose end nobody saw, because a process died or a connection broke. All
-of it stands in one table, and is read and changed under one lock, so several processes and
-machines share a purse.
+of it is in one table, and is read and changed under one lock, so several processes and
+machines share a budget.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ class ClaudeService:
 
         Raises:
             BudgetReached: the call could pass the budget; it was not sent.
-            ConfigError: there is no price for the model.
+            ConfigError: the price of the model is unknown.
             CheckFailed: the reply was cut off, refused or empty; it was paid all the same.
             BackendError: the API refused the request or could not be reached.
         """
@@ -199,7 +199,7 @@ class ClaudeService:
         """Count the tokens of requests without asking them, which costs nothing.
 
         Raises:
-            ConfigError: there is no price for a model.
+            ConfigError: the price of a model is unknown.
             BackendError: the API could not be asked.
         """
 
@@ -325,7 +325,7 @@ class ClaudeService:
     def _record(
         self, asking: _Asking, outcome: Outcome, returned: int, error: BaseException | None = None
     ) -> None:
-        """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
+        """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
         if self._ledger is None:
             return
         request, tokens = asking.request, asking.tokens

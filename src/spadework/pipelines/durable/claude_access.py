@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spadework.pipelines.store.records import Run
 
 _GATE = "spadework.pipelines.claude_api.service"
-NO_KEY = "there is no ANTHROPIC_API_KEY"
+NO_KEY = "ANTHROPIC_API_KEY is not set"
 NOT_WANTED = "--no-claude was given"
 
 
@@ -60,7 +60,7 @@ class ClaudeSide:
         """Say why a run cannot ask Claude; empty if it can.
 
         Raises:
-            ConfigError: what stands in the key's place must not be used; no local model hides it.
+            ConfigError: what is set as the key must not be used; no local model hides it.
         """
         if not run.options.uses_claude:
             return NOT_WANTED
@@ -93,7 +93,7 @@ class ClaudeSide:
         Raises:
             BudgetReached: it could pass the budget; nothing was sent.
             PrivateRefused: a file or the item is private; nothing was sent.
-            ConfigError: there is no key, or no price for the model.
+            ConfigError: the key is missing, or the model has no known price.
             BackendError: the API failed for good.
         """
         request = await request_of(data, session, self._config)
@@ -122,7 +122,7 @@ class ClaudeSide:
         """The gate to the API.
 
         Raises:
-            ConfigError: there is no key, or what stands in its place must not be used.
+            ConfigError: the key is missing, or what is set must not be used.
         """
         if self._gate is None:
             from spadework.pipelines.claude_api.service import (  # noqa: PLC0415 - the SDK is heavy

@@ -283,7 +283,7 @@ class ItemRunner:
                 case {"step": data}:
                     value, good = await self._step(run, number, call, data, said), True
                 case _:
-                    raise PipelineError(f"{call} is no call that this version knows")
+                    raise PipelineError(f"unknown call {call}: this version does not support it")
             said |= {"value": value, "good": good}
         except RunStopped:
             said["stopped"] = True

@@ -127,7 +127,7 @@ def _lives(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it ended and its parent has not taken notice; only Linux tells so easily."""
+    """Whether the process is a zombie: ended, not yet reaped. Known on Linux only."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2][1] == "Z"
     except (OSError, IndexError):
