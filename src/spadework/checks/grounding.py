@@ -1,9 +1,9 @@
 """Quotations and `path:line` citations are looked up in what the model was given.
 
 What is looked up is what claims to be a quotation: text of five words or more in double quotes or
-in a block quote, code in backticks beside a citation, and places in files. Text that the answer offers
-as its own ("it should read …"), text of which it says that it is missing, and all text of a task
-that asks for new text are not such claims. Words must be the same and in the same order; case,
+in a block quote, code in backticks beside a citation, and places in files. Text that the answer
+offers as its own ("it should read …"), text of which it says that it is missing, and all text of a
+task that asks for new text are not such claims. Words must be the same and in the same order; case,
 blanks, punctuation and Markdown do not count, and `…` and `[…]` stand for what was left out.
 """
 

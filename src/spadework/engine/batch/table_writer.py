@@ -59,7 +59,7 @@ def checked_place(save_to: str, project: Path) -> Path:
     inside = path.relative_to(real_project)
     if ".git" in map(str.lower, inside.parts) or credential_pattern(path.as_posix()):
         raise ArgumentError(
-            f"save_to {save_to!r} is not a valid file name for a table", hint="results.jsonl"
+            f"save_to {save_to!r} is not an allowed path for a table", hint="results.jsonl"
         )
     if path.is_dir() or (path.exists() and not _is_ours(path)):
         raise ArgumentError(
