@@ -28,7 +28,7 @@ def run(*, background: bool = False, stay: bool = False) -> None:
 
     Args:
         background: leave the process that started us, and its terminal; say `ready` on standard
-            output once visitors are heard.
+            output once connections are accepted.
         stay: do not stop when idle.
 
     Raises:
@@ -101,12 +101,12 @@ def _turn_away(listening: socket.socket, error: SpadeworkError) -> None:
     try:
         listening.setblocking(False)  # later clients start over
         while True:
-            visitor, _ = listening.accept()
-            with visitor:
-                visitor.settimeout(_SECONDS_TO_TURN_AWAY)
+            peer, _ = listening.accept()
+            with peer:
+                peer.settimeout(_SECONDS_TO_TURN_AWAY)
                 try:
-                    visitor.recv(65536)  # unread, it would take our line away with the connection
-                    visitor.sendall(line)
+                    peer.recv(65536)  # unread, it would take our line away with the connection
+                    peer.sendall(line)
                 except OSError:
                     continue
     except OSError:  # nobody else waits

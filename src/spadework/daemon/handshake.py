@@ -1,4 +1,4 @@
-"""Who connects to the daemon, and how they greet each other."""
+"""The handshake of a new connection to the daemon: who the peer is, and whether it is accepted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _SECONDS_TO_GREET = 10.0
-_UNPROVEN = "the visitor does not prove that it knows the token of the port file"
+_UNPROVEN = "the client does not prove that it knows the token of the port file"
 _FIELDS = {
     "role": (str, "a string"),
     "version": (str, "a string"),
@@ -32,7 +32,7 @@ _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
 
 
 class HandshakeRefused(Exception):
-    """A visitor is sent away; the message says why, in a line."""
+    """The connection is rejected; the message says why, in one line."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class HandshakeRefused(Exception):
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """One connection, after the greeting.
+    """The other end of a connection, after the handshake.
 
     `keys` are those of its own environment by name; they live here only, as long as it is
     connected. `refused` names the variables whose content is not a key.
@@ -138,9 +138,9 @@ async def accept_peer(
         expected = await _prove(reader, writer, token) if token else ""
         hello = await _line(reader)
         _check(hello, expected)
-        visitor = _visitor_of(hello, connection)
+        peer = _peer_of(hello, connection)
         if admit:
-            admit(visitor)
+            admit(peer)
         # Field for field as the shim recognizes it without a parser.
         greeting = {
             "spadework": PROTOCOL,
@@ -151,18 +151,18 @@ async def accept_peer(
         writer.write(json.dumps(greeting).encode() + b"\n")
         answer = await _line(reader)
     keys = answer.get("keys")
-    visitor.take_keys(keys if isinstance(keys, dict) else {}, wants)
-    return visitor
+    peer.take_keys(keys if isinstance(keys, dict) else {}, wants)
+    return peer
 
 
-def _visitor_of(hello: Mapping[str, Any], connection: socket.socket) -> Peer:
+def _peer_of(hello: Mapping[str, Any], connection: socket.socket) -> Peer:
     told = hello.get("pid")
     process = process_of(connection) or (told if isinstance(told, int) else 0)
     return Peer({name: one for name, one in hello.items() if name != "proof"}, process=process)
 
 
 def refusal(message: str, hint: str = "", exit_code: int = 1) -> bytes:
-    """Return the line that sends a visitor away."""
+    """Return the line that rejects a connection."""
     return json.dumps({"error": message, "hint": hint, "exit": exit_code}).encode() + b"\n"
 
 
@@ -180,7 +180,7 @@ async def _line(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 
 async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> str:
-    """Show that we know the token of the port file; returns what shows that the visitor does."""
+    """Prove that we know the token of the port file; return the proof expected of the peer."""
     from spadework.shim import proof  # noqa: PLC0415 - over TCP only
 
     theirs = (await _line(reader)).get("nonce")

@@ -1,4 +1,4 @@
-"""Reach the daemon's socket and greet it; never starts one."""
+"""Connect to the daemon and do the handshake; never starts one."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class DaemonUnavailable(Exception):
 
 
 class DaemonConnection:
-    """A connection on which both have greeted each other.
+    """A connection after the handshake.
 
-    `rest` is what the daemon has already sent after its greeting; `pid` and `version` are the
+    `rest` is what the daemon has already sent after the handshake; `pid` and `version` are the
     daemon's.
     """
 

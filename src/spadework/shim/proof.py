@@ -1,4 +1,4 @@
-"""Over loopback TCP anybody may listen, and anybody may call: daemon and visitor prove themselves.
+"""Over loopback TCP anybody may listen, and anybody may call: daemon and client prove themselves.
 
 Each side names a number used once; the other shows by it that it knows the token of the port file,
 which itself is never sent. Apart from the rest, because only TCP pays for these imports.
@@ -27,7 +27,7 @@ def proof(token: str, side: str, visitors: str, daemons: str) -> str:
     Args:
         token: of the port file.
         side: `DAEMON` or `VISITOR`; so that neither can be answered with its own words.
-        visitors: the visitor's nonce.
+        visitors: the client's nonce.
         daemons: the daemon's nonce.
     """
     said = f"{side} {visitors} {daemons}".encode(errors="replace")  # ours has no spaces

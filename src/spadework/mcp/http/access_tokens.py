@@ -211,7 +211,7 @@ def _checked(name: str, taken: set[str]) -> str:
 
 
 def _wait_for_lock(path: str) -> int:
-    """Take the lock; whoever holds it needs it for milliseconds."""
+    """Acquire the lock; others hold it for milliseconds only."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while (opened := try_lock(path)) is None:
         if time.monotonic() > deadline:

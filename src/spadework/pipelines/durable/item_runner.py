@@ -1,4 +1,4 @@
-"""What a process works with: the pipelines, the engine for local models, the gate to Claude."""
+"""Runs items in a process: its pipelines, the engine for local models, access to Claude."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class ItemRunner:
         try:
             value, error = await self._tracked(run_id, each()), ""
         except RunsUnavailable:
-            raise  # nothing is lost: whoever watches the run has the item done again
+            raise  # nothing is lost: the run driver queues the item again
         except _OF_ALL as reason:
             await self._end_run(run, reason)
             return
