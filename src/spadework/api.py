@@ -38,7 +38,7 @@ class Spadework:
 
     Raises:
         ConfigError: the config file is wrong.
-        ArgumentError: the project or a root is no folder.
+        ArgumentError: the project or a root is not a folder.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class Spadework:
             labels: the answer is one of these; `Answer.confidence` says how sure the model was.
             schema: a JSON Schema that the answer follows; it is then in `Answer.value`.
             private: only local models may see any of it.
-            on_progress: told of each step; must not block.
+            on_progress: called for each step; must not block.
             on_text: given the raw pieces of the reply as they come, thinking included; not with
                 labels or a schema, whose reply is neither before it is checked.
 
         Raises:
             HandedBack: no model gave an answer that passes the checks.
             ReferenceRefused: a reference may not be read.
-            ArgumentError: there is no such tool, or its arguments are wrong.
+            ArgumentError: the tool is unknown, or its arguments are wrong.
             ConfigError: a model's backend is not configured, or its key cannot be read.
             DaemonError: the daemon must run and does not, or it ended in mid-call.
         """
@@ -165,7 +165,7 @@ class Spadework:
 
         Raises:
             ReferenceRefused: a reference stands for nothing, or is refused as a whole.
-            ArgumentError: there is no such tool, its arguments are wrong, or there are no items.
+            ArgumentError: the tool is unknown, its arguments are wrong, or `items` is empty.
             ConfigError: a model's backend is not configured.
             DaemonError: the daemon must run and does not, or it ended in mid-call.
         """
@@ -268,7 +268,9 @@ def current_folder() -> Path:
 def _folder(name: str, path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
     if not folder.is_dir():
-        raise ArgumentError(f"{name} {str(path)!r} is no folder", hint="name a folder that exists")
+        raise ArgumentError(
+            f"{name} {str(path)!r} is not a folder", hint="name a folder that exists"
+        )
     return folder
 
 
@@ -283,7 +285,7 @@ def _references(files: Sequence[str | os.PathLike[str]]) -> list[str]:
         return [os.fspath(file) for file in _listed("files", files)]
     except TypeError:
         raise ArgumentError(
-            f"files holds what is no path: {files!r}", hint="a list of strings or paths"
+            f"files: expected paths, got {files!r}", hint="a list of strings or paths"
         ) from None
 
 
@@ -291,7 +293,7 @@ def _texts(name: str, items: Sequence[str]) -> Sequence[str]:
     _listed(name, items)
     for item in items:
         if not isinstance(item, str):
-            raise ArgumentError(f"{name} holds what is no text: {item!r}", hint="a list of strings")
+            raise ArgumentError(f"{name}: expected strings, got {item!r}", hint="a list of strings")
     return items
 
 

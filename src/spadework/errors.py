@@ -2,7 +2,7 @@
 
 SpadeworkError
 ├── ConfigError              the config file, or a key in it, is wrong
-│   └── ClaudeAbsent         a pipeline asks Claude, and there is no key or it was told not to
+│   └── ClaudeAbsent         a pipeline asks Claude without a key, or despite --no-claude
 ├── ArgumentError            a tool or a command was called with wrong arguments
 ├── ReferenceRefused         a reference may not be read, or matches nothing
 ├── PrivateRefused           what is private goes to local models only
@@ -28,7 +28,7 @@ SpadeworkError
 │   ├── RequestRejected      the backend does not accept this request as it is
 │   ├── BadReply             the reply is not what the protocol says
 │   └── CutStream            the stream ended before the reply did
-├── CheckFailed              a reply came, but it is no answer
+├── CheckFailed              a reply came, but it is not a valid answer
 └── HandedBack               every model of a tool's list failed: do it yourself
 
 Each error is one line (`str(error)`) and, where something can be done about it, a `hint`.
@@ -51,7 +51,7 @@ class SpadeworkError(Exception):
     code = "error"
     """A stable name of the kind of error, for programs; its words may change."""
     another_model_may_cure = False
-    """Whether the engine shall go on to the next model of the tool's list."""
+    """Whether the engine goes on to the next model of the tool's list."""
     is_temporary = False
     """Whether the same request may succeed later, without anybody's doing: batch work waits."""
     broke_off = False
@@ -84,7 +84,7 @@ class ConfigError(SpadeworkError):
 
 
 class ClaudeAbsent(ConfigError):
-    """A pipeline asks Claude, but there is no key, or the run was told not to ask."""
+    """A pipeline asks Claude, but the key is missing, or the run has --no-claude."""
 
     code = "claude-absent"
 
@@ -302,7 +302,7 @@ class Overloaded(BackendError):
 
 
 class CoolingDown(Overloaded):
-    """The proxy has set the model aside after failures; it is no rate limit."""
+    """The proxy has set the model aside after failures; it is not a rate limit."""
 
     code = "cooling-down"
 
@@ -351,7 +351,7 @@ class CutStream(BackendError):
 
 
 class CheckFailed(SpadeworkError):
-    """A reply came, but it is no answer: `check` names the check that failed."""
+    """A reply came, but it is not a valid answer: `check` names the check that failed."""
 
     code = "check-failed"
     another_model_may_cure = True

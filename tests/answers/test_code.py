@@ -82,7 +82,9 @@ def test_nothing_of_a_shell_block_is_run(tmp_path):
 def test_without_bash_a_shell_block_is_marked_as_not_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     found = check_code("```bash\necho hello\n```")
-    assert found.notes == ("code block 1 was not checked: there is no bash to parse it with",)
+    assert found.notes == (
+        "code block 1 was not checked: bash is not installed, so it cannot be parsed",
+    )
     assert os.environ["PATH"] == str(tmp_path)
 
 

@@ -21,7 +21,7 @@ PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "require
         ({"$ref": "other.json#/a"}, "points outside"),
         ({"$ref": "#/$defs/a"}, "what is not there"),
         ({"description": "x" * 60_000}, "the most is"),
-        ({"enum": [{1, 2}]}, "no JSON"),
+        ({"enum": [{1, 2}]}, "not valid JSON"),
     ],
 )
 def test_a_wrong_schema_is_one_clear_error(schema, said):
@@ -91,8 +91,8 @@ def test_json_is_read_alone_or_in_its_fence(text):
         ('{"name": "a', "json", "breaks off"),
         ('{"name": ', "json", "breaks off"),
         ('{"name": "a",, }', "json", "line 1"),
-        ("It is a.", "json", "no JSON"),
-        ("[" * 100_000, "json", "no JSON"),
+        ("It is a.", "json", "not valid JSON"),
+        ("[" * 100_000, "json", "not valid JSON"),
         ("[]", "schema", '$: the type must be "object"; the model wrote: "[]"'),
         ("{}", "schema", 'must have the keys ["name"]'),
         ('{"name": 1}', "schema", '$.name: the type must be "string"; the model wrote: "1"'),

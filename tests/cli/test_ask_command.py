@@ -160,7 +160,7 @@ def test_a_hand_back_as_json_has_the_tries(spadework, openai_double):
     [
         (["ask", "Hi", "-f", "../x"], 3, "error: reference '../x' refused"),
         (["ask", "Hi", "-f", "nothing.md"], 3, "not-found"),
-        (["ask", "Hi", "-t", "ask_nobody"], 2, "error: there is no tool 'ask_nobody'"),
+        (["ask", "Hi", "-t", "ask_nobody"], 2, "error: unknown tool 'ask_nobody'"),
         (["ask", "Hi", "-m", "nobody/x"], 2, "no such backend"),
         (["ask", "Hi", "-m", "a/b", "-t", "c"], 2, "exclude each other"),
         (["ask", "Hi", "-a", "code"], 2, "NAME=TEXT"),
@@ -272,7 +272,7 @@ def test_a_loop_is_told_that_its_standard_input_goes_along(project, openai_doubl
 def test_a_root_that_is_absent_is_refused(spadework):
     done = spadework("ask", "Hi", "--root", "/nope")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: root '/nope' is no folder\n")
+    assert done.stderr.startswith("error: root '/nope' is not a folder\n")
 
 
 def test_what_was_tried_before_is_a_note(spadework, openai_double):

@@ -69,7 +69,7 @@ def test_lines_of_standard_input_are_items_and_a_table_is_written(spadework, doc
         (["Ok?", "-f", "docs", "--schema", "[]"], "cannot be read"),
         (["Ok?", "-f", "docs", "--schema", '{"type": "nonsense"}'], "schema"),
         (["Ok?", "-f", "docs", "-l", "yes"], "there is one label"),
-        (["Ok?", "-f", "docs", "--tool", "nobody"], "there is no tool"),
+        (["Ok?", "-f", "docs", "--tool", "nobody"], "unknown tool"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_asks_nobody(spadework, docs, openai_double, arguments, said):

@@ -228,8 +228,8 @@ async def test_a_slow_client_gets_the_texts_joined_and_holds_up_nobody(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"hello\n", "a line is no JSON"),
-        (b"\xff\xfe\n", "a line is no JSON"),
+        (b"hello\n", "a line is not valid JSON"),
+        (b"\xff\xfe\n", "a line is not valid JSON"),
         (b"[1]\n", "a message is an object, not list"),
         (b'{"call": "delegate"}\n', "job is NoneType, not dict"),
         (b'{"call": "delegate", "job": {"tool": 5}}\n', "job.tool is int, not str"),

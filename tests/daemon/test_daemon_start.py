@@ -134,7 +134,7 @@ def test_another_users_folder_is_not_entered(window, runtime_folder):
     os.chown(runtime_folder / "spadework", 65534, 65534)
     one = window()
     assert one.call() == "Three lines."
-    assert "is no folder of yours" in one.leave()[1]
+    assert "is not a folder of yours" in one.leave()[1]
 
 
 def test_a_daemon_that_finds_no_room_leaves_the_work_to_the_window(window, project):

@@ -236,7 +236,7 @@ async def test_a_missing_model_starts_nothing_and_says_how_to_get_one(sockets):
 
 async def test_a_file_that_is_no_model_starts_nothing(tmp_path, sockets):
     (tmp_path / "model.gguf").write_text("hello")
-    with pytest.raises(EmbeddedError, match="is no GGUF file"):
+    with pytest.raises(EmbeddedError, match="is not a GGUF file"):
         await EmbeddedEngine(EmbeddedConfig(model=tmp_path / "model.gguf")).start()
     assert list(sockets.iterdir()) == []
 

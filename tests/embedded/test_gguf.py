@@ -37,7 +37,7 @@ def test_a_missing_file_says_how_to_get_one(tmp_path):
 def test_what_is_no_gguf_file_is_named_so(tmp_path, content):
     path = tmp_path / "model.gguf"
     path.write_bytes(content)
-    with pytest.raises(EmbeddedError, match="is no GGUF file: it begins with"):
+    with pytest.raises(EmbeddedError, match="is not a GGUF file: it begins with"):
         trained_context(path)
 
 

@@ -166,7 +166,7 @@ def test_a_file_that_is_no_gguf_is_refused_and_nothing_is_kept(pull):
     with HubDouble({FILE: b"PK" + SMALL}) as hub:
         done = pull(hub)
     assert done.code == 1
-    assert "is no GGUF file" in done.error
+    assert "is not a GGUF file" in done.error
     assert stored() == [".lock"]
 
 

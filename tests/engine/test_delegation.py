@@ -125,7 +125,7 @@ async def test_a_pattern_that_matches_nothing_is_handed_back(build, job, session
     engine = build(koala=openai_double.url, models=["koala/gpt*"])
     outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
-    assert "there is no model koala/gpt*" in outcome.reason
+    assert "no model matches koala/gpt*" in outcome.reason
 
 
 async def test_a_backend_that_cannot_list_is_named_in_the_hand_back(build, job, session):
@@ -165,10 +165,10 @@ async def test_a_refused_reference_fails_the_call_before_any_model_is_asked(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"tool": "ask_nobody"}, "no tool 'ask_nobody'"),
+        ({"tool": "ask_nobody"}, "unknown tool 'ask_nobody'"),
         ({"arguments": {}}, "'prompt' is missing"),
         ({"arguments": {"prompt": "  "}}, "'prompt' is missing or empty"),
-        ({"arguments": {"prompt": "x", "colour": "red"}}, "no argument 'colour'"),
+        ({"arguments": {"prompt": "x", "colour": "red"}}, "unknown argument 'colour'"),
     ],
 )
 async def test_a_wrong_job_is_one_clear_line(build, job, session, openai_double, changes, said):

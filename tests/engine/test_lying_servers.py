@@ -147,7 +147,7 @@ async def test_a_lie_is_caught_by_its_name_and_the_next_model_answers(
 
 STRUCTURED_LIES = {
     "JSON that breaks off": ('{"lines": 3, "mail": "jo', "json", "it breaks off"),
-    "prose instead of JSON": ("There are three lines.", "json", "is no JSON"),
+    "prose instead of JSON": ("There are three lines.", "json", "is not valid JSON"),
     "JSON of the wrong shape": (
         '{"lines": "three"}',
         "schema",

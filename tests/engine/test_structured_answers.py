@@ -1,4 +1,4 @@
-"""Labels and schemas in the one path: constrained, checked, mended once, sure or marked unsure."""
+"""Labels and schemas: constrained, checked, repaired once, sure or marked unsure."""
 
 import pytest
 from engine_rows import CODE, LLAMA, rows
@@ -62,7 +62,7 @@ async def test_a_wrong_form_is_one_clear_error_and_no_model_is_asked(
     assert openai_double.chats == []
 
 
-async def test_an_answer_is_mended_once_by_the_model_that_gave_it(
+async def test_an_answer_is_repaired_once_by_the_model_that_gave_it(
     build, job, session, openai_double, tmp_path
 ):
     openai_double.plays(
@@ -73,14 +73,14 @@ async def test_an_answer_is_mended_once_by_the_model_that_gave_it(
     answer = await engine.delegate(job("Who?", schema=PERSON), session)
     assert (answer.value, answer.model, answer.tries) == ({"name": "Ada"}, LLAMA, ())
     assert any(
-        "mended once" in note and 'must have the keys ["name"]' in note for note in answer.notes
+        "repaired once" in note and 'must have the keys ["name"]' in note for note in answer.notes
     )
     assert (answer.figures.prompt_tokens, answer.figures.completion_tokens) == (500, 11)
     [row] = rows(tmp_path)
     assert row.completion_tokens == 11
 
 
-async def test_a_label_that_is_none_is_mended_too(build, job, session, openai_double):
+async def test_a_label_that_is_none_is_repaired_too(build, job, session, openai_double):
     openai_double.plays(Play(reply="It is a bug, I think."), Play(reply="bug"))
     openai_double.plays(
         Play(reply="It is a bug, I think.", prompt_tokens=90),

@@ -131,11 +131,11 @@ async def test_with_a_token_the_line_to_register_has_its_place(config_file, way)
 @pytest.mark.parametrize(
     ("listen", "said"),
     [
-        ("8765", "'8765' is no address to listen at"),
-        ("127.0.0.1:99999", "'127.0.0.1:99999' is no address to listen at"),
+        ("8765", "'8765' is not an address to listen on"),
+        ("127.0.0.1:99999", "'127.0.0.1:99999' is not an address to listen on"),
         ("no.such.host.invalid:8765", "the host 'no.such.host.invalid' is not known"),
-        ("192.0.2.1:8765", "192.0.2.1:8765 is no address of this machine"),
-        ("0.0.0.0:0", "other machines can reach 0.0.0.0:0, and there is no token"),
+        ("192.0.2.1:8765", "192.0.2.1:8765 is not an address of this machine"),
+        ("0.0.0.0:0", "other machines can reach 0.0.0.0:0, but no access token exists"),
         ("127.0.0.1:{used}", "127.0.0.1:{used} is in use"),
     ],
 )

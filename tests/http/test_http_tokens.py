@@ -64,9 +64,9 @@ def test_a_revoked_token_is_gone(command):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["new", "my laptop"], "error: 'my laptop' is no name for a token\n"),
-        (["new", "../laptop"], "error: '../laptop' is no name for a token\n"),
-        (["revoke", "desk"], "error: there is no token 'desk'\nhint: the tokens: there is none\n"),
+        (["new", "my laptop"], "error: 'my laptop' is not a valid token name\n"),
+        (["new", "../laptop"], "error: '../laptop' is not a valid token name\n"),
+        (["revoke", "desk"], "error: no such token: 'desk'\nhint: the tokens: there is none\n"),
     ],
 )
 def test_a_mistake_is_one_line(command, arguments, said):

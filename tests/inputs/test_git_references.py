@@ -92,7 +92,7 @@ def test_the_forms(repository, reference, holds, lacks):
         ("git:diff --output=x", "not read with --output=x"),
         ("git:diff --ext-diff", "not read with --ext-diff"),
         ("git:diff --no-index /etc/passwd a.py", "not read with --no-index"),
-        ("git:diff a.py /etc/passwd", "is no revision"),
+        ("git:diff a.py /etc/passwd", "is not a revision"),
         ("git:diff -- /etc/passwd", "no plain path"),
         ("git:diff -- ../x", "no plain path"),
         ("git:diff -- :(top)x", "no plain path"),
@@ -101,8 +101,8 @@ def test_the_forms(repository, reference, holds, lacks):
         ("git:diff a..b c", "a range stands alone"),
         ("git:diff ..", "on one side"),
         ("git:diff 'unclosed", "closing quotation"),
-        ("git:diff $(touch x)", "is no revision"),
-        ("git:diff ;touch", "is no revision"),
+        ("git:diff $(touch x)", "is not a revision"),
+        ("git:diff ;touch", "is not a revision"),
         ("git:show --textconv", "not read with --textconv"),
         ("git:show a b", "too many revisions"),
         ("git:show main..work", "a range stands alone"),
@@ -126,10 +126,10 @@ def test_anything_else_is_refused_and_the_forms_are_told(repository, reference, 
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
-        ("git:show nowhere", "there is no commit nowhere"),
-        ("git:diff main...nowhere", "there is no commit nowhere"),
+        ("git:show nowhere", "no such commit: nowhere"),
+        ("git:diff main...nowhere", "no such commit: nowhere"),
         ("git:show HEAD:absent.py", "HEAD holds no absent.py"),
-        ("git:show HEAD:docs", "docs is no file there"),
+        ("git:show HEAD:docs", "docs is not a file in that revision"),
     ],
 )
 def test_what_is_not_there_is_told(repository, reference, says):
@@ -144,7 +144,7 @@ def test_no_change_is_no_error_and_is_told(project):
     nothing = "nothing unstaged; for staged changes use git:diff --staged"
     assert (source.text, source.last_line, source.note) == ("", 0, nothing)
     assert text(project, "git:diff --staged") == ""
-    assert "there is no commit HEAD" in str(refused(project, "git:show"))
+    assert "no such commit: HEAD" in str(refused(project, "git:show"))
 
 
 def test_a_folder_without_a_repository_is_told(project):

@@ -295,5 +295,5 @@ def test_a_dry_run_without_a_key_says_who_would_stand_in(judged, api):
     judged.write("judge.py", LOCAL + REPORTING)
     plain = judged.run(*WANTED, "--dry-run").stdout
     assert "ask_local_llama: about 7 calls" in plain
-    assert "Claude is not asked: there is no ANTHROPIC_API_KEY" in plain
+    assert "Claude is not asked: ANTHROPIC_API_KEY is not set" in plain
     assert not api.requests

@@ -162,7 +162,7 @@ def test_what_is_wrong_for_every_item_ends_the_run_and_can_be_mended(place):
     wanted = ("pipeline", "run", "wrong.py", "items.jsonl", "--run", "w", "--out", "out.jsonl")
     done = place.run(*wanted)
     assert done.returncode == 1
-    assert "there is no tool 'ask_nobody'" in done.stderr
+    assert "unknown tool 'ask_nobody'" in done.stderr
     assert shown(place, "w")["state"] == "failed"
     place.write("wrong.py", HEAD + body.replace("ask_nobody", "ask_local_llama"))
     assert place.run("pipeline", "resume", "w").returncode == 0
@@ -175,7 +175,7 @@ def test_what_is_wrong_for_every_item_ends_the_run_and_can_be_mended(place):
         ("x = 1\nimport nothing_like_that\n", "(line 2)"),
         ("def broken(:\n", "SyntaxError"),
         ("x = 1\n", "has no pipeline"),
-        (HEAD + "def go(item):\n    return 1\n", "is no async function"),
+        (HEAD + "def go(item):\n    return 1\n", "is not an async function"),
         (
             HEAD + "async def a(i):\n    return 1\n\n@pipeline\nasync def b(i):\n    return 1\n",
             "several pipelines",
@@ -204,19 +204,23 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
 @pytest.mark.parametrize(
     ("wanted", "code", "said"),
     [
-        (("run", "nothing.py", "items.jsonl"), 2, "there is no pipeline file"),
+        (("run", "nothing.py", "items.jsonl"), 2, "no such pipeline file"),
         (("run", "triag", "items.jsonl"), 2, "did you mean triage?"),
-        (("run", "describe.py"), 2, "there is no input"),
+        (("run", "describe.py"), 2, "no input was given"),
         (("run", "describe.py", "nowhere/"), 3, "does not exist"),
-        (("run", "describe.py", "items.jsonl", "--set", "x"), 2, "is no NAME=VALUE"),
-        (("run", "describe.py", "items.jsonl", "--run", "a:b"), 2, "is no id"),
+        (("run", "describe.py", "items.jsonl", "--set", "x"), 2, "is not of the form NAME=VALUE"),
+        (("run", "describe.py", "items.jsonl", "--run", "a:b"), 2, "is not a valid id"),
         (("run", "describe.py", "items.jsonl", "--budget-usd", "0"), 2, "is no amount"),
-        (("run", "describe.py", "items.jsonl", "--out", "no/o.jsonl"), 2, "there is no folder"),
-        (("run", "describe.py", "items.jsonl", "--out", "config.toml"), 2, "is no result of a run"),
-        (("resume", "nobody"), 1, "there is no run 'nobody'"),
+        (("run", "describe.py", "items.jsonl", "--out", "no/o.jsonl"), 2, "no such folder: "),
+        (
+            ("run", "describe.py", "items.jsonl", "--out", "config.toml"),
+            2,
+            "is not a result of a run",
+        ),
+        (("resume", "nobody"), 1, "no such run: 'nobody'"),
         (("show", "nobody"), 1, "spadework pipeline list"),
-        (("logs", "nobody"), 1, "there is no run"),
-        (("cancel", "nobody"), 1, "there is no run"),
+        (("logs", "nobody"), 1, "no such run: "),
+        (("cancel", "nobody"), 1, "no such run: "),
         (("list", "--engine", "mysql://u:secret@h/n"), 2, "is neither postgresql"),
         (("list", "--engine", "host=h password=secret dbname=n"), 2, "is neither postgresql"),
         (("list", "--engine", "sqlite://u:secret@h"), 2, "names no file"),

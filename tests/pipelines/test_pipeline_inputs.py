@@ -147,7 +147,7 @@ def test_lines_with_the_same_path_are_all_items(project):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"text": "a"', "no JSON: Expecting ',' delimiter at column"),
+        ('{"text": "a"', "not valid JSON: Expecting ',' delimiter at column"),
         ("[1]", "neither a text nor an object"),
         ("null", "neither a text nor an object"),
         ('{"text": 3}', "'text' is not a text"),
@@ -156,14 +156,14 @@ def test_lines_with_the_same_path_are_all_items(project):
         ('{"path": "absent.md"}', "absent.md: it does not exist [not-found]"),
         ('{"path": ".env"}', "[credential-file]"),
         ('{"path": "../x"}', "[outside-roots]"),
-        ('{"path": "docs"}', "'docs' is no single file"),
-        ('{"path": "docs/*.md"}', "is no single file"),
+        ('{"path": "docs"}', "'docs' is not a single file"),
+        ('{"path": "docs/*.md"}', "is not a single file"),
         ('{"path": ""}', "[bad-reference]"),
         ('"\\ud800"', "half a character"),
-        ('{"n": NaN}', "no JSON that can be kept"),
-        ('{"n": 1e999}', "no JSON that can be kept"),
-        ('{"n": ' + "9" * 5000 + "}", "no JSON that can be kept"),
-        ("[" * 100_000, "no JSON that can be kept"),
+        ('{"n": NaN}', "JSON that cannot be stored"),
+        ('{"n": 1e999}', "JSON that cannot be stored"),
+        ('{"n": ' + "9" * 5000 + "}", "JSON that cannot be stored"),
+        ("[" * 100_000, "JSON that cannot be stored"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_file(project, line, said):
@@ -228,7 +228,7 @@ def test_a_mark_on_a_line_that_is_read_as_a_text_is_an_error(project):
 
 def test_jsonl_that_is_no_text_or_holds_a_key_is_refused(project):
     build(project, a_dot_jsonl=b'"a"\n"\xff"\n', b_dot_jsonl=b"\0\1", k_dot_jsonl=json.dumps(KEY))
-    assert str(refused(project, "a.jsonl")) == "a.jsonl, line 2: it is no text in UTF-8"
+    assert str(refused(project, "a.jsonl")) == "a.jsonl, line 2: not valid UTF-8"
     assert "binary" in str(refused(project, "b.jsonl"))
     assert refused(project, "k.jsonl").rule == "credential-file"
 
@@ -240,13 +240,13 @@ def test_standard_input_is_lines_or_jsonl(project):
     assert items(project, "-", stdin='{"text":"a"}\n')[0].text == "a"
     assert items(project, "-", stdin='{not json}\n"b"\n')[1].text == '"b"'
     error = refused(project, "-", stdin='{"text":"a"}\n{"text":\n')
-    assert str(error).startswith("standard input, line 2: it is no JSON")
+    assert str(error).startswith("standard input, line 2: not valid JSON")
     assert "twice" in str(refused(project, "-", "-", stdin="a\n"))
-    assert "no standard input" in str(refused(project, "-"))
+    assert "standard input is closed" in str(refused(project, "-"))
 
 
 def test_standard_input_that_is_no_text_is_refused(project):
-    for data, said in ((b"ok\n\xff\xfe\n", "line 2: it is no text in UTF-8"), (b"\0", "binary")):
+    for data, said in ((b"ok\n\xff\xfe\n", "line 2: not valid UTF-8"), (b"\0", "binary")):
         file = project.parent / "given"
         file.write_bytes(data)
         with file.open() as stream:
@@ -342,8 +342,8 @@ def test_what_a_range_never_shows_is_told(repository):
 
 
 def test_a_range_that_git_does_not_know_is_refused(repository, tmp_path):
-    assert "no commit nowhere" in str(refused(repository, "git:nowhere..HEAD"))
-    assert "no commit" in str(refused(repository, "git:HEAD~9"))
+    assert "no such commit: nowhere" in str(refused(repository, "git:nowhere..HEAD"))
+    assert "no such commit: HEAD~9" in str(refused(repository, "git:HEAD~9"))
     assert "changes no text file" in str(refused(repository, "git:HEAD..HEAD"))
     assert refused(repository, "git:--output=x").rule == "bad-reference"
     assert refused(repository, "git:").rule == "bad-reference"

@@ -64,7 +64,7 @@ def test_it_overwrites_nothing(folder, there):
         ("test-me", "something else to Python"),
         ("json", "hide another json"),
         ("spadework", "hide another spadework"),
-        ("absent/x", "there is no folder"),
+        ("absent/x", "no such folder: "),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_the_reason(folder, name, why):

@@ -99,7 +99,7 @@ def test_documents_are_analyzed_without_a_key_and_the_report_says_who_wrote_it(p
     assert row["models"] == ["embedded/smollm2"]
     assert set(row["value"]) == {"title", "topics", "claims"}
     report = Path("results.report.md").read_text("utf-8")
-    assert "local model embedded/smollm2, not by Claude: there is no ANTHROPIC_API_KEY" in report
+    assert "local model embedded/smollm2, not by Claude: ANTHROPIC_API_KEY is not set" in report
     assert "- docs/decision.md: " in report
     before = Path("results.jsonl").read_bytes()
     command = "spadework pipeline run analyze-documents docs/ --out results.jsonl"

@@ -103,7 +103,7 @@ def test_a_file_cut_off_at_any_byte_is_taken_up_with_each_row_once(tmp_path):
 def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(tmp_path, content):
     out = tmp_path / "letter.txt"
     out.write_text(content)
-    with pytest.raises(ArgumentError, match="line 1 is no result of a run"):
+    with pytest.raises(ArgumentError, match="line 1 is not a result of a run"):
         write(out, ROWS)
     assert out.read_text() == content
 

@@ -207,5 +207,5 @@ def test_how_to_go_on_names_the_engine_that_was_chosen(place):
     done = place.run("pipeline", "run", "own.py", "items.jsonl", "--engine", engine)
     command = done.stderr.rpartition("to go on: spadework ")[2].split()
     assert command[-2:] == ["--engine", engine]
-    assert "there is no tool" in place.run(*command).stderr
+    assert "unknown tool" in place.run(*command).stderr
     assert (place.folder / "other.db").exists()

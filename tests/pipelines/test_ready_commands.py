@@ -81,7 +81,7 @@ def test_without_a_key_a_local_model_writes_the_report_which_names_it_and_what_f
     assert "- a.md: A bridge (steel)" in written
     assert "- b.md: " in written
     assert "[cut-off]" in written
-    assert "local model koala/llama3-local, not by Claude: there is no ANTHROPIC_API_KEY" in written
+    assert "local model koala/llama3-local, not by Claude: ANTHROPIC_API_KEY is not set" in written
     assert len(openai_double.chats) == 3
 
 
@@ -113,7 +113,7 @@ def test_without_a_key_what_is_unsure_stays_so_and_says_why(place, tickets, open
     assert sure["confidence"] > 0.9
     for value in others:
         assert (value["label"], value["by"]) == ("unsure", "")
-        assert "there is no ANTHROPIC_API_KEY" in value["note"]
+        assert "ANTHROPIC_API_KEY is not set" in value["note"]
     assert "koala/llama3-local was not sure" in others[0]["note"]
     assert "[label]" in others[1]["note"]
     told = json.loads((place.folder / "out.report.json").read_text())
@@ -204,7 +204,7 @@ def test_a_new_script_runs_at_once_without_a_key(place, openai_double):
     run(place, "sort_mail.py", "x.md", *ONE_BY_ONE)
     assert values(place) == [found]
     assert "One short letter." in report(place)
-    assert "not by Claude: there is no ANTHROPIC_API_KEY" in report(place)
+    assert "not by Claude: ANTHROPIC_API_KEY is not set" in report(place)
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sort_mail.py"]
     done = subprocess.run(tests, cwd=place.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

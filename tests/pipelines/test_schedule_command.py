@@ -175,8 +175,8 @@ def test_the_folder_may_be_called_anything(place, units, name):
     ("wanted", "said"),
     [
         (("describe.py",), "when shall it run?"),
-        (("describe.py", "soon"), "is no time for cron"),
-        (("nothing.py", "@daily"), "there is no pipeline file"),
+        (("describe.py", "soon"), "is not a cron expression"),
+        (("nothing.py", "@daily"), "no such pipeline file"),
         (("describe.py", "@daily", "--", "-"), "no standard input"),
         (("describe.py", "@daily", "--", "a\nb"), "has a line break"),
         (("describe.py", "@daily", "--", "--bugdet-usd", "2"), "No such option: --bugdet-usd"),
@@ -198,4 +198,4 @@ def test_a_machine_without_cron_says_so(place, tmp_path):
     program = Path(sys.executable).parent
     done = place.run(*SCHEDULE, "--crontab", "--install", environment={"PATH": str(program)})
     assert done.returncode == 1
-    assert "no crontab on this machine" in done.stderr
+    assert "`crontab` is not installed on this machine" in done.stderr

@@ -100,7 +100,7 @@ def test_a_call_delegates_a_file(inspect, openai_double):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["propmt=Hi"], "there is no argument 'propmt'; did you mean 'prompt'?"),
+        (["propmt=Hi"], "unknown argument 'propmt'; did you mean 'prompt'?"),
         (["prompt=42"], "the argument 'prompt' takes a text, got 42"),
         (["prompt=Hi", 'files=["../outside"]'], "outside-roots"),
     ],

@@ -41,7 +41,7 @@ async def test_errors_are_of_their_own_class_with_all_that_they_hold(lived_in):
         with pytest.raises(ReferenceRefused) as refused:
             await opened.ask("Hi", files=["nothing.md"])
         assert (refused.value.reference, refused.value.rule) == ("nothing.md", "not-found")
-        with pytest.raises(ArgumentError, match="there is no argument 'colour'"):
+        with pytest.raises(ArgumentError, match="unknown argument 'colour'"):
             await opened.ask("Hi", arguments={"colour": "red"})
         lived_in.double.plays(reply="")
         with pytest.raises(HandedBack) as handed_back:
@@ -172,7 +172,7 @@ async def pretender(answer):
     [
         (b'{"spadework": 2, "version": "9.0", "pid": 1, "wants": []}\n', "another protocol"),
         (b'{"error": "this daemon belongs to another user", "hint": "none"}\n', "another user"),
-        (b"SSH-2.0-OpenSSH\n", "is no daemon"),
+        (b"SSH-2.0-OpenSSH\n", "is not a daemon"),
         (b"", "no daemon runs"),
     ],
 )

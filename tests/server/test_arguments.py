@@ -29,8 +29,8 @@ def test_a_right_call_passes(arguments):
     ("arguments", "said"),
     [
         ({}, "the argument 'prompt' is missing"),
-        ({"promt": "x"}, "there is no argument 'promt'; did you mean 'prompt'?"),
-        ({"prompt": "x", "zzz": 1}, "there is no argument 'zzz'; it takes prompt, files, max"),
+        ({"promt": "x"}, "unknown argument 'promt'; did you mean 'prompt'?"),
+        ({"prompt": "x", "zzz": 1}, "unknown argument 'zzz'; it takes prompt, files, max"),
         ({"prompt": 5}, "the argument 'prompt' takes a text, got 5"),
         ({"prompt": "x", "files": "a.md"}, "the argument 'files' takes a list, got \"a.md\""),
         ({"prompt": "x", "files": [3]}, "the argument 'files[0]' takes a text, got 3"),

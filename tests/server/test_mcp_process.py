@@ -88,7 +88,7 @@ def test_a_line_that_is_no_message_is_answered_and_the_next_one_served(stdio_ser
         "id": 5,
         "error": {
             "code": INVALID_REQUEST,
-            "message": "Invalid request: this is no message of JSON-RPC 2.0",
+            "message": "Invalid request: this is not a JSON-RPC 2.0 message",
         },
     }
     assert exchange(server, json.dumps(HANDSHAKE))["id"] == 1

@@ -54,7 +54,7 @@ async def test_what_a_model_should_know_is_inside_of_structured_content(
     async with Client(stdio_server, mode=mode) as client:
         result = await client.call_tool("ask_local_llama", {"prompt": "Hm", "schema": SCHEMA})
     [note] = result.structured_content["notes"]
-    assert note.startswith("mended once:")
+    assert note.startswith("repaired once:")
 
 
 @BOTH

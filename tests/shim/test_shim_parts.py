@@ -130,7 +130,7 @@ def test_a_system_without_unix_sockets_has_no_place(monkeypatch, runtime_folder,
 def test_a_folder_of_somebody_else_is_no_place(runtime_folder):
     (runtime_folder / "elsewhere").mkdir()
     (runtime_folder / "spadework").symlink_to(runtime_folder / "elsewhere")
-    with pytest.raises(NoEndpoint, match="is no folder of yours"):
+    with pytest.raises(NoEndpoint, match="is not a folder of yours"):
         endpoint()
 
 
@@ -138,7 +138,7 @@ def test_a_folder_of_somebody_else_is_no_place(runtime_folder):
 def test_a_folder_of_another_user_is_no_place(runtime_folder):
     (runtime_folder / "spadework").mkdir(mode=0o700)
     os.chown(runtime_folder / "spadework", 65534, 65534)
-    with pytest.raises(NoEndpoint, match="is no folder of yours"):
+    with pytest.raises(NoEndpoint, match="is not a folder of yours"):
         endpoint()
 
 

@@ -414,7 +414,7 @@ def test_what_is_no_daemon_is_recognized(daemon, start_shim, said):
     connection.hear()
     connection.send(said)
     assert shim.wait(10) == 1
-    assert b"is no daemon" in shim.stderr.read()
+    assert b"is not a daemon" in shim.stderr.read()
 
 
 def test_a_daemon_of_another_protocol_is_named(daemon, start_shim):

@@ -109,9 +109,9 @@ class ChatRequest:
     """What is asked of a model.
 
     `max_tokens` limits the reply, thinking included. `schema` is a JSON Schema that the reply
-    shall follow; backends constrain the decoding where they can, the caller validates always.
-    `alternatives` is how many of the most probable tokens shall be told at each place; servers that
-    know no such thing tell none. With `local_only` an answer of a model that is not local is an
+    must follow; backends constrain the decoding where they can, the caller validates always.
+    `alternatives` is how many of the most probable tokens to report at each position; servers that
+    cannot do that report none. With `local_only` an answer of a model that is not local is an
     error: a proxy may pass a request on.
     """
 

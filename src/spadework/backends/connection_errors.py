@@ -59,7 +59,7 @@ _CAUSES = (
         {"SSLError"},
         ConnectionFailure(
             "no secure connection to {url}: {reason}",
-            "see whether `url` in {section} shall be http:// or https://",
+            "see whether `url` in {section} should be http:// or https://",
             lasts=True,
         ),
     ),
@@ -111,7 +111,7 @@ def connection_failure(
 
 
 def is_unsendable_key(links: Sequence[BaseException]) -> bool:
-    """Whether the request never left because the key cannot stand in a header."""
+    """Whether the request was never sent because the key is not a valid header value."""
     return any(
         type(link).__name__ == "LocalProtocolError"
         or (isinstance(link, UnicodeEncodeError) and link.encoding == "ascii")

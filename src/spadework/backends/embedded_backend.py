@@ -141,7 +141,7 @@ class EmbeddedBackend:
                 try:
                     yield server
                 except (BackendUnavailable, CutStream):
-                    # A worker that broke down shall be dead before its failure is told: asking
+                    # A worker that broke down must be dead before its failure is reported: asking
                     # again then helps.
                     await self._engine.settle()
                     raise

@@ -332,7 +332,7 @@ def _retry_after(said: ErrorBody, headers: Mapping[str, str]) -> float | None:
 def _is_about_the_key(asked: RequestContext, status: int | None, said: ErrorBody) -> bool:
     if status in {401, 403} or said.says(KEY_REFUSED):
         return True
-    # LiteLLM breaks down where no key is sent at all: there is no other word from it.
+    # LiteLLM fails this way if no key is sent at all: it reports nothing else.
     if asked.kind != "litellm" or asked.settings.api_key:
         return False
     return status == HTTPStatus.INTERNAL_SERVER_ERROR and said.text.strip() == SERVER_ERROR
@@ -340,7 +340,7 @@ def _is_about_the_key(asked: RequestContext, status: int | None, said: ErrorBody
 
 def _refused_key(asked: RequestContext, said: ErrorBody, quoted: str) -> AuthFailed:
     if asked.kind == "litellm" and "litellm." in said.text:
-        hint = "the key is right, but LiteLLM's own for the server behind it is not: mend it there"
+        hint = "the key is right, but LiteLLM's own for the server behind it is not: fix it there"
         return asked.fault(AuthFailed, f"the server behind LiteLLM refused its key; {quoted}", hint)
     if asked.settings.api_key:
         return asked.fault(AuthFailed, f"the key was refused; {quoted}", asked.settings.key_hint)

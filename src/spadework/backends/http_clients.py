@@ -145,7 +145,7 @@ def _proxy_of(url: str) -> str | None:
 
 
 def _certificates(url: str) -> ssl.SSLContext | bool:
-    """Say which certificates to trust: the system's, or none where there is no TLS.
+    """Say which certificates to trust: the system's, or none without TLS.
 
     Reading the system's takes 50 ms for each client. Redirects are not followed, so a server
     without TLS never leads to one that has it.

@@ -65,8 +65,9 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message
     from spadework.backends.tokenizers import Tokenizer
 
-# Where servers write the window into an entry of /v1/models; what is loaded goes before what
-# could be. The first is llama.cpp's, then vLLM's, LM Studio's, LiteLLM's, OpenRouter's.
+# Where servers write the window into an entry of /v1/models; the loaded window takes precedence
+# over the largest possible one. The first is llama.cpp's, then vLLM's, LM Studio's, LiteLLM's,
+# OpenRouter's.
 WINDOW_FIELDS = (
     "meta.n_ctx",
     "max_model_len",
@@ -243,7 +244,7 @@ class OpenAIBackend:
         return RequestContext(self.kind, self._settings, model)
 
     async def _get(self, url: str, model: str = "") -> Any:
-        """Ask for JSON; `url` is relative to `/v1` or whole. What is no JSON is given as text.
+        """Ask for JSON; `url` is relative to `/v1` or whole. What is not JSON is given as text.
 
         The SDK is not used for it: importing that would hold up the first list of tools.
         """
@@ -341,7 +342,7 @@ class OpenAIBackend:
         )
 
     def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
-        """Read off the headers of an answer where it came from; None where that is no news."""
+        """Read off the headers of an answer where it came from; None where nothing changed."""
         del model
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None

@@ -1,8 +1,8 @@
-"""Sends a request again that was lost on its way: no byte of an answer came.
+"""Retries a request that was lost on its way: no byte of an answer came.
 
 Servers close idle connections, and do so while the next request is under way: llama.cpp's loses
 about two of a hundred requests of a busy client that way, and a gateway before it answers with an
-empty 502. The model may have read the prompt by then; it has not answered, so asking again is safe.
+empty 502. The model may have read the prompt by then; no answer has arrived, so a retry is safe.
 `httpx` and `httpx2` are one library under two names, so the library is an argument.
 """
 

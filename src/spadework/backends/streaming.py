@@ -54,7 +54,7 @@ async def sign_of_life(asked: RequestContext, ask: Callable[[], Awaitable[object
 
 
 def as_json(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Return messages as every chat API takes them; half characters, which UTF-8 has not, as ?."""
+    """Return messages in the chat APIs' form; lone surrogates, invalid in UTF-8, become `?`."""
     return [
         {"role": message.role, "content": message.content.encode(errors="replace").decode()}
         for message in messages
@@ -74,8 +74,8 @@ async def stream_chunks(
 
     Raises:
         CutStream: the stream broke off or ended before a chunk with `finish`. What happens
-            after that chunk is no matter: the reply is whole.
-        BackendError: the stream had an error in it, or is no such stream.
+            after that chunk is harmless: the reply is complete.
+        BackendError: the stream contained an error, or is not such a stream.
     """
     started = finished = False
     try:

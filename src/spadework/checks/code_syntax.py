@@ -38,7 +38,7 @@ _TAGS = {
 }
 # `tomllib` takes time by the square of the dots in a key; nobody writes so many.
 _DOTS = re.compile(r"^(?:[^.\n]*\.){500}", re.MULTILINE)
-# A transcript or a piece with parts left out is no whole program, and does not claim to be one.
+# A transcript or an excerpt is not a whole program, and does not claim to be one.
 _NO_PROGRAM = {
     "Python": re.compile(
         r"^[^\S\n]*+(?:>>>|In \[\d+\]:|\.\.\.(?:[^\S\n]*+\n){2}\s*+\S)", re.MULTILINE
@@ -72,7 +72,7 @@ def check_code(text: str) -> CodeCheck:
 
     Raises:
         CheckFailed: named "code": the answer is one block and does not parse. A broken block
-            beside prose is only told of.
+            beside prose is only reported.
     """
     blocks = [fence for fence in fences_of(text) if fence.closed]
     if not blocks:
@@ -116,7 +116,7 @@ def _parses(language: str, code: str) -> bool:
 def _parse_python(code: str) -> None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a stray backslash is no broken code
+            warnings.simplefilter("ignore")  # a stray backslash does not break code
             ast.parse(code)
     except SyntaxError as error:
         raise _Broken(f"{error.msg} in line {error.lineno}") from None
@@ -151,7 +151,7 @@ def _parse_yaml(code: str) -> None:
             pass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "it is no YAML"
+        what = getattr(error, "problem", None) or "it is not valid YAML"
         raise _Broken(f"{what} in line {mark.line + 1}" if mark else what) from None
     except RecursionError:
         raise _Broken("nested too deeply") from None
@@ -168,7 +168,7 @@ def _deepest(code: str) -> int:
 def _parse_shell(code: str) -> None:
     bash = shutil.which("bash")
     if bash is None:
-        raise _Unchecked("there is no bash to parse it with")
+        raise _Unchecked("bash is not installed, so it cannot be parsed")
     try:
         done = subprocess.run(  # noqa: S603 - -n reads commands and runs none
             [bash, "--norc", "--noprofile", "-n"],

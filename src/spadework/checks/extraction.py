@@ -1,4 +1,4 @@
-"""Data that was taken out of the material must stand in it.
+"""Data that was extracted from the material must occur in it.
 
 In an answer by schema, addresses, links and long identifiers must be in what was given; a tool
 with `grounded = true` wants that of every text and number. What a schema lists itself (`enum`,
@@ -109,7 +109,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str | float]]:
 
 
 def _chosen(schema: Any) -> Iterator[str | float]:
-    """What the schema itself lists, wherever that stands in it."""
+    """The values that the schema itself lists, at any depth."""
     if isinstance(schema, list):
         for one in schema:
             yield from _chosen(one)

@@ -1,9 +1,9 @@
 """Quotations and `path:line` citations are looked up in what the model was given.
 
-What is looked up is what claims to stand there: text of five words or more in double quotes or in a
-block quote, code in backticks beside a citation, and places in files. Text that the answer offers
-as its own ("it should read …"), text of which it says that it is missing, and all text of a task
-that asks for new text are no such claim. Words must be the same and in the same order; case,
+What is looked up is what claims to be a quotation: text of five words or more in double quotes or
+in a block quote, code in backticks beside a citation, and places in files. Text that the answer
+offers as its own ("it should read …"), text of which it says that it is missing, and all text of a
+task that asks for new text are not such claims. Words must be the same and in the same order; case,
 blanks, punctuation and Markdown do not count, and `…` and `[…]` stand for what was left out.
 """
 
@@ -98,7 +98,7 @@ class _Spans:
 
 
 def ground(text: str, given: GroundingContext) -> GroundingResult:
-    """Look up what an answer claims to stand in the material; strike what does not.
+    """Look up what an answer claims to quote from the material; strike what does not occur.
 
     Raises:
         CheckFailed: named "quotation" or "citation": most of them are invented.
@@ -122,7 +122,7 @@ def ground(text: str, given: GroundingContext) -> GroundingResult:
 
 
 def _is_data(text: str) -> bool:
-    """Tell whether the whole answer is JSON: its quotes are no quotation marks."""
+    """Tell whether the whole answer is JSON: its quotes do not mark quotations."""
     if not text.lstrip().startswith(("{", "[")):
         return False
     try:
@@ -172,7 +172,7 @@ def _claim(
     stands_there: Callable[[str], bool],
 ) -> Iterator[_Claim]:
     """Yield the claim that a quoted text is, if it is one."""
-    # What another quotation says is no word of the answer's own.
+    # Text inside another quotation is not a claim of the answer itself.
     spoken = _QUOTED.sub('""', text[max(0, span[0] - _LOOK_BACK) : span[0]])
     before = re.split(r"[.!?]\s|\n\n", spoken)[-1][-_CONTEXT:]
     is_code = text[span[0]] == "`"
@@ -219,7 +219,7 @@ def _citations(text: str, given: GroundingContext) -> Iterator[_Claim]:
 
 
 def _stands(cited: re.Match[str], given: GroundingContext) -> bool | None:
-    """Tell whether a place was given; None if it is no place in a file."""
+    """Tell whether a place was given; None if it is not a place in a file."""
     path = cited["path"].replace("\\", "/").removeprefix("./")
     first = int(cited["first"])
     last = int(cited["last"] or first)

@@ -28,7 +28,7 @@ _SCRIPTS = {
     "Korean": r"\uac00-\ud7af\u1100-\u11ff",
 }
 _LETTERS = {name: re.compile(f"[{signs}]") for name, signs in _SCRIPTS.items()}
-# Words that stand in nearly every sentence of one language, and seldom in the others.
+# Words that occur in nearly every sentence of one language, and seldom in the others.
 _COMMON = {
     "English": "the and is are was were of to that with this from not have has which they be it",
     "German": "der die das und ist sind nicht ein eine einen den dem mit auf für von wird werden",
@@ -67,7 +67,7 @@ def check_language(text: str, given: GroundingContext) -> bool:
     texts = (*given.texts, *(passage.text for passage in given.passages))
     if said == asked or said in map(language_of, texts) or _mixed(said, texts):
         return True
-    hint = f"say in which language the answer shall be, such as: Answer in {asked}"
+    hint = f"say which language to answer in, such as: Answer in {asked}"
     raise CheckFailed("language", f"the question is {asked}, the answer {said}", hint=hint)
 
 

@@ -81,7 +81,7 @@ def note_prompt_injection(text: str) -> str:
 
 
 def is_warning(note: str) -> bool:
-    """Tell whether a note is one of these, which stand in front of an answer."""
+    """Tell whether a note is one of these, which precede an answer."""
     return note.startswith((WARNING, IMITATION))
 
 

@@ -1,4 +1,4 @@
-"""A model that refuses, or says that it cannot see what it was given, has not answered."""
+"""Detects refusals, and replies that claim not to see the material."""
 
 from __future__ import annotations
 

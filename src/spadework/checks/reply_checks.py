@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from spadework.backends.base import TokenChoice
     from spadework.checks.thinking import Split
 
-MENDABLE = frozenset({"label", "json", "schema", "extraction"})
-"""Checks whose message tells the same model what to mend."""
+REPAIRABLE = frozenset({"label", "json", "schema", "extraction"})
+"""Checks whose message tells the same model what to repair."""
 
 # A server's count may differ a little from ours, by how it counts its template; who cuts an input
 # cuts more than that.
@@ -62,7 +62,7 @@ class AnswerRequirements:
         given: what the model was given.
         labels: the answer is one of these.
         schema: the answer is JSON that follows it.
-        grounded: every text and number of such an answer must stand in the material.
+        grounded: every string and number of such an answer must occur in the material.
         content: whether more is checked than that the answer is whole and has its form.
         notices: sentences of our own in the prompt.
     """
@@ -140,7 +140,7 @@ def _check_ending(reply: ModelReply, split: Split, text: str, demand: AnswerRequ
     only_thinking = reply.had_thinking or bool(split.thinking)
     if reply.finish == "length" and not _is_whole(text, demand):
         if demand.content:
-            check_loop(text, demand.given)  # the better reason, since a larger limit is no cure
+            check_loop(text, demand.given)  # the better reason, since a larger limit does not help
         raise CheckFailed(
             "cut-off",
             f"the answer was cut off at {reply.max_tokens} tokens"

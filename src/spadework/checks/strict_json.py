@@ -20,7 +20,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NotStrict(ValueError):
-    """A text is no JSON, or says what JSON has no place for; the message says what."""
+    """A text is not JSON, or holds a value that JSON does not allow; the message says which."""
 
 
 def parse_json(text: str) -> Any:

@@ -56,7 +56,7 @@ def check_schema(schema: Mapping[str, Any], seconds: float = _SECONDS_TO_READ) -
             _check_keyword(where, key, value, schema)
         _check_end(schema)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"the schema is no JSON: {error}", hint=_HINT) from None
+        raise ArgumentError(f"the schema is not valid JSON: {error}", hint=_HINT) from None
 
 
 def _check_form(schema: Mapping[str, Any], seconds: float) -> None:
@@ -214,7 +214,7 @@ def parsed(text: str) -> Any:
 
 
 def _not_json(why: str) -> CheckFailed:
-    return CheckFailed("json", f"the answer is no JSON: {why}")
+    return CheckFailed("json", f"the answer is not valid JSON: {why}")
 
 
 def is_shallow(value: Any, deepest: int) -> bool:

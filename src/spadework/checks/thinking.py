@@ -101,7 +101,7 @@ class VisibleStream:
         return self._show(raw[: _settled_end(raw)])
 
     def finish(self) -> str:
-        """Return what was held back and is no thinking."""
+        """Return what was held back and is not thinking."""
         return "" if self._plain else self._show("".join(self._raw))
 
     def _show(self, settled: str) -> str:

@@ -1,1 +1,1 @@
-"""The one process behind every window: it owns the engine, and serves whoever connects."""
+"""The single background process behind every client window: it owns the engine."""

@@ -24,11 +24,11 @@ _MOST_FILES = 10_240
 
 
 def run(*, background: bool = False, stay: bool = False) -> None:
-    """Be the daemon, until it is told to stop or has been idle for long.
+    """Run the daemon until it receives a stop request or has been idle for long.
 
     Args:
         background: leave the process that started us, and its terminal; say `ready` on standard
-            output once visitors are heard.
+            output once connections are accepted.
         stay: do not stop when idle.
 
     Raises:
@@ -84,7 +84,7 @@ def _allow_many_files() -> None:
 
 
 def _say_ready() -> None:
-    """Tell the starter, and let go of its pipe."""
+    """Notify the starter, and close its pipe."""
     os.write(1, READY)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -99,14 +99,14 @@ def _turn_away(listening: socket.socket, error: SpadeworkError) -> None:
     code = _EXIT_USAGE if isinstance(error, ConfigError | ArgumentError) else _EXIT_FAILED
     line = refusal(str(error), error.hint, code)
     try:
-        listening.setblocking(False)  # who comes later shall find out anew
+        listening.setblocking(False)  # later clients start over
         while True:
-            visitor, _ = listening.accept()
-            with visitor:
-                visitor.settimeout(_SECONDS_TO_TURN_AWAY)
+            peer, _ = listening.accept()
+            with peer:
+                peer.settimeout(_SECONDS_TO_TURN_AWAY)
                 try:
-                    visitor.recv(65536)  # unread, it would take our line away with the connection
-                    visitor.sendall(line)
+                    peer.recv(65536)  # unread, it would take our line away with the connection
+                    peer.sendall(line)
                 except OSError:
                     continue
     except OSError:  # nobody else waits

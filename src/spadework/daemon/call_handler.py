@@ -189,7 +189,7 @@ async def _serve(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """Open the HTTP face for as long as the client stays."""
+    """Run the HTTP server for as long as the client stays."""
     from spadework.daemon.http_serving import serve_http  # noqa: PLC0415 - heavy
 
     daemon.keeps_face_open()

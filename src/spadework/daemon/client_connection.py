@@ -1,4 +1,4 @@
-"""One connection of the daemon, from its greeting to its end."""
+"""One client connection of the daemon, from the handshake to its end."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SECONDS_TO_CLOSE = 2.0
 
 
 class ClientConnection:
-    """A visitor that is being served.
+    """A client that is being served.
 
     Args:
-        visitor: who it is.
+        peer: who the client is.
         reader: what it says.
         writer: takes what we say.
         wants: the names of the keys that it was asked for.
@@ -38,19 +38,19 @@ class ClientConnection:
 
     def __init__(
         self,
-        visitor: Peer,
+        peer: Peer,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         wants: Sequence[str],
     ) -> None:
-        self.visitor = visitor
+        self.peer = peer
         self.reader = reader
         self.writer = writer
         self.released = False
         """Whether the shim has said that nothing more comes, after it was told that we move."""
         self.told_to_move_at: float | None = None
         self.serves = False
-        """Whether it holds an HTTP face open, which is no work: what comes over HTTP is."""
+        """Whether it only keeps the HTTP server open, which does not count as work."""
         self._task = asyncio.current_task()
         self._wants = tuple(wants)
         self._traffic = Traffic(self._control)
@@ -59,28 +59,28 @@ class ClientConnection:
     @property
     def running(self) -> int:
         """How many of its requests are being worked on."""
-        if self.visitor.role == MCP:
+        if self.peer.role == MCP:
             return len(self._traffic.waiting)
         return 0 if self.serves else 1
 
     async def serve_mcp(self, live: ReloadingEngine) -> None:
         """Speak MCP until the client leaves."""
-        window_keys.set(self.visitor.keys)  # every task of this connection inherits it
-        project = project_folder(Path(self.visitor.project))
-        session = Session(project=project, name=self.visitor.session, keys=self.visitor.keys)
+        window_keys.set(self.peer.keys)  # every task of this connection inherits it
+        project = project_folder(Path(self.peer.project))
+        session = Session(project=project, name=self.peer.session, keys=self.peer.keys)
         async with messages(self.reader, self._send, self._traffic) as (read, write):
             await serve(live, session, read, write)
 
     def want(self, names: Sequence[str]) -> None:
         """Ask for the keys that a changed config names, if there are others among them."""
-        if self.visitor.role == MCP and set(names) != set(self._wants):
+        if self.peer.role == MCP and set(names) != set(self._wants):
             self._wants = tuple(names)
             self._tell({"wants": list(names)})
 
     def tell_to_move(self, now: float) -> None:
-        """Say that we end, and that the visitor shall find another daemon."""
+        """Announce the shutdown, so that the client connects to another daemon."""
         self.told_to_move_at = now
-        if self.visitor.role == MCP:
+        if self.peer.role == MCP:
             self._tell({"moved": True})
 
     def end(self) -> None:
@@ -90,7 +90,7 @@ class ClientConnection:
             self._task.cancel()
 
     async def close(self) -> None:
-        """Close the connection; what has been said already still reaches the visitor."""
+        """Close the connection; what was written already still reaches the client."""
         self.writer.close()
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_SECONDS_TO_CLOSE):
@@ -111,7 +111,7 @@ class ClientConnection:
         with suppress(ValueError, RecursionError):
             match json.loads(line):
                 case {"keys": dict(keys)}:
-                    self.visitor.take_keys(keys, self._wants)
+                    self.peer.take_keys(keys, self._wants)
                     self.log_refused()
                 case {"moved": True}:
                     self.released = True
@@ -120,6 +120,6 @@ class ClientConnection:
 
     def log_refused(self) -> None:
         """Name the variables whose content was not taken for a key."""
-        if self.visitor.refused:
-            names = ", ".join(self.visitor.refused)
-            log.warning("session %s: no usable key is in %s", self.visitor.session, names)
+        if self.peer.refused:
+            names = ", ".join(self.peer.refused)
+            log.warning("session %s: no usable key is in %s", self.peer.session, names)

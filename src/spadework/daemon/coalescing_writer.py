@@ -20,8 +20,8 @@ MOST_WAITING = 16 * 1024 * 1024
 class CoalescingWriter:
     """Lines on their way to a client; nothing of it blocks.
 
-    What a slow client has not taken yet is joined: texts to one text, steps to the newest. One that
-    leaves more than `MOST_WAITING` to be taken does not read: see `until_full`.
+    What a slow client did not read yet is joined: texts to one text, steps to the newest. One that
+    leaves more than `MOST_WAITING` unread is too slow: see `until_full`.
     """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +83,7 @@ class CoalescingWriter:
 
 
 def _is_overtaken(waiting: Mapping[str, Any], step: Mapping[str, Any]) -> bool:
-    """Tell whether a newer step of the same kind makes one needless; a failed model is told."""
+    """Tell whether a newer step of the same kind replaces this one; never for a failed model."""
     stage = _stage(waiting)
     return stage == step["stage"] and stage != "next-model"
 

@@ -31,13 +31,13 @@ def place_here() -> Endpoint:
     """Return where the daemon of this user, config and data folder is met.
 
     Raises:
-        DaemonError: there is no folder for that.
+        DaemonError: the folder for it is missing or unusable.
     """
     try:
         return endpoint()
     except NoEndpoint as failure:
         raise DaemonError(
-            f"there is no place to meet a daemon: {failure}",
+            f"no usable folder for the daemon's socket: {failure}",
             hint=failure.hint,
         ) from None
 

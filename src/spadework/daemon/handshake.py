@@ -1,4 +1,4 @@
-"""Who connects to the daemon, and how they greet each other."""
+"""The handshake of a new connection to the daemon: who the peer is, and whether it is accepted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VERSION = re.compile(r"[0-9A-Za-z.+!-]{1,64}")
 
 
 class HandshakeRefused(Exception):
-    """A visitor is sent away; the message says why, in a line."""
+    """The connection is rejected; the message says why, in one line."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -40,10 +40,10 @@ class HandshakeRefused(Exception):
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """One connection, after the greeting.
+    """The other end of a connection, after the handshake.
 
     `keys` are those of its own environment by name; they live here only, as long as it is
-    connected. `refused` names the variables whose content is no key.
+    connected. `refused` names the variables whose content is not a key.
     """
 
     hello: Mapping[str, Any]
@@ -119,7 +119,7 @@ async def accept_peer(
         reader: what they say.
         writer: takes what we say.
         wants: the names of the keys that the config asks for.
-        admit: raises `HandshakeRefused` if there is no room for them.
+        admit: raises `HandshakeRefused` if the limit is reached.
 
     Raises:
         Refused: they are somebody else, or speak another language.
@@ -134,9 +134,9 @@ async def accept_peer(
     async with asyncio.timeout(_SECONDS_TO_GREET):
         hello = await _line(reader)
         _check(hello)
-        visitor = _visitor_of(hello, connection)
+        peer = _peer_of(hello, connection)
         if admit:
-            admit(visitor)
+            admit(peer)
         # Field for field as the shim recognizes it without a parser.
         greeting = {
             "spadework": PROTOCOL,
@@ -147,18 +147,18 @@ async def accept_peer(
         writer.write(json.dumps(greeting).encode() + b"\n")
         answer = await _line(reader)
     keys = answer.get("keys")
-    visitor.take_keys(keys if isinstance(keys, dict) else {}, wants)
-    return visitor
+    peer.take_keys(keys if isinstance(keys, dict) else {}, wants)
+    return peer
 
 
-def _visitor_of(hello: Mapping[str, Any], connection: socket.socket) -> Peer:
+def _peer_of(hello: Mapping[str, Any], connection: socket.socket) -> Peer:
     told = hello.get("pid")
     process = process_of(connection) or (told if isinstance(told, int) else 0)
     return Peer(hello, process=process)
 
 
 def refusal(message: str, hint: str = "", exit_code: int = 1) -> bytes:
-    """Return the line that sends a visitor away."""
+    """Return the line that rejects a connection."""
     return json.dumps({"error": message, "hint": hint, "exit": exit_code}).encode() + b"\n"
 
 

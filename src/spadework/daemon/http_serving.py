@@ -1,4 +1,4 @@
-"""The HTTP face inside the daemon, so that one queue serves the windows here and those elsewhere.
+"""The HTTP server inside the daemon, so that one queue serves the windows here and those elsewhere.
 
 The call `serve` of spadework.remote.messages; it lasts as long as its connection:
 
@@ -35,7 +35,7 @@ async def serve_http(
     reader: asyncio.StreamReader,
     keys: Mapping[str, str],
 ) -> None:
-    """Open the face, tell where it is, and close it when the client closes its end.
+    """Start the server, report its URL, and stop it when the client closes its end.
 
     Args:
         daemon: whose engine it serves.
@@ -53,38 +53,38 @@ async def serve_http(
         require_token=request.get("require_token") is True,
         keys=keys,
     )
-    face = HttpServer(daemon.live, settings)
-    url = await face.start()
+    http_server = HttpServer(daemon.live, settings)
+    url = await http_server.start()
     daemon.http.append(url)
     gone = asyncio.create_task(_until_gone(reader))
-    closed = asyncio.create_task(face.until_closed())
+    closed = asyncio.create_task(http_server.until_closed())
     try:
-        writer.write(line_of({"serving": {"url": url, "needs_token": face.needs_token}}))
+        writer.write(line_of({"serving": {"url": url, "needs_token": http_server.needs_token}}))
         await asyncio.wait((gone, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
         gone.cancel()
         closed.cancel()
         daemon.http.remove(url)
-        await face.stop()
+        await http_server.stop()
 
 
 async def open_configured(daemon: DaemonService) -> HttpServer | None:
-    """Open the face that the config asks for; what stands in its way is logged and shown.
+    """Start the HTTP server that the config asks for; a failure is logged and shown.
 
     Returns:
-        The face, to be stopped with the daemon; None where none is wanted or possible.
+        The server, to be stopped with the daemon; None if none is wanted or possible.
     """
     listen = daemon.live.engine.config.http.listen
     if not listen:
         return None
-    face = HttpServer(daemon.live, HttpSettings(listen=listen))
+    http_server = HttpServer(daemon.live, HttpSettings(listen=listen))
     try:
-        daemon.http.append(await face.start())
+        daemon.http.append(await http_server.start())
     except SpadeworkError as error:
         log.error("no HTTP at %s: %s", listen, error)  # noqa: TRY400 - one line says it all
         daemon.http.append(f"not at {listen}: {error}")
         return None
-    return face
+    return http_server
 
 
 async def _until_gone(reader: asyncio.StreamReader) -> None:

@@ -1,7 +1,7 @@
-"""What a daemon holds while it is the one: the lock of its life, and the socket it listens on.
+"""The lock that makes a daemon the only one, and the socket it listens on.
 
-Both are let go of by the system when the process dies, however that happens; what stays behind,
-a socket file, stands in nobody's way.
+The system releases both when the process dies, however that happens; a socket file that stays
+behind does no harm.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _MOST_WAITING = 4096
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SECONDS_OF_A_LOOK = 0.2
-"""Who looks whether a daemon lives has its lock for a moment."""
+"""A process that checks whether a daemon is alive holds its lock for a moment."""
 
 
 class InstanceLock:
-    """The lock and the listening socket of the daemon at a place.
+    """The lock and the listening socket of the daemon at an endpoint.
 
     Args:
         place: where it is met.
@@ -38,7 +38,7 @@ class InstanceLock:
 
     def __init__(self, place: Endpoint, seconds: float = 0.0) -> None:
         self._place = place
-        self._given_up = False
+        self._released = False
         try:
             self._lock = _life_lock(place, seconds)
             try:
@@ -68,9 +68,9 @@ class InstanceLock:
 
     def give_up(self) -> None:
         """Make room for another daemon: it can listen and start from here on."""
-        if self._given_up:  # what lies there now is another daemon's
+        if self._released:  # what lies there now is another daemon's
             return
-        self._given_up = True
+        self._released = True
         self.socket.close()
         if self.is_ours():
             with suppress(OSError):

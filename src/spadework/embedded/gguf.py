@@ -52,7 +52,7 @@ def check_magic(path: Path) -> None:
         ) from error
     if start != MAGIC:
         raise EmbeddedError(
-            f"{path} is no GGUF file: it begins with {start!r}, not with {MAGIC!r}",
+            f"{path} is not a GGUF file: it begins with {start!r}, not with {MAGIC!r}",
             hint="`embedded.model` takes a model in llama.cpp's GGUF format; "
             "`spadework embedded pull OWNER/REPO FILE` fetches one",
         )
@@ -64,7 +64,7 @@ def trained_context(path: Path) -> int | None:
     The server never gives a request more than that, whatever it is asked for.
 
     Raises:
-        EmbeddedError: the file cannot be read, is no GGUF file, or its head is broken.
+        EmbeddedError: the file cannot be read, is not a GGUF file, or its header is corrupt.
     """
     check_magic(path)
     with path.open("rb") as file:

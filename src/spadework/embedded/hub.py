@@ -96,7 +96,7 @@ def _check_names(repo: str, file: str) -> None:
         raise ArgumentError(f"{repo!r} is not written OWNER/REPO")
     if not all(_is_plain(part) for part in file.split("/")) or not file.endswith(".gguf"):
         raise ArgumentError(
-            f"{file!r} is no GGUF file of a repository",
+            f"{file!r} is not a GGUF file of a repository",
             hint="give the file's path in the repository; it ends in .gguf",
         )
     if _SPLIT_FILE.search(file):
@@ -171,6 +171,6 @@ def _check(wanted: HubFile) -> None:
     except EmbeddedError as error:
         wanted.partial.unlink()
         raise EmbeddedError(
-            f"{wanted.repo} {wanted.file} is no GGUF file: it does not begin with {MAGIC!r}",
+            f"{wanted.repo} {wanted.file} is not a GGUF file: it does not begin with {MAGIC!r}",
             hint="nothing was kept; take a file in llama.cpp's GGUF format",
         ) from error

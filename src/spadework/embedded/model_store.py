@@ -63,7 +63,7 @@ def find_stored(name: str) -> StoredModel:
         )
     known = ", ".join(model.name for model in models) or "none yet"
     raise EmbeddedError(
-        f"there is no model {name!r} in {models_folder()}", hint=f"the models there: {known}"
+        f"no such model in {models_folder()}: {name!r}", hint=f"the models there: {known}"
     )
 
 
@@ -116,7 +116,7 @@ def require_space(needed: int) -> None:
     """Make sure that the models folder's disk has room for so many bytes and a little more.
 
     Raises:
-        EmbeddedError: it has not.
+        EmbeddedError: it does not.
     """
     folder = models_folder()
     free = shutil.disk_usage(folder).free

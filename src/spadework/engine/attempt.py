@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from spadework.backends.base import ChatRequest, ModelInfo, Usage
 from spadework.checks.labels import ALTERNATIVES
-from spadework.checks.reply_checks import MENDABLE, ModelReply, ValidatedReply, check_reply
+from spadework.checks.reply_checks import REPAIRABLE, ModelReply, ValidatedReply, check_reply
 from spadework.checks.thinking import split_thinking
 from spadework.engine.context_fit import explain_excess, fit
 from spadework.engine.job import Figures, Progress
-from spadework.engine.prompt_messages import for_mending
+from spadework.engine.prompt_messages import for_repair
 from spadework.engine.response_format import ResponseFormat
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import (
@@ -114,11 +114,11 @@ async def run_attempt(
 ) -> tuple[ValidatedReply, Figures]:
     """Ask one model and check what it says; `on_first_token` is called when the reply begins.
 
-    An answer that has not the form asked for may be mended once by the model that gave it.
+    An answer in the wrong format may be repaired once by the model that gave it.
 
     Raises:
         BackendError: it could not be asked, or broke off.
-        CheckFailed: what it said is no answer.
+        CheckFailed: the reply is not a valid answer.
     """
     limits = asking.limits
     try:
@@ -127,9 +127,9 @@ async def run_attempt(
             try:
                 return await _checked(reply, asking.demand), figures
             except CheckFailed as failure:
-                if failure.check not in MENDABLE:
+                if failure.check not in REPAIRABLE:
                     raise
-                return await _mended(backend, info, asking, listener, reply, figures, failure)
+                return await _repaired(backend, info, asking, listener, reply, figures, failure)
     except TimeoutError:
         if limits.of_call:
             raise out_of_time(info.backend, info.name) from None
@@ -137,7 +137,7 @@ async def run_attempt(
         raise _too_slow(info, what, "raise the tool's timeout") from None
 
 
-async def _mended(
+async def _repaired(
     backend: Backend,
     info: ModelInfo,
     asking: AttemptContext,
@@ -146,15 +146,15 @@ async def _mended(
     figures: Figures,
     failure: CheckFailed,
 ) -> tuple[ValidatedReply, Figures]:
-    """Let the model mend its answer; the second failure counts."""
+    """Let the model repair its answer; a second failure is final."""
     said = split_thinking(reply.text).visible.strip()
-    again = replace(asking, messages=for_mending(asking.messages, said, str(failure)))
+    again = replace(asking, messages=for_repair(asking.messages, said, str(failure)))
     try:
         reply, more = await _reply(backend, info, again, listener, _nothing)
     except ContextExceeded:
-        raise failure from None  # the answer was wrong; that it cannot be mended is no news
+        raise failure from None  # report why the answer was wrong, not why the repair failed
     checked = await _checked(reply, asking.demand)
-    notes = (f"mended once: {failure}", *checked.notes)
+    notes = (f"repaired once: {failure}", *checked.notes)
     return replace(checked, notes=notes), figures.with_more(more)
 
 

@@ -84,7 +84,7 @@ class AttemptTrace:
         """Build the hand-back of a question that no model answered."""
         attempts = tuple(self.attempts)
         if not attempts:
-            said = f"there is no model {', '.join(self.patterns)}"
+            said = f"no model matches {', '.join(self.patterns)}"
             attempts = (Attempt("", "ModelUnknown", said),)
             self.hint = self.hint or "`spadework models` lists what there is"
         return HandBack(self.context.tool.name, attempts, figures, self.hint)

@@ -108,7 +108,7 @@ class Engine:
         """Why the config file, as it is now, cannot be used: then only local models are asked."""
         self._running = 0
         self._retired: list[tuple[Backend, set[object]]] = []
-        """Backends that are no longer configured, and who may still use them."""
+        """Backends removed from the config that running calls may still use."""
         self._users: set[object] = set()
 
     @classmethod
@@ -167,10 +167,10 @@ class Engine:
         return all_tools(project, self.config)
 
     def find_tool(self, name: str, project: Path) -> Tool:
-        """Find a tool by name; a project's broken file does not stand in the way of the user's.
+        """Find a tool by name; a project's broken file does not hide the user's tools.
 
         Raises:
-            ArgumentError: there is no such tool.
+            ArgumentError: the tool is unknown.
             ConfigError: it could only be the project's, and its file is wrong.
         """
         return find_tool(name, project, self.config)
@@ -222,7 +222,7 @@ class Engine:
         """Do one job, or hand it back. Cancelling the task stops the model.
 
         Raises:
-            ArgumentError: there is no such tool, or its arguments are wrong.
+            ArgumentError: the tool is unknown, or its arguments are wrong.
             ReferenceRefused: a reference may not be read; no model was asked.
             ConfigError: a model's backend is not configured, or the project's file is wrong.
         """
@@ -324,7 +324,7 @@ class Engine:
         figures: Figures | None = None,
         error: str = "",
     ) -> str:
-        """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
+        """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
         figures = answer.figures if answer else figures or Figures()
         context = delegation.context
         withheld = bool(context.clearance.private)

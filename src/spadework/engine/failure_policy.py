@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
 _WORTH_ASKING_AGAIN = 4.0
-# What a server did, or what another model would not do anyway, is no advice to the next one.
+# A failure of the server, or one that another model would not repeat, does not help the next model.
 _NO_ADVICE = frozenset({"silent-truncation", "unfinished", "empty", "confidence"})
 
 

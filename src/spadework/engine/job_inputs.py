@@ -40,7 +40,7 @@ def check_arguments(tool: Tool, job: Job) -> None:
     for name in job.arguments:
         if name not in known:
             raise ArgumentError(
-                f"{tool.name}: there is no argument {name!r}",
+                f"{tool.name}: unknown argument {name!r}",
                 hint=f"it takes {', '.join(known)}, files, max_tokens, schema and labels",
             )
 

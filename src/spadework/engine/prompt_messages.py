@@ -24,7 +24,9 @@ DATA_NOTICE = (
 )
 CITING = "Cite places in it as path:line."
 TRIED_BEFORE = "An earlier answer was rejected: {reason}. Avoid that."
-MENDING = "That is not right: {reason}. Give the whole answer again, mended, and nothing else."
+REPAIR_PROMPT = (
+    "That is not right: {reason}. Give the whole answer again, corrected, and nothing else."
+)
 
 
 def build_messages(
@@ -54,9 +56,9 @@ def after_rejection(messages: tuple[Message, ...], reason: str) -> tuple[Message
     return (*before, Message(task.role, f"{task.content}\n\n{told}"))
 
 
-def for_mending(messages: tuple[Message, ...], answer: str, reason: str) -> tuple[Message, ...]:
+def for_repair(messages: tuple[Message, ...], answer: str, reason: str) -> tuple[Message, ...]:
     """Show a model its own answer and what is wrong with it."""
-    told = MENDING.format(reason=reason.rstrip("."))
+    told = REPAIR_PROMPT.format(reason=reason.rstrip("."))
     return (*messages, Message("assistant", answer), Message("user", told))
 
 

@@ -1,4 +1,4 @@
-"""The form that an answer shall have: prose, one of some labels, or JSON by a schema."""
+"""The requested response format: prose, one label of several, or JSON by a schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ResponseFormat:
 
     @property
     def instruction(self) -> str:
-        """What the model is told of it."""
+        """The instruction that the model receives."""
         if self.labels:
             return f"Answer with exactly one of: {', '.join(self.labels)}."
         if self.schema is not None:

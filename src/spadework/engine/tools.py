@@ -56,10 +56,10 @@ def all_tools(project: Path, config: Config) -> dict[str, Tool]:
 
 
 def find_tool(name: str, project: Path, config: Config) -> Tool:
-    """Find a tool by name; a project's broken file does not stand in the way of the user's.
+    """Find a tool by name; a project's broken file does not hide the user's tools.
 
     Raises:
-        ArgumentError: there is no such tool.
+        ArgumentError: the tool is unknown.
         ConfigError: it could only be the project's, and its file is wrong.
     """
     tools = user_tools(config)
@@ -68,9 +68,7 @@ def find_tool(name: str, project: Path, config: Config) -> Tool:
     if name not in tools:
         near = get_close_matches(name, tools, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
-        raise ArgumentError(
-            f"there is no tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}"
-        )
+        raise ArgumentError(f"unknown tool {name!r}", hint=f"{meant}the tools: {', '.join(tools)}")
     return tools[name]
 
 

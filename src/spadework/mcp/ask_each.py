@@ -38,11 +38,11 @@ class EachCall:
     save_to: str
 
     async def run(self, tell: Callable[[str], None]) -> CallToolResult:
-        """Ask, and turn the table into a result; `tell` is told how far it is."""
+        """Ask, and turn the table into a result; `tell` is called with the progress."""
         return await self._run(lambda step: tell(str(step)))
 
     async def run_inline(self, note: Callable[[Progress], None]) -> CallToolResult:
-        """Ask, and turn the table into a result; `note` is told each step."""
+        """Ask, and turn the table into a result; `note` is called at each step."""
         return await self._run(
             lambda step: note(Progress("item", str(step), done=step.done, of=step.of))
         )

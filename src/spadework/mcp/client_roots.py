@@ -84,6 +84,6 @@ async def _answer(context: Context, params: CallToolRequestParams) -> ListRootsR
 
 
 def _folders(result: ListRootsResult) -> tuple[Path, ...]:
-    """Turn file: addresses into folders; anything else is no folder of ours."""
+    """Turn file: URLs into folders; skip anything else."""
     parsed = [urlparse(str(root.uri)) for root in result.roots]
     return tuple(Path(url2pathname(one.path)) for one in parsed if one.scheme == "file")

@@ -1,7 +1,7 @@
 """JSON-RPC over lines, as MCP's stdio transport has it: from bytes to messages and back.
 
-Unlike the SDK's own transport it answers a line that is no message, instead of dropping it, and it
-reads without a thread, so that a signal ends it at once. It serves any pair of byte streams.
+Unlike the SDK's own transport it answers a line that is not a message, instead of dropping it, and
+it reads without a thread, so that a signal ends it at once. It serves any pair of byte streams.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Traffic:
 
     Args:
         control: is given the lines that are between us and the shim, without their first byte;
-            None where there is no shim.
+            None without a shim.
     """
 
     def __init__(self, control: Callable[[bytes], None] | None = None) -> None:
@@ -149,7 +149,7 @@ class Traffic:
 
 
 class NoMessage(Exception):
-    """A line that is no message; it carries the answer to it."""
+    """A line that is not a message; it carries the answer to it."""
 
     def __init__(self, code: int, reason: str, request: object = None) -> None:
         super().__init__(reason)
@@ -221,7 +221,7 @@ def parse(line: bytes) -> JSONRPCMessage:
     strict parsers refuse, become question marks.
 
     Raises:
-        NoMessage: it is no JSON, no message of JSON-RPC, or more than one message may be.
+        NoMessage: it is not JSON, not a JSON-RPC message, or longer than a message may be.
     """
     if reason := excess(line):
         identity = find_identity(line[:_KEPT], line[-_KEPT:])
@@ -233,13 +233,13 @@ def parse(line: bytes) -> JSONRPCMessage:
     try:
         value = json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):
-        raise NoMessage(PARSE_ERROR, "Parse error: this line is no JSON") from None
-    mended = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+        raise NoMessage(PARSE_ERROR, "Parse error: this line is not valid JSON") from None
+    cleaned = json.dumps(value, ensure_ascii=False).encode(errors="replace")
     try:
-        return _validated(mended)
+        return _validated(cleaned)
     except ValueError:
         identity = value.get("id") if isinstance(value, dict) else None
-        reason = "Invalid request: this is no message of JSON-RPC 2.0"
+        reason = "Invalid request: this is not a JSON-RPC 2.0 message"
         raise NoMessage(INVALID_REQUEST, reason, identity) from None
 
 

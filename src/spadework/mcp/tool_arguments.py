@@ -73,7 +73,7 @@ def _in_words(
         unknown = next(name for name in arguments if name not in known)
         near = difflib.get_close_matches(unknown[:_LONGEST_NAME], known, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known)}"
-        return f"there is no argument {unknown!r}{meant}"
+        return f"unknown argument {unknown!r}{meant}"
     where = error.json_path.removeprefix("$.")
     if error.validator == "type":
         wanted = _TYPES.get(str(error.validator_value), str(error.validator_value))

@@ -110,7 +110,7 @@ def ask(
     Raises:
         HandedBack: no model gave an answer that passes the checks.
         ReferenceRefused: a reference may not be read.
-        ArgumentError: there is no such tool, or its arguments are wrong; ends the run.
+        ArgumentError: the tool is unknown, or its arguments are wrong; ends the run.
         ConfigError: a model's backend is not configured; ends the run.
     """
     return _calls("ask").ask(
@@ -149,15 +149,15 @@ def claude(
         files: references that are read here and sent.
         texts: further material by name.
         max_tokens: the longest reply in tokens.
-        instead: the tool whose local model answers where there is no key, or by `--no-claude`;
+        instead: the tool whose local model answers without a key, or with `--no-claude`;
             `Reply.stood_in` then says so.
         private: it never goes to Claude, nor does what this item asks from now on.
 
     Raises:
         PrivateRefused: something private would be sent; nothing is, and the run ends.
         BudgetReached: the call could pass the run's budget; the run stops and can be resumed.
-        ClaudeAbsent: there is no key and nobody to stand in; ends the run unless it is caught.
-        ConfigError: what stands in the key's place must not be used; ends the run.
+        ClaudeAbsent: the key is missing and `instead` is not given; ends the run unless caught.
+        ConfigError: what is set as the key must not be used; ends the run.
         BackendError: the API failed for good.
     """
     return _calls("claude").claude(

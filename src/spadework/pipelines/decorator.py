@@ -23,7 +23,7 @@ class Pipeline:
         inputs: what a run works on that is given no inputs.
 
     Raises:
-        ArgumentError: it is no async function.
+        ArgumentError: it is not an async function.
     """
 
     def __init__(self, each: Each, inputs: Sequence[str] = ()) -> None:
@@ -37,7 +37,7 @@ class Pipeline:
         """Register the function that is called once with all rows, in the order of the items.
 
         Raises:
-            ArgumentError: it is no async function.
+            ArgumentError: it is not an async function.
         """
         self.end = _checked(function)
         return function
@@ -78,7 +78,7 @@ def pipeline(
         inputs: what a run works on that is given no inputs.
 
     Raises:
-        ArgumentError: it is no async function.
+        ArgumentError: it is not an async function.
     """
     if each is not None:
         return Pipeline(each, inputs)
@@ -88,5 +88,5 @@ def pipeline(
 def _checked(function: Any) -> Any:
     if not inspect.iscoroutinefunction(function):
         name = getattr(function, "__name__", repr(function))
-        raise ArgumentError(f"{name} is no async function", hint=f"write `async def {name}(…)`")
+        raise ArgumentError(f"{name} is not an async function", hint=f"write `async def {name}(…)`")
     return function

@@ -97,7 +97,7 @@ async def estimate(
 
     Raises:
         ArgumentError: the pipeline does not load.
-        ConfigError: what stands in the key's place must not be used.
+        ConfigError: what is set as the key must not be used.
         BackendError: the API could not count.
     """
     claude = ClaudeSide(config, database)
@@ -182,7 +182,7 @@ async def _counted(
     """Tokens to read as the API counts them, what they cost, and the most with the replies."""
     if not requests:
         return 0, 0.0, 0.0
-    found = await claude.gate.estimate(requests, batch=batch)
+    found = await claude.service.estimate(requests, batch=batch)
     return found.input_tokens, found.input_usd, found.most_usd
 
 

@@ -79,11 +79,11 @@ async def find_items(
         private: mark all items so, as in a confidential project.
 
     Raises:
-        ArgumentError: there is no item, a line of JSONL is wrong, or standard input is no text.
+        ArgumentError: the inputs hold no item, a line of JSONL is invalid, or stdin is not text.
         ReferenceRefused: an input may not be read or stands for nothing.
     """
     if not inputs:
-        raise ArgumentError("there is no input", hint="name files, folders, a .jsonl file, or -")
+        raise ArgumentError("no input was given", hint="name files, folders, a .jsonl file, or -")
     if list(inputs).count(STDIN) > 1:
         raise ArgumentError("`-` is given twice, and standard input can be read once")
     given = await text_of_stdin(stdin) if STDIN in inputs else ""
@@ -95,7 +95,7 @@ async def find_items(
     gathering = _Gathering(roots, files, limits.max_file_bytes, private)
     await asyncio.to_thread(gathering.add_all, inputs, given)
     if not gathering.items:
-        raise ArgumentError(f"there is no item in {', '.join(inputs)}")
+        raise ArgumentError(f"no items found in {', '.join(inputs)}")
     numbered = enumerate(gathering.items, 1)
     items = tuple(dataclasses.replace(item, number=number) for number, item in numbered)
     return FoundItems(items, tuple(gathering.left_out.values()), tuple(gathering.notes))
@@ -195,7 +195,7 @@ class _Gathering:
                 raise ArgumentError(f"{at}: {reason}", hint=error.hint) from error
             if isinstance(place, Tree):
                 raise ArgumentError(
-                    f"{at}: its path {item.path!r} is no single file",
+                    f"{at}: its path {item.path!r} is not a single file",
                     hint="name folders and globs on the command line",
                 )
             own = item.private or self._is_private(self.roots.project / place.path, place.real)

@@ -94,7 +94,7 @@ class ItemPrivacy:
         self._changed = asyncio.Event()
 
     def mark(self) -> None:
-        """Make it private; there is no way back."""
+        """Make it private; this cannot be undone."""
         self.private = True
         self._changed.set()
 

@@ -66,7 +66,7 @@ class ItemResult:
 
     @property
     def failed(self) -> bool:
-        """Whether there is no value."""
+        """Whether it failed, so that the value is missing."""
         return bool(self.error)
 
 

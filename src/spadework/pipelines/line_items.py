@@ -45,7 +45,7 @@ def json_items(
         unknown: filled with the keys that mean nothing here, and the first line of each.
 
     Raises:
-        ArgumentError: a line is no JSON, or neither a text nor an object, or has a key that is
+        ArgumentError: a line is not JSON, or neither a string nor an object, or has a key that is
             nearly `private`; names file and line.
     """
     for number, line in lines:
@@ -136,9 +136,9 @@ def _parsed(line: str, at: str) -> Any:
         raise ArgumentError(f"{at}: it holds half a character (a lone surrogate)") from None
     except json.JSONDecodeError as error:
         reason = f"{error.msg} at column {error.colno}"
-        raise ArgumentError(f"{at}: it is no JSON: {reason}", hint=_FORM) from None
+        raise ArgumentError(f"{at}: not valid JSON: {reason}", hint=_FORM) from None
     except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{at}: it is no JSON that can be kept: {error}") from None
+        raise ArgumentError(f"{at}: JSON that cannot be stored: {error}") from None
     return data
 
 

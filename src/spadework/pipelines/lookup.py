@@ -40,7 +40,7 @@ def full_name(name: str) -> str:
         known = ready_names()
         near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"ready pipelines: {', '.join(known)}"
-        raise ArgumentError(f"there is no pipeline file {str(file)!r}", hint=hint)
+        raise ArgumentError(f"no such pipeline file: {str(file)!r}", hint=hint)
     return f"{file.absolute()}:{chosen}" if chosen else str(file.absolute())
 
 
@@ -75,7 +75,7 @@ def _load(file: Path) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ArgumentError(f"{file} is no Python file", hint="its name ends in .py")
+        raise ArgumentError(f"{file} is not a Python file", hint="its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     if str(file.parent) not in sys.path:

@@ -25,7 +25,7 @@ def text_of(file: File) -> str:
     """Read a file of lines.
 
     Raises:
-        ArgumentError: it is no text in UTF-8.
+        ArgumentError: it is not UTF-8 text.
         ReferenceRefused: it cannot be read, or holds a private key.
     """
     try:
@@ -43,10 +43,10 @@ async def text_of_stdin(stream: TextIO | None) -> str:
     """Read it all, in a thread that nobody waits for, so that Ctrl-C ends it.
 
     Raises:
-        ArgumentError: there is none, or it is no text in UTF-8.
+        ArgumentError: stdin is missing, or is not UTF-8 text.
     """
     if stream is None:
-        raise ArgumentError("there is no standard input to read")
+        raise ArgumentError("standard input is closed")
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes | str | OSError] = loop.create_future()
 
@@ -85,6 +85,6 @@ def _decoded(data: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ArgumentError(
-            f"{where}, line {line}: it is no text in UTF-8", hint="convert it to UTF-8 first"
+            f"{where}, line {line}: not valid UTF-8", hint="convert it to UTF-8 first"
         ) from None
-    raise ArgumentError(f"{where} is binary, no text", hint="convert it to text first")
+    raise ArgumentError(f"{where} is binary, not text", hint="convert it to text first")

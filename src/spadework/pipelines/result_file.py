@@ -208,8 +208,8 @@ class Results:
 
     def _foreign(self, place: int) -> ArgumentError:
         return ArgumentError(
-            f"--out {self._path}: line {place} is no result of a run",
-            hint="choose a file that is not there yet",
+            f"--out {self._path}: line {place} is not a result of a run",
+            hint="choose a file that does not exist yet",
         )
 
 
@@ -243,5 +243,5 @@ def outputs_of(out: str) -> set[FileId]:
 def _unwritable(path: Path | None, error: OSError) -> PipelineError:
     where = f"--out {path}" if path else "standard output"
     return PipelineError(
-        f"{where}: {error.strerror}", hint="what is done is kept: mend it, then resume the run"
+        f"{where}: {error.strerror}", hint="finished items are kept: fix this, then resume the run"
     )

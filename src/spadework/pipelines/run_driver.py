@@ -62,9 +62,9 @@ async def drive(
     Args:
         config: the user's config.
         database: where runs are kept; it is closed at the end.
-        run: the run as it shall be.
+        run: the run to start or resume.
         items: its items, if it is new; None: it is resumed.
-        hear: is told how far it is, several times a second.
+        hear: called with the progress several times a second.
         retry_failed: items that failed are done again, and their rows are replaced.
 
     Returns:
@@ -168,7 +168,7 @@ async def _watch(here: WorkerProcess, watch: _Watch, hear: Callable[[RunProgress
             await asyncio.to_thread(_collect, here, watch)
             standing = await asyncio.to_thread(_standing, here, watch)
             if run.state == "running":
-                await _mend(here, watch, standing)
+                await _requeue_lost(here, watch, standing)
         except (RunsUnavailable, SQLAlchemyError):
             if time.monotonic() - watch.seen > _PATIENCE_SECONDS:
                 raise
@@ -186,7 +186,7 @@ async def _watch(here: WorkerProcess, watch: _Watch, hear: Callable[[RunProgress
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _mend(here: WorkerProcess, watch: _Watch, standing: RunProgress) -> None:
+async def _requeue_lost(here: WorkerProcess, watch: _Watch, standing: RunProgress) -> None:
     """If nothing was done for a while, see whether something fell out of the queues.
 
     That is so where the database went away in the middle of an item.

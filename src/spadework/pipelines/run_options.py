@@ -53,37 +53,37 @@ def checked_id(run: str) -> str:
     """
     if not _ID.fullmatch(run):
         raise ArgumentError(
-            f"--run {run!r} is no id", hint="up to 100 letters, digits, '.', '_' and '-'"
+            f"--run {run!r} is not a valid id", hint="up to 100 letters, digits, '.', '_' and '-'"
         )
     return run
 
 
 def new_run(
-    run: str, pipeline: str, items: int, wishes: RunOptions, project: Path, config: Config
+    run: str, pipeline: str, items: int, requested: RunOptions, project: Path, config: Config
 ) -> Run:
-    """Make a run that has not begun."""
+    """Make a run that is yet to start."""
     first = Options(
         project=str(project.absolute()),
-        concurrency=_concurrency(wishes, config),
+        concurrency=_concurrency(requested, config),
         budget_usd=config.pipelines.budget_usd,
     )
-    return Run(run, pipeline, "running", time.time(), items, with_wishes(first, wishes, run))
+    return Run(run, pipeline, "running", time.time(), items, with_wishes(first, requested, run))
 
 
-def _concurrency(wishes: RunOptions, config: Config) -> int:
-    return max(config.pipelines.at_once, _IN_A_BATCH if wishes.batch else 0)
+def _concurrency(requested: RunOptions, config: Config) -> int:
+    return max(config.pipelines.at_once, _IN_A_BATCH if requested.batch else 0)
 
 
-def with_wishes(options: Options, wishes: RunOptions, run: str) -> Options:
+def with_wishes(options: Options, requested: RunOptions, run: str) -> Options:
     """Change a run's options where something else was said; `{run}` in a file's name is its id."""
     said: dict[str, Any] = {
-        "out": None if wishes.out is None else _place(wishes.out, run),
-        "ordered": wishes.ordered,
-        "budget_usd": wishes.budget_usd,
-        "concurrency": wishes.concurrency,
-        "uses_claude": wishes.uses_claude,
-        "batch": wishes.batch,
-        "settings": wishes.settings,
+        "out": None if requested.out is None else _place(requested.out, run),
+        "ordered": requested.ordered,
+        "budget_usd": requested.budget_usd,
+        "concurrency": requested.concurrency,
+        "uses_claude": requested.uses_claude,
+        "batch": requested.batch,
+        "settings": requested.settings,
     }
     return replace(options, **{name: value for name, value in said.items() if value is not None})
 
@@ -92,7 +92,7 @@ def _place(wished: Path, run: str) -> str:
     out = Path(str(wished).replace("{run}", run))
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")
+        raise ArgumentError(f"--out {out}: no such folder: {folder}", hint="create it first")
     return str(out.absolute())
 
 
@@ -148,6 +148,6 @@ def settings_of(given: Sequence[str]) -> dict[str, str]:
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
-            raise ArgumentError(f"--set {one!r} is no NAME=VALUE")
+            raise ArgumentError(f"--set {one!r} is not of the form NAME=VALUE")
         found[name] = value
     return found

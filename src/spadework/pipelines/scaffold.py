@@ -26,7 +26,7 @@ class Scaffold:
     Args:
         script: the pipeline's file.
         test: the file of its tests.
-        contents: what stands in both.
+        contents: the text of both files.
     """
 
     script: Path
@@ -62,18 +62,18 @@ def scaffold(name: str) -> Scaffold:
         name: its name, with `-` or `_`, in a folder or not, with `.py` or not.
 
     Raises:
-        ArgumentError: it is no name for a Python module, or a file is there already.
+        ArgumentError: not a valid module name, or a file exists already.
     """
     place = Path(name.removesuffix(".py"))
     module = place.name.replace("-", "_")
     if reason := _reason_against(module):
         raise ArgumentError(
-            f"{name!r} is no name for a pipeline: {reason}", hint="such as sort-mail"
+            f"{name!r} is not a valid name for a pipeline: {reason}", hint="such as sort-mail"
         )
     script = place.with_name(f"{module}.py")
     test = place.with_name(f"test_{module}.py")
     if not script.parent.is_dir():
-        raise ArgumentError(f"there is no folder {script.parent}", hint="make it first")
+        raise ArgumentError(f"no such folder: {script.parent}", hint="create it first")
     for path in (script, test):
         if path.exists() or path.is_symlink():
             raise _there(path)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 KEY_MARK = r"-{4,5} ?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
 # A line of its own, or followed by key material, also where `\n` is spelt out as in JSON.
-# A marker in a program's string literal with nothing after it is no key.
+# A marker in a program's string literal with nothing after it is not a key.
 PRIVATE_KEY = re.compile(
     rf"^[ \t]*{KEY_MARK}[ \t]*$"
     rf"|{KEY_MARK}(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{{20}}|[A-Za-z-]+: )",
@@ -56,7 +56,7 @@ def credential_pattern(path: str) -> str | None:
 
 
 def holds_private_key(text: str) -> bool:
-    """Whether a private key stands in the text."""
+    """Whether the text contains a private key."""
     return "PRIVATE KEY" in text and PRIVATE_KEY.search(text) is not None
 
 

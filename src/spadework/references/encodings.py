@@ -42,7 +42,7 @@ def marked_encoding(head: bytes) -> str | None:
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether a file that begins so is no text: a NUL, and no byte order mark to explain it."""
+    """Whether a file that starts so is binary: a NUL without a byte order mark."""
     return b"\0" in head[:PROBE] and marked_encoding(head) is None
 
 
@@ -50,7 +50,7 @@ def decode(data: bytes) -> tuple[str, str] | None:
     """Decode a whole file.
 
     Returns:
-        The text, its line ends as they are, and the encoding's name; None if it is no text.
+        The text, its line ends as they are, and the encoding's name; None if it is not text.
     """
     if is_binary(data):
         return None
@@ -63,7 +63,7 @@ def decode(data: bytes) -> tuple[str, str] | None:
 
 
 def legacy_encoding(data: bytes) -> str | None:
-    """Tell the encoding of bytes that are not UTF-8; None if they are no text."""
+    """Detect the encoding of bytes that are not UTF-8; None if they are not text."""
     if marked_encoding(data) or _has_many_controls(data):
         return None
     return next((name for name in (*_guesses(data), *LEGACY) if _fits(data, name)), None)

@@ -3,8 +3,8 @@
 A process reserves its limit of memory before it starts, and waits its turn if that much is not
 free. The budget is the user's, not the process's: the units that are taken are byte ranges of one
 file in the temporary folder, locked by the process that has them and free again when it dies. So
-the daemon, a command that works without it and the workers of pipelines share it. Where there are
-no such locks, the budget is that of this process.
+the daemon, a command that works without it and the workers of pipelines share it. Without such
+locks, the budget is that of this process.
 
 Use one reservation at a time: to wait for a second one while holding a first can wait for ever.
 """

@@ -51,7 +51,7 @@ def read_references(
     Raises:
         ReferenceRefused: one of them may not be read, stands for nothing, or could not be read
             in the time of the call (`inputs.cancellation`). Nothing is returned of the others then:
-            there is no silent half answer.
+            half an answer is never given silently.
     """
     places = [one if is_git(one) else locate(one, roots) for one in references]
     found = [_files_of(one, roots) if isinstance(one, Tree) else [] for one in places]

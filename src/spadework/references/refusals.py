@@ -118,9 +118,9 @@ def changed(reference: str, path: str) -> ReferenceRefused:
 
 
 def binary(reference: str, path: str) -> ReferenceRefused:
-    """It is no text."""
+    """It is not text."""
     return ReferenceRefused(
-        reference, path, "binary", "it is no text", hint="convert it to text first"
+        reference, path, "binary", "it is not text", hint="convert it to text first"
     )
 
 
@@ -212,7 +212,7 @@ def too_much(reference: str, reason: str, hint: str) -> ReferenceRefused:
 
 
 def bad_git(reference: str, reason: str, forms: str) -> ReferenceRefused:
-    """It is no `git:` reference that is allowed."""
+    """The `git:` reference is not allowed."""
     hint = f"these are: {forms}; a file of that name is ./{reference}"
     return ReferenceRefused(reference, reference, "bad-reference", reason, hint=hint)
 

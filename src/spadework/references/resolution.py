@@ -39,7 +39,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file inside the roots that is no credential file by its name.
+    """A regular file inside the roots whose name is not that of a credential file.
 
     `path` is how it is shown, `real` its absolute path without symlinks, `root` the root above it.
     """

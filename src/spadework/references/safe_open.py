@@ -32,11 +32,11 @@ def open_regular(path: str | Path, folder: int | None = None) -> BinaryIO:
         folder: an open folder's descriptor, None for the working folder.
 
     Raises:
-        OSError: it is no regular file or cannot be opened; `FileChanged` if it was exchanged.
+        OSError: it is not a regular file or cannot be opened; `FileChanged` if it was replaced.
     """
     seen = os.stat(path, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(seen.st_mode):
-        raise FileChanged(errno.EINVAL, "it is no regular file", str(path))
+        raise FileChanged(errno.EINVAL, "it is not a regular file", str(path))
     descriptor = os.open(path, NO_LINK | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
     stream = os.fdopen(descriptor, "rb")
     opened = os.fstat(descriptor)

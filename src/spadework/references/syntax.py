@@ -39,7 +39,7 @@ def parse_lines(lines: str) -> LineRange:
     match = LINES.fullmatch(lines)
     if match is None:
         shown = lines if len(lines) <= _LONGEST_SHOWN else f"{lines[:_LONGEST_SHOWN]}…"
-        raise ValueError(f"{shown!r} is no range of lines")
+        raise ValueError(f"{shown!r} is not a range of lines")
     first = int(match["first"])
     last = int(match["last"]) if match["last"] else None if match["to"] else first
     if first < 1:

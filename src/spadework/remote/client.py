@@ -53,7 +53,7 @@ class Line:
         Args:
             request: what is called, and with what.
             read: reads the result; raises `MalformedData`.
-            listener: told of progress and text; its calls must not block.
+            listener: receives progress and text; its calls must not block.
 
         Raises:
             DaemonError: the daemon went away, or its answer is not understood.

@@ -43,12 +43,12 @@ def load_message(line: bytes) -> dict[str, Any]:
     """Read a message of the daemon from a line.
 
     Raises:
-        Malformed: it is no JSON object.
+        MalformedData: it is not a JSON object.
     """
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
-        raise MalformedData("a line is no JSON") from None
+        raise MalformedData("a line is not valid JSON") from None
     if not isinstance(message, dict):
         raise MalformedData(f"a message is an object, not {type(message).__name__}")
     return message

@@ -1,4 +1,4 @@
-"""Reach the daemon's socket and greet it; never starts one."""
+"""Connect to the daemon and do the handshake; never starts one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STOP_HINT = "`spadework daemon stop` ends it; the next window starts a new one"
 
 
 class DaemonUnavailable(Exception):
-    """There is no use in the daemon that was found, or none can be started.
+    """The daemon that was found cannot be used, or none can be started.
 
     Args:
         message: what is wrong, in a line.
@@ -46,9 +46,9 @@ class DaemonUnavailable(Exception):
 
 
 class DaemonConnection:
-    """A connection on which both have greeted each other.
+    """A connection after the handshake.
 
-    `rest` is what the daemon has already sent after its greeting; `pid` and `version` are the
+    `rest` is what the daemon has already sent after the handshake; `pid` and `version` are the
     daemon's.
     """
 
@@ -73,7 +73,7 @@ def connect_to_daemon(
         None if nobody listens, or if it ended before it answered.
 
     Raises:
-        NotMet: it refuses, it does not answer, or it is no daemon.
+        DaemonUnavailable: it refuses, it does not answer, or it is not a daemon.
     """
     try:
         connection = _dial(place)
@@ -207,7 +207,7 @@ def _understood(
     except ValueError:
         said = None
     if not isinstance(said, dict) or ("spadework" not in said and "error" not in said):
-        raise DaemonUnavailable("what answers in the daemon's place is no daemon", _STOP_HINT)
+        raise DaemonUnavailable("what answers at the daemon's socket is not a daemon", _STOP_HINT)
     if said.get("error"):
         raise _refused(said)
     if said["spadework"] != PROTOCOL:

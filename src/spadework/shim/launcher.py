@@ -1,4 +1,4 @@
-"""Find the daemon, or start one: one winner under a lock, whoever else waits for it."""
+"""Find the daemon, or start one: a lock picks the process that starts it, others wait."""
 
 from __future__ import annotations
 

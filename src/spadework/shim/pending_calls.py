@@ -15,7 +15,7 @@ INTERNAL_ERROR = -32603
 LOST = "the Spadework daemon ended in the middle of this call; call again: a new one is found"
 
 HUNG = (
-    "the Spadework daemon hangs: it has not answered for 15 s; `spadework daemon stop` ends it, "
+    "the Spadework daemon hangs: no answer for 15 s; `spadework daemon stop` ends it, "
     "and the next call starts a new one"
 )
 LEFT = "standard input ended before this call was answered, which cancels it"
@@ -71,7 +71,7 @@ class PendingCalls:
         """Take note of a line of the client.
 
         Returns:
-            Whether the daemon shall have it.
+            Whether to pass it to the daemon.
         """
         if excess(line):
             return True  # the daemon refuses it
@@ -109,7 +109,7 @@ class PendingCalls:
         """Take note of a line of the daemon.
 
         Returns:
-            Whether the client shall have it.
+            Whether to pass it to the client.
         """
         message = _message(line)
         method, identity = message.get("method"), _identity(message.get("id"))
@@ -151,7 +151,7 @@ class PendingCalls:
     def handshake(self) -> tuple[object, bytes, bytes] | None:
         """What opens the session anew: the id and line of `initialize`, and `initialized`.
 
-        None where there is no session of the older revision, or its handshake is still under way.
+        None without a session of the older revision, or during its handshake.
         """
         if self._initialize is None or self._initialize[0] in self._waiting:
             return None
@@ -193,7 +193,7 @@ def _line(message: dict[str, Any]) -> bytes:
 
 
 def _message(line: bytes) -> dict[str, Any]:
-    """Read a line as generously as the daemon does; what is no message is an empty one."""
+    """Read a line as generously as the daemon does; what is not a message becomes an empty one."""
     try:
         message = json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):

@@ -78,7 +78,7 @@ class Relay:
         """Serve the client until it leaves.
 
         Raises:
-            NotMet: there is no daemon to begin with.
+            DaemonUnavailable: the first connection failed.
         """
         self._take(self._find())
         poll = select.poll()
@@ -109,16 +109,16 @@ class Relay:
 
     def _wishes(self) -> dict[int, int]:
         """Say what to wait for. The daemon comes first: its end is known before a line is lost."""
-        wishes = {}
+        interests = {}
         if self._daemon is not None:
             wanted = select.POLLOUT if self._to_daemon else 0
             if len(self._to_client) < _FULL:
                 wanted |= select.POLLIN
-            wishes[self._daemon.fileno()] = wanted
-        wishes[_OUT] = select.POLLOUT if self._to_client else 0
+            interests[self._daemon.fileno()] = wanted
+        interests[_OUT] = select.POLLOUT if self._to_client else 0
         if self._until is None and not self._moving and len(self._to_daemon) < _FULL:
-            wishes[_IN] = select.POLLIN
-        return wishes
+            interests[_IN] = select.POLLIN
+        return interests
 
     # The client's side
 
@@ -352,14 +352,14 @@ class Relay:
 
 
 def poll_once(
-    poll: select.poll, wishes: dict[int, int], timeout: float | None
+    poll: select.poll, interests: dict[int, int], timeout: float | None
 ) -> list[tuple[int, int]]:
-    """Wait for one of the wishes, by descriptor; returns what happened in their order."""
-    for descriptor, events in wishes.items():
+    """Wait for an event of interest, by descriptor; return what happened in their order."""
+    for descriptor, events in interests.items():
         poll.register(descriptor, events)
     try:
         happened = dict(poll.poll(timeout))
     finally:
-        for descriptor in wishes:
+        for descriptor in interests:
             poll.unregister(descriptor)
-    return [(one, happened[one]) for one in wishes if one in happened]
+    return [(one, happened[one]) for one in interests if one in happened]

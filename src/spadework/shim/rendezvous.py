@@ -146,7 +146,7 @@ def _made_private(folder: str) -> str:
     except OSError as error:
         raise NoEndpoint(f"{folder}: {error.strerror or error}") from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise NoEndpoint(f"{folder} is no folder of yours")
+        raise NoEndpoint(f"{folder} is not a folder of yours")
     if stat.S_IMODE(status.st_mode) & 0o077:
         os.chmod(folder, 0o700)  # noqa: PTH101 - as above
     if not os.access(folder, os.W_OK | os.X_OK):

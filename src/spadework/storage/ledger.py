@@ -324,7 +324,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _storable(value: Any) -> Any:
-    """Turn a field into what SQLite takes; half characters, which UTF-8 has not, become ?."""
+    """Turn a field into what SQLite takes; lone surrogates, which UTF-8 cannot encode, become ?."""
     if isinstance(value, tuple):
         return _storable(json.dumps(value, ensure_ascii=False))
     return value.encode(errors="replace").decode() if isinstance(value, str) else value
@@ -333,7 +333,7 @@ def _storable(value: Any) -> Any:
 def _unusable(path: Path, error: Exception) -> LedgerError:
     return LedgerError(
         f"the ledger {path} cannot be used: {error}",
-        hint="free the disk or mend the file's rights, or set ledger.path to another file",
+        hint="free disk space, fix the file's permissions, or set ledger.path to another file",
     )
 
 

@@ -70,7 +70,7 @@ def keep_copy(path: Path) -> Path | None:
         path: the file; a symlink is followed, and the copy lies beside the symlink.
 
     Returns:
-        The copy; None if there is no such file.
+        The copy; None if the file does not exist.
 
     Raises:
         OSError: it cannot be written.

@@ -1,6 +1,6 @@
 """Frozen dataclasses to JSON and back, by their annotations; what comes in is checked.
 
-Not pydantic: that refuses the lone surrogates by which Python writes file names that are no UTF-8.
+Not pydantic: that refuses the lone surrogates by which Python writes file names that are not UTF-8.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def belongs_as_flag(tags: str, before: str, _: str) -> bool:
 
 
 def belongs_in_its_script(sign: str, before: str, after: str) -> bool:
-    """Tell whether a sign that one script alone uses stands in it."""
+    """Tell whether it contains a character that only one script uses."""
     return any(
         sign in own and before in left and (after in right or not after)
         for own, left, right in _OWN

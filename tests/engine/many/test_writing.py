@@ -57,7 +57,7 @@ def test_a_table_that_was_written_before_is_replaced(tmp_path, name):
         ("../results.jsonl", "outside the project"),
         ("/etc/results.jsonl", "outside the project"),
         ("link/results.jsonl", "outside the project"),
-        (".git/results.jsonl", "no place for a table"),
+        (".git/results.jsonl", "is not an allowed path for a table"),
         ("own.jsonl", "no table of this tool's"),
         ("own.csv", "no table of this tool's"),
         ("folder.csv", "no table of this tool's"),

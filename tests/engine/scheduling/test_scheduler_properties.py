@@ -125,11 +125,11 @@ class AnyOrder(RuleBasedStateMachine):
                     assert capacity.exclusive
                     assert running
                     loaded = Model(backend.name, backend.loaded)
-                    station = self.world.scheduler._stations[backend.name]
+                    backend_queues = self.world.scheduler._backend_queues[backend.name]
                     # What runs ends first: then a question to another model is served, or, after
                     # one, the model whose batch work it interrupted.
                     makes_way = loaded not in asked and bool(asked)
-                    goes_back = Model(backend.name, station._interrupted) in wanted
+                    goes_back = Model(backend.name, backend_queues._interrupted) in wanted
                     assert (
                         model != loaded
                         or makes_way

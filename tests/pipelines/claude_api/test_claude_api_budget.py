@@ -1,4 +1,4 @@
-"""The purse: whatever the order of replies, sizes, failures and crashes, the budget holds."""
+"""Whatever the order of replies, sizes, failures and crashes, the budget holds."""
 
 import subprocess
 import sys

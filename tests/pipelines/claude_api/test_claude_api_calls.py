@@ -200,7 +200,7 @@ async def test_a_call_that_is_cancelled_in_flight_is_lost_at_its_worst(gate, api
 
 
 async def test_a_model_without_a_price_is_refused_before_anything_is_sent(gate, api):
-    with pytest.raises(ConfigError, match="no price for the model 'claude-zero'"):
+    with pytest.raises(ConfigError, match="no price is known for the model 'claude-zero'"):
         await ask(gate, request=ClaudeRequest("claude-zero", "Hi"))
     assert api.requests == []
 

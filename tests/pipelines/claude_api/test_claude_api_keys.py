@@ -28,9 +28,9 @@ def test_the_file_s_first_line_is_the_key_where_the_variable_is_empty(tmp_path):
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({}, "there is no key"),
-        ({"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, "there is no key"),
-        ({"ANTHROPIC_AUTH_TOKEN": KEY}, "there is no key"),
+        ({}, "no API key for Claude was found"),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, "no API key for Claude was found"),
+        ({"ANTHROPIC_AUTH_TOKEN": KEY}, "no API key for Claude was found"),
         (
             {"ANTHROPIC_API_KEY": TOKEN},
             "the token of a Claude subscription",

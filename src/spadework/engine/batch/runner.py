@@ -50,7 +50,7 @@ async def ask_each(
         items: what it is asked about.
         left_out: files that are not asked about, for the table.
         at_once: how many wait or run at once; the queue gives them their slots.
-        hear: is told after each item; must not block.
+        hear: called after each item; must not block.
 
     Raises:
         ArgumentError: the tool or its arguments are wrong.

@@ -79,7 +79,7 @@ class Row:
 
     @property
     def failed(self) -> bool:
-        """Whether there is no answer."""
+        """Whether it failed, so that the answer is missing."""
         return bool(self.error)
 
 

@@ -43,7 +43,7 @@ def checked_place(save_to: str, project: Path) -> Path:
 
     Raises:
         ArgumentError: it lies outside the project, has another ending, or holds something that
-            is no table of ours.
+            was not written by this program.
     """
     real_project = Path(os.path.realpath(project))
     path = Path(os.path.realpath(real_project / save_to))
@@ -58,7 +58,9 @@ def checked_place(save_to: str, project: Path) -> Path:
         )
     inside = path.relative_to(real_project)
     if ".git" in map(str.lower, inside.parts) or credential_pattern(path.as_posix()):
-        raise ArgumentError(f"save_to {save_to!r} is no place for a table", hint="results.jsonl")
+        raise ArgumentError(
+            f"save_to {save_to!r} is not an allowed path for a table", hint="results.jsonl"
+        )
     if path.is_dir() or (path.exists() and not _is_ours(path)):
         raise ArgumentError(
             f"save_to {save_to!r} is there already, and no table of this tool's",

@@ -75,7 +75,7 @@ def make_parts(
     Args:
         sources: the material in order.
         size: tokens of material in one call.
-        count: counts the tokens of a text as it will stand in the prompt.
+        count: counts the tokens of a text as the prompt will hold it.
     """
     groups: list[tuple[Part, ...]] = []
     group: list[Part] = []

@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 _AT_ONCE = 16
 _LEAST_SIZE = 64
-"""Tokens: a part that is still too large below this is no matter of its size."""
+"""Tokens: a part below this that is still too large fails for another reason than its size."""
 _TWO = 2
 
 
@@ -40,9 +40,9 @@ class Reader:
         plan: the parts and their sizes.
         task: the whole task, in words.
         sources: the material by its paths.
-        count: counts the tokens of a text as it will stand in the prompt.
+        count: counts the tokens of a text as the prompt will hold it.
         ask: asks a model for notes on some sources, or on notes (its last argument).
-        tell: is told how many steps are done; must not block.
+        tell: called with the number of finished steps; must not block.
         split: splits sources into parts of a number of tokens, in a thread.
     """
 

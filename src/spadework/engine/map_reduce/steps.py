@@ -31,7 +31,7 @@ class MapReduceSteps:
         """Count the tokens of chats, with a slot: it may load the model.
 
         Raises:
-            BackendError: the backend failed to count, or there is no slot.
+            BackendError: the backend failed to count, or no slot is free.
         """
         trace, context = self.chain.trace, self.chain.trace.context
         backend, name = context.services.catalog.find(model)

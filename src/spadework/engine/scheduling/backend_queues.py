@@ -99,13 +99,13 @@ class BackendQueues:
         return [name for name in names if self.free(name)]
 
     def stood_back_since(self, name: str) -> float:
-        """Since when a model that something waits for has not been served."""
+        """For each model with waiting requests: since when none was served."""
         oldest = self.queues[name].oldest()
         waits_since = oldest.since if oldest else _NEVER
         return max(waits_since, self._left.get(name, waits_since))
 
     def next_in(self, name: str, now: float, policy: Policy) -> Waiting | None:
-        """Whose turn it is for a model; whoever waited longest when it has to be loaded."""
+        """The next request for a model; the longest waiting one if the model must be loaded."""
         queue = self.queues[name]
         if self._is_detour_to(name, now, policy):
             return queue.question()

@@ -60,7 +60,7 @@ class Lane:
             self._sessions[session] = self._sessions.pop(session)
 
     def first(self) -> Waiting | None:
-        """Whose turn it is."""
+        """Return the next request."""
         return next(iter(self), None)
 
     def oldest(self) -> Waiting | None:
@@ -110,7 +110,7 @@ class FairQueue:
         self._last = waiting.request.kind
 
     def first(self, overdue: float) -> Waiting | None:
-        """Whose turn it is.
+        """Return the next request.
 
         Args:
             overdue: batch work that waits since this time or longer takes turns with the

@@ -31,7 +31,7 @@ def model_to_serve(
 
     Args:
         loaded: the model that the backend holds.
-        standing_back: every model that something waits for, and since when it has not been served.
+        standing_back: every model with waiting requests, and since when none was served.
         idle: whether nothing runs on the backend; a swap then cuts nothing off.
         due_since: a model that has stood back since this time or longer has waited long enough.
         in_its_least_turn: whether the loaded model's turn is too young to be ended.

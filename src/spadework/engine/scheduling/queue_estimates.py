@@ -26,13 +26,13 @@ class Estimates:
 
     def __init__(
         self,
-        stations: Mapping[str, BackendQueues],
+        all_queues: Mapping[str, BackendQueues],
         placement: QueuePlacement,
         health: Health,
         limits: ConcurrencyLimits,
         costs: Costs,
     ) -> None:
-        self._stations = stations
+        self._backend_queues = all_queues
         self._placement = placement
         self._health = health
         self._limits = limits
@@ -44,8 +44,8 @@ class Estimates:
         """Estimate a request's place where it comes first."""
         places = []
         for model in models:
-            station = self._stations[model.backend]
-            place = place_in(station, model, waiting, now, policy, self._costs)
+            backend_queues = self._backend_queues[model.backend]
+            place = place_in(backend_queues, model, waiting, now, policy, self._costs)
             closed = max(self._health.reopens_in(model, now), self._limits.paused_for(model, now))
             places.append(replace(place, seconds=max(place.seconds, closed)))
         best = min(places, key=lambda place: (place.seconds, place.position))

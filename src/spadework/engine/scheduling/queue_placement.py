@@ -19,15 +19,15 @@ class QueuePlacement:
     """All requests that wait, and the models in whose queues each of them is.
 
     Args:
-        stations: the backends by name.
+        all_queues: the backends by name.
         health: tells which models may be asked.
     """
 
-    def __init__(self, stations: Mapping[str, BackendQueues], health: Health) -> None:
+    def __init__(self, all_queues: Mapping[str, BackendQueues], health: Health) -> None:
         self.waiting: dict[str, Waiting] = {}
         self.queued_at: dict[str, tuple[Model, ...]] = {}
         self.homes = PrefixAffinity()
-        self._stations = stations
+        self._backend_queues = all_queues
         self._health = health
         self._holding_out: set[str] = set()
         """Requests that wait for the one server that has read their prefix."""
@@ -43,7 +43,7 @@ class QueuePlacement:
         self._queue(waiting, models)
 
     def take(self, waiting: Waiting, model: Model) -> None:
-        """Let a request go that its station has taken out of this model's queue."""
+        """Take a granted request out of its other queues; this model's queue no longer holds it."""
         request_id = waiting.request.id
         self.queued_at[request_id] = tuple(
             other for other in self.queued_at[request_id] if other != model
@@ -98,16 +98,18 @@ class QueuePlacement:
     def _home_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
         if not self.homes.has(waiting.request.prefix, model):
             return False
-        station = self._stations[model.backend]
-        queue = station.queues.get(model.name)
+        backend_queues = self._backend_queues[model.backend]
+        queue = backend_queues.queues.get(model.name)
         ahead = queue.ahead_of(waiting) if queue else 0
-        return not station.needs_swap(model.name) and ahead < station.most_at_once(model.name)
+        return not backend_queues.needs_swap(model.name) and ahead < backend_queues.most_at_once(
+            model.name
+        )
 
     def _queue(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
         before = self.queued_at.get(waiting.request.id, ())
         for model in set(before) - set(models):
-            self._stations[model.backend].remove(model.name, waiting)
+            self._backend_queues[model.backend].remove(model.name, waiting)
         for model in models:
             if model not in before:
-                self._stations[model.backend].add(model.name, waiting)
+                self._backend_queues[model.backend].add(model.name, waiting)
         self.queued_at[waiting.request.id] = models

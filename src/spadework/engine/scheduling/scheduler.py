@@ -1,4 +1,4 @@
-"""The scheduler: who waits, who runs, who is next. Pure; `gate` drives it."""
+"""The scheduler: which requests wait, run, and run next. Pure; `slot_manager` drives it."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Scheduler:
         self._health = Health(self.policy, jitter)
         self._limits = ConcurrencyLimits(jitter)
         self._costs = Costs(self.policy.assumed_service, self.policy.assumed_swap)
-        self._stations: dict[str, BackendQueues] = {}
+        self._backend_queues: dict[str, BackendQueues] = {}
         for name, capacity in capacities.items():
             self.configure(name, capacity)
-        self._placement = QueuePlacement(self._stations, self._health)
+        self._placement = QueuePlacement(self._backend_queues, self._health)
         self._estimates = Estimates(
-            self._stations, self._placement, self._health, self._limits, self._costs
+            self._backend_queues, self._placement, self._health, self._limits, self._costs
         )
         self._running: dict[str, BackendQueues] = {}
         self._turns: dict[str, Waiting] = {}
@@ -81,14 +81,14 @@ class Scheduler:
 
     def configure(self, backend: str, capacity: Capacity) -> None:
         """Take a new or changed capacity; what runs goes on."""
-        if backend in self._stations:
-            self._stations[backend].capacity = capacity
+        if backend in self._backend_queues:
+            self._backend_queues[backend].capacity = capacity
         else:
-            self._stations[backend] = BackendQueues(backend, capacity, self._limits)
+            self._backend_queues[backend] = BackendQueues(backend, capacity, self._limits)
 
     def note_loaded(self, backend: str, model: str | None) -> None:
         """Take a server's own word for the model that it holds; ignored while something runs."""
-        self._stations[backend].note_loaded(model)
+        self._backend_queues[backend].note_loaded(model)
 
     def submit(self, request: SlotRequest) -> Refused | None:
         """Queue a request, or refuse it at once.
@@ -99,7 +99,7 @@ class Scheduler:
         models = [model for tier in request.tiers for model in tier]
         if request.id in self._placement.waiting or request.id in self._running:
             raise ValueError(f"request {request.id!r} is there already")
-        if not models or not {model.backend for model in models} <= self._stations.keys():
+        if not models or not {model.backend for model in models} <= self._backend_queues.keys():
             raise ValueError(f"request {request.id!r} names no model, or an unknown backend")
         now = self._clock()
         turn = self._turns.pop(request.id, None)
@@ -142,33 +142,38 @@ class Scheduler:
             self._limits.next_change(now),
             self._health.eager_from(self._to_probe_eagerly),
         ]
-        changes += [station.next_change(now, self.policy) for station in self._stations.values()]
+        changes += [
+            backend_queues.next_change(now, self.policy)
+            for backend_queues in self._backend_queues.values()
+        ]
         return min([*times, *(one for one in changes if one is not None)], default=None)
 
     def first_token(self, request_id: str, seconds: float) -> None:
         """Learn from the first token of a request that runs, `seconds` after it was asked."""
-        station = self._running.get(request_id)
-        if station is None:
+        backend_queues = self._running.get(request_id)
+        if backend_queues is None:
             return
-        running = station.running[request_id]
+        running = backend_queues.running[request_id]
         self._costs.add_first_token(running.model, seconds, cold=running.cold)
-        station.running[request_id] = replace(running, answering=True)
-        station.note_warm(self._clock())
+        backend_queues.running[request_id] = replace(running, answering=True)
+        backend_queues.note_warm(self._clock())
 
     def finish(self, request_id: str, outcome: Outcome) -> None:
         """Free the slot of a request that ran, and learn from how it ended."""
-        station = self._running.pop(request_id, None)
-        if station is None:
+        backend_queues = self._running.pop(request_id, None)
+        if backend_queues is None:
             return
-        running = station.running.pop(request_id)
+        running = backend_queues.running.pop(request_id)
         now = self._clock()
         if isinstance(outcome, Failed) and outcome.scope == "concurrency":
-            self._note_refusal(station, running, outcome, now)
+            self._note_refusal(backend_queues, running, outcome, now)
             return
         self._health.note(running.model, request_id, outcome, now)
         if isinstance(outcome, Succeeded):
             self._answers[running.model] += 1
-            self._limits.note_answer(running.model, station.capacity.of_model(running.model.name))
+            self._limits.note_answer(
+                running.model, backend_queues.capacity.of_model(running.model.name)
+            )
             swap = self._costs.swap(running.model) if running.cold else 0.0
             self._costs.add_service(running.model, max(0.0, now - running.since - swap))
 
@@ -176,8 +181,8 @@ class Scheduler:
         """Take back a request, whether it waits, runs or is gone already."""
         if waiting := self._placement.waiting.get(request_id):
             self._placement.forget(waiting)
-        if station := self._running.pop(request_id, None):
-            running = station.running.pop(request_id)
+        if backend_queues := self._running.pop(request_id, None):
+            running = backend_queues.running.pop(request_id)
             self._health.give_up(running.model, request_id)
 
     def probes_due(self) -> dict[str, str]:
@@ -267,7 +272,7 @@ class Scheduler:
         """Show everything as it stands."""
         return take_snapshot(
             self._clock(),
-            self._stations.values(),
+            self._backend_queues.values(),
             self._health,
             self._placement.waiting,
             self._placement.queued_at,
@@ -283,25 +288,25 @@ class Scheduler:
         """Grant one slot: on the least loaded backend, else on the one that was named first."""
         overdue = now - self.policy.max_wait
         best: tuple[tuple[bool, float, bool, int], Waiting, Model] | None = None
-        for station in self._stations.values():
-            name = self._next_model(station, now, overdue)
-            waiting = None if name is None else station.next_in(name, now, self.policy)
+        for backend_queues in self._backend_queues.values():
+            name = self._next_model(backend_queues, now, overdue)
+            waiting = None if name is None else backend_queues.next_in(name, now, self.policy)
             if name is None or waiting is None:
                 continue
-            model = Model(station.name, name)
+            model = Model(backend_queues.name, name)
             order = (
-                station.needs_swap(name),
-                station.load,
-                not station.queues[name].is_pressing(overdue),
+                backend_queues.needs_swap(name),
+                backend_queues.load,
+                not backend_queues.queues[name].is_pressing(overdue),
                 self._placement.queued_at[waiting.request.id].index(model),
             )
             if best is None or order < best[0]:
                 best = order, waiting, model
         return None if best is None else self._grant(best[1], best[2], now)
 
-    def _next_model(self, station: BackendQueues, now: float, overdue: float) -> str | None:
+    def _next_model(self, backend_queues: BackendQueues, now: float, overdue: float) -> str | None:
         """Choose between the models of one backend: what presses first, then in turns."""
-        ready = station.ready(
+        ready = backend_queues.ready(
             lambda model: (
                 self._health.lets_pass(model, now) and not self._limits.is_paused(model, now)
             ),
@@ -312,18 +317,18 @@ class Scheduler:
         return min(
             ready,
             key=lambda name: (
-                not station.queues[name].is_pressing(overdue),
-                self._last_grant.get(Model(station.name, name), -1),
+                not backend_queues.queues[name].is_pressing(overdue),
+                self._last_grant.get(Model(backend_queues.name, name), -1),
                 name,
             ),
             default=None,
         )
 
     def _grant(self, waiting: Waiting, model: Model, now: float) -> Granted:
-        request, station = waiting.request, self._stations[model.backend]
-        running = station.grant(model.name, waiting, now, self.policy)
+        request, backend_queues = waiting.request, self._backend_queues[model.backend]
+        running = backend_queues.grant(model.name, waiting, now, self.policy)
         self._placement.take(waiting, model)
-        self._running[request.id] = station
+        self._running[request.id] = backend_queues
         self._health.start(model, request.id, now)
         self._granted += 1
         self._last_grant[model] = self._granted
@@ -356,7 +361,7 @@ class Scheduler:
         return refused
 
     def _note_refusal(
-        self, station: BackendQueues, running: Running, outcome: Failed, now: float
+        self, backend_queues: BackendQueues, running: Running, outcome: Failed, now: float
     ) -> None:
         """Learn that a server takes no more at once; it answers, so nothing is wrong with it."""
         model, request = running.model, running.request
@@ -365,7 +370,7 @@ class Scheduler:
             self._health.note(model, request.id, replace(outcome, scope="model"), now)
             return
         self._health.note(model, request.id, Failed("request"), now)
-        others = sum(one.model == model for one in station.running.values())
+        others = sum(one.model == model for one in backend_queues.running.values())
         self._limits.note_refusal(model, others, running.since, now, told)
         if len(self._turns) >= _MOST_TURNS:
             del self._turns[next(iter(self._turns))]

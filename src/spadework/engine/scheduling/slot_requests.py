@@ -107,7 +107,7 @@ class SlotRequest:
         session: who asks; sessions take turns.
         tiers: the models that will do, best first; those within one tier are equally good. A
             later tier's turn comes only where every model of the earlier ones is set aside.
-        kind: interactive goes before batch.
+        kind: interactive takes precedence over batch.
         prefix: names what the prompt begins with, such as a hash of the shared document; empty
             where nothing is shared.
         deadline: the time on the scheduler's clock after which it need not start any more.

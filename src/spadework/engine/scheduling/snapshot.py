@@ -84,15 +84,15 @@ class Snapshot:
 
 def take_snapshot(
     now: float,
-    stations: Iterable[BackendQueues],
+    all_queues: Iterable[BackendQueues],
     health: Health,
     waiting: Mapping[str, Waiting],
     queued_at: Mapping[str, tuple[Model, ...]],
 ) -> Snapshot:
     """Copy what is shown out of what is in motion."""
-    stations = list(stations)
+    all_queues = list(all_queues)
     return Snapshot(
-        backends=tuple(map(_backend_view, stations)),
+        backends=tuple(map(_backend_view, all_queues)),
         running=tuple(
             RunningView(
                 id=one.request.id,
@@ -103,8 +103,8 @@ def take_snapshot(
                 seconds=now - one.since,
                 cold=one.cold and not one.answering,
             )
-            for station in stations
-            for one in station.running.values()
+            for backend_queues in all_queues
+            for one in backend_queues.running.values()
         ),
         waiting=_waiting_views(now, waiting, queued_at),
         breakers=tuple(
@@ -115,15 +115,15 @@ def take_snapshot(
     )
 
 
-def _backend_view(station: BackendQueues) -> BackendView:
+def _backend_view(backend_queues: BackendQueues) -> BackendView:
     return BackendView(
-        name=station.name,
-        slots=station.capacity.slots,
-        running=len(station.running),
-        waiting=sum(map(len, station.queues.values())),
-        exclusive=station.capacity.exclusive,
-        loaded=station.loaded if station.capacity.exclusive else None,
-        swaps=station.swaps,
+        name=backend_queues.name,
+        slots=backend_queues.capacity.slots,
+        running=len(backend_queues.running),
+        waiting=sum(map(len, backend_queues.queues.values())),
+        exclusive=backend_queues.capacity.exclusive,
+        loaded=backend_queues.loaded if backend_queues.capacity.exclusive else None,
+        swaps=backend_queues.swaps,
     )
 
 

@@ -88,7 +88,7 @@ class TokenStore:
             What is kept of it, and the token itself, which nobody can tell again.
 
         Raises:
-            ArgumentError: the name is taken, or is no name.
+            ArgumentError: the name is taken or invalid.
         """
         secret = _PREFIX + secrets.token_urlsafe(_BYTES)
         with self._locked():
@@ -110,7 +110,7 @@ class TokenStore:
             left = tuple(one for one in known if one.name != name)
             if len(left) == len(known):
                 names = ", ".join(one.name for one in known) or "there is none"
-                raise ArgumentError(f"there is no token {name!r}", hint=f"the tokens: {names}")
+                raise ArgumentError(f"no such token: {name!r}", hint=f"the tokens: {names}")
             self._write(left)
 
     def owner(self, presented: str) -> str | None:
@@ -168,12 +168,12 @@ class TokenStore:
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(
             f"{self.path} cannot be written: {error.strerror or error}",
-            hint="free the disk or mend the folder's rights; the tokens that are there still count",
+            hint="free disk space or fix the folder's permissions; existing tokens stay valid",
         )
 
     def _unusable(self, reason: str) -> ConfigError:
         return ConfigError(
-            f"{self.path}: {reason}", hint="mend or remove it, then `spadework token new`"
+            f"{self.path}: {reason}", hint="fix or remove it, then `spadework token new`"
         )
 
 
@@ -199,7 +199,7 @@ def _checked(name: str, taken: set[str]) -> str:
         )
     if not _NAME.fullmatch(name):
         raise ArgumentError(
-            f"{name!r} is no name for a token",
+            f"{name!r} is not a valid token name",
             hint="letters, digits, dots, dashes and underscores, at most 64",
         )
     if name in taken:
@@ -211,7 +211,7 @@ def _checked(name: str, taken: set[str]) -> str:
 
 
 def _wait_for_lock(path: str) -> int:
-    """Take the lock; whoever holds it needs it for milliseconds."""
+    """Acquire the lock; others hold it for milliseconds only."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while (opened := try_lock(path)) is None:
         if time.monotonic() > deadline:

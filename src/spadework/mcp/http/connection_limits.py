@@ -1,6 +1,6 @@
 """How many connections may be open at once: in all, and from one address.
 
-Where there is no room, the oldest connection without a request makes it, so that clients which
+At the limit, the oldest connection without a request is closed, so that clients which
 connect and stay silent displace each other and not those that work.
 """
 

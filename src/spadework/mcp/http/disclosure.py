@@ -59,7 +59,7 @@ def conceal(text: str, config: Config, config_file: Path) -> str:
 def _own_folders(config: Config, config_file: Path) -> Iterator[Path]:
     yield from _paths_in(config)
     yield from (config_file.parent, data_folder(), Path.cwd(), Path(tempfile.gettempdir()))
-    yield from map(Path, (sys.prefix, sys.base_prefix, os.path.expanduser("~")))  # noqa: PTH111 - no home is no error
+    yield from map(Path, (sys.prefix, sys.base_prefix, os.path.expanduser("~")))  # noqa: PTH111 - a missing home must not raise
 
 
 def _paths_in(value: Any) -> Iterator[Path]:

@@ -1,8 +1,8 @@
 """One HTTP request on its way: what has gone out, and whether its client is still there.
 
-It stands between the web server and the SDK's transport, and mends what that leaves open: an answer
-of the newer revision is a stream from the start, so that no client gives up before the first byte;
-and who hangs up in mid-answer stops the model in the older revision too.
+It sits between the web server and the SDK's transport, and handles what that leaves open: an
+answer of the newer revision is a stream from the start, so that no client gives up before the
+first byte; a client that disconnects in mid-answer stops the model in the older revision too.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 
 class HttpRejected(Exception):
-    """A request that is not let in, with what it is told.
+    """A rejected request, with the response to send.
 
     Args:
         status: of HTTP.

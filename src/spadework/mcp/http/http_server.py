@@ -40,9 +40,9 @@ DEFAULT_LISTEN = "127.0.0.1:8765"
 _LAST_EVENT_ID = b"last-event-id"
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_ANSWER = 1.0
-"""For those who wait, once the server stops: each is told so."""
+"""Time to notify waiting clients once the server stops."""
 _SECONDS_TO_READ = 2
-"""For a client that does not take what it is told."""
+"""Time limit for a client that does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +211,7 @@ class HttpServer:
         """Tell the clients of the older revision, on the streams that they hold open for it."""
 
         async def tell(stream: Exchange) -> None:
-            with suppress(
-                TimeoutError
-            ):  # it does not read; the others shall hear of it all the same
+            with suppress(TimeoutError):  # it does not read; still notify the others
                 async with asyncio.timeout(_SECONDS_TO_READ):
                     await stream.tell(notification)
 
@@ -236,6 +234,6 @@ def _no_token(address: str, *, loopback: bool) -> ArgumentError:
             "a token is required, and there is none", hint="`spadework token new` makes one"
         )
     return ArgumentError(
-        f"other machines can reach {address}, and there is no token to know your own by",
+        f"other machines can reach {address}, but no access token exists",
         hint="`spadework token new` makes one; or listen on 127.0.0.1",
     )

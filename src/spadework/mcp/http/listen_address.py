@@ -31,7 +31,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read `HOST:PORT`; an IPv6 address stands in brackets.
+    """Read `HOST:PORT`; an IPv6 address is written in brackets.
 
     Raises:
         ArgumentError: it is none.
@@ -39,7 +39,7 @@ def parse_address(text: str) -> Address:
     match = _FORM.fullmatch(text.strip())
     if match is None or int(match["port"]) > _HIGHEST_PORT:
         raise ArgumentError(
-            f"{text!r} is no address to listen at",
+            f"{text!r} is not an address to listen on",
             hint="write HOST:PORT, such as 127.0.0.1:8765 or [::1]:8765",
         )
     return Address(match["host"].strip("[]"), int(match["port"]))
@@ -110,7 +110,7 @@ def _not_bound(address: Address, error: OSError) -> ArgumentError:
     other = "choose another port, or stop what listens there: maybe the daemon (http.listen)"
     reasons = {
         errno.EADDRINUSE: ("is in use", other),
-        errno.EADDRNOTAVAIL: ("is no address of this machine", "`ip address` lists them"),
+        errno.EADDRNOTAVAIL: ("is not an address of this machine", "`ip address` lists them"),
         errno.EACCES: ("needs the rights of root", "choose a port from 1024 on"),
     }
     reason, hint = reasons.get(error.errno or 0, (f"cannot be used: {error.strerror}", ""))

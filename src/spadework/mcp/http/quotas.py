@@ -67,7 +67,7 @@ class Quotas:
 
 
 def refusal(status: int, reason: str) -> HttpRejected:
-    """What a client is told that asks for too much."""
+    """The error for a client that exceeds its quota."""
     return HttpRejected(status, reason, retry_after=str(RETRY_AFTER_SECONDS))
 
 

@@ -25,7 +25,7 @@ _ACCEPTED_AT_ONCE = 128
 _WAITING = 1024
 """Connections that the system keeps until they are accepted."""
 _SECONDS_TO_READ = 2
-"""For a client that does not take what it is told, once the server stops."""
+"""Time limit for a client that does not read, once the server stops."""
 
 
 class WebServer(uvicorn.Server):

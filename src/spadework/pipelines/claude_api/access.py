@@ -40,7 +40,7 @@ def access(config: ClaudeApiConfig, environment: Mapping[str, str] | None = None
     """Find the address and the key; nothing is sent.
 
     Raises:
-        ConfigError: there is no key, it is none to be used here, or the environment points
+        ConfigError: the key is missing or must not be used here, or the environment points
             elsewhere than at Anthropic.
     """
     environment = os.environ if environment is None else environment
@@ -55,8 +55,8 @@ def has_key(config: ClaudeApiConfig, environment: Mapping[str, str] | None = Non
     """Tell whether Claude can be asked: there is a key, or a stand-in.
 
     Raises:
-        ConfigError: there is something in the key's place that must not be used; a local model
-            shall not quietly hide that.
+        ConfigError: what is set as the key must not be used; falling back to a local model
+            must not hide that.
     """
     environment = os.environ if environment is None else environment
     if not config.test_url and not _given(config, environment):
@@ -98,7 +98,7 @@ def _key(config: ClaudeApiConfig, environment: Mapping[str, str]) -> str:
     file = config.api_key_file
     if file is None:
         raise ConfigError(
-            "there is no key for the Claude API",
+            "no API key for Claude was found",
             hint=f"set {KEY_VARIABLE} to an API key from the Claude Console, or "
             "claude_api.api_key_file; a Claude subscription is none",
         )
@@ -111,7 +111,7 @@ def _key(config: ClaudeApiConfig, environment: Mapping[str, str]) -> str:
     try:
         first = file.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigError(
             f"claude_api.api_key_file {file} cannot be read: {reason}",
             hint=f"write the key into its first line, or set {KEY_VARIABLE}",

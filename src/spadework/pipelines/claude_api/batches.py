@@ -71,9 +71,9 @@ class NotSent(Exception):
 class Batches:
     """The batches of one process; all of it on one event loop."""
 
-    def __init__(self, client: ClaudeClient, purse: Budget, timing: Timing) -> None:
+    def __init__(self, client: ClaudeClient, budget: Budget, timing: Timing) -> None:
         self._client = client
-        self._purse = purse
+        self._budget = budget
         self._timing = timing
         self._piles: dict[str, _Pile] = {}
         self._polls: dict[str, asyncio.Task[dict[str, MessageBatchIndividualResponse]]] = {}
@@ -112,17 +112,17 @@ class Batches:
         call_ids = list(pile.requests)
 
         async def again() -> None:
-            await asyncio.to_thread(self._purse.send_again, run_id, call_ids, pile.budget)
+            await asyncio.to_thread(self._budget.send_again, run_id, call_ids, pile.budget)
 
         sending = Sending(again)
         requests: Any = [
             {"custom_id": custom_id(one), "params": params} for one, params in pile.requests.items()
         ]
         try:
-            await asyncio.to_thread(self._purse.sending, run_id, call_ids)
+            await asyncio.to_thread(self._budget.sending, run_id, call_ids)
             with watched(sending):
                 batch = await self._client.sdk.messages.batches.create(requests=requests)
-            await asyncio.to_thread(self._purse.submitted, run_id, call_ids, batch.id)
+            await asyncio.to_thread(self._budget.submitted, run_id, call_ids, batch.id)
             pile.batch_id.set_result(batch.id)
         except SpadeworkError as error:
             pile.batch_id.set_exception(NotSent(error, charged=sending.unseen))
@@ -134,7 +134,7 @@ class Batches:
             raise
         finally:
             if pile.batch_id.done() and not pile.batch_id.cancelled():
-                pile.batch_id.exception()  # every waiter may have gone; that is no warning's matter
+                pile.batch_id.exception()  # every waiter may be gone: avoid asyncio's warning
 
     async def result(self, batch_id: str, call_id: str, model: str) -> Message:
         """Wait for a batch to end, and return what it answered to one call.

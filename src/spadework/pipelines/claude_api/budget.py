@@ -1,9 +1,9 @@
-"""The purse of a run: no call is begun that could pass the budget, whatever happens on its way.
+"""The budget of a run: no call starts that could exceed it, whatever happens on its way.
 
 What counts against the budget: what was spent, the worst case of every call under way, and the
 worst case of every send whose end nobody saw, because a process died or a connection broke. All
-of it stands in one table, and is read and changed under one lock, so several processes and
-machines share a purse.
+of it is in one table, and is read and changed under one lock, so several processes and
+machines share a budget.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ RESERVED, IN_FLIGHT, WAITING, SETTLED, FAILED = states = (
     "in-flight",  # it may have been sent; nobody has seen its end
     "waiting",  # it is in a batch whose id is known
     "settled",  # answered; the cost is the true one
-    "failed",  # its end was seen and is no answer
+    "failed",  # it ended without an answer
 )
 OPEN = (RESERVED, IN_FLIGHT, WAITING)
 

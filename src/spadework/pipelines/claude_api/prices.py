@@ -46,7 +46,7 @@ def cost_of(model: str, tokens: PricedTokens, *, batch: bool = False) -> Decimal
         price = calc_price(usage, model, provider_id=_PROVIDER).total_price
     except LookupError:
         raise ConfigError(
-            f"there is no price for the model {model!r}",
+            f"no price is known for the model {model!r}",
             hint="see to its spelling in claude_api.model or in the pipeline; for a new model "
             "upgrade genai-prices",
         ) from None

@@ -116,8 +116,8 @@ class ClaudeService:
     ) -> None:
         self._ledger = ledger
         self._client = ClaudeClient(access(config), max_retries=config.max_retries)
-        self._purse = Budget(engine)
-        self._batches = Batches(self._client, self._purse, timing or Timing())
+        self._budget = Budget(engine)
+        self._batches = Batches(self._client, self._budget, timing or Timing())
         self._at_once = asyncio.Semaphore(config.at_once)
         self._under_way: Counter[str] = Counter()
         self._ended = asyncio.Event()
@@ -142,14 +142,14 @@ class ClaudeService:
 
         Raises:
             BudgetReached: the call could pass the budget; it was not sent.
-            ConfigError: there is no price for the model.
+            ConfigError: the price of the model is unknown.
             CheckFailed: the reply was cut off, refused or empty; it was paid all the same.
             BackendError: the API refused the request or could not be reached.
         """
         budget = None if budget_usd is None else budget_in_nanos(budget_usd)
         call = Call(run_id, call_id, step)
         asking = _Asking(call, request, budget, batch, time.monotonic(), check)
-        known = await asyncio.to_thread(self._purse.find, call_id)
+        known = await asyncio.to_thread(self._budget.find, call_id)
         if known is None:
             async with self._at_once:  # counting is a request too
                 await check()
@@ -177,7 +177,7 @@ class ClaudeService:
         Raises:
             BudgetReached: it could pass the budget, and nothing of this run ends here any more.
         """
-        reserve = self._purse.reserve
+        reserve = self._budget.reserve
         while True:
             self._ended.clear()
             try:
@@ -191,7 +191,7 @@ class ClaudeService:
 
     async def spent(self, run_id: str) -> Spend:
         """Tell what a run has cost so far."""
-        return await asyncio.to_thread(self._purse.spent, run_id)
+        return await asyncio.to_thread(self._budget.spent, run_id)
 
     async def estimate(
         self, requests: Sequence[ClaudeRequest], *, batch: bool = False
@@ -199,7 +199,7 @@ class ClaudeService:
         """Count the tokens of requests without asking them, which costs nothing.
 
         Raises:
-            ConfigError: there is no price for a model.
+            ConfigError: the price of a model is unknown.
             BackendError: the API could not be asked.
         """
 
@@ -221,7 +221,7 @@ class ClaudeService:
         Raises:
             BackendError: the API refused it or could not be reached.
         """
-        waiting = await asyncio.to_thread(self._purse.batches_of, run_id)
+        waiting = await asyncio.to_thread(self._budget.batches_of, run_id)
         for one in waiting:
             await self._batches.cancel(one)
         return len(waiting)
@@ -257,7 +257,7 @@ class ClaudeService:
 
         async def again() -> None:
             await asyncio.to_thread(
-                self._purse.send_again, call.run_id, [call.call_id], asking.budget
+                self._budget.send_again, call.run_id, [call.call_id], asking.budget
             )
 
         sending = Sending(again)
@@ -266,7 +266,7 @@ class ClaudeService:
             with watched(sending):
                 return await self._client.ask(asking.request)
         except BaseException:
-            end = self._purse.lose if sending.unseen else self._purse.release
+            end = self._budget.lose if sending.unseen else self._budget.release
             end(call, asking.send)  # not in a thread: this may be a cancellation
             raise
 
@@ -280,7 +280,7 @@ class ClaudeService:
                 )
             return await self._batches.result(batch_id, call.call_id, request.model)
         except NotSent as failure:
-            end = self._purse.lose if failure.charged else self._purse.release
+            end = self._budget.lose if failure.charged else self._budget.release
             await asyncio.to_thread(end, call, asking.send)
             raise failure.error from failure
         except SpadeworkError as error:
@@ -296,10 +296,10 @@ class ClaudeService:
     async def _without_result(self, asking: _Asking, batch_id: str, error: SpadeworkError) -> None:
         """Settle what a batch has no answer to; while it cannot be asked the call still waits."""
         if self._batches.has_ended(batch_id):
-            end = self._purse.lose if isinstance(error, BadReply) else self._purse.release
+            end = self._budget.lose if isinstance(error, BadReply) else self._budget.release
             await asyncio.to_thread(end, asking.call, asking.send)
         elif isinstance(error, ModelUnknown):  # HTTP 404: the results are there no longer
-            await asyncio.to_thread(self._purse.lose, asking.call, asking.send)
+            await asyncio.to_thread(self._budget.lose, asking.call, asking.send)
 
     async def _settled(self, asking: _Asking, message: Message) -> ClaudeAnswer:
         """Check a reply, and put its true cost in place of the worst case."""
@@ -319,13 +319,13 @@ class ClaudeService:
             )
         finally:
             settling = (asking.call, asking.send, asking.nanos, answer)
-            await asyncio.shield(asyncio.to_thread(self._purse.settle, *settling))
+            await asyncio.shield(asyncio.to_thread(self._budget.settle, *settling))
         return answer
 
     def _record(
         self, asking: _Asking, outcome: Outcome, returned: int, error: BaseException | None = None
     ) -> None:
-        """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
+        """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
         if self._ledger is None:
             return
         request, tokens = asking.request, asking.tokens

@@ -1,4 +1,4 @@
-"""Claude's side of a process: the gate to the API, or why it is shut."""
+"""A process's access to the Claude API, or the reason why it is unavailable."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from spadework.pipelines.store.database import Database
     from spadework.pipelines.store.records import Run
 
-_GATE = "spadework.pipelines.claude_api.service"
-NO_KEY = "there is no ANTHROPIC_API_KEY"
+_SERVICE = "spadework.pipelines.claude_api.service"
+NO_KEY = "ANTHROPIC_API_KEY is not set"
 NOT_WANTED = "--no-claude was given"
 
 
@@ -44,9 +44,9 @@ class ClaudeSide:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._database = database
-        self._purse = Budget(database.engine)
+        self._budget = Budget(database.engine)
         self._ledger: Ledger | None = None
-        self._gate: ClaudeService | None = None
+        self._service: ClaudeService | None = None
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +60,7 @@ class ClaudeSide:
         """Say why a run cannot ask Claude; empty if it can.
 
         Raises:
-            ConfigError: what stands in the key's place must not be used; no local model hides it.
+            ConfigError: what is set as the key must not be used; no local model hides it.
         """
         if not run.options.uses_claude:
             return NOT_WANTED
@@ -68,7 +68,7 @@ class ClaudeSide:
 
     def spent_usd(self, run: str) -> float:
         """What a run has spent so far, in US dollars."""
-        return self._purse.spent(run).spent_usd
+        return self._budget.spent(run).spent_usd
 
     async def ask(
         self,
@@ -93,12 +93,12 @@ class ClaudeSide:
         Raises:
             BudgetReached: it could pass the budget; nothing was sent.
             PrivateRefused: a file or the item is private; nothing was sent.
-            ConfigError: there is no key, or no price for the model.
+            ConfigError: the key is missing, or the model has no known price.
             BackendError: the API failed for good.
         """
         request = await request_of(data, session, self._config)
-        await asyncio.to_thread(import_module, _GATE)  # else the SDK holds up every other call
-        answer = await self.gate.ask(
+        await asyncio.to_thread(import_module, _SERVICE)  # else the SDK holds up every other call
+        answer = await self.service.ask(
             run.id,
             call,
             data["step"],
@@ -118,26 +118,26 @@ class ClaudeSide:
         )
 
     @property
-    def gate(self) -> ClaudeService:
-        """The gate to the API.
+    def service(self) -> ClaudeService:
+        """The service that calls the API.
 
         Raises:
-            ConfigError: there is no key, or what stands in its place must not be used.
+            ConfigError: the key is missing, or what is set must not be used.
         """
-        if self._gate is None:
+        if self._service is None:
             from spadework.pipelines.claude_api.service import (  # noqa: PLC0415 - the SDK is heavy
                 ClaudeService,
             )
 
             self._ledger = self._ledger or Ledger(ledger_path(self._config))
             engine = self._database.engine
-            self._gate = ClaudeService(self._config.claude_api, engine, self._ledger)
-        return self._gate
+            self._service = ClaudeService(self._config.claude_api, engine, self._ledger)
+        return self._service
 
     async def close(self) -> None:
         """Close the connections and the ledger."""
-        if self._gate:
-            await self._gate.close()
+        if self._service:
+            await self._service.close()
         if self._ledger:
             self._ledger.close()
 

@@ -85,7 +85,7 @@ async def launch(
     backends: Mapping[str, int],
     claude_at_once: int,
 ) -> None:
-    """Begin to work on what is in the queues; call it in the event loop that shall do so.
+    """Start to process the queues; call it in the event loop that is to do the work.
 
     Args:
         database: where the runs are kept.

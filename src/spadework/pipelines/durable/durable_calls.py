@@ -225,7 +225,7 @@ class DurableCalls:
         instead: str | None = None,
         private: bool = False,
     ) -> Coroutine[Any, Any, Reply]:
-        """Ask Claude with the user's own key, or the local model that stands in."""
+        """Ask Claude with the user's own key, or the local model that replaces Claude."""
         if private:
             self._privacy.mark()
         absent = self._services.why_no_claude(self._run)

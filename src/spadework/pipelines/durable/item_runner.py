@@ -132,7 +132,7 @@ class ItemRunner(RunServices):
         try:
             value, error = await self._tracked(run_id, each()), ""
         except RunsUnavailable:
-            raise  # nothing is lost: whoever watches the run has the item done again
+            raise  # nothing is lost: the run driver queues the item again
         except _OF_ALL as reason:
             await self._end_run(run, reason)
             return
@@ -238,7 +238,7 @@ class ItemRunner(RunServices):
                 case {"step": data}:
                     value, good = await self._step(run, number, call, data, said), True
                 case _:
-                    raise PipelineError(f"{call} is no call that this version knows")
+                    raise PipelineError(f"unknown call {call}: this version does not support it")
             said |= {"value": value, "good": good}
         except RunStopped:
             said["stopped"] = True

@@ -67,6 +67,6 @@ def plain_json(value: Any) -> Any:
         return json.loads(json.dumps(encode(value), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SpadeworkError(
-            f"a pipeline's function returned what JSON has not: {error}",
-            hint="return texts, numbers, lists and dicts with text keys",
+            f"a pipeline's function returned a value that JSON cannot hold: {error}",
+            hint="return strings, numbers, lists and dicts with string keys",
         ) from None

@@ -1,4 +1,4 @@
-"""A worker: works on every run of a Postgres until it is told to stop."""
+"""A worker that processes every run of a Postgres database until it receives a stop signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def work(
         config: the user's config.
         database: where the runs are kept.
         concurrency: how many items are worked on at the same time.
-        hear: is told what the worker is called once it works.
+        hear: called with the worker's name once it is running.
 
     Raises:
         PipelineError: the database cannot be used.

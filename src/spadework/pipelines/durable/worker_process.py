@@ -81,7 +81,7 @@ class WorkerProcess:
                 log.exception("looking for dead workers failed")
 
     def take_over(self) -> None:
-        """Have what dead processes left done by whoever lives."""
+        """Reassign the items of dead processes to live ones."""
         for one in self.workers.all():
             if one.executor != self.worker.executor and is_dead(one):
                 # Handed on before it is struck off: if we die between, the next does it again.
@@ -102,7 +102,7 @@ class WorkerProcess:
                 self.runs.note_attempt(run, following.attempt)
 
     def leave(self) -> None:
-        """Strike this process off; whoever lives takes over what is under way here."""
+        """Deregister this process; live processes take over its unfinished items."""
         if is_busy(self.worker.executor):
             self.workers.give_up(self.worker.executor)
         else:
@@ -127,7 +127,7 @@ def _lives(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it ended and its parent has not taken notice; only Linux tells so easily."""
+    """Whether the process is a zombie: ended, not yet reaped. Known on Linux only."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2][1] == "Z"
     except (OSError, IndexError):

@@ -92,7 +92,7 @@ async def _call(run: str, number: int, request: str) -> str:
 
 
 def _tell(call: str, result: str) -> None:
-    """Hand what a call came to on to whoever waits for it here.
+    """Pass the result of a call to the coroutine that waits for it here.
 
     If nobody waits yet, since a process before had it made, it is kept for who will: DBOS writes
     it down a moment later, and who looks in between would next look in a minute.
@@ -115,7 +115,7 @@ def backend_queue(backend: str) -> str:
 
 
 async def enqueue_item(queue: str, run: str, number: int, attempt: int) -> None:
-    """Have an item done by whoever works on this queue; once for each attempt."""
+    """Queue an item for any worker of this queue; once for each attempt."""
     with SetWorkflowID(f"{run}:{number}:{attempt}"):
         await DBOS.enqueue_workflow_async(queue, _item, run, number)
 

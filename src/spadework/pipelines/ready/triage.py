@@ -3,7 +3,7 @@
     spadework pipeline run triage tickets.jsonl --set labels=bug,billing,other --out sorted.jsonl
     spadework pipeline run triage inbox/ --set confidence=0.8
 
-An item that is unsure stays so where Claude is not asked: it is private, or there is no key.
+An unsure item stays unsure if Claude cannot be asked: the item is private, or the key is missing.
 `sorted.report.json` counts the labels.
 """
 
@@ -42,7 +42,7 @@ async def triage(item: Item) -> object:
             texts=item.texts,
             max_tokens=64,
         )
-    except ClaudeAbsent as absent:  # no local model stands in: it would be as unsure as before
+    except ClaudeAbsent as absent:  # a local model would be as unsure as before
         return unsure(f"{reason}; {absent}")
     label = next((one for one in labels if one.casefold() == _bare(reply.text)), "")
     if not label:
@@ -69,7 +69,7 @@ def unsure(note: str) -> object:
 def labels_of(text: str) -> list[str]:
     """Read the labels from a list with commas."""
     labels = [one for one in (part.strip() for part in text.split(",")) if one]
-    if len({one.casefold() for one in labels}) != len(labels) or len(labels) < 2:  # noqa: PLR2004 - one label is no choice
+    if len({one.casefold() for one in labels}) != len(labels) or len(labels) < 2:  # noqa: PLR2004 - one label leaves no choice
         raise ArgumentError(
             f"--set labels={text}: at least two labels that differ", hint="labels=bug,billing,other"
         )

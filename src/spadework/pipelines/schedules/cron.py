@@ -107,7 +107,7 @@ def read_cron(text: str) -> Cron:
     """
     words = _SHORT.get(text.strip().lower(), text).split()
     if len(words) != len(_FIELDS):
-        raise ArgumentError(f"{text!r} is no time for cron", hint=_HINT)
+        raise ArgumentError(f"{text!r} is not a cron expression", hint=_HINT)
     read = [_read_field(word, field) for word, field in zip(words, _FIELDS, strict=True)]
     plain, values = tuple(one for one, _ in read), tuple(one for _, one in read)
     _, _, day, _, weekday = plain
@@ -171,7 +171,7 @@ def _number(word: str, field: _Field) -> int:
 
 def _wrong(part: str, field: _Field) -> ArgumentError:
     return ArgumentError(
-        f"{part!r} is no {field.name} from {field.least} to {field.most}", hint=_HINT
+        f"{part!r} is not a {field.name} from {field.least} to {field.most}", hint=_HINT
     )
 
 

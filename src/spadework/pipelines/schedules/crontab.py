@@ -43,7 +43,7 @@ def install_line(schedule: Schedule) -> Path | None:
         Where the crontab as it was is kept; None if there was none.
 
     Raises:
-        PipelineError: there is no crontab here, or it refuses.
+        PipelineError: `crontab` is not installed, or failed.
     """
     before = _read()
     return _change(before, _without(before, schedule.name) + line_of(schedule).encode() + b"\n")
@@ -104,7 +104,8 @@ def _crontab(argument: str, table: bytes | None = None) -> subprocess.CompletedP
     program = shutil.which("crontab")
     if program is None:
         raise PipelineError(
-            "there is no crontab on this machine", hint="install cron, or leave --crontab out"
+            "`crontab` is not installed on this machine",
+            hint="install cron, or leave --crontab out",
         )
     return subprocess.run(  # noqa: S603 - the user's own crontab
         [program, argument],

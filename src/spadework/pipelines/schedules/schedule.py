@@ -64,7 +64,7 @@ def schedule_of(
         run: the run's id that they name.
 
     Raises:
-        ArgumentError: there is no such pipeline, or an argument makes no sense without a person.
+        ArgumentError: the pipeline does not exist, or an argument needs a terminal.
     """
     find_pipeline(pipeline)
     full, folder = full_name(pipeline), Path.cwd()
@@ -110,12 +110,12 @@ def _check(arguments: Sequence[str]) -> None:
         value = one if urlsplit(one).scheme else one.partition("=")[2]
         if "://" in value and urlsplit(value).password:
             raise ArgumentError(
-                "the engine's address holds a password, which would stand in a file that others "
-                "may read",
+                "the engine's address holds a password, which would be written to a file that "
+                "others may read",
                 hint="put it into ~/.pgpass, and leave it out of the address",
             )
         if any(map(is_secret_value, one.split("="))):
             raise ArgumentError(
-                "one of the arguments is a key, which would stand in a file that others may read",
+                "an argument is a key, which would be written to a file that others may read",
                 hint="systemd reads keys from a file of yours by EnvironmentFile=",
             )

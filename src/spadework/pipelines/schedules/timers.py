@@ -20,7 +20,7 @@ Description=Spadework pipeline {name}
 [Service]
 Type=oneshot
 WorkingDirectory={folder}
-# Keys stand in a file of yours: EnvironmentFile=%h/.config/spadework/keys
+# Keys belong in a file of your own: EnvironmentFile=%h/.config/spadework/keys
 {environment}ExecStart={command}
 """
 _TIMER = """\

@@ -110,7 +110,7 @@ class Database:
         except OSError as error:
             raise RunsUnavailable(
                 f"the runs cannot be kept in {file}: {error.strerror}",
-                hint="free the disk or mend the folder's rights, or choose another by --engine",
+                hint="free disk space, fix the folder's permissions, or choose another by --engine",
             ) from None
 
     @contextmanager

@@ -85,7 +85,7 @@ class Runs:
         with self._database.reading() as connection:
             found = _one(connection, run)
         if found is None:
-            raise PipelineError(f"there is no run {run!r}", hint="`spadework pipeline list`")
+            raise PipelineError(f"no such run: {run!r}", hint="`spadework pipeline list`")
         return found
 
     def exists(self, run: str) -> bool:

@@ -1,1 +1,1 @@
-"""Documents that are no plain text: PDF, DOCX and the like, converted to Markdown by markitdown."""
+"""Documents other than plain text: PDF, DOCX and the like, converted to Markdown by markitdown."""

@@ -67,7 +67,7 @@ def changed_files(reference: str, roots: Roots) -> ChangedFiles:
         roots: the project folder, and what may be read.
 
     Raises:
-        ReferenceRefused: there is no such repository or commit, or the range changes nothing.
+        ReferenceRefused: the repository or commit is unknown, or the range changes nothing.
     """
     try:
         (revisions,) = parse(f"{PREFIX}diff {reference.removeprefix(PREFIX)}").revisions

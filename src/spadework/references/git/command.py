@@ -109,7 +109,7 @@ class Git:
             GitTooLong: it printed more.
             GitTooSlow: the deadline passed.
             GitTooBig: it needed too much memory.
-            GitMissing: there is no git.
+            GitMissing: git is not installed.
         """
         with self.stream(*arguments) as printed:
             output = printed.read(most + 1)

@@ -55,8 +55,8 @@ IN_SUBMODULE = "a submodule whose repository is outside the roots"
 class GitReading:
     """What git showed.
 
-    `paths` are the absolute paths of the files whose content is in it. `note` says why there is no
-    text; it is empty where there is.
+    `paths` are the absolute paths of the files whose content is in it. `note` says why
+    `text` is empty; it is empty itself where `text` is not.
     """
 
     text: str
@@ -74,7 +74,7 @@ def read_git(reference: str, roots: Roots, limit: int) -> GitReading:
         limit: the most that git may print, in bytes.
 
     Raises:
-        ReferenceRefused: it is no such reference, there is no such repository, revision or file,
+        ReferenceRefused: the reference is invalid, its repository, revision or file is unknown,
             the file may not be read, or it is too much.
     """
     if character := unprintable(reference):
@@ -205,7 +205,7 @@ def _read_file(
     except GitFailed as error:
         raise GitFailed(f"{revision.first} holds no {path}") from error
     if repository.git.line("cat-file", "-t", blob) != "blob":
-        raise GitFailed(f"{path} is no file there")
+        raise GitFailed(f"{path} is not a file in that revision")
     data = repository.git.run("cat-file", "blob", blob, most=limit)
     decoded = decode(data)
     if decoded is None:
@@ -232,7 +232,7 @@ def resolved(revisions: Revisions, repository: Repository) -> str:
     """Write revisions by the hashes of their commits.
 
     Raises:
-        GitFailed: there is no such commit; other errors as in `Git.run`.
+        GitFailed: the commit is unknown; other errors as in `Git.run`.
     """
     first = _commit(revisions.first, repository)
     if not revisions.dots:
@@ -245,4 +245,4 @@ def _commit(revision: str, repository: Repository) -> str:
     try:
         return repository.git.line("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except GitFailed as error:
-        raise GitFailed(f"there is no commit {revision}") from error
+        raise GitFailed(f"no such commit: {revision}") from error

@@ -127,5 +127,5 @@ def _revisions(word: str) -> Revisions:
 
 def _single(word: str) -> Revisions:
     if ".." in word or not REVISION.fullmatch(word):
-        raise ValueError(f"{word!r} is no revision; paths stand behind --")
+        raise ValueError(f"{word!r} is not a revision; paths go after --")
     return Revisions(word)

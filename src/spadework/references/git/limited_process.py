@@ -45,7 +45,7 @@ class GitTooBig(Exception):
 
 
 class GitMissing(Exception):
-    """There is no git on this machine."""
+    """Git is not installed on this machine."""
 
 
 @contextmanager
