@@ -5,6 +5,8 @@ from __future__ import annotations
 HEAD = """\
 # Configuration
 
+**For:** users who write the config file, or look up one of its keys.
+
 This page is generated from the models in `src/spadework/config/` by `make docs`.
 
 Spadework works without any config: the embedded demonstration model answers. To use the servers
