@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import ChatRequest, Message
-from spadework.backends.embedded import LlamaServer
+from spadework.backends.embedded_backend import LlamaServer
 from spadework.config.models import EmbeddedConfig
-from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
-from spadework.embedded.model import DEMO_NAME, demo_model_file, threads_of
-from spadework.embedded.store import has_digest
-from spadework.embedded.worker import BATCH_TOKENS, FLASH_ATTENTION, WorkerSettings
-from spadework.paths import DATA_VARIABLE
+from spadework.embedded.demo_model import DEMO_SHA256, install_demo_model
+from spadework.embedded.model_file import DEMO_NAME, demo_model_file, threads_of
+from spadework.embedded.model_store import has_digest
+from spadework.embedded.server_process import BATCH_TOKENS, FLASH_ATTENTION, WorkerSettings
+from spadework.util.paths import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def running(model: Path, batch: int, flash_attention: bool) -> Iterator[Engine]:
             batch=batch,
             flash_attention=flash_attention,
         )
-        command = [sys.executable, "-m", "spadework.embedded.worker", settings.to_json()]
+        command = [sys.executable, "-m", "spadework.embedded.server_process", settings.to_json()]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

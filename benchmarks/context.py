@@ -24,7 +24,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 import fake_server
-from spadework.server.results import FIGURES_KEY
+from spadework.mcp.tool_results import FIGURES_KEY
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from spadework.config.models import ReferencesConfig
 from spadework.errors import ReferenceRefused
-from spadework.inputs.material import read_references
-from spadework.inputs.roots import Roots
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
 
 MOST = 700 << 20  # bytes: git's limit, its code, and the part of a pack that it maps
 CASES = ("zeros", "lines", "message", "deltas")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fake_server import MODEL, running
-from spadework.server.http.tokens import Tokens
+from spadework.mcp.http.access_tokens import TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _descriptors(pid: int) -> int:
 
 
 def _figures(count: int, sessions: int, port: int, pid: int) -> Iterator[tuple[str, object]]:
-    laptop, desk = (Tokens().new(name)[1] for name in ("laptop", "desk"))
+    laptop, desk = (TokenStore().new(name)[1] for name in ("laptop", "desk"))
     _call(port, laptop)  # what is loaded late is loaded
     yield "call before", _call(port, laptop)
     yield "MiB before", _mebibytes(pid)
@@ -160,7 +160,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
     with tempfile.TemporaryDirectory() as folder, running() as backend:
         os.environ["SPADEWORK_DATA"] = folder
-        Tokens().new("first")
+        TokenStore().new("first")
         with _server(Path(folder), backend) as (port, pid):
             figures = dict(_figures(count, sessions, port, pid))
     print(json.dumps({"connections": count, "descriptors at most": soft} | figures))

@@ -28,22 +28,22 @@ from typing import TYPE_CHECKING
 
 import fake_server
 from cancelling import demo_model
-from spadework.answers.labels import ALTERNATIVES, label_schema
 from spadework.backends.base import ChatRequest
+from spadework.checks.labels import ALTERNATIVES, label_schema
 from spadework.config.models import Config
+from spadework.engine.batch.items import items_of
+from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.table import EachJob
 from spadework.engine.engine import Engine
-from spadework.engine.form import Form
-from spadework.engine.many.items import items_of
-from spadework.engine.many.running import ask_each
-from spadework.engine.many.values import EachJob
-from spadework.engine.prompt import build_messages
-from spadework.engine.values import Job, Session
-from spadework.paths import DATA_VARIABLE
+from spadework.engine.job import Job, Session
+from spadework.engine.prompt_messages import build_messages
+from spadework.engine.response_format import ResponseFormat
+from spadework.util.paths import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.engine.values import Listener, Outcome
+    from spadework.engine.job import Listener, Outcome
 
 LEAST_SHARE = 0.95
 MOST_MEGABYTES = 200.0
@@ -113,7 +113,9 @@ async def by_bare_loop(engine: Engine, texts: list[str]) -> float:
     limit = asyncio.Semaphore(SLOTS)
 
     async def one(text: str) -> None:
-        messages = build_messages(tool, {"prompt": QUESTION}, (), {"item": text}, Form(LABELS))
+        messages = build_messages(
+            tool, {"prompt": QUESTION}, (), {"item": text}, ResponseFormat(LABELS)
+        )
         request = ChatRequest(
             model, messages, 16, tool.temperature, label_schema(LABELS), alternatives=ALTERNATIVES
         )

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 import fake_server
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Answer, Job, Session
+from spadework.engine.job import Answer, Job, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

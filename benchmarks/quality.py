@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cancelling import demo_model
-from spadework.answers.grounding import MARK
+from spadework.checks.grounding import MARK
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Answer, Job, Session
+from spadework.engine.job import Answer, Job, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.inputs.sources import Source
-from spadework.inputs.splitting import split
+from spadework.references.material import Source
+from spadework.references.splitting import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

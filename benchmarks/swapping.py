@@ -24,7 +24,14 @@ from statistics import mean, median
 from typing import TYPE_CHECKING, Protocol
 
 from spadework.engine.scheduling.scheduler import Scheduler
-from spadework.engine.scheduling.values import Capacity, Granted, Model, Policy, Request, Succeeded
+from spadework.engine.scheduling.slot_requests import (
+    Capacity,
+    Granted,
+    Model,
+    Policy,
+    SlotRequest,
+    Succeeded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +131,7 @@ class Ours:
     def submit(self, job: Job) -> None:
         """Queue a job."""
         model = Model("server", job.model)
-        refused = self._scheduler.submit(Request(job.id, job.session, ((model,),)))
+        refused = self._scheduler.submit(SlotRequest(job.id, job.session, ((model,),)))
         assert refused is None, refused
 
     def decide(self) -> list[str]:

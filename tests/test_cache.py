@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from spadework.cache import AnswerCache, key_of
 from spadework.errors import CacheError
+from spadework.storage.answer_store import AnswerStore, key_of
 
 
 @pytest.fixture
 def cache(tmp_path):
-    opened = AnswerCache(tmp_path / "answers.db", 10_000)
+    opened = AnswerStore(tmp_path / "answers.db", 10_000)
     yield opened
     opened.close()
 
@@ -48,7 +48,7 @@ def test_clearing_forgets_everything(cache):
 
 
 def test_two_processes_share_it(cache):
-    other = AnswerCache(cache.path, 10_000)
+    other = AnswerStore(cache.path, 10_000)
     try:
         cache.keep("a", {"text": "x"})
         assert other.find("a") == {"text": "x"}
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_cache_is_named(tmp_path):
     path = tmp_path / "answers.db"
     path.write_text("something else entirely" * 100)
     with pytest.raises(CacheError, match=r"answers\.db cannot be used"):
-        AnswerCache(path, 1000)
+        AnswerStore(path, 1000)
 
 
 def test_a_row_that_somebody_else_wrote_is_no_answer(cache):

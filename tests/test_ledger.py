@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from spadework.errors import LedgerError
-from spadework.ledger import _MIGRATIONS, Entry, Filter, Ledger
+from spadework.storage.ledger import _MIGRATIONS, Filter, Ledger, LedgerEntry
 
-ENTRY = Entry(
+ENTRY = LedgerEntry(
     at=1_800_000_000.0,
     session="s1",
     tool="ask_local_llama",
@@ -138,7 +138,7 @@ from pathlib import Path
 from dataclasses import replace
 sys.path.insert(0, sys.argv[3])
 from test_ledger import ENTRY
-from spadework.ledger import Ledger
+from spadework.storage.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -161,7 +161,7 @@ def start_writer(path, count, name, folder):
 OPENER = """
 import sys
 from pathlib import Path
-from spadework.ledger import Ledger
+from spadework.storage.ledger import Ledger
 print("ready", flush=True)
 sys.stdin.readline()
 Ledger(Path(sys.argv[1]))

@@ -17,8 +17,8 @@ TYPE_CHECKING = False  # importing `typing` for it would take longer than all th
 
 if TYPE_CHECKING:
     from spadework.api import Spadework, ask
-    from spadework.engine.many.values import Row, Table
-    from spadework.engine.values import Answer, Figures
+    from spadework.engine.batch.table import Row, Table
+    from spadework.engine.job import Answer, Figures
     from spadework.errors import (
         ArgumentError,
         BackendError,
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "Answer": "spadework.engine.values",
+    "Answer": "spadework.engine.job",
     "ArgumentError": "spadework.errors",
     "BackendError": "spadework.errors",
     "ConfigError": "spadework.errors",
-    "Figures": "spadework.engine.values",
+    "Figures": "spadework.engine.job",
     "HandedBack": "spadework.errors",
     "Spadework": "spadework.api",
     "SpadeworkError": "spadework.errors",
     "ReferenceRefused": "spadework.errors",
-    "Row": "spadework.engine.many.values",
-    "Table": "spadework.engine.many.values",
+    "Row": "spadework.engine.batch.table",
+    "Table": "spadework.engine.batch.table",
     "ask": "spadework.api",
 }
 

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from spadework.config.load import load_config
-from spadework.engine.values import Answer, Job, Listener, Session
+from spadework.config.loader import load_config
+from spadework.engine.job import Answer, Job, Listener, Session
 from spadework.errors import ArgumentError
-from spadework.remote.engine import RemoteEngine
+from spadework.remote.remote_engine import RemoteEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from spadework.backends.base import ModelInfo
-    from spadework.engine.many.values import Step, Table
-    from spadework.engine.values import Outcome, Progress
+    from spadework.engine.batch.table import BatchProgress, Table
+    from spadework.engine.job import Outcome, Progress
 
 DEFAULT_TOOL = "ask_local_llama"
 
@@ -142,7 +142,7 @@ class Spadework:
         max_tokens: int | None = None,
         fresh: bool = False,
         private: bool = False,
-        on_step: Callable[[Step], None] | None = None,
+        on_step: Callable[[BatchProgress], None] | None = None,
     ) -> Table:
         """Ask the same question about each of many files or texts.
 
@@ -169,9 +169,9 @@ class Spadework:
             ConfigError: a model's backend is not configured.
             DaemonError: the daemon must run and does not, or it ended in mid-call.
         """
-        from spadework.engine.many.items import items_of  # noqa: PLC0415 - beside its use
-        from spadework.engine.many.running import ask_each  # noqa: PLC0415 - as above
-        from spadework.engine.many.values import EachJob  # noqa: PLC0415 - as above
+        from spadework.engine.batch.items import items_of  # noqa: PLC0415 - beside its use
+        from spadework.engine.batch.runner import ask_each  # noqa: PLC0415 - as above
+        from spadework.engine.batch.table import EachJob  # noqa: PLC0415 - as above
 
         found = self._engine.find_tool(tool, self._session.project)
         job = EachJob(

@@ -48,6 +48,8 @@ class SpadeworkError(Exception):
         hint: what the reader can do next; empty where there is nothing to do.
     """
 
+    code = "error"
+    """A stable name of the kind of error, for programs; its words may change."""
     another_model_may_cure = False
     """Whether the engine shall go on to the next model of the tool's list."""
     is_temporary = False
@@ -56,7 +58,7 @@ class SpadeworkError(Exception):
     """Whether a connection broke after it was made."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        from spadework.text.foreign import one_line  # noqa: PLC0415 - few runs raise anything
+        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - few runs raise anything
 
         super().__init__(one_line(message, _LONGEST_MESSAGE))
         self.hint = one_line(hint, _LONGEST_MESSAGE)
@@ -72,6 +74,8 @@ class ConfigError(SpadeworkError):
             where there is but this one.
     """
 
+    code = "config"
+
     def __init__(
         self, message: str, *, hint: str = "", problems: tuple[ConfigError, ...] = ()
     ) -> None:
@@ -82,9 +86,13 @@ class ConfigError(SpadeworkError):
 class ClaudeAbsent(ConfigError):
     """A pipeline asks Claude, but there is no key, or the run was told not to ask."""
 
+    code = "claude-absent"
+
 
 class ArgumentError(SpadeworkError):
     """A tool or a command was called with wrong arguments."""
+
+    code = "argument"
 
 
 class ReferenceRefused(SpadeworkError):
@@ -98,10 +106,12 @@ class ReferenceRefused(SpadeworkError):
         hint: what the reader can do next.
     """
 
+    code = "reference-refused"
+
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from spadework.text.foreign import display_path, one_line  # noqa: PLC0415 - as above
+        from spadework.util.untrusted_text import display_path, one_line  # noqa: PLC0415 - as above
 
         named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
         if len(named) > _LONGEST_REFERENCE:
@@ -116,12 +126,14 @@ class ReferenceRefused(SpadeworkError):
 class PrivateRefused(SpadeworkError):
     """Private material does not go to a model that is not local; a local one may have it."""
 
+    code = "private-refused"
     another_model_may_cure = True
 
 
 class TrustRefused(SpadeworkError):
     """A model that is not local is not listed for the tool; a local one may still answer."""
 
+    code = "trust-refused"
     another_model_may_cure = True
 
 
@@ -138,6 +150,7 @@ class SecretRefused(SpadeworkError):
         target: what it does not go to: a model's name, or "a cloud model".
     """
 
+    code = "secret-refused"
     another_model_may_cure = True
 
     def __init__(
@@ -157,33 +170,49 @@ class SecretRefused(SpadeworkError):
 class LedgerError(SpadeworkError):
     """The ledger cannot be opened or written."""
 
+    code = "ledger"
+
 
 class CacheError(SpadeworkError):
     """The cache of answers cannot be opened or written."""
+
+    code = "cache"
 
 
 class EmbeddedError(SpadeworkError):
     """The embedded engine or its model is missing or broken."""
 
+    code = "embedded"
+
 
 class PipelineError(SpadeworkError):
     """A pipeline's run, or the database that keeps it, cannot go on."""
+
+    code = "pipeline"
 
 
 class BudgetReached(PipelineError):
     """The next call could pass the run's budget; the run stops and can be resumed."""
 
+    code = "budget-reached"
+
 
 class RunsUnavailable(PipelineError):
     """The database that keeps the runs cannot be used now."""
+
+    code = "runs-unavailable"
 
 
 class DaemonError(SpadeworkError):
     """The daemon cannot be started or reached, or it ended in mid-call."""
 
+    code = "daemon"
+
 
 class TooManyTasks(SpadeworkError):
     """A client has as many tasks under way as it may."""
+
+    code = "too-many-tasks"
 
 
 class BackendError(SpadeworkError):
@@ -196,10 +225,11 @@ class BackendError(SpadeworkError):
         hint: what the reader can do next.
     """
 
+    code = "backend"
     another_model_may_cure = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
-        from spadework.text.foreign import display_name  # noqa: PLC0415 - as above
+        from spadework.util.untrusted_text import display_name  # noqa: PLC0415 - as above
 
         where = display_name(f"{backend}/{model}" if model else backend)
         super().__init__(f"{where}: {message}", hint=hint)
@@ -210,22 +240,30 @@ class BackendError(SpadeworkError):
 class BackendUnavailable(BackendError):
     """What answers is broken or falls silent, or nothing answers at all."""
 
+    code = "backend-unavailable"
+
 
 class Unreachable(BackendUnavailable):
     """Nothing answers at the backend's address: no connection could be made."""
 
+    code = "unreachable"
     is_temporary = True
 
 
 class ModelUnknown(BackendError):
     """The backend does not have that model."""
 
+    code = "model-unknown"
+
 
 class ContextExceeded(BackendError):
     """The input does not fit the model's window.
 
-    `tokens` and `window` are in tokens, None where they are not known.
+    `tokens` and `window` are in tokens, None where they are not known; `bytes_that_fit` is how much
+    of the prompt would fit, None where nobody has worked it out.
     """
+
+    code = "context-exceeded"
 
     def __init__(
         self,
@@ -236,15 +274,18 @@ class ContextExceeded(BackendError):
         hint: str = "",
         tokens: int | None = None,
         window: int | None = None,
+        bytes_that_fit: int | None = None,
     ) -> None:
         super().__init__(message, backend=backend, model=model, hint=hint)
         self.tokens = tokens
         self.window = window
+        self.bytes_that_fit = bytes_that_fit
 
 
 class Overloaded(BackendError):
     """Too many requests; `retry_after` is in seconds, None where the backend does not say."""
 
+    code = "overloaded"
     is_temporary = True
 
     def __init__(
@@ -263,17 +304,25 @@ class Overloaded(BackendError):
 class CoolingDown(Overloaded):
     """The proxy has set the model aside after failures; it is no rate limit."""
 
+    code = "cooling-down"
+
 
 class DeadlinePassed(BackendError):
     """The call's own time was over before the answer was whole; no fault of the model's."""
+
+    code = "deadline-passed"
 
 
 class SentToCloud(BackendError):
     """A server passed on what was meant for a local model; the text has left the machines."""
 
+    code = "sent-to-cloud"
+
 
 class AuthFailed(BackendError):
     """The key is missing or wrong."""
+
+    code = "auth-failed"
 
 
 class RequestRejected(BackendError):
@@ -282,16 +331,21 @@ class RequestRejected(BackendError):
     `body` is all that the server wrote: to be searched, never to be shown.
     """
 
+    code = "request-rejected"
+
     body = ""
 
 
 class BadReply(BackendError):
     """The reply is not what the protocol says."""
 
+    code = "bad-reply"
+
 
 class CutStream(BackendError):
     """The stream ended before the reply did."""
 
+    code = "cut-stream"
     is_temporary = True
     broke_off = True
 
@@ -299,6 +353,7 @@ class CutStream(BackendError):
 class CheckFailed(SpadeworkError):
     """A reply came, but it is no answer: `check` names the check that failed."""
 
+    code = "check-failed"
     another_model_may_cure = True
 
     def __init__(self, check: str, message: str, *, hint: str = "") -> None:
@@ -308,6 +363,8 @@ class CheckFailed(SpadeworkError):
 
 class HandedBack(SpadeworkError):
     """Every model of a tool's list failed; `tries` holds one line for each."""
+
+    code = "handed-back"
 
     def __init__(self, message: str, *, tries: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)

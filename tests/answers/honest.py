@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from spadework.answers.checks import Demand
-from spadework.answers.given import Given, Passage
+from spadework.checks.grounding_context import GroundingContext, Passage
+from spadework.checks.reply_checks import AnswerRequirements
 
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 PROSE = ("apache-2.0.txt", "cc0.txt", "attrs.md", "h11.md", "httpx.md", "udhr.en.txt")
@@ -82,9 +82,9 @@ def passage(name: str) -> Passage:
     return Passage(f"docs/{name}", text, 1, lines)
 
 
-def asked(task: str, *names: str, **more: object) -> Demand:
+def asked(task: str, *names: str, **more: object) -> AnswerRequirements:
     """What an answer about these files is held against."""
-    return Demand(given=Given(task, tuple(map(passage, names))), **more)
+    return AnswerRequirements(given=GroundingContext(task, tuple(map(passage, names))), **more)
 
 
 @st.composite
@@ -110,7 +110,7 @@ def _reworked(draw: st.DrawFn, text: str) -> str:
 
 
 @st.composite
-def quoting(draw: st.DrawFn) -> tuple[Demand, str]:
+def quoting(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """An answer that quotes and cites."""
     name = draw(st.sampled_from(PROSE))
     source = passage(name)
@@ -135,7 +135,7 @@ def quoting(draw: st.DrawFn) -> tuple[Demand, str]:
 
 
 @st.composite
-def coding(draw: st.DrawFn) -> tuple[Demand, str]:
+def coding(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """An answer that is code, or has some."""
     name = draw(st.sampled_from(sorted(CODE)))
     tag, text = CODE[name], passage(name).text
@@ -148,7 +148,7 @@ def coding(draw: st.DrawFn) -> tuple[Demand, str]:
 
 
 @st.composite
-def telling(draw: st.DrawFn) -> tuple[Demand, str]:
+def telling(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """Plain prose: sentences of the source, or what is said of it."""
     name = draw(st.sampled_from(PROSE))
     text, *_ = draw(spans(passage(name)))
@@ -158,7 +158,7 @@ def telling(draw: st.DrawFn) -> tuple[Demand, str]:
 
 
 @st.composite
-def in_tongues(draw: st.DrawFn) -> tuple[Demand, str]:
+def in_tongues(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """A question and an answer in one language, or in the material's, or a translation."""
     tongue = draw(st.sampled_from(sorted(TONGUES)))
     text = passage(f"udhr.{tongue}.txt").text
@@ -172,7 +172,7 @@ def in_tongues(draw: st.DrawFn) -> tuple[Demand, str]:
 
 
 @st.composite
-def extracting(draw: st.DrawFn) -> tuple[Demand, str]:
+def extracting(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """JSON with data of the source, and with what was worked out."""
     name, data = draw(st.sampled_from(EXTRACTED))
     schema = {
@@ -187,7 +187,7 @@ def extracting(draw: st.DrawFn) -> tuple[Demand, str]:
 
 
 @st.composite
-def reporting(draw: st.DrawFn) -> tuple[Demand, str]:
+def reporting(draw: st.DrawFn) -> tuple[AnswerRequirements, str]:
     """Places that the material itself speaks of."""
     return asked("What went wrong?", "server.log"), draw(st.sampled_from(TOLD_OF))
 

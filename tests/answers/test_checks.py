@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from spadework.answers.checks import Demand, Reply, check_reply
+from spadework.checks.reply_checks import AnswerRequirements, ModelReply, check_reply
 from spadework.errors import CheckFailed
 
-GOOD = Reply(
+GOOD = ModelReply(
     text="It is a licence.",
     finish="stop",
     max_tokens=100,
@@ -20,7 +20,7 @@ GOOD = Reply(
 
 def failure(reply, **options):
     with pytest.raises(CheckFailed) as caught:
-        check_reply(reply, Demand(**options))
+        check_reply(reply, AnswerRequirements(**options))
     return caught.value
 
 
@@ -83,7 +83,7 @@ def test_a_label_is_returned_as_the_config_writes_it(said):
     assert (
         check_reply(
             replace(GOOD, text=said),
-            Demand(
+            AnswerRequirements(
                 labels=(
                     "Bug",
                     "Wish",
@@ -99,7 +99,7 @@ def test_a_label_may_end_in_a_mark_itself():
     assert (
         check_reply(
             reply,
-            Demand(
+            AnswerRequirements(
                 labels=(
                     "Not sure.",
                     "sure",
@@ -123,7 +123,7 @@ def test_a_whole_label_is_no_cut_off_where_only_blanks_followed_it():
     assert (
         check_reply(
             reply,
-            Demand(
+            AnswerRequirements(
                 labels=(
                     "bug",
                     "bug report",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from spadework.answers.code import check_code
+from spadework.checks.code_syntax import check_code
 from spadework.errors import CheckFailed
 
 GOOD = {

@@ -2,15 +2,15 @@
 
 import pytest
 
-from spadework.answers.extraction import check_extraction
-from spadework.answers.given import Given
+from spadework.checks.extraction import check_extraction
+from spadework.checks.grounding_context import GroundingContext
 from spadework.errors import CheckFailed
 
 SOURCE = (
     "Invoice INV-2024-00931 of 5 March 2024 for Jane Doe <Jane.Doe@example.org>: three items, "
     "1,250.50 EUR. Phone +49 (151) 234-5678. See https://www.example.org/inv/931/ for more."
 )
-GIVEN = Given("Extract.", texts=(SOURCE,))
+GIVEN = GroundingContext("Extract.", texts=(SOURCE,))
 KIND = {"properties": {"kind": {"enum": ["invoice", "offer"]}}}
 
 
@@ -74,4 +74,4 @@ def test_a_grounded_tool_refuses_all_else(value, said):
 
 def test_without_material_there_is_nothing_to_look_up():
     value = {"mail": "someone@example.com"}
-    assert not check_extraction(value, {}, Given("Invent a person."), grounded=True)
+    assert not check_extraction(value, {}, GroundingContext("Invent a person."), grounded=True)

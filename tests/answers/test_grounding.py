@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.answers.given import Given, Passage
-from spadework.answers.grounding import MARK, ground
+from spadework.checks.grounding import MARK, ground
+from spadework.checks.grounding_context import GroundingContext, Passage
 from spadework.errors import CheckFailed
 
 CODE = (
@@ -13,8 +13,8 @@ CODE = (
     "    # The sum of two numbers, never more than that.\n"
     "    return first + second\n"
 )
-GIVEN = Given("What does it do?", (Passage("src/add.py", CODE, 1, 3),))
-PART = Given("What does it do?", (Passage("src/add.py", CODE, 10, 12),))
+GIVEN = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 1, 3),))
+PART = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 10, 12),))
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_lines_are_those_of_the_part_that_was_given():
 
 def test_two_parts_of_one_file_make_one_range():
     parts = (Passage("a.py", "x\n", 1, 5), Passage("a.py", "y\n", 6, 9))
-    assert ground("See a.py:4-7.", Given("What?", parts)).checked == ("citation",)
+    assert ground("See a.py:4-7.", GroundingContext("What?", parts)).checked == ("citation",)
 
 
 @pytest.mark.parametrize("place", ["src/app.py:12", "tests/x.py:3-5"])
 def test_places_of_a_diff_or_a_log_are_not_ours_to_judge(place):
     diff = "--- a/src/app.py\n+++ b/src/app.py\n@@ -10,4 +10,5 @@\n--- a/tests/x.py\n"
-    given = Given("What changed?", (Passage("change.diff", diff, 1, 4),))
+    given = GroundingContext("What changed?", (Passage("change.diff", diff, 1, 4),))
     assert ground(f"See {place}.", given).text == f"See {place}."
 
 
@@ -84,12 +84,12 @@ def test_places_of_a_diff_or_a_log_are_not_ours_to_judge(place):
 )
 def test_a_task_for_new_text_gets_new_text(task):
     text = '"This is a title that stands nowhere else"'
-    assert ground(text, Given(task, GIVEN.passages)).text == text
+    assert ground(text, GroundingContext(task, GIVEN.passages)).text == text
 
 
 def test_without_material_there_is_nothing_to_look_up():
     text = 'Hamlet says "to be, or not to be, that is the question" at hamlet.txt:99.'
-    assert ground(text, Given("What does Hamlet say?")).text == text
+    assert ground(text, GroundingContext("What does Hamlet say?")).text == text
 
 
 def test_few_inventions_are_struck_and_counted():

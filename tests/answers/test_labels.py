@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.answers.labels import check_labels, label_of, label_schema, margin
-from spadework.backends.base import Token
+from spadework.backends.base import TokenChoice
+from spadework.checks.labels import check_labels, label_of, label_schema, margin
 from spadework.errors import ArgumentError, CheckFailed
 
 
@@ -16,7 +16,7 @@ def tokens(*places):
     made = []
     for shown in places:
         pairs = tuple((text.encode(), math.log(chance)) for text, chance in shown.items())
-        made.append(Token(*pairs[0], pairs))
+        made.append(TokenChoice(*pairs[0], pairs))
     return made
 
 
@@ -70,7 +70,7 @@ def test_a_label_that_is_not_shown_counts_as_much_as_the_least_that_is():
 
 
 def test_a_server_that_shows_no_others_leaves_the_rest_to_the_other_label():
-    written = [Token(b"bug", math.log(0.8))]
+    written = [TokenChoice(b"bug", math.log(0.8))]
     assert margin(written, "bug", "bug", ["bug", "wish"]) == pytest.approx(0.6)
 
 
@@ -87,7 +87,7 @@ def test_thinking_before_the_label_does_not_count():
 def test_parts_of_a_sign_are_put_together():
     labels = ["größe", "grund"]
     pieces = [b"gr", "ö".encode()[:1], "ö".encode()[1:], "ße".encode()]
-    written = [Token(piece, math.log(0.9), ((piece, math.log(0.9)),)) for piece in pieces]
+    written = [TokenChoice(piece, math.log(0.9), ((piece, math.log(0.9)),)) for piece in pieces]
     assert margin(written, "größe", "größe", labels) is not None
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from spadework.answers.addressed import note_if_addressed
-from spadework.answers.given import Given, Passage
-from spadework.answers.language import check_language, language_of
-from spadework.answers.refusal import check_refusal
-from spadework.answers.repetition import check_echo, check_loop
+from spadework.checks.grounding_context import GroundingContext, Passage
+from spadework.checks.language import check_language, language_of
+from spadework.checks.prompt_injection import note_prompt_injection
+from spadework.checks.refusal import check_refusal
+from spadework.checks.repetition import check_echo, check_loop
 from spadework.errors import CheckFailed
 
 FILE = (Passage("a.txt", "Ten words of a text that lie in a file.\n", 1, 1),)
-GIVEN = Given("What does the file say about the words that lie in it?", FILE)
+GIVEN = GroundingContext("What does the file say about the words that lie in it?", FILE)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_an_answer_that_knows_its_limits_is_no_refusal(text):
 
 def test_a_refusal_that_stands_in_the_material_may_be_given_back():
     said = "As an AI language model, I cannot do that."
-    check_refusal(said, Given("What does the bot say?", texts=(f"bot: {said}",)))
+    check_refusal(said, GroundingContext("What does the bot say?", texts=(f"bot: {said}",)))
 
 
 def test_asking_for_a_file_is_no_refusal_where_there_was_none():
-    check_refusal("Could you please provide the text?", Given("Write a polite request."))
+    check_refusal("Could you please provide the text?", GroundingContext("Write a polite request."))
 
 
 def test_the_task_over_again_is_an_echo_and_a_correction_is_none():
@@ -59,7 +59,7 @@ def test_the_task_over_again_is_an_echo_and_a_correction_is_none():
         check_echo(GIVEN.task, GIVEN, ())
     check_echo(f"{GIVEN.task} It says that there are ten of them, all in one line.", GIVEN, ())
     same = "The cat sat on the mat for the whole day."
-    check_echo(same, Given(same), ())
+    check_echo(same, GroundingContext(same), ())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_tables_rules_and_short_repeats_are_no_loop(text):
 
 def test_what_the_material_repeats_may_be_repeated():
     song = "Row, row, row your boat gently down. " * 20
-    check_loop(song, Given("Print the song.", texts=(song,)))
+    check_loop(song, GroundingContext("Print the song.", texts=(song,)))
 
 
 ENGLISH = "What is it that the text says about the rights of the people who live there?"
@@ -106,7 +106,7 @@ CHINESE = "这个文件说明了人的权利和自由。"
 @pytest.mark.parametrize("text", [GERMAN, CHINESE])
 def test_an_answer_in_another_language_is_caught(text):
     with pytest.raises(CheckFailed) as caught:
-        check_language(text, Given(ENGLISH, FILE))
+        check_language(text, GroundingContext(ENGLISH, FILE))
     assert caught.value.check == "language"
 
 
@@ -124,7 +124,7 @@ def test_an_answer_in_another_language_is_caught(text):
     ],
 )
 def test_what_may_be_in_another_language_is_no_alarm(task, material, text):
-    check_language(text, Given(task, texts=(material,)))
+    check_language(text, GroundingContext(task, texts=(material,)))
 
 
 def test_languages_are_told_only_where_they_are_clear():
@@ -147,7 +147,7 @@ def test_languages_are_told_only_where_they_are_clear():
     ],
 )
 def test_text_that_speaks_to_an_assistant_is_noted(text):
-    assert "no instruction" in note_if_addressed(text)
+    assert "no instruction" in note_prompt_injection(text)
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_text_that_speaks_to_an_assistant_is_noted(text):
     ],
 )
 def test_other_text_is_not(text):
-    assert note_if_addressed(text) == ""
+    assert note_prompt_injection(text) == ""

@@ -3,14 +3,14 @@
 from honest import EXCHANGES
 from hypothesis import given, settings
 
-from spadework.answers.checks import Reply, check_reply
+from spadework.checks.reply_checks import ModelReply, check_reply
 
 
 @given(EXCHANGES)
 @settings(max_examples=200)
 def test_an_honest_answer_passes_every_check(exchange):
     demand, text = exchange
-    reply = Reply(
+    reply = ModelReply(
         text=text,
         finish="stop",
         max_tokens=4000,

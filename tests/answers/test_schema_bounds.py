@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from spadework.answers.patterns import LONGEST_PATTERN, Pattern, TextTooLong, Unusable, translate
-from spadework.answers.structure import check_schema, structured
+from spadework.checks.schema_patterns import (
+    LONGEST_PATTERN,
+    Pattern,
+    TextTooLong,
+    UnsupportedPattern,
+    translate,
+)
+from spadework.checks.structured_output import check_schema, structured
 from spadework.errors import ArgumentError, CheckFailed
 
 BOUND = 30
@@ -99,7 +105,7 @@ def test_a_pattern_means_what_ecma_262_says(pattern, text, found):
     ],
 )
 def test_what_cannot_be_matched_in_linear_time_is_refused_with_its_place(pattern, why):
-    with pytest.raises(Unusable, match=why):
+    with pytest.raises(UnsupportedPattern, match=why):
         Pattern(pattern)
     for schema in ({"pattern": pattern}, {"patternProperties": {pattern: {}}}):
         whole = {"type": "object", "properties": {"deep": {"items": schema}}}
@@ -113,7 +119,7 @@ def test_a_plain_pattern_means_the_same_as_in_python(source, text):
     """Where both take it. Python's `$` looks past a line's end, and its classes know Unicode."""
     try:
         ours, theirs = Pattern(source), re.compile(source, re.ASCII)
-    except (Unusable, re.error, FutureWarning):
+    except (UnsupportedPattern, re.error, FutureWarning):
         return
     if re.search(r"\\[^dws]|\[\]|\[\^\]|\{,", source):
         return  # escapes that differ, [] and {,3}
@@ -125,7 +131,7 @@ def test_any_text_is_translated_or_refused(source):
     try:
         translated = translate(source)
         Pattern(source).is_in("abc" * 10)
-    except Unusable:
+    except UnsupportedPattern:
         return
     assert "(?=" not in translated
 

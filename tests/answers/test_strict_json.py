@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.answers.strict_json import NotStrict, parse_json
-from spadework.answers.structure import compact, structured
+from spadework.checks.strict_json import NotStrict, parse_json
+from spadework.checks.structured_output import compact, structured
 from spadework.errors import CheckFailed
 
 ANY = {"type": "object"}

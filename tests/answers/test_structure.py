@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.answers.structure import check_schema, closed, compact, structured
+from spadework.checks.structured_output import check_schema, closed, compact, structured
 from spadework.errors import ArgumentError, CheckFailed
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}

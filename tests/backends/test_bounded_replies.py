@@ -16,11 +16,11 @@ import pytest
 import spadework
 from doubles.asking import chunks, request, settings
 from doubles.http_server import HttpDouble
-from spadework import http_client
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
 from spadework.config.discovery import discover
 from spadework.errors import BackendError, BadReply
+from spadework.util import http_client
 
 MODELS = json.dumps({"object": "list", "data": [{"id": "m"}]}).encode()
 TAGS = json.dumps({"models": [{"model": "m"}]}).encode()
@@ -236,7 +236,7 @@ async def test_an_endless_head_is_refused():
 
 
 async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
-    monkeypatch.setattr("spadework.backends.wire.QUESTION_TIMEOUT", 0.3)
+    monkeypatch.setattr("spadework.backends.streaming.QUESTION_TIMEOUT", 0.3)
     with Endless(b" ", "application/json", pause=0.02) as server:
         for kind in KINDS:
             with pytest.raises(BackendError):

@@ -16,8 +16,8 @@ from doubles.asking import DEAD_URL, settings, text
 from doubles.contracts import exchange, exchanges
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play, compact
-from spadework.backends.faults import Asked, reply_fault
-from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.error_translation import RequestContext, error_from_response
+from spadework.backends.litellm_proxy import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
@@ -164,7 +164,7 @@ ANY_JSON = st.recursive(
 
 
 def asked(kind="openai", key=KEY, model="llama3-local"):
-    return Asked(kind, settings("http://koala:4000", api_key=key), model)
+    return RequestContext(kind, settings("http://koala:4000", api_key=key), model)
 
 
 def test_every_recorded_error_is_in_the_table():
@@ -198,45 +198,45 @@ async def test_every_recorded_error_becomes_its_exception_over_the_wire(server, 
 
 @pytest.mark.parametrize(("status", "body", "fault"), OTHERS)
 def test_other_servers_errors_become_their_exceptions(status, body, fault):
-    assert type(reply_fault(asked(), status, body)) is fault
+    assert type(error_from_response(asked(), status, body)) is fault
 
 
 @pytest.mark.parametrize(("message", "tokens", "window"), CONTEXTS)
 def test_the_counts_of_a_prompt_that_is_too_long_are_read(message, tokens, window):
-    fault = reply_fault(asked(), 400, compact({"error": {"message": message}}))
+    fault = error_from_response(asked(), 400, compact({"error": {"message": message}}))
     assert isinstance(fault, ContextExceeded)
     assert (fault.tokens, fault.window) == (tokens, window)
 
 
 def test_llama_cpp_tells_the_counts_in_fields_of_their_own():
     error = {"type": "exceed_context_size_error", "n_prompt_tokens": 5031, "n_ctx": 2048}
-    fault = reply_fault(asked(), 400, compact({"error": {"message": "too long", **error}}))
+    fault = error_from_response(asked(), 400, compact({"error": {"message": "too long", **error}}))
     assert str(fault).endswith("the prompt has 5031 tokens and does not fit the window of 2048")
 
 
 def test_ollama_tells_the_counts_in_json_within_a_string():
     body = exchange("ollama", "LONG single msg truncate false").body
-    fault = reply_fault(asked("ollama"), 400, body)
+    fault = error_from_response(asked("ollama"), 400, body)
     assert (fault.tokens, fault.window) == (18312, 1024)
 
 
 def test_litellm_without_a_key_breaks_down_and_that_is_about_the_key():
     reply = exchange("litellm", "no key")
-    fault = reply_fault(asked("litellm", key=None), reply.status, reply.body)
+    fault = error_from_response(asked("litellm", key=None), reply.status, reply.body)
     assert isinstance(fault, AuthFailed)
     assert fault.hint == "set KOALA_KEY"
 
 
 def test_a_key_that_litellm_itself_has_wrong_is_not_blamed_on_the_user():
     body = compact({"error": {"message": "litellm.AuthenticationError: Incorrect API key"}})
-    fault = reply_fault(asked("litellm"), 401, body)
+    fault = error_from_response(asked("litellm"), 401, body)
     assert isinstance(fault, AuthFailed)
     assert "the key is right" in fault.hint
 
 
 def test_cooling_down_says_how_long():
     reply = exchange("litellm", "down, cooling")
-    fault = reply_fault(asked("litellm"), reply.status, reply.body)
+    fault = error_from_response(asked("litellm"), reply.status, reply.body)
     assert fault.retry_after == 5
     assert fault.hint == "ask again in 5 s; see whether that server runs"
 
@@ -245,7 +245,7 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     past = "Wed, 21 Oct 2015 07:28:00 GMT"
     told = {
-        header: reply_fault(asked(), 429, "{}", {"retry-after": header}).retry_after
+        header: error_from_response(asked(), 429, "{}", {"retry-after": header}).retry_after
         for header in ("7", "1.5", soon, past, "-3", "nan", "soon", "", "999999999")
     }
     assert 80 < told.pop(soon) <= 90
@@ -265,12 +265,12 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
     ],
 )
 def test_the_hint_says_what_to_do_next(kind, status, body, hint):
-    assert hint in reply_fault(asked(kind), status, body).hint
+    assert hint in error_from_response(asked(kind), status, body).hint
 
 
 @pytest.mark.parametrize("body", [f"bad key {KEY}", f"Bearer {KEY[3:]} refused", "sk-abcdef123"])
 def test_a_key_is_never_in_a_message(body):
-    fault = str(reply_fault(asked(), 401, body))
+    fault = str(error_from_response(asked(), 401, body))
     assert "***" in fault
     assert KEY[3:] not in fault
     assert "abcdef123" not in fault
@@ -279,18 +279,18 @@ def test_a_key_is_never_in_a_message(body):
 @given(st.text(max_size=2000), st.sampled_from([400, 401, 404, 429, 500, None]), st.booleans())
 def test_any_body_makes_one_short_clean_line(said, status, as_json):
     body = compact({"error": {"message": said}}) if as_json else said
-    message = str(reply_fault(asked(), status, body))
+    message = str(error_from_response(asked(), status, body))
     assert len(message) < 500
     assert message.isprintable()
 
 
 @given(ANY_JSON)
 def test_any_json_makes_a_fault(body):
-    assert isinstance(reply_fault(asked(), 400, compact(body)), BackendError)
+    assert isinstance(error_from_response(asked(), 400, compact(body)), BackendError)
 
 
 def test_json_nested_too_deep_makes_a_fault():
-    assert isinstance(reply_fault(asked(), 500, '{"error":' * 100_000), BackendUnavailable)
+    assert isinstance(error_from_response(asked(), 500, '{"error":' * 100_000), BackendUnavailable)
 
 
 @contextmanager

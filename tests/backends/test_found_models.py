@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.backends.found_models import with_facts
-from spadework.config.discovery import Found
-from spadework.config.proposals import Server
+from spadework.backends.context_windows import with_facts
+from spadework.config.discovery import FoundServer
+from spadework.config.model_ranking import RankedServer
 
 
 def server(double, kind="openai", models=("llama3-local",), **more):
-    return Server("koala", Found(kind, double.url, models, **more))
+    return RankedServer("koala", FoundServer(kind, double.url, models, **more))
 
 
 def windows(found):

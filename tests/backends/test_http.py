@@ -11,7 +11,7 @@ import pytest
 from doubles.asking import request, settings, text
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.backends.http import (
+from spadework.backends.http_clients import (
     api_url,
     http_client,
     ollama_client,

@@ -10,9 +10,9 @@ from doubles.contracts import exchange
 from doubles.ollama import OllamaDouble
 from doubles.plays import Play
 from spadework.backends.base import Chunk, Message, Usage
-from spadework.backends.estimate import lower_bound
 from spadework.backends.ollama import OllamaBackend, full_name
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, NOT_TOLD_IN_TIME
+from spadework.backends.token_estimate import lower_bound
 from spadework.errors import (
     BackendUnavailable,
     BadReply,

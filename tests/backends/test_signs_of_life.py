@@ -12,8 +12,8 @@ from doubles.contracts import exchange
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.backends.base import Learnt
-from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.base import DiscoveredCapacity
+from spadework.backends.litellm_proxy import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
@@ -177,14 +177,14 @@ async def test_a_server_without_that_list_does_not_tell_what_is_loaded(opened, k
 async def test_litellm_does_not_know_what_is_loaded_and_is_not_asked(opened):
     backend, server = opened("litellm")
     assert await backend.loaded() is None
-    assert await backend.learn_capacity() == Learnt()
+    assert await backend.learn_capacity() == DiscoveredCapacity()
     assert server.requests == []
 
 
 async def test_llama_server_tells_its_slots(opened):
     backend, server = opened("openai")
     server.props = {"default_generation_settings": {"n_ctx": 2048}, "total_slots": 4}
-    assert await backend.learn_capacity() == Learnt(slots=4)
+    assert await backend.learn_capacity() == DiscoveredCapacity(slots=4)
     assert [asked.path for asked in server.requests] == ["/props"]
 
 
@@ -193,36 +193,36 @@ async def test_the_router_tells_whether_it_has_room_for_one_model(opened, room, 
     """0 is room without limit; its slots are those of each model."""
     backend, server = opened("openai")
     server.props = {"role": "router", "max_instances": room, "models_autoload": True}
-    assert await backend.learn_capacity() == Learnt(exclusive=exclusive)
+    assert await backend.learn_capacity() == DiscoveredCapacity(exclusive=exclusive)
 
 
 @pytest.mark.parametrize("props", [None, {}, {"total_slots": "4"}, {"total_slots": 0}, [], 7])
 async def test_a_server_that_tells_no_slots_teaches_nothing(opened, props):
     backend, server = opened("openai")
     server.props = props
-    assert await backend.learn_capacity() == Learnt()
+    assert await backend.learn_capacity() == DiscoveredCapacity()
 
 
 async def test_a_server_that_does_not_tell_its_slots_is_not_asked(opened):
     backend, server = opened("ollama")
-    assert await backend.learn_capacity() == Learnt()
+    assert await backend.learn_capacity() == DiscoveredCapacity()
     assert server.requests == []
 
 
 async def test_llama_swap_tells_the_slots_of_what_runs_and_loads_nothing_for_it(opened):
     backend, server = opened("llama-swap")
-    assert await backend.learn_capacity() == Learnt()
+    assert await backend.learn_capacity() == DiscoveredCapacity()
     server.starting = "codellama-local"
-    assert await backend.learn_capacity() == Learnt()
+    assert await backend.learn_capacity() == DiscoveredCapacity()
     server.ready, server.starting = "llama3-local", ""
-    assert await backend.learn_capacity() == Learnt(models={"llama3-local": 2})
+    assert await backend.learn_capacity() == DiscoveredCapacity(models={"llama3-local": 2})
     assert server.loads == []
 
 
 async def test_a_model_of_llama_swap_whose_server_is_another_one_does_not_tell(opened):
     backend, server = opened("llama-swap")
     server.ready, server.slots = "llama3-local", None
-    assert await backend.learn_capacity() == Learnt(models={"llama3-local": None})
+    assert await backend.learn_capacity() == DiscoveredCapacity(models={"llama3-local": None})
 
 
 async def test_what_a_key_or_a_running_server_could_still_teach_is_not_taken_for_nothing(opened):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spadework.claude_code.comply.examine import Inspection, inspect
-from spadework.claude_code.comply.rules import breaches, named_harness
-from spadework.claude_code.comply.settings import Setting, of_text
-from spadework.cli.findings import print_finding, print_json
+from spadework.claude_code.comply.limits import breaches, named_harness
+from spadework.claude_code.comply.scan import Inspection, inspect
+from spadework.claude_code.comply.settings import NamedSetting, of_text
+from spadework.cli.check_output import print_finding, print_json
 from spadework.errors import SpadeworkError
 
 LETTERS = "GHJKQVXYZ0123456789"
@@ -231,7 +231,7 @@ def test_a_setting_of_the_clients_own_kind_is_no_breach():
         ("ANTHROPIC_BASE_URL", "https:\\/\\/api.anthropic.com"),
         ("apiKeyHelper", "op read op://vault/key"),
     ):
-        assert list(breaches(Setting(name, value))) == []
+        assert list(breaches(NamedSetting(name, value))) == []
 
 
 def test_the_line_is_found_whichever_way_json_spells_the_value(tmp_path, monkeypatch):

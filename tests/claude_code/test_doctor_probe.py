@@ -5,7 +5,7 @@ from client_homes import SERVER, ClientHome
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.claude_code.doctor.needle import Heard, _judged
+from spadework.claude_code.doctor.window_probe import ProbeReply, _judged
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +114,7 @@ def test_a_model_too_weak_for_a_short_prompt_proves_nothing(probe):
 )
 def test_the_cure_for_a_model_that_loses_the_beginning_names_the_key_of_its_window(model, key):
     """What a toy finds depends on the word, so the verdict is asked for itself."""
-    short, long = Heard(found=True, read=40), Heard(found=False, read=700)
+    short, long = ProbeReply(found=True, read=40), ProbeReply(found=False, read=700)
     verdict = _judged(model, 1024, 700, short, long)
     assert "the model did not find the first line" in verdict.text
     assert verdict.cure.endswith(key)

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from spadework.claude_code.edits import Edit, changed, is_done, read
+from spadework.claude_code.file_edits import Edit, changed, is_done, read
 from spadework.claude_code.other_clients import CLIENTS, other_edit
-from spadework.claude_code.record import Record
-from spadework.claude_code.registration import Server
+from spadework.claude_code.server_entries import ServerEntry
+from spadework.claude_code.undo_journal import UndoJournal
 from spadework.errors import ArgumentError, ConfigError
 
 HOME = Path("/home/me")
 PROJECT = Path("/src/app")
-STARTED = Server(command=("/opt/bin/spadework", "mcp"))
-CALLED = Server(url="http://koala:8765/mcp")
+STARTED = ServerEntry(command=("/opt/bin/spadework", "mcp"))
+CALLED = ServerEntry(url="http://koala:8765/mcp")
 COMMAND = {"command": "/opt/bin/spadework", "args": ["mcp"]}
 
 PLACES = {
@@ -147,7 +147,7 @@ def test_a_file_with_comments_keeps_all_of_it_and_gets_its_bytes_back(client, ne
     file = tmp_path / template.file.name
     file.write_bytes(text.encode())
     edit = Edit(file, template.format, template.kind, template.keys, template.value)
-    record = Record(tmp_path / "data")
+    record = UndoJournal(tmp_path / "data")
     record.do(edit, client, "user", shared=False)
     after = file.read_bytes().decode()
     table, name = edit.keys

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from spadework.claude_code.edits import Edit
-from spadework.claude_code.record import Record
+from spadework.claude_code.file_edits import Edit
+from spadework.claude_code.undo_journal import UndoJournal
 from spadework.errors import ConfigError
 
 ENTRY = {"type": "stdio", "command": "spadework", "args": ["mcp"]}
@@ -15,7 +15,7 @@ KEYS = ("mcpServers", "spadework")
 
 @pytest.fixture
 def record(tmp_path):
-    return Record(tmp_path / "data")
+    return UndoJournal(tmp_path / "data")
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_change_that_somebody_else_makes_meanwhile_is_no_step_of_ours(tmp_path
     file = tmp_path / "settings.json"
     file.write_text("{}")
 
-    class Watched(Record):
+    class Watched(UndoJournal):
         """The other program writes just when the step has been noted."""
 
         def _write(self, steps):

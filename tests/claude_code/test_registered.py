@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.claude_code.places import Places, places_here
-from spadework.claude_code.registered import registered
+from spadework.claude_code.claude_paths import Places, places_here
+from spadework.claude_code.registrations import registered
 
 ENTRY = {"command": "spadework", "args": ["mcp"]}
 

@@ -6,7 +6,7 @@ import pytest
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.terminal import Terminal
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 

@@ -13,7 +13,7 @@ from doubles.chat_server import Trouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
 from doubles.terminal import Terminal
-from spadework.cli import EXIT_FAILED, EXIT_INTERRUPTED
+from spadework.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from doubles.plays import Play
-from spadework.text.cleaning import HIDDEN
+from spadework.util.text_cleaning import HIDDEN
 
 pytestmark = pytest.mark.slow
 

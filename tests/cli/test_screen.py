@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.cli.screen import CleanStream, Screen
-from spadework.engine.values import Progress
-from spadework.text.cleaning import clean
+from spadework.engine.job import Progress
+from spadework.util.text_cleaning import clean
 
 TRICKY = st.sampled_from(
     "ab1m[];\n\r\t \u2764\u00e9\u4e2d\u20e3\ufe0e\ufe0f\u200c\u200d\u200b\x1b\x9b\x07\\"

@@ -13,7 +13,7 @@ import pytest
 
 from doubles.plays import Play
 from remote.houses import a_house, until
-from spadework.cli.standing import read_standing, sections
+from spadework.cli.status_view import read_standing, sections
 from spadework.errors import DaemonError
 
 NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"

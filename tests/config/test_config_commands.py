@@ -5,9 +5,9 @@ import sys
 import pytest
 from config_texts import KEY, KOALA, NO_SECRETS, WRITE_IT, write
 
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.config.models import EmbeddedConfig
-from spadework.embedded.model import threads_of
+from spadework.embedded.model_file import threads_of
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 

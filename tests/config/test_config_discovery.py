@@ -6,7 +6,7 @@ import time
 import pytest
 from model_servers import LITELLM, LITELLM_MODELS, LLAMA_SWAP, OLLAMA, models
 
-from spadework.config.discovery import Found, addresses, discover, with_models
+from spadework.config.discovery import FoundServer, addresses, discover, with_models
 from spadework.errors import ArgumentError
 
 
@@ -18,17 +18,19 @@ async def test_each_kind_of_server_is_known_by_its_answers(serve):
     ollama, litellm, swap = serve(OLLAMA), serve(LITELLM), serve(LLAMA_SWAP)
     vllm = serve({"/v1/models": (200, models("Qwen/Qwen2.5-7B-Instruct"))})
     assert await look(ollama, litellm, swap, vllm) == [
-        Found("ollama", ollama.url, ("smollm2:latest",)),
-        Found("litellm", litellm.url, (), needs_key=True),
-        Found("llama-swap", swap.url, ("broken", "codellama-local", "llama3-local")),
-        Found("openai", vllm.url, ("Qwen/Qwen2.5-7B-Instruct",)),
+        FoundServer("ollama", ollama.url, ("smollm2:latest",)),
+        FoundServer("litellm", litellm.url, (), needs_key=True),
+        FoundServer("llama-swap", swap.url, ("broken", "codellama-local", "llama3-local")),
+        FoundServer("openai", vllm.url, ("Qwen/Qwen2.5-7B-Instruct",)),
     ]
 
 
 async def test_a_litellm_without_a_key_tells_its_models(serve):
     server = serve(LITELLM | {"/v1/models": (200, LITELLM_MODELS)})
     [found] = await look(server)
-    assert found == Found("litellm", server.url, ("llama3-local", "codellama-local", "embedded"))
+    assert found == FoundServer(
+        "litellm", server.url, ("llama3-local", "codellama-local", "embedded")
+    )
 
 
 async def test_nothing_that_loads_or_calls_a_model_is_asked_for(serve):
@@ -41,7 +43,7 @@ async def test_nothing_that_loads_or_calls_a_model_is_asked_for(serve):
 
 async def test_a_server_that_refuses_only_its_api_wants_a_key(serve):
     server = serve({"/": (404, ""), "/v1/models": (401, '{"error":"Unauthorized"}')})
-    assert await look(server) == [Found("openai", server.url, needs_key=True)]
+    assert await look(server) == [FoundServer("openai", server.url, needs_key=True)]
 
 
 @pytest.mark.parametrize(

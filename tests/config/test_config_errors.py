@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.errors import ConfigError
 
 KOALA = '[backends.koala]\nkind = "litellm"\nurl = "http://koala:4000"\n'

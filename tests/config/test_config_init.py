@@ -11,8 +11,8 @@ from model_servers import LITELLM, LLAMA_SWAP, OLLAMA
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.terminal import Terminal
-from spadework.config.load import load_config
-from spadework.ledger import Entry, Ledger
+from spadework.config.loader import load_config
+from spadework.storage.ledger import Ledger, LedgerEntry
 
 pytestmark = pytest.mark.slow  # it starts a process for each test
 
@@ -240,7 +240,7 @@ def test_a_model_that_failed_when_it_was_last_asked_comes_last_with_the_reason(
     run, config_file, home, serve
 ):
     how = 'the server failed (500); the server wrote: "upstream command exited prematurely"'
-    row = Entry(
+    row = LedgerEntry(
         at=1.0, session="s", tool="t", model="", outcome="handed-back", prompt_tokens=None,
         completion_tokens=None, first_token_seconds=None, seconds=1.0, bytes_read=0,
         bytes_returned=0, tries=(f"llama-swap/broken: {how}",),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.config.keys import (
+from spadework.config.api_keys import (
     given_keys,
     key_hint,
     key_warnings,
@@ -14,7 +14,7 @@ from spadework.config.keys import (
     window_keys,
 )
 from spadework.config.models import BackendConfig, Config
-from spadework.config.secrets import masked
+from spadework.config.secret_masking import masked
 from spadework.errors import ConfigError
 
 KEY = "sk-hunter2hunter2hunter2"

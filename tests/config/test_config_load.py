@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.config.models import DEFAULT_TOOLS, Config
 from spadework.errors import ConfigError
 
@@ -140,7 +140,7 @@ def test_loading_is_imported_for_nothing():
     code = """
 import sys
 before = set(sys.modules)
-import spadework.config.load
+import spadework.config.loader
 heavy = {"pydantic", "pydantic_core", "tomllib", "tomlkit", "platformdirs", "typing_extensions"}
 print(sorted(heavy & (set(sys.modules) - before)))
 """

@@ -3,7 +3,7 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spadework.config.locate import locate
+from spadework.config.source_positions import locate
 
 NASTY = ["# no comment", "[header]", "a = 1", "]", "}", ",", "'''", '"', "\\", "[[x]]", "=", "\t"]
 BARE_KEYS = st.text("abcXYZ019_-", min_size=1, max_size=6)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from spadework.config.load import load_project_tools
+from spadework.config.loader import load_project_tools
 from spadework.config.models import Config
 from spadework.errors import ConfigError
 

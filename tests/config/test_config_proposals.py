@@ -2,8 +2,8 @@
 
 import pytest
 
-from spadework.config.discovery import Found
-from spadework.config.proposals import Fact, Server, billions, proposals
+from spadework.config.discovery import FoundServer
+from spadework.config.model_ranking import ModelFact, RankedServer, billions, proposals
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_a_size_is_read_off_a_name(model, size):
 
 
 def propose(windows, *models):
-    facts = {model: Fact(window, "local") for model, window in windows.items()}
-    server = Server("koala", Found("ollama", "http://koala:1", models), facts)
+    facts = {model: ModelFact(window, "local") for model, window in windows.items()}
+    server = RankedServer("koala", FoundServer("ollama", "http://koala:1", models), facts)
     return {
         tool: [(one.model.partition("/")[2], one.why) for one in found]
         for tool, found in proposals([server]).items()

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from spadework.config.discovery import Found
-from spadework.config.load import load_config
-from spadework.config.proposals import Fact, proposals
-from spadework.config.starter import key_variable, named, starter
+from spadework.config.discovery import FoundServer
+from spadework.config.loader import load_config
+from spadework.config.model_ranking import ModelFact, proposals
+from spadework.config.starter_file import key_variable, named, starter
 
 KOALA = "http://koala.lan:4000"
 LOCAL = ("llama3-local", "codellama-local", "embed-small")
@@ -26,7 +26,7 @@ def models_of(servers):
 
 
 def propose(*models, kind="ollama"):
-    found = named([Found(kind, "http://127.0.0.1:1", models)])
+    found = named([FoundServer(kind, "http://127.0.0.1:1", models)])
     return models_of(found)
 
 
@@ -73,16 +73,19 @@ def test_embedding_models_are_never_proposed(model):
 )
 @pytest.mark.parametrize("kind", ["openai", "ollama"])
 def test_models_that_look_like_a_cloud_are_not_proposed_but_named(model, kind):
-    found = Found(kind, KOALA, (model, "llama3-local"))
+    found = FoundServer(kind, KOALA, (model, "llama3-local"))
     assert models_of(named([found]))["ask_local_llama"] == ["koala/llama3-local"]
     text = starter(named([found]), [], {})
     assert f"# Not proposed below: {model}: unknown (named like a cloud model)." in text
 
 
 def test_only_what_litellm_says_is_local_is_proposed():
-    local, cloud = Fact(None, "local", "route openai/"), Fact(None, "cloud", "route anthropic/x")
+    local, cloud = (
+        ModelFact(None, "local", "route openai/"),
+        ModelFact(None, "cloud", "route anthropic/x"),
+    )
     models = ("a", "b", "c")
-    [server] = named([Found("litellm", KOALA, models)])
+    [server] = named([FoundServer("litellm", KOALA, models)])
     server = replace(server, facts={"a": local, "b": cloud})
     assert models_of([server])["ask_local_llama"] == ["koala/a"]
     text = starter([server], [], {})
@@ -92,7 +95,7 @@ def test_only_what_litellm_says_is_local_is_proposed():
 
 
 def test_nothing_of_a_public_host_is_proposed():
-    found = named([Found("openai", "http://llm.example.com", ("llama3",))])
+    found = named([FoundServer("openai", "http://llm.example.com", ("llama3",))])
     assert models_of(found) == {"ask_local_llama": [], "ask_coding_model": []}
 
 
@@ -104,14 +107,14 @@ def test_a_model_of_a_server_that_runs_it_itself_may_have_any_prefix():
 
 def test_servers_are_named_by_host_or_kind_and_each_once():
     found = [
-        Found("ollama", "http://127.0.0.1:11434"),
-        Found("litellm", KOALA),
-        Found("ollama", "http://koala.lan:11434"),
-        Found("ollama", "http://koala.lan:11435"),
-        Found("openai", "http://192.168.1.7:8000"),
-        Found("openai", "http://[fe80::1]:8000"),
-        Found("openai", "http://127.0.0.1:1234"),
-        Found("openai", "http://127.0.0.1:8000"),
+        FoundServer("ollama", "http://127.0.0.1:11434"),
+        FoundServer("litellm", KOALA),
+        FoundServer("ollama", "http://koala.lan:11434"),
+        FoundServer("ollama", "http://koala.lan:11435"),
+        FoundServer("openai", "http://192.168.1.7:8000"),
+        FoundServer("openai", "http://[fe80::1]:8000"),
+        FoundServer("openai", "http://127.0.0.1:1234"),
+        FoundServer("openai", "http://127.0.0.1:8000"),
     ]
     assert [server.name for server in named(found)] == [
         "ollama",
@@ -134,7 +137,7 @@ def test_servers_are_named_by_host_or_kind_and_each_once():
     ],
 )
 def test_the_variable_of_litellm_is_the_one_that_is_set(environ, variable):
-    [server] = named([Found("litellm", KOALA, needs_key=True)])
+    [server] = named([FoundServer("litellm", KOALA, needs_key=True)])
     assert key_variable(server, environ) == variable
     text = starter([server], [], environ)
     assert f'api_key_env = "{variable}"' in text
@@ -142,21 +145,23 @@ def test_the_variable_of_litellm_is_the_one_that_is_set(environ, variable):
 
 
 def test_the_variable_of_another_server_has_its_name(load):
-    [server] = named([Found("openai", "http://192.168.1.7:8000", needs_key=True)])
+    [server] = named([FoundServer("openai", "http://192.168.1.7:8000", needs_key=True)])
     assert key_variable(server, {}) == "SERVER_192_168_1_7_API_KEY"
     assert load(starter([server], [], {})).backends["192-168-1-7"].api_key_env
 
 
 def test_what_was_found_becomes_a_config_that_loads(load):
     found = [
-        Found("litellm", KOALA, LOCAL, needs_key=True),
-        Found(
+        FoundServer("litellm", KOALA, LOCAL, needs_key=True),
+        FoundServer(
             "ollama", "http://127.0.0.1:11434", ('odd"name\\', "qwen2.5:7b", "phi4", "gemma3:4b")
         ),
-        Found("openai", "http://127.0.0.1:8000", ()),
+        FoundServer("openai", "http://127.0.0.1:8000", ()),
     ]
     koala, *others = named(found)
-    koala = replace(koala, facts=dict.fromkeys(LOCAL, Fact(None, "local", "route ollama_chat/")))
+    koala = replace(
+        koala, facts=dict.fromkeys(LOCAL, ModelFact(None, "local", "route ollama_chat/"))
+    )
     text = starter([koala, *others], [], {"LITELLM_API_KEY": "hunter2"})
     config = load(text)
     assert config.backends["koala"].api_key_env == "LITELLM_API_KEY"
@@ -174,7 +179,7 @@ def test_what_was_found_becomes_a_config_that_loads(load):
 
 
 def test_every_key_that_is_written_is_explained(load):
-    text = starter(named([Found("litellm", KOALA, needs_key=True)]), [], {})
+    text = starter(named([FoundServer("litellm", KOALA, needs_key=True)]), [], {})
     lines = text.split("\n")
     at = next(number for number, line in enumerate(lines) if line.startswith("api_key_env ="))
     assert lines[at - 1].startswith("# ")

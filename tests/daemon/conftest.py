@@ -7,7 +7,7 @@ import pytest
 from windows import COMMAND, Window
 
 from spadework.daemon import control
-from spadework.ledger import Filter, Ledger
+from spadework.storage.ledger import Filter, Ledger
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doubles.plays import Play
-from spadework.config.load import load_config
-from spadework.daemon.calls import answer
+from spadework.config.loader import load_config
+from spadework.daemon.call_handler import answer
 from spadework.engine.engine import Engine
-from spadework.server.live import LiveEngine
+from spadework.mcp.reloading_engine import ReloadingEngine
 
 CONFIG = """
 [backends.koala]
@@ -54,7 +54,7 @@ async def host(tmp_path, monkeypatch, openai_double):
     monkeypatch.setenv("KOALA_KEY", "the-daemons-own")
     loaded = load_config()
     async with Engine.from_config(loaded.config) as engine:
-        yield Host(LiveEngine(engine, loaded.path))
+        yield Host(ReloadingEngine(engine, loaded.path))
 
 
 class Client:
@@ -311,7 +311,7 @@ async def test_a_daemon_that_is_told_to_stop_says_so_first(host):
 
 
 async def test_a_request_longer_than_any_is_refused_and_not_kept(host, monkeypatch):
-    monkeypatch.setattr("spadework.remote.lines.LONGEST", 100_000)
+    monkeypatch.setattr("spadework.remote.line_reader.LONGEST", 100_000)
     async with connected(host) as client:
         client.say(b"x" * 300_000)
         told = (await client.hear())["error"]
@@ -329,7 +329,7 @@ async def test_a_request_of_too_many_values_or_levels_is_refused(host, line):
 async def test_a_client_that_leaves_its_reply_unread_loses_its_call(
     host, openai_double, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("spadework.daemon.outbox.MOST_WAITING", 1_000_000)
+    monkeypatch.setattr("spadework.daemon.coalescing_writer.MOST_WAITING", 1_000_000)
     openai_double.plays(Play(pieces=("a word " * 10_000,) * 40))
     async with connected(host, small=True) as client:
         client.say(delegation(tmp_path, tells=["text"]))

@@ -11,7 +11,7 @@ import pytest
 from windows import COMMAND
 
 from embedded.waiting import is_gone, wait_until
-from spadework.daemon.units import _launchd
+from spadework.daemon.service_units import _launchd
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_the_log_is_followed(window, spadework):
 def test_the_log_is_renewed_before_it_grows_large(tmp_path, monkeypatch):
     program = """
 import logging
-from spadework.daemon.logs import start_log
+from spadework.daemon.log_file import start_log
 start_log(to_screen=False)
 for number in range(1200):
     logging.getLogger("spadework.x").warning("%s", "x" * 3000)

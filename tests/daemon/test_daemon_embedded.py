@@ -34,7 +34,7 @@ def workers(runtime_folder):
         for folder in Path("/proc").iterdir():
             try:
                 if (
-                    b"spadework.embedded.worker" in (folder / "cmdline").read_bytes()
+                    b"spadework.embedded.server_process" in (folder / "cmdline").read_bytes()
                     and mark in (folder / "environ").read_bytes()
                 ):
                     found.append(int(folder.name))

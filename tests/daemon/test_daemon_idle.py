@@ -11,7 +11,7 @@ from windows import COMMAND
 
 from embedded.waiting import is_gone, wait_until
 from spadework.daemon import control
-from spadework.shim.meeting import meeting_place
+from spadework.shim.rendezvous import endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_it_ends_when_the_last_window_has_left(soon_idle, window, daemon_pid, lo
     assert one.leave() == (0, "")
     wait_until(lambda: is_gone(pid))
     assert "nobody was here for 0.2 s" in log_text()
-    assert not Path(meeting_place().socket).exists()
+    assert not Path(endpoint().socket).exists()
 
 
 def test_it_stays_as_long_as_a_window_is_open(soon_idle, window, daemon_pid):
@@ -55,7 +55,7 @@ def test_it_makes_room_when_its_socket_is_taken_away(window, daemon_pid, log_tex
     one = window()
     assert one.call() == "Three lines."
     pid = daemon_pid()
-    socket = Path(meeting_place().socket)
+    socket = Path(endpoint().socket)
     socket.unlink()
     if replaced:
         socket.write_text("")

@@ -12,10 +12,10 @@ from windows import kill
 
 from embedded.waiting import is_gone, wait_until
 from spadework.daemon import control
-from spadework.daemon.holding import holder
-from spadework.shim.hello import join
-from spadework.shim.locks import try_lock
-from spadework.shim.meeting import CALL, meeting_place
+from spadework.daemon.instance_lock import holder
+from spadework.shim.client import connect_to_daemon
+from spadework.shim.file_lock import try_lock
+from spadework.shim.rendezvous import CALL, endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def keyed(config_file, openai_double):
 
 
 def port_and_token():
-    port, token = Path(meeting_place().port_file).read_text().split()
+    port, token = Path(endpoint().port_file).read_text().split()
     return int(port), token
 
 
@@ -79,7 +79,7 @@ def stranger(port, says):
 
 def test_windows_find_the_daemon_by_its_port_file(window, log_text):
     assert window().call() == window().call() == "Three lines."
-    place = meeting_place()
+    place = endpoint()
     assert not Path(place.socket).exists()
     assert Path(place.port_file).stat().st_mode & 0o777 == 0o600
     assert log_text().count("listens on") == 1
@@ -113,7 +113,7 @@ def test_who_does_not_prove_to_be_the_daemon_hears_neither_token_nor_key(
     port, token = port_and_token()
     kill(daemon_pid())
     one.end()
-    lock = try_lock(meeting_place().life_lock)
+    lock = try_lock(endpoint().life_lock)
     try:
         with stranger(port, says) as listening:
             code, said = window(opens=False, KOALA_KEY=KEY).leave()
@@ -163,8 +163,8 @@ def test_it_is_stopped(window, daemon_pid, spadework):
     window()
     pid = daemon_pid()
     assert spadework("daemon", "stop").stdout == f"stopped: process {pid}\n"
-    place = meeting_place()
+    place = endpoint()
     assert not Path(place.port_file).exists()
     assert holder(place) is None
-    assert join(place, CALL) is None
+    assert connect_to_daemon(place, CALL) is None
     wait_until(lambda: is_gone(pid))

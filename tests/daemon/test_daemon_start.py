@@ -13,9 +13,9 @@ from windows import INITIALIZE, kill
 
 from embedded.waiting import is_gone, wait_until
 from spadework.daemon import control
-from spadework.daemon.holding import holder
-from spadework.shim.hello import join
-from spadework.shim.meeting import CALL, meeting_place
+from spadework.daemon.instance_lock import holder
+from spadework.shim.client import connect_to_daemon
+from spadework.shim.rendezvous import CALL, endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_fifty_shims_on_a_cold_machine_make_one_daemon(window, log_text):
 def test_what_a_killed_daemon_leaves_behind_stands_in_nobodys_way(window, daemon_pid, log_text):
     one = window()
     kill(daemon_pid())
-    place = meeting_place()
+    place = endpoint()
     assert Path(place.socket).is_socket()
     assert Path(place.life_lock).read_text().strip()
     one.end()
@@ -47,8 +47,8 @@ def test_what_a_killed_daemon_leaves_behind_stands_in_nobodys_way(window, daemon
 
 
 def test_a_window_that_is_killed_while_it_starts_the_daemon_holds_nobody_up(window, config_file):
-    place = meeting_place()
-    code = "import sys, time; from spadework.shim.locks import try_lock; "
+    place = endpoint()
+    code = "import sys, time; from spadework.shim.file_lock import try_lock; "
     code += f"lock = try_lock({place.start_lock!r}); print(lock, flush=True); time.sleep(100)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as winner:
         assert winner.stdout.readline() != b"None\n"
@@ -61,7 +61,7 @@ def test_a_window_that_is_killed_while_it_starts_the_daemon_holds_nobody_up(wind
 
 @pytest.mark.parametrize("lying_about", ["socket", "life_lock", "start_lock"])
 def test_a_file_in_the_way_is_no_hindrance(window, config_file, lying_about):
-    Path(getattr(meeting_place(), lying_about)).write_text("something else\n")
+    Path(getattr(endpoint(), lying_about)).write_text("something else\n")
     assert window().call() == "Three lines."
 
 
@@ -75,7 +75,7 @@ def test_a_wrong_config_is_told_to_every_window(window, config_file):
         assert "max_tokenz" in said
         assert "\nhint: " in said
         assert "Traceback" not in said
-    wait_until(lambda: holder(meeting_place()) is None)
+    wait_until(lambda: holder(endpoint()) is None)
     config_file.write_text("")
     assert "result" in window(opens=False).ask("initialize", **INITIALIZE)
 
@@ -112,7 +112,7 @@ def test_more_windows_than_a_process_may_open_files_at_first(window):
     """macOS begins with 256: later windows were not let in, and calls failed."""
     program = f'ulimit -S -n 40; exec "{sys.executable}" -m spadework mcp'
     first = window(command=["sh", "-c", program])
-    visitors = [join(meeting_place(), CALL).socket for _ in range(40)]
+    visitors = [connect_to_daemon(endpoint(), CALL).socket for _ in range(40)]
     assert first.call() == "Three lines."
     for visitor in visitors:
         visitor.close()
@@ -176,7 +176,7 @@ def test_a_daemon_that_hangs_is_named_and_can_be_ended(window, daemon_pid, spade
     waiting = window()
     pid = daemon_pid()
     os.kill(pid, signal.SIGSTOP)
-    place = meeting_place()
+    place = endpoint()
     made = Path(place.socket).stat().st_mtime_ns
     os.utime(place.socket, ns=(made, made - 60 * 10**9))
     call = waiting.send_call()
@@ -208,7 +208,7 @@ def test_visitors_that_talk_nonsense_are_sent_away(window, config_file):
     for said in (b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"spadework": 99}\n', b"\xff" * 70_000):
         with socket.socket(socket.AF_UNIX) as visitor:
             visitor.settimeout(20)
-            visitor.connect(meeting_place().socket)
+            visitor.connect(endpoint().socket)
             visitor.sendall(said)
             visitor.shutdown(socket.SHUT_WR)
             answer = visitor.recv(10_000)
@@ -219,7 +219,7 @@ def test_visitors_that_talk_nonsense_are_sent_away(window, config_file):
 @ONLY_ROOT
 def test_another_user_is_sent_away(window, runtime_folder):
     window()
-    place = meeting_place()
+    place = endpoint()
     for path, mode in ((runtime_folder, 0o755), (place.folder, 0o755), (place.socket, 0o666)):
         Path(path).chmod(mode)
     code = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
@@ -238,6 +238,6 @@ def test_another_user_is_sent_away(window, runtime_folder):
 
 def test_the_socket_is_the_users_alone(window):
     window()
-    place = meeting_place()
+    place = endpoint()
     assert Path(place.folder).stat().st_mode & 0o777 == 0o700
     assert Path(place.socket).stat().st_mode & 0o777 == 0o600

@@ -13,7 +13,7 @@ from embedded.waiting import wait_until
 from spadework.daemon import control
 from spadework.daemon.process import MOST_OF_A_PROCESS
 from spadework.errors import DaemonError
-from spadework.server.wire import MOST_WAITING
+from spadework.mcp.jsonrpc import MOST_WAITING
 from spadework.shim.json_bounds import LONGEST_LINE
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spadework.shim.meeting import PROTOCOL, meeting_place
+from spadework.shim.rendezvous import PROTOCOL, endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def daemon(spadework, daemon_pid, log_text):
     """A daemon that runs; at the end it is the same one, and its log has no traceback."""
     assert spadework("daemon", "start").returncode == 0
     pid = daemon_pid()
-    yield meeting_place().socket
+    yield endpoint().socket
     assert daemon_pid() == pid
     assert "Traceback" not in log_text()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
-from spadework.embedded.model import demo_model_file
-from spadework.embedded.store import has_digest
-from spadework.paths import DATA_VARIABLE
+from spadework.embedded.demo_model import DEMO_SHA256, install_demo_model
+from spadework.embedded.model_file import demo_model_file
+from spadework.embedded.model_store import has_digest
+from spadework.util.paths import DATA_VARIABLE
 
 CACHE = Path(__file__).parents[2] / ".cache" / "data"
 

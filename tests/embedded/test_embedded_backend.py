@@ -10,8 +10,8 @@ from contextlib import aclosing
 import pytest
 
 from embedded.waiting import until
-from spadework.backends.base import ChatRequest, Learnt, Message
-from spadework.backends.embedded import EmbeddedBackend
+from spadework.backends.base import ChatRequest, DiscoveredCapacity, Message
+from spadework.backends.embedded_backend import EmbeddedBackend
 from spadework.config.models import EmbeddedConfig
 from spadework.errors import BackendUnavailable, ContextExceeded, CutStream, ModelUnknown
 
@@ -165,13 +165,13 @@ async def test_a_cancelled_task_does_not_read_the_rest_of_a_long_prompt(backend)
 @pytest.mark.slow
 async def test_it_tells_what_is_loaded_and_its_slots_and_starts_nothing_for_that(backend):
     await backend.probe()
-    assert await backend.learn_capacity() == Learnt(slots=2)
+    assert await backend.learn_capacity() == DiscoveredCapacity(slots=2)
     assert await backend.loaded() == frozenset()
     assert backend._engine._worker is None
     await backend.count_tokens("smollm2", HELLO)
     assert await backend.loaded() == {"smollm2"}
     # what a real llama-server tells of itself
-    assert await backend._server.learn_capacity() == Learnt(slots=2)
+    assert await backend._server.learn_capacity() == DiscoveredCapacity(slots=2)
     assert await backend._server.loaded() is None
     await backend._server.probe()
 

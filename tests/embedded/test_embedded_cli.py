@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from spadework.cli.embedded import app
-from spadework.embedded.model import demo_model_file
+from spadework.embedded.model_file import demo_model_file
 from spadework.errors import EmbeddedError
-from spadework.paths import models_folder, user_config_file
+from spadework.util.paths import models_folder, user_config_file
 
 
 def run(*arguments: str):

@@ -2,7 +2,7 @@ import pytest
 
 from spadework.embedded.hub import pull
 from spadework.errors import ArgumentError
-from spadework.paths import models_folder
+from spadework.util.paths import models_folder
 
 REPO, FILE = "owner/tiny-GGUF", "Tiny-Q4.gguf"
 

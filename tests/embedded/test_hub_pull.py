@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedded.hub_double import COMMIT, REPO, HubDouble
-from spadework.paths import models_folder, user_config_file
+from spadework.util.paths import models_folder, user_config_file
 
 if TYPE_CHECKING:
     from pathlib import Path

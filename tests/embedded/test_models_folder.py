@@ -7,8 +7,8 @@ import pytest
 
 import spadework
 from spadework.config.models import EmbeddedConfig
-from spadework.embedded.model import check_engine, configured_model, name_of, window_of
-from spadework.embedded.store import (
+from spadework.embedded.model_file import check_engine, configured_model, name_of, window_of
+from spadework.embedded.model_store import (
     find_stored,
     one_fetch_at_a_time,
     remove_stored,
@@ -16,7 +16,7 @@ from spadework.embedded.store import (
     stored_models,
 )
 from spadework.errors import EmbeddedError
-from spadework.paths import models_folder
+from spadework.util.paths import models_folder
 
 
 def place(*parts: str, content: bytes = b"GGUF") -> Path:
@@ -61,7 +61,7 @@ def test_the_window_is_never_more_than_the_model_was_trained_for(make_gguf, cont
 
 def test_a_missing_engine_says_how_each_installer_gets_it():
     script = (
-        "from spadework.embedded.model import check_engine\n"
+        "from spadework.embedded.model_file import check_engine\n"
         "try: check_engine()\n"
         "except Exception as error: print(error, error.hint)\n"
     )
@@ -131,7 +131,7 @@ def test_what_a_killed_fetch_left_is_cleared_by_the_next():
 
 def test_a_second_fetch_waits_for_the_first_and_says_so():
     script = (
-        "import sys\nfrom spadework.embedded.store import one_fetch_at_a_time\n"
+        "import sys\nfrom spadework.embedded.model_store import one_fetch_at_a_time\n"
         "with one_fetch_at_a_time(sys.stderr): print('mine', flush=True)\n"
     )
     with one_fetch_at_a_time(None):

@@ -7,7 +7,7 @@ import pytest
 
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Job, Session
+from spadework.engine.job import Job, Session
 
 
 @pytest.fixture

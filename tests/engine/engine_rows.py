@@ -1,6 +1,6 @@
 """What the engine's tests share: the models of the doubles, and the rows of the ledger."""
 
-from spadework.ledger import Filter, Ledger
+from spadework.storage.ledger import Filter, Ledger
 
 LLAMA = "koala/llama3-local"
 CODE = "koala/codellama-local"

@@ -14,11 +14,11 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
 from spadework.config.model_patterns import matches
 from spadework.config.models import Config
+from spadework.engine.batch.items import items_of
+from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.table import EachJob
 from spadework.engine.engine import Engine
-from spadework.engine.many.items import items_of
-from spadework.engine.many.running import ask_each
-from spadework.engine.many.values import EachJob
-from spadework.engine.values import Answer, Job, Session
+from spadework.engine.job import Answer, Job, Session
 
 PUBLIC = {"model": "openai/x", "api_base": "https://api.example.com/v1"}
 UNTOLD = {"model": "ollama_chat/x"}

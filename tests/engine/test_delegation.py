@@ -11,7 +11,7 @@ from engine_rows import CODE, LLAMA, rows
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack, Job, Listener
+from spadework.engine.job import Answer, HandBack, Job, Listener
 from spadework.errors import ArgumentError, ConfigError, ReferenceRefused
 
 pytestmark = pytest.mark.usefixtures("honest_count")

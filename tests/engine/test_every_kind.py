@@ -8,7 +8,7 @@ from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack
+from spadework.engine.job import Answer, HandBack
 
 
 def litellm(*models):

@@ -8,7 +8,7 @@ from engine_rows import LLAMA, rows
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import HandBack
+from spadework.engine.job import HandBack
 
 pytestmark = pytest.mark.usefixtures("honest_count")
 

@@ -13,7 +13,7 @@ from engine_rows import rows
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack
+from spadework.engine.job import Answer, HandBack
 
 LIAR = "liar/llama3-local"
 HONEST = "honest/llama3-local"

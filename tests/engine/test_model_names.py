@@ -4,7 +4,7 @@ import pytest
 
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
-from spadework.engine.values import Answer
+from spadework.engine.job import Answer
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from engine_rows import LLAMA, rows
 
 from doubles.ollama import OllamaDouble, ask_as_a_bare_client
 from doubles.openai_compatible import OpenAIDouble
-from spadework.engine.values import Answer, HandBack
+from spadework.engine.job import Answer, HandBack
 
 
 @pytest.fixture

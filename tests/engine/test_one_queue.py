@@ -9,8 +9,8 @@ from held_doubles import HeldLlamaSwap, HeldOllama, HeldOpenAI, until
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack, Job, Listener
-from spadework.server.results import survey_result
+from spadework.engine.job import Answer, HandBack, Job, Listener
+from spadework.mcp.tool_results import survey_result
 
 LLAMA, CODE = "koala/llama3-local", "koala/codellama-local"
 

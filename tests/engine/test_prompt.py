@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.config.models import ASK_CODING_MODEL, ASK_LOCAL_LLAMA, ToolConfig
-from spadework.engine.prompt import build_messages, render_task
-from spadework.inputs.sources import Source
+from spadework.engine.prompt_messages import build_messages, render_task
+from spadework.references.material import Source
 
 
 def source(text, path="src/a.py", first=1, total=None, **changes):

@@ -11,8 +11,8 @@ from held_doubles import HeldLlamaSwap, HeldOpenAI, until
 from doubles.asking import DEAD_URL
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.capacities import Capacities
-from spadework.engine.values import Answer, HandBack
+from spadework.engine.discovered_capacity import Capacities
+from spadework.engine.job import Answer, HandBack
 from spadework.errors import Unreachable
 
 LLAMA, CODE = "koala/llama3-local", "koala/codellama-local"

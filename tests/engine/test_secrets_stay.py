@@ -6,7 +6,7 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Answer, Job, Session
+from spadework.engine.job import Answer, Job, Session
 
 KEY = "AKIA" + "QYLPMN5HFIQR7XYA"
 

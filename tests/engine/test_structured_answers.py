@@ -6,7 +6,7 @@ from engine_rows import CODE, LLAMA, rows
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack
+from spadework.engine.job import Answer, HandBack
 from spadework.errors import ArgumentError
 
 PERSON = {

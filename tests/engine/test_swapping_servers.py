@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from held_doubles import HeldLlamaSwap, until
 
-from spadework.engine.values import Answer, Listener
+from spadework.engine.job import Answer, Listener
 
 A, B = "koala/a", "koala/b"
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from spadework.engine.thread_pools import FairPool
-from spadework.inputs.cancellation import Abandoned, Cancellation, OutOfTime, checkpoint
+from spadework.references.cancellation import Abandoned, Cancellation, OutOfTime, checkpoint
 
 WAIT = 60
 

@@ -12,11 +12,11 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.engine.engine import Engine
-from spadework.ledger import Filter, Ledger
-from spadework.server.http.face import HttpFace, HttpSettings
-from spadework.server.live import LiveEngine
+from spadework.mcp.http.http_server import HttpServer, HttpSettings
+from spadework.mcp.reloading_engine import ReloadingEngine
+from spadework.storage.ledger import Filter, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,7 @@ ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "appl
 class Serving:
     """A face that serves: its address, and what the test has to know of it."""
 
-    def __init__(self, face: HttpFace, url: str, live: LiveEngine) -> None:
+    def __init__(self, face: HttpServer, url: str, live: ReloadingEngine) -> None:
         self.face = face
         self.live = live
         self.url = url
@@ -51,9 +51,9 @@ async def serving(listen: str = "127.0.0.1:0", **settings: Any) -> AsyncIterator
     """Serve the config that the environment names."""
     loaded = load_config()
     async with Engine.from_config(loaded.config, {}) as engine:
-        live = LiveEngine(engine, loaded.path)
+        live = ReloadingEngine(engine, loaded.path)
         following = asyncio.create_task(live.follow())
-        face = HttpFace(live, HttpSettings(listen, **settings))
+        face = HttpServer(live, HttpSettings(listen, **settings))
         try:
             yield Serving(face, await face.start(), live)
         finally:

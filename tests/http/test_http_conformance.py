@@ -13,10 +13,10 @@ import pytest
 from doubles.openai_compatible import OpenAIDouble
 from real.conformance_server import ARGUMENTS, CHANGE, PLAYS, _config
 from real.test_conformance import BASELINES, PASSED, SUITES, run_suite
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.engine.engine import Engine
-from spadework.server.http.face import HttpFace, HttpSettings
-from spadework.server.live import LiveEngine
+from spadework.mcp.http.http_server import HttpServer, HttpSettings
+from spadework.mcp.reloading_engine import ReloadingEngine
 
 # The first test installs the suites.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -37,7 +37,7 @@ async def face(folder):
         config_file = folder / "config.toml"
         config_file.write_text(_config(double.url, folder))
         async with Engine.from_config(load_config(config_file).config, {}) as engine:
-            face = HttpFace(LiveEngine(engine, config_file), HttpSettings("127.0.0.1:0"))
+            face = HttpServer(ReloadingEngine(engine, config_file), HttpSettings("127.0.0.1:0"))
             _answer_the_suite(face)
             try:
                 yield await face.start()

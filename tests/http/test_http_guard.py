@@ -10,7 +10,7 @@ from http_faces import ACCEPT, NEWER, OLDER, call, calling, client, serving, ses
 
 from doubles.plays import Play
 from spadework.errors import ArgumentError, ConfigError
-from spadework.server.http.tokens import Tokens
+from spadework.mcp.http.access_tokens import TokenStore
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ async def ask(url, method="POST", body=None, **headers):
 
 @pytest.fixture
 def token():
-    return Tokens().new("laptop")[1]
+    return TokenStore().new("laptop")[1]
 
 
 NAMES = {
@@ -105,7 +105,7 @@ PRESENTED = {
 
 
 async def test_only_who_has_a_token_is_let_in(config_file, token):
-    words = {"token": token, "short": token[:-1], "hash": Tokens().all()[0].sha256}
+    words = {"token": token, "short": token[:-1], "hash": TokenStore().all()[0].sha256}
     told = {}
     async with serving(require_token=True) as server:
         for presented in PRESENTED:
@@ -127,14 +127,14 @@ async def test_a_client_with_its_token_works(config_file, token, revision):
 
 async def test_a_revoked_token_is_refused_at_once_and_a_new_one_works(config_file, token):
     async with serving(require_token=True) as server:
-        Tokens().revoke("laptop")
+        TokenStore().revoke("laptop")
         assert (await ask(server.url, authorization=f"Bearer {token}")).status_code == 401
-        _, other = Tokens().new("desk")
+        _, other = TokenStore().new("desk")
         assert (await ask(server.url, authorization=f"Bearer {other}")).status_code == 200
 
 
 async def test_nobody_takes_over_the_session_of_another(config_file, token):
-    _, other = Tokens().new("desk")
+    _, other = TokenStore().new("desk")
     own = {"authorization": f"Bearer {token}"}
     async with serving(require_token=True) as server:
         session = await session_headers(server.url, OLDER, **own)
@@ -197,7 +197,7 @@ async def test_a_required_token_must_exist(config_file):
 
 
 async def test_a_broken_file_of_tokens_opens_nothing(config_file, token):
-    path = Tokens().path
+    path = TokenStore().path
     async with serving(require_token=True) as server:
         path.write_text("{}")
         assert (await ask(server.url, authorization=f"Bearer {token}")).status_code == 500
@@ -264,6 +264,6 @@ async def test_a_changed_list_of_hosts_counts_at_once(config_file):
 
 
 def test_the_file_of_tokens_is_for_its_owner_alone(config_file, token):
-    path = Tokens().path
+    path = TokenStore().path
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert token not in path.read_text()

@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from doubles.plays import Play
-from spadework.server.http.connection_limits import ConnectionLimits
-from spadework.server.http.protocol import HttpProtocol
-from spadework.server.http.tokens import Tokens
+from spadework.mcp.http.access_tokens import TokenStore
+from spadework.mcp.http.connection_limits import ConnectionLimits
+from spadework.mcp.http.protocol import HttpProtocol
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def configure(config_file, *lines):
 
 
 def bearer(name):
-    return {"authorization": f"Bearer {Tokens().new(name)[1]}"}
+    return {"authorization": f"Bearer {TokenStore().new(name)[1]}"}
 
 
 async def status(url, headers=None, prompt="Hi"):
@@ -365,7 +365,7 @@ async def test_a_session_that_is_not_used_ends(config_file):
 
 async def test_one_token_leaves_streams_for_the_others(config_file):
     configure(config_file, "max_streams_per_token = 1")
-    own, other = (Tokens().new(name)[1] for name in ("laptop", "desk"))
+    own, other = (TokenStore().new(name)[1] for name in ("laptop", "desk"))
     listen = {
         "jsonrpc": "2.0",
         "id": 1,

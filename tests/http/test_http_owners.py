@@ -17,8 +17,8 @@ from http_faces import (
 )
 
 from doubles.plays import Play
-from spadework.server.http.tokens import Tokens
-from spadework.server.tasks import EXTENSION
+from spadework.mcp.http.access_tokens import TokenStore
+from spadework.mcp.tasks import EXTENSION
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ EACH = {"prompt": "Sum up.", "items": ["one", "two"]}
 
 
 def bearer(name):
-    return {"authorization": f"Bearer {Tokens().new(name)[1]}"}
+    return {"authorization": f"Bearer {TokenStore().new(name)[1]}"}
 
 
 async def post(url, token, method, params):
@@ -99,7 +99,7 @@ async def test_a_new_token_of_an_old_name_has_none_of_its_tasks(config_file, ope
     openai_double.plays(Play(hangs_after=0))
     async with serving(require_token=True) as server:
         task = await begin(server.url, own)
-        Tokens().revoke("laptop")
+        TokenStore().revoke("laptop")
         answer = await post(server.url, bearer("laptop"), "tasks/get", {"taskId": task})
     assert "Unknown task" in answer["error"]["message"]
 
@@ -112,7 +112,7 @@ async def test_what_a_revoked_token_has_under_way_ends(config_file, openai_doubl
         headers, body = call(NEWER, "ask_local_llama", {"prompt": "Hi"})
         async with calling(server.url, headers | own, body):
             await until(lambda: len(openai_double.chats) >= 2 and server.face.calls == 1)
-            Tokens().revoke("laptop")
+            TokenStore().revoke("laptop")
             await until(lambda: server.live.tasks.running == 0 and server.face.calls == 0)
 
 

@@ -7,8 +7,8 @@ import pytest
 from http_faces import NEWER, OLDER, client, serving
 
 from spadework.errors import ReferenceRefused
-from spadework.ledger import Ledger
-from spadework.server.http.references import MappedFolders
+from spadework.mcp.http.mapped_folders import MappedFolders
+from spadework.storage.ledger import Ledger
 
 BOTH = pytest.mark.parametrize("revision", [OLDER, NEWER])
 ONE = MappedFolders({"/home/me/src": Path("/srv/src")})

@@ -15,7 +15,7 @@ from http_faces import NEWER, OLDER, client, rows, until
 
 from doubles.plays import Play
 from spadework.daemon import control
-from spadework.server.http.tokens import Tokens
+from spadework.mcp.http.access_tokens import TokenStore
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ async def test_sigterm_ends_it_and_cancels_its_calls(config_file, openai_double,
 
 @WAYS
 async def test_with_a_token_the_line_to_register_has_its_place(config_file, way):
-    _, token = Tokens().new("laptop")
+    _, token = TokenStore().new("laptop")
     with started("--http", "127.0.0.1:0", "--require-token", *way) as process:
         url = await asyncio.to_thread(url_of, process)
         told = process.stdout.readline() + process.stdout.readline()

@@ -11,7 +11,7 @@ from hashlib import sha256
 import pytest
 
 from spadework.errors import ArgumentError, ConfigError
-from spadework.server.http.tokens import Tokens
+from spadework.mcp.http.access_tokens import TokenStore
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_revoked_token_is_gone(command):
     assert set(made) == {"name", "created", "token"}
     assert command("revoke", "laptop").stdout == "revoked laptop\n"
     assert json.loads(command("list", "--json").stdout) == []
-    assert Tokens().owner(made["token"]) is None
+    assert TokenStore().owner(made["token"]) is None
 
 
 @pytest.mark.slow
@@ -88,18 +88,18 @@ def test_a_full_disk_is_no_reason_to_remove_the_tokens(command, token_file):
     assert done.stderr.startswith(f"error: {token_file} cannot be written: ")
     assert "hint: free the disk" in done.stderr
     assert "remove" not in done.stderr
-    assert [one.name for one in Tokens().all()] == ["laptop"]
+    assert [one.name for one in TokenStore().all()] == ["laptop"]
 
 
 def test_a_name_is_taken_once_and_found_where_none_is_given(token_file):
-    names = [Tokens().new(name)[0].name for name in ("", "token-3", "", "")]
+    names = [TokenStore().new(name)[0].name for name in ("", "token-3", "", "")]
     assert names == ["token-1", "token-3", "token-2", "token-4"]
     with pytest.raises(ArgumentError, match="there is a token 'token-2' already"):
-        Tokens().new("token-2")
+        TokenStore().new("token-2")
 
 
 def test_a_token_is_known_by_its_owners_name_and_by_no_part_of_it(token_file):
-    tokens = Tokens()
+    tokens = TokenStore()
     secrets = {name: tokens.new(name)[1] for name in ("laptop", "desk")}
     for name, secret in secrets.items():
         assert tokens.owner(secret) == name
@@ -110,7 +110,7 @@ def test_a_token_is_known_by_its_owners_name_and_by_no_part_of_it(token_file):
 
 
 def test_what_another_process_changes_counts_at_once(token_file):
-    server, shell = Tokens(), Tokens()
+    server, shell = TokenStore(), TokenStore()
     _, secret = shell.new("laptop")
     assert server.owner(secret) == "laptop"
     shell.revoke("laptop")
@@ -121,20 +121,21 @@ def test_what_another_process_changes_counts_at_once(token_file):
 
 def test_tokens_that_are_made_at_once_are_all_kept(token_file):
     makers = [
-        threading.Thread(target=Tokens().new, args=(f"window-{number}",)) for number in range(16)
+        threading.Thread(target=TokenStore().new, args=(f"window-{number}",))
+        for number in range(16)
     ]
     for maker in makers:
         maker.start()
     for maker in makers:
         maker.join()
-    assert {one.name for one in Tokens().all()} == {f"window-{number}" for number in range(16)}
+    assert {one.name for one in TokenStore().all()} == {f"window-{number}" for number in range(16)}
     assert [path.name for path in token_file.parent.glob(".tokens-*")] == []
 
 
 def test_a_file_that_lies_open_to_others_is_closed_at_the_next_change(token_file):
-    Tokens().new("laptop")
+    TokenStore().new("laptop")
     token_file.chmod(0o644)
-    Tokens().new("desk")
+    TokenStore().new("desk")
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
 
 
@@ -143,4 +144,4 @@ def test_a_broken_file_is_named(token_file, text):
     token_file.parent.mkdir()
     token_file.write_text(text)
     with pytest.raises(ConfigError, match=r"tokens\.json: it does not hold tokens"):
-        Tokens().all()
+        TokenStore().all()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
-from spadework.inputs.confinement import serve
+from spadework.references.sandbox import serve
 
 
 def attempts():

@@ -4,8 +4,8 @@ import pytest
 
 from spadework.config.models import ReferencesConfig
 from spadework.errors import ReferenceRefused
-from spadework.inputs.material import read_references
-from spadework.inputs.roots import Roots
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
 
 
 def build(folder, files):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from confined_probe import attempts
 
-from spadework.inputs.confined import Confined, Failed, TooLong
+from spadework.references.confined_process import Confined, ConfinedFailure, TooLong
 
 pytestmark = pytest.mark.slow
 HARMLESS = {"environment": "unset", "print": "printed", "nothing": "done"}
@@ -28,7 +28,7 @@ def test_nothing_is_opened_started_or_reached(probe, tmp_path):
     secret.write_text("secret")
     # The tests' folder is on the path of this probe, so it may be read; nothing else may.
     for name in attempts().keys() - HARMLESS.keys() - {"die", "memory"}:
-        with pytest.raises(Failed, match="PermissionError"):
+        with pytest.raises(ConfinedFailure, match="PermissionError"):
             ask(probe, name, secret)
     assert secret.read_text() == "secret"
     assert list(tmp_path.iterdir()) == [secret]
@@ -36,9 +36,9 @@ def test_nothing_is_opened_started_or_reached(probe, tmp_path):
 
 
 def test_memory_is_limited_and_a_death_is_told_and_survived(probe):
-    with pytest.raises(Failed, match="MemoryError"):
+    with pytest.raises(ConfinedFailure, match="MemoryError"):
         ask(probe, "memory")
-    with pytest.raises(Failed, match="gave up"):
+    with pytest.raises(ConfinedFailure, match="gave up"):
         ask(probe, "die")
     assert ask(probe, "nothing") == "done"
 

@@ -5,7 +5,7 @@ import os
 import pytest
 from projects import build, left_out, paths, read, refused
 
-from spadework.inputs.credentials import credential_pattern
+from spadework.references.credential_files import credential_pattern
 
 CREDENTIALS = [
     ".env",

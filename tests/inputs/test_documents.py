@@ -18,8 +18,8 @@ from documents_made import (
 )
 from projects import build, left_out, paths, read, refused
 
-from spadework.inputs.confined import Failed, TooLong, TooSlow
-from spadework.inputs.documents.converter import Converter
+from spadework.references.confined_process import ConfinedFailure, TooLong, TooSlow
+from spadework.references.documents.converter import Converter
 
 pytestmark = pytest.mark.slow  # each starts a process that takes a second
 
@@ -157,7 +157,7 @@ def test_a_document_that_wants_too_much_memory_fails_alone(tmp_path):
     huge = docx(document=f'<w:document xmlns:w="{WORD}">{" " * 200_000_000}</w:document>')
     assert len(huge) < 300_000
     with Converter.of(60, 1_000_000, memory=400 << 20) as converter:
-        with pytest.raises(Failed, match="emory"):
+        with pytest.raises(ConfinedFailure, match="emory"):
             converter.text_of(tmp_path / "a", huge, ".docx")
         assert converter.text_of(tmp_path / "b", docx("text"), ".docx") == "text"
 

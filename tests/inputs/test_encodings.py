@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, left_out, paths, read, refused
 
-from spadework.inputs.encodings import decode
+from spadework.references.encodings import decode
 
 SENTENCES = {
     "french": "Où est l'été ? Ça va très bien, merci. «Voilà» — déjà vu.\n",
@@ -151,8 +151,8 @@ def test_no_heavy_module_is_imported_to_read_utf_8(project):
     build(project, {"a.txt": "plain", "b.txt": "Größe", ".gitignore": "*.log\n", "c.png": b"\0"})
     program = f"""
 import sys, types
-from spadework.inputs.material import read_references
-from spadework.inputs.roots import Roots
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
 limits = types.SimpleNamespace(
     max_file_bytes=1000, max_total_bytes=1000, max_files=10, private=["*.txt"],
     convert=["pdf"], convert_seconds=1, max_document_bytes=1000,

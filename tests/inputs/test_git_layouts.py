@@ -7,7 +7,7 @@ import pytest
 from git_repositories import begin, commit, git
 from projects import build, read, refused
 
-from spadework.inputs.git import layout
+from spadework.references.git import layout
 
 
 @pytest.fixture

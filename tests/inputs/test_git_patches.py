@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import build, left_out, read, refused
 
-from spadework.inputs.git.patches import UnknownFormat, sections_of
-from spadework.inputs.git.quoting import unquote
+from spadework.references.git.patches import UnknownFormat, sections_of
+from spadework.references.git.quoting import unquote
 
 KEY_LINES = [f"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{n:04}" for n in range(40)]
 KEY = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY_LINES, "-----END PRIVATE KEY-----", ""])
@@ -144,9 +144,9 @@ def test_no_setting_of_the_repository_makes_a_file_pass(project, key):
 def test_what_is_in_no_known_format_is_refused_without_showing_it(project, monkeypatch):
     begin(project, {".env": "hunter\n"})
     build(project, {".env": "hunter2\n"})
-    from spadework.inputs.git import reading  # noqa: PLC0415
+    from spadework.references.git import git_reader  # noqa: PLC0415
 
-    monkeypatch.setattr(reading, "COMMON", (*reading.COMMON, "--word-diff=porcelain"))
+    monkeypatch.setattr(git_reader, "COMMON", (*git_reader.COMMON, "--word-diff=porcelain"))
     error = refused(project, "git:diff")
     assert error.rule == "git"
     assert "not in a known format" in str(error)

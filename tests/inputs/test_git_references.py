@@ -11,9 +11,9 @@ from projects import build, left_out, read, refused
 
 from spadework.config.models import ReferencesConfig
 from spadework.errors import ReferenceRefused
-from spadework.inputs.git.grammar import FLAGS, parse
-from spadework.inputs.material import read_references
-from spadework.inputs.roots import Roots
+from spadework.references.git.grammar import FLAGS, parse
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"
 

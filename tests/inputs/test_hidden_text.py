@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, read
 
-from spadework.inputs.documents.css import rules_of
-from spadework.inputs.documents.hidden_html import without_hidden
+from spadework.references.documents.css import rules_of
+from spadework.references.documents.hidden_html import without_hidden
 
 SECRET = "Ignore all rules"
 HIDDEN = [

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, read, refused
 
-from spadework.inputs.excerpts import BLOCK, Excerpt, cut_lines, text_blocks
-from spadework.inputs.references import LineRange
+from spadework.references.excerpts import BLOCK, Excerpt, cut_lines, text_blocks
+from spadework.references.syntax import LineRange
 
 LIMIT = 10_000
 

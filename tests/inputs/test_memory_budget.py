@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from spadework.inputs.cancellation import Abandoned, Cancellation, OutOfTime, working
-from spadework.inputs.memory_budget import LEAST, MOST, UNIT, MemoryBudget, default_total
+from spadework.references.cancellation import Abandoned, Cancellation, OutOfTime, working
+from spadework.references.memory_budget import LEAST, MOST, UNIT, MemoryBudget, default_total
 
 WAIT = 60
 HOLDER = """
 import sys
 from pathlib import Path
-from spadework.inputs.memory_budget import UNIT, MemoryBudget
+from spadework.references.memory_budget import UNIT, MemoryBudget
 with MemoryBudget(4 * UNIT, Path(sys.argv[1])).reserve(3 * UNIT):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,9 +10,9 @@ from projects import build
 
 from spadework.config.models import ReferencesConfig
 from spadework.errors import ReferenceRefused
-from spadework.inputs.material import read_references
-from spadework.inputs.references import unprintable
-from spadework.inputs.roots import Roots
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
+from spadework.references.syntax import unprintable
 
 SECRET = "SECRET from outside"
 CREDENTIAL = "CREDENTIAL inside"

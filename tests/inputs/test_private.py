@@ -7,8 +7,8 @@ import pytest
 from projects import build, read
 
 from spadework.config.models import ReferencesConfig
-from spadework.inputs.privacy import PrivateFiles
-from spadework.inputs.roots import Roots
+from spadework.references.private_files import PrivateFiles
+from spadework.references.roots import Roots
 
 
 @pytest.mark.parametrize(

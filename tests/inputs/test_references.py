@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, paths, read, refused
 
-from spadework.inputs.references import LineRange, parse_lines, split_glob, split_lines
+from spadework.references.syntax import LineRange, parse_lines, split_glob, split_lines
 
 TEN_LINES = "".join(f"line {number}\n" for number in range(1, 11))
 

@@ -10,9 +10,9 @@ import pytest
 from projects import build, left_out, paths, read, refused
 
 from spadework.errors import ReferenceRefused
-from spadework.inputs.places import locate
-from spadework.inputs.roots import Roots
-from spadework.inputs.trees import files_of
+from spadework.references.file_tree import files_of
+from spadework.references.resolution import locate
+from spadework.references.roots import Roots
 
 NOBODY = 65534
 

@@ -8,10 +8,10 @@ from projects import build, left_out, paths, read, refused
 
 from spadework.config.models import ReferencesConfig
 from spadework.errors import ArgumentError, ReferenceRefused
-from spadework.inputs.documents.converter import Converter
-from spadework.inputs.places import locate
-from spadework.inputs.reading import read_file
-from spadework.inputs.roots import Roots, missing_roots
+from spadework.references.documents.converter import Converter
+from spadework.references.file_reader import read_file
+from spadework.references.resolution import locate
+from spadework.references.roots import Roots, missing_roots
 
 
 @pytest.fixture

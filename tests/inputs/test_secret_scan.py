@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spadework.errors import SecretRefused
-from spadework.inputs.secret_detectors import detectors, is_placeholder
-from spadework.inputs.secret_scan import MOST_FOUND, find_secrets, refuse_secrets
+from spadework.references.secret_detectors import detectors, is_placeholder
+from spadework.references.secret_scan import MOST_FOUND, find_secrets, refuse_secrets
 
 LETTERS = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"

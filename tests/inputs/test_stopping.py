@@ -8,11 +8,11 @@ from documents_made import pdf_bomb
 from projects import build, read, refused
 
 from spadework.errors import ReferenceRefused
-from spadework.inputs.cancellation import Cancellation, working
-from spadework.inputs.listing import list_files
-from spadework.inputs.places import locate
-from spadework.inputs.roots import Roots
-from spadework.inputs.trees import files_of
+from spadework.references.cancellation import Cancellation, working
+from spadework.references.file_list import list_files
+from spadework.references.file_tree import files_of
+from spadework.references.resolution import locate
+from spadework.references.roots import Roots
 
 HUGE = 50_000_000_000
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spadework.inputs.patterns import pattern_list
-from spadework.inputs.wildcards import wildcard_regex
+from spadework.references.ignore_patterns import pattern_list
+from spadework.references.wildcards import wildcard_regex
 
 
 def matches(pattern, path):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from spadework.litellm.document import read
 from spadework.litellm.inspection import inspect
+from spadework.litellm.yaml_document import read
 
 
 @pytest.fixture

@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.errors import ConfigError
-from spadework.litellm.document import read
-from spadework.litellm.entries import Entry
-from spadework.litellm.merging import merge
+from spadework.litellm.merge import merge
+from spadework.litellm.model_entries import ModelEntry
+from spadework.litellm.yaml_document import read
 
 URL = "http://127.0.0.1:8765/mcp"
-OLLAMA = Entry(
+OLLAMA = ModelEntry(
     "smollm2", "ollama_chat/smollm2:latest", "http://koala:11434", "koala", 8192, "a Modelfile"
 )
-LLAMA = Entry("llama3-local", "openai/llama3-local", "http://fox:8080/v1", "fox", None, "", "KEY")
+LLAMA = ModelEntry(
+    "llama3-local", "openai/llama3-local", "http://fox:8080/v1", "fox", None, "", "KEY"
+)
 ENTRIES = (OLLAMA, LLAMA)
 ADDED = [entry.as_data() for entry in ENTRIES]
 KEY = {"master_key": "os.environ/LITELLM_MASTER_KEY"}
@@ -319,6 +321,6 @@ def test_the_same_model_on_another_server_shares_the_name():
 )
 @pytest.mark.parametrize("listed", ["", "model_list: [{model_name: a}]\n", "{}\n"])
 def test_a_models_name_stays_a_text_whatever_it_looks_like(name, listed):
-    entry = Entry(name, f"openai/{name}", "http://fox:8080/v1", "fox", 4096, "x: y\n# z")
+    entry = ModelEntry(name, f"openai/{name}", "http://fox:8080/v1", "fox", 4096, "x: y\n# z")
     new = yaml.safe_load(merged(listed, (entry,)).text)
     assert new["model_list"][-1] == entry.as_data()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from spadework.pipelines.privacy import ItemPrivacy
+from spadework.pipelines.item_privacy import ItemPrivacy
 
 
 async def test_claude_is_not_asked_while_a_step_asks_a_model_first_and_reads_afterwards():

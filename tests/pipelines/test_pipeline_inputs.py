@@ -10,11 +10,11 @@ import sys
 import pytest
 
 from spadework.config.models import Config
-from spadework.engine.values import Session
+from spadework.engine.job import Session
 from spadework.errors import ArgumentError, ReferenceRefused, SpadeworkError
-from spadework.inputs.material import read_references
-from spadework.inputs.roots import Roots
-from spadework.pipelines.inputs import find_items, items_of
+from spadework.pipelines.item_inputs import find_items, items_of
+from spadework.references.reader import read_references
+from spadework.references.roots import Roots
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n"
 
@@ -372,8 +372,8 @@ def test_ctrl_c_ends_the_wait_for_standard_input(project):
     program = (
         "import asyncio, signal, sys, os, threading\n"
         "from spadework.config.models import Config\n"
-        "from spadework.engine.values import Session\n"
-        "from spadework.pipelines.inputs import items_of\n"
+        "from spadework.engine.job import Session\n"
+        "from spadework.pipelines.item_inputs import items_of\n"
         "from pathlib import Path\n"
         "async def main():\n"
         "    asked = items_of(['-'], Session(Path.cwd()), Config(), stdin=sys.stdin)\n"

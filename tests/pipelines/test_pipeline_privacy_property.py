@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from doubles.messages_api import COUNT, MESSAGES, MessagesApi
 from doubles.openai_compatible import OpenAIDouble
-from spadework.config.load import load_config
-from spadework.pipelines.durable.working import working
-from spadework.pipelines.estimating import estimate
+from spadework.config.loader import load_config
+from spadework.pipelines.dry_run import estimate
+from spadework.pipelines.durable.worker_process import working
+from spadework.pipelines.items import Item
 from spadework.pipelines.store.database import Database, engine_url
+from spadework.pipelines.store.records import Options, Run
 from spadework.pipelines.store.runs import prepare
-from spadework.pipelines.store.values import Options, Run
-from spadework.pipelines.values import Item
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from spadework.cli.pipeline_progress import Display, duration, line_of, rate_of
-from spadework.pipelines.values import Standing
+from spadework.pipelines.items import RunProgress
 
 
 def standing(done, of, **more):
@@ -11,7 +11,7 @@ def standing(done, of, **more):
         "failed": 0, "repeated": 0, "spent_usd": 0.0, "budget_usd": None, "per_model": {},
         "seconds": 10.0, "seconds_left": None,
     }  # fmt: skip
-    return Standing(done, of, **(given | more))
+    return RunProgress(done, of, **(given | more))
 
 
 @pytest.mark.parametrize("of", [1, 2, 19, 20, 21, 100, 2000, 10_001])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from spadework.errors import ArgumentError, ClaudeAbsent, HandedBack, PrivateRefused
-from spadework.pipelines import Item, Reply, Row
-from spadework.pipelines.finding import find_pipeline, ready_names
+from spadework.pipelines import Item, ItemResult, Reply
+from spadework.pipelines.lookup import find_pipeline, ready_names
 from spadework.pipelines.ready.analyze_documents import analyze_documents, report
 from spadework.pipelines.ready.review_changes import judge, review_changes
 from spadework.pipelines.ready.triage import count, triage
@@ -41,7 +41,7 @@ def test_each_ready_pipeline_is_found_by_its_name_and_says_what_it_does():
 def test_documents_are_read_by_local_models_and_claude_sees_what_was_found():
     with answering(ask=FOUND, claude="All agree.") as asked:
         assert run(analyze_documents(Item(1, "a.md", path="/p/a.md"))) == FOUND
-        text = run(report([Row(1, "a.md", FOUND), Row(2, "b.pdf", error="broken")]))
+        text = run(report([ItemResult(1, "a.md", FOUND), ItemResult(2, "b.pdf", error="broken")]))
     assert asked[0].files == ("/p/a.md",)
     assert asked[1].tool == ""
     assert asked[1].texts == {"documents": f"a.md: {json.dumps(FOUND, separators=(',', ':'))}"}
@@ -51,27 +51,27 @@ def test_documents_are_read_by_local_models_and_claude_sees_what_was_found():
 
 def test_a_question_of_ones_own_is_asked():
     with answering(settings={"question": "Who pays?"}) as asked:
-        run(report([Row(1, "a.md", FOUND)]))
+        run(report([ItemResult(1, "a.md", FOUND)]))
     assert asked[0].prompt.startswith("Who pays? ")
 
 
 def test_where_no_document_was_read_claude_is_not_asked():
     with answering() as asked:
-        assert "No document could be read." in run(report([Row(1, "a.md", error="broken")]))
+        assert "No document could be read." in run(report([ItemResult(1, "a.md", error="broken")]))
     assert asked == []
 
 
 @pytest.mark.parametrize(("finish", "value"), [(report, FOUND), (judge, {"findings": [FINDING]})])
 def test_what_was_found_is_reported_where_nobody_can_write_it_up(finish, value):
     with answering(claude=NO):
-        text = run(finish([Row(1, "a.md", value)]))
+        text = run(finish([ItemResult(1, "a.md", value)]))
     assert "no model gave an answer" in text
     assert "a.md" in text.partition("no model gave")[2]
 
 
 def test_nothing_private_goes_to_claude():
     with answering(ask=FOUND, private=True), pytest.raises(PrivateRefused):
-        run(report([Row(1, "a.md", FOUND, private=True)]))
+        run(report([ItemResult(1, "a.md", FOUND, private=True)]))
 
 
 @pytest.mark.parametrize("confidence", [None, 0.5, 1.0])
@@ -108,7 +108,7 @@ def test_what_is_unsure_stays_so_where_claude_is_not_asked():
 def test_a_report_says_which_model_stood_in_for_claude():
     stood_in = Reply("Fine.", "koala/x", stood_in=True, note="there is no key")
     with answering(claude=stood_in):
-        text = run(report([Row(1, "a.md", FOUND)]))
+        text = run(report([ItemResult(1, "a.md", FOUND)]))
     assert "Written by the local model koala/x, not by Claude: there is no key." in text
 
 
@@ -130,8 +130,10 @@ def test_settings_that_cannot_be_are_refused(settings):
 
 
 def test_labels_are_counted_and_what_nobody_could_tell_is_named():
-    rows = [Row(n, str(n), {"label": one}) for n, one in enumerate(["a", "b", "a", "unsure"])]
-    assert run(count([*rows, Row(9, "9", error="broken")])) == {
+    rows = [
+        ItemResult(n, str(n), {"label": one}) for n, one in enumerate(["a", "b", "a", "unsure"])
+    ]
+    assert run(count([*rows, ItemResult(9, "9", error="broken")])) == {
         "labels": {"a": 2, "b": 1, "unsure": 1}, "unsure": ["3"], "failed": ["9"],
     }  # fmt: skip
 
@@ -140,7 +142,7 @@ def test_changes_are_reviewed_file_by_file_and_claude_judges_what_was_found():
     with answering(ask={"findings": [FINDING]}, claude="One is real.") as asked:
         item = Item(1, "a.py", path="git:diff 1..2 -- a.py")
         value = run(review_changes(item))
-        text = run(judge([Row(1, "a.py", value), Row(2, "b.py", {"findings": []})]))
+        text = run(judge([ItemResult(1, "a.py", value), ItemResult(2, "b.py", {"findings": []})]))
     assert asked[0].files == ("git:diff 1..2 -- a.py",)
     assert asked[0].tool == "ask_coding_model"
     assert "It subtracts." in asked[1].texts["findings"]
@@ -150,7 +152,7 @@ def test_changes_are_reviewed_file_by_file_and_claude_judges_what_was_found():
 
 def test_where_nothing_was_found_claude_is_not_asked():
     with answering() as asked:
-        assert "Nothing was found." in run(judge([Row(1, "b.py", {"findings": []})]))
+        assert "Nothing was found." in run(judge([ItemResult(1, "b.py", {"findings": []})]))
     assert asked == []
 
 
@@ -161,6 +163,6 @@ def test_the_pipeline_of_the_docs_works(tmp_path):
     file.write_text(block)
     pipeline = find_pipeline(str(file))
     with answering(ask="They want an invoice.", claude="One page.") as asked:
-        row = Row(1, "a", run(pipeline(text_item())))
-        assert run(pipeline.end([row, Row(2, "b", error="broken")])) == "One page."
+        row = ItemResult(1, "a", run(pipeline(text_item())))
+        assert run(pipeline.end([row, ItemResult(2, "b", error="broken")])) == "One page."
     assert asked[1].texts == {"found": "a: They want an invoice."}

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spadework.errors import ArgumentError, PipelineError
-from spadework.pipelines.results import Results
-from spadework.pipelines.values import Row
+from spadework.pipelines.items import ItemResult
+from spadework.pipelines.result_file import Results
 
 ROWS = [
-    Row(1, "a.md", {"title": "Ä \u2028 line\n"}, models=("koala/llama",), private=True),
-    Row(2, "b.md", error="no model gave an answer"),
-    Row(3, "ユニ.md", [1, None, "x" * 40], cost_usd=0.01, repeated=1),
+    ItemResult(1, "a.md", {"title": "Ä \u2028 line\n"}, models=("koala/llama",), private=True),
+    ItemResult(2, "b.md", error="no model gave an answer"),
+    ItemResult(3, "ユニ.md", [1, None, "x" * 40], cost_usd=0.01, repeated=1),
 ]
 
 
@@ -61,10 +61,10 @@ def test_a_row_that_comes_again_is_not_written_again(tmp_path):
 def test_in_order_a_row_waits_for_all_before_it_whenever_it_was_stopped(tmp_path, order, stop):
     out = tmp_path / "out.jsonl"
     out.unlink(missing_ok=True)
-    write(out, [Row(number, "x") for number in order[:stop]], ordered=True)
+    write(out, [ItemResult(number, "x") for number in order[:stop]], ordered=True)
     there = numbers(out)
     assert there == list(range(1, len(there) + 1))
-    write(out, [Row(number, "x") for number in order], ordered=True)
+    write(out, [ItemResult(number, "x") for number in order], ordered=True)
     assert numbers(out) == list(range(1, 9))
 
 
@@ -152,14 +152,14 @@ def test_a_disk_that_fills_in_a_row_keeps_the_rows_before_it(tmp_path):
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from spadework.errors import PipelineError\n"
-        "from spadework.pipelines.results import Results\n"
-        "from spadework.pipelines.values import Row\n"
+        "from spadework.pipelines.result_file import Results\n"
+        "from spadework.pipelines.items import ItemResult\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
         "results = Results(Path(sys.argv[1]), ordered=False, run='r')\n"
         "results.open()\n"
         "try:\n"
         "    for number in range(1, 9):\n"
-        "        results.write(Row(number, 'x'))\n"
+        "        results.write(ItemResult(number, 'x'))\n"
         "except PipelineError as error:\n"
         "    print(error)\n"
     )
@@ -167,20 +167,20 @@ def test_a_disk_that_fills_in_a_row_keeps_the_rows_before_it(tmp_path):
     ended = _python(program, str(out))
     assert ended.stdout == f"--out {out}: File too large\n"
     assert numbers(out) == [1, 2, 3]
-    assert write(out, [Row(number, "x") for number in range(1, 9)]) == {1, 2, 3}
+    assert write(out, [ItemResult(number, "x") for number in range(1, 9)]) == {1, 2, 3}
     assert numbers(out) == list(range(1, 9))
 
 
 TO_STANDARD_OUTPUT = (
     "import sys\n"
     "from pathlib import Path\n"
-    "from spadework.pipelines.results import Results\n"
-    "from spadework.pipelines.values import Row\n"
+    "from spadework.pipelines.result_file import Results\n"
+    "from spadework.pipelines.items import ItemResult\n"
     "print('before')\n"
     "results = Results(Path(sys.argv[1]) if sys.argv[1:] else None, ordered=False)\n"
     "results.open()\n"
     "for number in range(1, int(sys.stdin.read()) + 1):\n"
-    "    results.write(Row(number, 'x' * 1000))\n"
+    "    results.write(ItemResult(number, 'x' * 1000))\n"
     "results.finish('# Report')\n"
     "results.close()\n"
 )

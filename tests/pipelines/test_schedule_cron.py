@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spadework.errors import ArgumentError
-from spadework.pipelines.scheduling.cron import read_cron
+from spadework.pipelines.schedules.cron import read_cron
 
 START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 EXPRESSIONS = [

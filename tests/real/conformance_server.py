@@ -14,12 +14,12 @@ import uvicorn
 
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Session
-from spadework.paths import PROJECT_CONFIG_NAME
-from spadework.server.live import LiveEngine
-from spadework.server.mcp import Connection
+from spadework.engine.job import Session
+from spadework.mcp.mcp_server import McpConnection
+from spadework.mcp.reloading_engine import ReloadingEngine
+from spadework.util.paths import PROJECT_CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +62,9 @@ async def conformance_server(folder: Path) -> AsyncIterator[str]:
         config_file = folder / "config.toml"
         config_file.write_text(_config(double.url, folder))
         async with Engine.from_config(load_config(config_file).config, {}) as engine:
-            connection = Connection(LiveEngine(engine, config_file), Session(project=project))
+            connection = McpConnection(
+                ReloadingEngine(engine, config_file), Session(project=project)
+            )
             _answer_the_suite(connection, project)
             async with _serving(connection.server.streamable_http_app()) as url:
                 yield url
@@ -76,7 +78,7 @@ def _config(url: str, folder: Path) -> str:
     return "\n".join(tables)
 
 
-def _answer_the_suite(connection: Connection, project: Path) -> None:
+def _answer_the_suite(connection: McpConnection, project: Path) -> None:
     """Put the arguments in that the suite leaves out, and change the tools when it asks for it."""
     own = connection.server.get_request_handler("tools/call")
     assert own

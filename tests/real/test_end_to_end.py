@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from spadework.server.results import FIGURES_KEY
+from spadework.mcp.tool_results import FIGURES_KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

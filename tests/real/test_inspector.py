@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from real.node_tools import INSPECTOR, node_program, node_tool
-from spadework.server.results import FIGURES_KEY
+from spadework.mcp.tool_results import FIGURES_KEY
 
 # The first test installs the inspector.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

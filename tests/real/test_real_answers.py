@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from spadework.answers.grounding import MARK
-from spadework.answers.structure import structured
+from spadework.checks.grounding import MARK
+from spadework.checks.structured_output import structured
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Answer, HandBack, Job, Session
+from spadework.engine.job import Answer, HandBack, Job, Session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -10,12 +10,12 @@ from mcp.client.streamable_http import streamable_http_client
 
 from doubles.plays import Play
 from real.litellm_proxy import MASTER_KEY, litellm_running
-from spadework.config.load import load_config
+from spadework.config.loader import load_config
 from spadework.engine.engine import Engine
-from spadework.ledger import Filter, Ledger
-from spadework.server.http.face import HttpFace, HttpSettings
-from spadework.server.http.tokens import Tokens
-from spadework.server.live import LiveEngine
+from spadework.mcp.http.access_tokens import TokenStore
+from spadework.mcp.http.http_server import HttpServer, HttpSettings
+from spadework.mcp.reloading_engine import ReloadingEngine
+from spadework.storage.ledger import Filter, Ledger
 
 # The first test installs the proxy.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -56,7 +56,7 @@ async def face(config_file):
     loaded = load_config(config_file)
     async with Engine.from_config(loaded.config, {}) as engine:
         settings = HttpSettings("127.0.0.1:0", require_token=True)
-        face = HttpFace(LiveEngine(engine, loaded.path), settings)
+        face = HttpServer(ReloadingEngine(engine, loaded.path), settings)
         try:
             yield await face.start()
         finally:
@@ -86,7 +86,7 @@ async def test_tools_are_listed_and_called_through_the_gateway(
     config_file = tmp_path / "config.toml"
     config_file.write_text(CONFIG.format(url=openai_double.url))
     monkeypatch.setenv("SPADEWORK_DATA", str(tmp_path / "data"))
-    _, token = Tokens().new("gateway")
+    _, token = TokenStore().new("gateway")
     async with face(config_file) as url:
         async with through_gateway(url, token, tmp_path) as mcp:
             listed = await mcp.list_tools()

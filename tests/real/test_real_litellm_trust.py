@@ -18,7 +18,7 @@ from doubles.plays import Play
 from real.litellm_proxy import MASTER_KEY, litellm_running
 from spadework.config.models import Config
 from spadework.engine.engine import Engine
-from spadework.engine.values import Answer, Job, Session
+from spadework.engine.job import Answer, Job, Session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

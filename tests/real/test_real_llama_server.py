@@ -9,8 +9,8 @@ import pytest
 from doubles.asking import chunks, request, settings, text
 from real.llama_server import LONG_LIST, WINDOW, busy_slots
 from spadework.backends.base import Message
-from spadework.backends.estimate import lower_bound, upper_bound
 from spadework.backends.openai import OpenAIBackend
+from spadework.backends.token_estimate import lower_bound, upper_bound
 from spadework.errors import ContextExceeded
 
 pytestmark = pytest.mark.slow

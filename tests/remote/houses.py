@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from doubles.openai_compatible import OpenAIDouble
-from spadework.shim.hello import join
-from spadework.shim.meeting import CALL, meeting_place
+from spadework.shim.client import connect_to_daemon
+from spadework.shim.rendezvous import CALL, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ class House:
     def _answers(self) -> bool:
         if self.daemons[-1].poll() is not None:
             raise RuntimeError(self.log())
-        met = join(meeting_place(), CALL)
+        met = connect_to_daemon(endpoint(), CALL)
         if met is None:
             return False
         met.socket.close()

@@ -11,7 +11,7 @@ from doubles.plays import Play
 from remote.houses import until
 from spadework import ArgumentError, HandedBack, ReferenceRefused, Spadework
 from spadework.errors import DaemonError
-from spadework.shim.meeting import meeting_place
+from spadework.shim.rendezvous import endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -159,7 +159,7 @@ async def pretender(answer):
         writer.close()
         await writer.wait_closed()
 
-    server = await asyncio.start_unix_server(serve, meeting_place().socket)
+    server = await asyncio.start_unix_server(serve, endpoint().socket)
     try:
         yield
     finally:

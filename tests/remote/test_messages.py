@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from spadework import errors
 from spadework.backends.base import ModelInfo
-from spadework.engine.engine import Survey
-from spadework.engine.values import Answer, Figures, HandBack, Job, Progress, Session, Try
+from spadework.engine.engine import ModelInventory
+from spadework.engine.job import Answer, Attempt, Figures, HandBack, Job, Progress, Session
 from spadework.errors import BackendError, ConfigError, ReferenceRefused, SpadeworkError
 from spadework.remote import messages
-from spadework.remote.coding import Malformed, encode
+from spadework.util.serialization import MalformedData, encode
 
 # File names that are no UTF-8 come as lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=[]))
 COUNT = st.none() | st.integers(0, 2**60)
 SECONDS = st.none() | st.floats(0, 1e9)
-TRIES = st.lists(st.builds(Try, TEXT, TEXT, TEXT, TEXT, st.booleans()), max_size=3).map(tuple)
+TRIES = st.lists(st.builds(Attempt, TEXT, TEXT, TEXT, TEXT, st.booleans()), max_size=3).map(tuple)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -56,7 +56,7 @@ OUTCOMES = st.builds(
 ) | st.builds(HandBack, TEXT, TRIES, FIGURES, TEXT)
 MODELS = st.builds(ModelInfo, TEXT, TEXT, COUNT, TEXT, st.none() | st.booleans(), TEXT)
 SURVEYS = st.builds(
-    Survey,
+    ModelInventory,
     st.lists(MODELS, max_size=3).map(tuple),
     TRIES,
     st.dictionaries(TEXT, TEXTS, max_size=3),
@@ -67,40 +67,40 @@ def over_the_wire(data):
     """One line, as the socket carries it."""
     line = messages.line_of({"it": data})
     assert line.count(b"\n") == 1
-    return messages.message_of(line.rstrip(b"\n"))["it"]
+    return messages.load_message(line.rstrip(b"\n"))["it"]
 
 
 @given(JOBS)
 def test_a_job_arrives_as_it_was(job):
-    assert messages.job_of(over_the_wire(messages.job_data(job))) == job
+    assert messages.load_job(over_the_wire(messages.job_data(job))) == job
 
 
 @given(SESSIONS, st.dictionaries(TEXT, TEXT, max_size=2))
 def test_a_session_arrives_as_it_was_but_its_keys_go_another_way(session, keys):
     data = messages.session_data(replace(session, keys={"KEY": "it-is-secret"}))
     assert "it-is-secret" not in json.dumps(data)
-    assert messages.session_of(over_the_wire(data), keys) == replace(session, keys=keys)
+    assert messages.load_session(over_the_wire(data), keys) == replace(session, keys=keys)
 
 
 def test_a_session_of_an_older_version_has_no_run():
     data = messages.session_data(Session(Path("/p"), run="run-1"))
     del data["run"]
-    assert messages.session_of(data, {}).run == ""
+    assert messages.load_session(data, {}).run == ""
 
 
 @given(STEPS)
 def test_a_step_arrives_as_it_was(step):
-    assert messages.progress_of(over_the_wire(messages.progress_data(step))) == step
+    assert messages.load_progress(over_the_wire(messages.progress_data(step))) == step
 
 
 @given(OUTCOMES)
 def test_an_outcome_arrives_as_it_was(outcome):
-    assert messages.outcome_of(over_the_wire(messages.outcome_data(outcome))) == outcome
+    assert messages.load_outcome(over_the_wire(messages.outcome_data(outcome))) == outcome
 
 
 @given(SURVEYS)
 def test_a_survey_arrives_as_it_was(survey):
-    assert messages.survey_of(over_the_wire(messages.survey_data(survey))) == survey
+    assert messages.load_inventory(over_the_wire(messages.inventory_data(survey))) == survey
 
 
 def every_class(kind=SpadeworkError):
@@ -135,7 +135,7 @@ def raised(draw):
 
 @given(raised())
 def test_an_error_is_raised_as_it_was_with_all_that_it_holds(error):
-    again = messages.error_of(over_the_wire(messages.error_data(error)))
+    again = messages.load_error(over_the_wire(messages.error_data(error)))
     assert described(again) == described(error)
 
 
@@ -146,22 +146,24 @@ def described(error):
 
 
 def test_an_error_of_a_newer_version_is_one_of_ours():
-    error = messages.error_of({"kind": "TooHot", "message": "the card is too hot", "hint": "wait"})
+    error = messages.load_error(
+        {"kind": "TooHot", "message": "the card is too hot", "hint": "wait"}
+    )
     assert (type(error), str(error), error.hint) == (SpadeworkError, "the card is too hot", "wait")
 
 
 @pytest.mark.parametrize("kind", ["annotations", "Exception", "__name__"])
 def test_only_the_tree_of_errors_is_raised(kind):
-    assert type(messages.error_of({"kind": kind, "message": "x"})) is SpadeworkError
+    assert type(messages.load_error({"kind": kind, "message": "x"})) is SpadeworkError
 
 
 def test_an_error_of_an_older_version_lacks_no_attribute():
-    error = messages.error_of({"kind": "ReferenceRefused", "message": "x"})
+    error = messages.load_error({"kind": "ReferenceRefused", "message": "x"})
     assert (error.reference, error.path, error.rule) == ("", "", "")
 
 
 def test_what_a_newer_version_says_besides_is_left_out():
-    assert messages.job_of({"tool": "t", "arguments": {}, "colour": "red"}) == Job("t", {})
+    assert messages.load_job({"tool": "t", "arguments": {}, "colour": "red"}) == Job("t", {})
 
 
 @pytest.mark.parametrize(
@@ -180,8 +182,8 @@ def test_what_a_newer_version_says_besides_is_left_out():
     ],
 )
 def test_what_is_wrong_with_a_job_is_told_by_its_place(data, said):
-    with pytest.raises(Malformed) as raised:
-        messages.job_of(data)
+    with pytest.raises(MalformedData) as raised:
+        messages.load_job(data)
     assert str(raised.value) == said
 
 
@@ -190,8 +192,8 @@ def test_what_is_wrong_with_a_job_is_told_by_its_place(data, said):
     [{"project": "docs"}, {"project": "/", "roots": ["docs"]}, {"roots": []}, {"project": None}],
 )
 def test_a_session_names_whole_folders(data):
-    with pytest.raises(Malformed, match="session"):
-        messages.session_of(data, {})
+    with pytest.raises(MalformedData, match="session"):
+        messages.load_session(data, {})
 
 
 def test_relative_folders_are_made_whole_before_they_travel(monkeypatch, tmp_path):
@@ -205,8 +207,8 @@ def test_relative_folders_are_made_whole_before_they_travel(monkeypatch, tmp_pat
     [b"", b"{", b"[]", b"1", b"\xff", b'"x"', b"[" * 100_000, b"1" * 5000, b"{'a': 1}"],
 )
 def test_a_line_that_is_no_message_is_told(line):
-    with pytest.raises(Malformed):
-        messages.message_of(line)
+    with pytest.raises(MalformedData):
+        messages.load_message(line)
 
 
 @given(
@@ -219,21 +221,21 @@ def test_a_line_that_is_no_message_is_told(line):
 )
 def test_any_line_is_understood_or_told_and_never_a_traceback(line):
     readers = [
-        messages.job_of,
-        messages.progress_of,
-        messages.outcome_of,
-        messages.survey_of,
-        messages.error_of,
-        lambda data: messages.session_of(data, {}),
+        messages.load_job,
+        messages.load_progress,
+        messages.load_outcome,
+        messages.load_inventory,
+        messages.load_error,
+        lambda data: messages.load_session(data, {}),
     ]
     for read in readers:
-        with pytest.raises(Malformed):
-            read(messages.message_of(line))
+        with pytest.raises(MalformedData):
+            read(messages.load_message(line))
 
 
 def test_any_mapping_may_hold_arguments():
     job = Job("t", MappingProxyType({"task": "x"}))
-    assert messages.job_of(messages.job_data(job)).arguments == {"task": "x"}
+    assert messages.load_job(messages.job_data(job)).arguments == {"task": "x"}
 
 
 @pytest.mark.parametrize("odd", [object(), {1: "a"}, b"bytes"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spadework.ledger import Filter, Ledger
+from spadework.storage.ledger import Filter, Ledger
 
 BOTH_WAYS = pytest.mark.parametrize(
     "own_work", [[], ["--in-process"]], ids=["through the daemon", "in process"]

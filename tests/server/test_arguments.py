@@ -7,7 +7,7 @@ import pytest
 from spadework.config.models import ASK_CODING_MODEL, ASK_LOCAL_LLAMA
 from spadework.engine.tools import Tool
 from spadework.errors import ArgumentError
-from spadework.server.arguments import check_arguments
+from spadework.mcp.tool_arguments import check_arguments
 
 LLAMA = Tool("ask_local_llama", ASK_LOCAL_LLAMA)
 CODING = Tool("ask_coding_model", ASK_CODING_MODEL)

@@ -12,8 +12,8 @@ from mcp.client.stdio import StdioServerParameters
 from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
-from spadework.server.results import FIGURES_KEY
-from spadework.server.tasks import EXTENSION
+from spadework.mcp.tasks import EXTENSION
+from spadework.mcp.tool_results import FIGURES_KEY
 
 pytestmark = pytest.mark.slow
 

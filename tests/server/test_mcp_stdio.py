@@ -17,7 +17,7 @@ from mcp_types import (
 from server_rows import BOTH_WAYS, ledger_rows
 
 from doubles.plays import Play
-from spadework.server.results import FIGURES_KEY
+from spadework.mcp.tool_results import FIGURES_KEY
 
 pytestmark = pytest.mark.slow
 

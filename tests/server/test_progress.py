@@ -2,8 +2,8 @@
 
 import asyncio
 
-from spadework.engine.values import Progress
-from spadework.server.progress import reporting
+from spadework.engine.job import Progress
+from spadework.mcp.progress_notifications import reporting
 
 
 async def test_many_notes_become_few_messages_and_the_newest_wins():

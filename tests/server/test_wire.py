@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.server.wire import (
+from spadework.mcp.jsonrpc import (
     BUSY,
     MOST_LISTENING,
     MOST_WAITING,

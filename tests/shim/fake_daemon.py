@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from spadework.shim.meeting import CONTROL, meeting_place
+from spadework.shim.rendezvous import CONTROL, endpoint
 
 
 class Connection:
@@ -51,7 +51,7 @@ class FakeDaemon:
     """Listens where the shim of this environment looks."""
 
     def __init__(self):
-        self.path = meeting_place().socket
+        self.path = endpoint().socket
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
         self.listening.listen(16)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.shim.calls import Calls, is_answer_to
-from spadework.shim.lines import Lines
+from spadework.shim.line_buffer import LineBuffer
+from spadework.shim.pending_calls import PendingCalls, is_answer_to
 
 
 def line(**message):
@@ -24,7 +24,7 @@ def ids(lost):
 
 
 def test_a_call_waits_until_it_is_answered():
-    calls = Calls()
+    calls = PendingCalls()
     calls.from_client(line(id=1, method="tools/call"))
     calls.from_client(line(id="1", method="tools/call"))
     calls.from_daemon(line(method="notifications/progress"))
@@ -37,7 +37,7 @@ def test_a_call_waits_until_it_is_answered():
 
 @pytest.mark.parametrize("told", [1, "1"])
 def test_who_has_cancelled_a_call_does_not_wait_for_it(told):
-    calls = Calls()
+    calls = PendingCalls()
     calls.from_client(line(id=1, method="tools/call"))
     calls.from_client(line(id=2, method="tools/call"))
     calls.from_client(line(method="notifications/cancelled", params={"requestId": told}))
@@ -63,7 +63,7 @@ def test_who_has_cancelled_a_call_does_not_wait_for_it(told):
     ],
 )
 def test_odd_lines_break_nothing_and_pass(odd):
-    calls = Calls()
+    calls = PendingCalls()
     assert calls.from_client(odd)
     assert calls.from_daemon(odd)
     calls.lost()
@@ -72,13 +72,13 @@ def test_odd_lines_break_nothing_and_pass(odd):
 
 def test_bytes_that_are_no_utf8_do_not_hide_a_call():
     """The daemon reads them generously, too."""
-    calls = Calls()
+    calls = PendingCalls()
     calls.from_client(b'{"id": 1, "method": "tools/call", "params": "\xff \\ud83d"}\n')
     assert ids(answers(calls)) == [1]
 
 
 def test_the_session_is_opened_anew_as_the_client_opened_it():
-    calls = Calls()
+    calls = PendingCalls()
     assert calls.handshake() is None
     calls.from_client(line(id=0, method="initialize"))
     assert calls.handshake() is None
@@ -95,7 +95,7 @@ def test_the_session_is_opened_anew_as_the_client_opened_it():
 
 
 def test_a_greeting_is_sent_anew_and_answered_only_when_there_is_no_daemon():
-    calls = Calls()
+    calls = PendingCalls()
     discover = line(id=0, method="server/discover")
     calls.from_client(discover)
     assert answers(calls) == []
@@ -105,7 +105,7 @@ def test_a_greeting_is_sent_anew_and_answered_only_when_there_is_no_daemon():
 
 
 def test_who_listens_is_not_failed_and_not_told_twice_that_it_is_heard():
-    calls = Calls()
+    calls = PendingCalls()
     listen = line(id="l", method="subscriptions/listen", params={"notifications": {}})
     heard = line(
         method="notifications/subscriptions/acknowledged",
@@ -123,7 +123,7 @@ def test_who_listens_is_not_failed_and_not_told_twice_that_it_is_heard():
 
 
 def test_an_answer_to_a_question_of_a_daemon_that_is_gone_is_dropped_once():
-    calls = Calls()
+    calls = PendingCalls()
     calls.from_daemon(line(id=1, method="roots/list"))
     calls.lost()
     assert calls.must_be_read
@@ -142,7 +142,7 @@ requests = st.lists(
 @given(requests, st.integers(0, 2000), st.lists(st.integers(0, 2000), max_size=10))
 def test_wherever_the_daemon_dies_each_call_has_one_answer(made, death, cuts):
     """The daemon's stream is cut at any byte, and comes in any pieces."""
-    calls = Calls()
+    calls = PendingCalls()
     for identity, _ in made:
         calls.from_client(line(id=identity, method="tools/call"))
     told = b"".join(
@@ -151,7 +151,7 @@ def test_wherever_the_daemon_dies_each_call_has_one_answer(made, death, cuts):
         if is_answered
     )
     alive = told[:death]
-    lines = Lines()
+    lines = LineBuffer()
     passed = []
     places = sorted({0, len(alive), *(cut for cut in cuts if cut < len(alive))})
     for start, end in pairwise(places):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.shim.lines import Lines
+from spadework.shim.line_buffer import LineBuffer
 
 # Few letters, so that line ends are frequent.
 streams = st.lists(st.sampled_from([b"\n", b"\r", b"a", b"\0", b"bc"]), max_size=60).map(b"".join)
@@ -18,7 +18,7 @@ def pieces_of(data, cuts):
 
 @given(streams, st.lists(st.integers(0, 80), max_size=20))
 def test_the_lines_are_the_same_wherever_the_stream_is_cut(data, cuts):
-    lines = Lines()
+    lines = LineBuffer()
     given_out = [one for piece in pieces_of(data, cuts) for one in lines.feed(piece)]
     *ended, rest = data.split(b"\n")
     assert given_out == [(line + b"\n", True) for line in ended]
@@ -27,7 +27,7 @@ def test_the_lines_are_the_same_wherever_the_stream_is_cut(data, cuts):
 
 @given(streams, st.lists(st.integers(0, 80), max_size=20), st.integers(1, 10))
 def test_no_byte_is_lost_of_lines_that_are_too_long(data, cuts, longest):
-    lines = Lines(longest)
+    lines = LineBuffer(longest)
     given_out = [one for piece in pieces_of(data, cuts) for one in lines.feed(piece)]
     assert b"".join(line for line, _ in given_out) + lines.take() == data
     for line, whole in given_out:
@@ -37,7 +37,7 @@ def test_no_byte_is_lost_of_lines_that_are_too_long(data, cuts, longest):
 
 
 def test_memory_is_bounded_by_the_longest_line():
-    lines = Lines(10)
+    lines = LineBuffer(10)
     assert lines.feed(b"x" * 8) == []
     assert lines.feed(b"x" * 8) == [(b"x" * 16, False)]
     assert lines.in_long_line

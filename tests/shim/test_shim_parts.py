@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from spadework.config.secrets import SUBSCRIPTION_PREFIX
-from spadework.server import wire
-from spadework.shim import hello, lines, locks, meeting
-from spadework.shim.meeting import NoMeetingPlace, is_newer, meeting_place
-from spadework.shim.starting import kept_environment
+from spadework.config.secret_masking import SUBSCRIPTION_PREFIX
+from spadework.mcp import jsonrpc
+from spadework.shim import client, file_lock, line_buffer, rendezvous
+from spadework.shim.launcher import kept_environment
+from spadework.shim.rendezvous import NoEndpoint, endpoint, is_newer
 
 MOST_MODULES = 32
 """Beyond what Python itself has loaded: what `signal` and `socket` cost, and five of ours."""
@@ -57,19 +57,19 @@ def test_it_reaches_a_daemon_without_what_takes_long_to_import(daemon, window, h
 
 
 def test_a_lock_is_held_by_one(tmp_path):
-    first = locks.try_lock(str(tmp_path / "lock"))
+    first = file_lock.try_lock(str(tmp_path / "lock"))
     assert first is not None
-    assert locks.try_lock(str(tmp_path / "lock")) is None
+    assert file_lock.try_lock(str(tmp_path / "lock")) is None
     os.close(first)
-    second = locks.try_lock(str(tmp_path / "lock"))
+    second = file_lock.try_lock(str(tmp_path / "lock"))
     assert second is not None
     os.close(second)
 
 
 def test_what_two_floors_must_agree_on_is_the_same():
-    assert hello.SUBSCRIPTION_PREFIX == SUBSCRIPTION_PREFIX
-    assert meeting.CONTROL == wire.CONTROL
-    assert lines.LONGEST_LINE == wire.LONGEST_LINE
+    assert client.SUBSCRIPTION_PREFIX == SUBSCRIPTION_PREFIX
+    assert rendezvous.CONTROL == jsonrpc.CONTROL
+    assert line_buffer.LONGEST_LINE == jsonrpc.LONGEST_LINE
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_each_config_data_folder_and_home_has_a_place_of_its_own(runtime_folder,
     for name in ("SPADEWORK_CONFIG", "SPADEWORK_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/one")
-    places = [meeting_place(), meeting_place("/a"), meeting_place("/b"), meeting_place("", "/a")]
+    places = [endpoint(), endpoint("/a"), endpoint("/b"), endpoint("", "/a")]
     monkeypatch.setenv("HOME", "/home/two")
-    places.append(meeting_place())
+    places.append(endpoint())
     assert len({place.socket for place in places}) == len(places)
-    assert meeting_place("~/x").socket == meeting_place("/home/two/x").socket
+    assert endpoint("~/x").socket == endpoint("/home/two/x").socket
     assert {place.folder for place in places} == {f"{runtime_folder}/spadework"}
     assert (runtime_folder / "spadework").stat().st_mode & 0o777 == 0o700
 
@@ -108,33 +108,33 @@ def test_however_the_environment_spells_it_one_config_is_one_place(monkeypatch, 
     for name in ("SPADEWORK_CONFIG", "SPADEWORK_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/one")
-    plain = meeting_place().socket
-    assert meeting_place("/home/one/.config/spadework/config.toml").socket == plain
-    assert meeting_place("~/.config/../.config/spadework/config.toml").socket == plain
+    plain = endpoint().socket
+    assert endpoint("/home/one/.config/spadework/config.toml").socket == plain
+    assert endpoint("~/.config/../.config/spadework/config.toml").socket == plain
     monkeypatch.setenv("XDG_CONFIG_HOME", "/home/one/.config/")
     monkeypatch.setenv("XDG_DATA_HOME", "/home/one/.local/share")
     monkeypatch.setenv("HOME", "/home/one/")
-    assert meeting_place().socket == plain
+    assert endpoint().socket == plain
 
 
 def test_a_folder_of_somebody_else_is_no_place(runtime_folder):
     (runtime_folder / "elsewhere").mkdir()
     (runtime_folder / "spadework").symlink_to(runtime_folder / "elsewhere")
-    with pytest.raises(NoMeetingPlace, match="is no folder of yours"):
-        meeting_place()
+    with pytest.raises(NoEndpoint, match="is no folder of yours"):
+        endpoint()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
 def test_a_folder_of_another_user_is_no_place(runtime_folder):
     (runtime_folder / "spadework").mkdir(mode=0o700)
     os.chown(runtime_folder / "spadework", 65534, 65534)
-    with pytest.raises(NoMeetingPlace, match="is no folder of yours"):
-        meeting_place()
+    with pytest.raises(NoEndpoint, match="is no folder of yours"):
+        endpoint()
 
 
 def test_a_folder_that_others_may_enter_is_closed_to_them(runtime_folder):
     (runtime_folder / "spadework").mkdir(mode=0o755)
-    meeting_place()
+    endpoint()
     assert (runtime_folder / "spadework").stat().st_mode & 0o777 == 0o700
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spadework.paths import user_config_file
-from spadework.shim import hello, key_names
-from spadework.shim.meeting import MCP, meeting_place
-from spadework.shim.peers import check_peer, check_place
+from spadework.shim import client, key_names
+from spadework.shim.peer_credentials import check_peer, check_place
+from spadework.shim.rendezvous import MCP, endpoint
+from spadework.util.paths import user_config_file
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
@@ -32,7 +32,7 @@ print("heard", connection.recv(100000), flush=True)
 
 @pytest.fixture
 def place(window):
-    return meeting_place()
+    return endpoint()
 
 
 @pytest.fixture
@@ -73,24 +73,24 @@ def test_the_command_line_says_nothing_to_another_users_process_either(place, wi
 @pytest.mark.usefixtures("listening")
 def test_a_socket_of_another_user_is_not_used(place):
     os.chown(place.socket, NOBODY, NOBODY)
-    with pytest.raises(hello.NotMet, match=f"belongs to user {NOBODY}"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match=f"belongs to user {NOBODY}"):
+        client.connect_to_daemon(place, MCP)
 
 
 @as_root
 @pytest.mark.usefixtures("listening")
 def test_a_folder_that_is_given_away_meanwhile_is_not_used(place):
     os.chown(place.folder, NOBODY, NOBODY)
-    with pytest.raises(hello.NotMet, match="belongs to user"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match="belongs to user"):
+        client.connect_to_daemon(place, MCP)
 
 
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o1777])
 def test_a_folder_that_others_may_write_to_is_not_used(place, mode):
     Path(place.folder).chmod(mode)
-    with pytest.raises(hello.NotMet, match="others may write"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match="others may write"):
+        client.connect_to_daemon(place, MCP)
 
 
 @pytest.mark.usefixtures("listening")
@@ -98,12 +98,12 @@ def test_a_link_in_place_of_the_folder_or_the_socket_is_not_used(place, tmp_path
     elsewhere = tmp_path / "elsewhere"
     Path(place.socket).rename(elsewhere)
     Path(place.socket).symlink_to(elsewhere)
-    with pytest.raises(hello.NotMet, match="neither a socket nor a file"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match="neither a socket nor a file"):
+        client.connect_to_daemon(place, MCP)
     Path(place.folder).rename(tmp_path / "folder")
     Path(place.folder).symlink_to(tmp_path / "folder")
-    with pytest.raises(hello.NotMet, match="is not a folder"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match="is not a folder"):
+        client.connect_to_daemon(place, MCP)
 
 
 def test_our_own_place_and_process_are_trusted(place, listening):
@@ -117,7 +117,7 @@ def test_our_own_place_and_process_are_trusted(place, listening):
 
 
 def test_where_nothing_is_there_is_no_daemon(place):
-    assert hello.join(place, MCP) is None
+    assert client.connect_to_daemon(place, MCP) is None
     with pytest.raises(FileNotFoundError):
         check_place(place.folder, place.socket)
 
@@ -125,8 +125,8 @@ def test_where_nothing_is_there_is_no_daemon(place):
 def test_over_tcp_the_port_file_must_be_ours(place, monkeypatch):
     monkeypatch.setenv("SPADEWORK_TRANSPORT", "tcp")
     Path(place.port_file).symlink_to("/etc/hostname")
-    with pytest.raises(hello.NotMet, match="neither"):
-        hello.join(place, MCP)
+    with pytest.raises(client.DaemonUnavailable, match="neither"):
+        client.connect_to_daemon(place, MCP)
 
 
 def test_the_shim_looks_for_the_config_where_the_daemon_does(window, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.text.cleaning import HIDDEN, clean
+from spadework.util.text_cleaning import HIDDEN, clean
 
 
 @pytest.mark.parametrize(

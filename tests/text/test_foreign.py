@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.errors import BackendError, CheckFailed
-from spadework.text.cleaning import HIDDEN, clean
-from spadework.text.foreign import (
+from spadework.util.text_cleaning import HIDDEN, clean
+from spadework.util.untrusted_text import (
     display_name,
     is_usable_name,
     model_wrote,

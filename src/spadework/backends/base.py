@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spadework.backends.trust import (
     Trust,
     TrustRules,
 )
-from spadework.config.keys import window_keys
+from spadework.config.api_keys import window_keys
 from spadework.config.local_hosts import host_of, is_local_host
 from spadework.config.model_patterns import matches
-from spadework.text.foreign import display_name
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -125,7 +125,7 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TokenChoice:
     """One token of a reply, in UTF-8, of which it may be a part of a sign only.
 
     `logprob` is the natural logarithm of its probability; `others` are the most probable tokens in
@@ -158,11 +158,11 @@ class Chunk:
     thinking: str = ""
     finish: str | None = None
     usage: Usage | None = None
-    tokens: tuple[Token, ...] = ()
+    tokens: tuple[TokenChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class DiscoveredCapacity:
     """What a server tells of its capacity; None where it does not say.
 
     `slots` is how many requests it works on at once, `exclusive` whether it holds one model at a
@@ -234,7 +234,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def learn_capacity(self) -> Learnt:
+    async def learn_capacity(self) -> DiscoveredCapacity:
         """Ask for what the server tells of its capacity: one cheap request that loads nothing.
 
         An error means that nothing is learnt yet; the caller remembers what is.
@@ -290,3 +290,8 @@ class BackendSettings:
     def is_near(self) -> bool:
         """Whether the server is one of the user's machines: no proxy of the environment is used."""
         return is_local_host(host_of(self.url), self.rules.local_hosts)
+
+    def with_window(self, info: ModelInfo) -> ModelInfo:
+        """Return a model with the window that the config gives it; that overrides the server's."""
+        window = self.windows.get(info.name)
+        return replace(info, window=window, window_source="config") if window else info

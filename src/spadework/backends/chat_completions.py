@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import Chunk, Usage
-from spadework.backends.faults import OddReply
-from spadework.backends.wire import as_count, as_json, as_tokens
-from spadework.text.foreign import is_usable_name
+from spadework.backends.error_translation import UnexpectedReply
+from spadework.backends.streaming import as_count, as_json, as_tokens
+from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,7 +62,7 @@ def read_event(event: object) -> Chunk | None:
         OddReply: it is no object.
     """
     if not isinstance(event, dict):
-        raise OddReply("an event that is not an object", repr(event))
+        raise UnexpectedReply("an event that is not an object", repr(event))
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     delta = choice.get("delta") if isinstance(choice, dict) else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
 from spadework.config.local_hosts import host_of, is_local_host
-from spadework.text.foreign import display_name, one_line
+from spadework.util.untrusted_text import display_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

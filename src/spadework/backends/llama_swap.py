@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from spadework.backends.base import Learnt
+from spadework.backends.base import DiscoveredCapacity
 from spadework.backends.chat_completions import model_state, usable_names
-from spadework.backends.estimate import estimate
-from spadework.backends.http import root_url
+from spadework.backends.http_clients import root_url
 from spadework.backends.llama_swap_routes import (
     active_pins,
     aliases_of,
@@ -22,9 +21,10 @@ from spadework.backends.llama_swap_routes import (
     route_of,
 )
 from spadework.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
-from spadework.backends.wire import as_count, question
+from spadework.backends.streaming import as_count, request_timeout
+from spadework.backends.token_estimate import estimate
 from spadework.errors import BackendError, BadReply
-from spadework.text.foreign import is_usable_name
+from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ class LlamaSwapBackend(OpenAIBackend):
             return None
         return frozenset(name for name, state in states.items() if state in {"ready", "starting"})
 
-    async def learn_capacity(self) -> Learnt:
+    async def learn_capacity(self) -> DiscoveredCapacity:
         """Ask the servers of the models that run for their slots.
 
         Which models may run together is the business of llama-swap's config, and not told.
@@ -119,7 +119,7 @@ class LlamaSwapBackend(OpenAIBackend):
         states = await self._states(None) or {}
         ready = sorted(name for name, state in states.items() if state == "ready")
         told = {model: await self._props(model) for model in ready}
-        return Learnt(
+        return DiscoveredCapacity(
             models={
                 model: as_count(props.get("total_slots")) or None for model, props in told.items()
             }
@@ -143,7 +143,7 @@ class LlamaSwapBackend(OpenAIBackend):
     async def _look_at_profiles(self) -> None:
         """Learn which names the active profile replaces; older versions have no profiles."""
         url = root_url(self._settings.url) + "/api/profiles"
-        async with question(self._asked()):
+        async with request_timeout(self._asked()):
             response = await self._wire.get(url, headers=self._headers)
         if response.status_code == _NOT_FOUND:
             self._pins = {}

@@ -7,22 +7,27 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from spadework.backends.base import Chunk, Learnt, ModelInfo, Usage
-from spadework.backends.estimate import estimate, estimate_tokens
-from spadework.backends.faults import Asked, OddReply, bad_reply, told
-from spadework.backends.http import import_in_thread, ollama_client
+from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, Usage
+from spadework.backends.error_translation import (
+    RequestContext,
+    UnexpectedReply,
+    bad_reply,
+    translate_errors,
+)
+from spadework.backends.http_clients import import_in_thread, ollama_client
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
-from spadework.backends.wire import (
+from spadework.backends.streaming import (
     as_count,
     as_json,
     as_tokens,
-    question,
-    relay,
+    request_timeout,
     sign_of_life,
+    stream_chunks,
 )
+from spadework.backends.token_estimate import estimate, estimate_tokens
+from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from spadework.errors import ContextExceeded, SentToCloud
-from spadework.text.foreign import display_name, is_usable_name, one_line
+from spadework.util.untrusted_text import display_name, is_usable_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -119,16 +124,18 @@ class OllamaBackend:
         asked = self._asked(request.model)
         name = full_name(request.model)
         window, _ = await self._windows.of(name, believing=BELIEVED_SECONDS)
-        with told(asked):
+        with translate_errors(asked):
             lines = await self._post_chat(request_body(request, window))
         read = partial(self._read_local, request.model) if request.local_only else read_line
-        async with aclosing(lines), aclosing(relay(asked, lines, read)) as chunks:
+        async with aclosing(lines), aclosing(stream_chunks(asked, lines, read)) as chunks:
             async for chunk in chunks:
                 if chunk.usage:
                     await self._check_nothing_forgotten(asked, chunk.usage, window)
                 yield chunk
 
-    async def _check_nothing_forgotten(self, asked: Asked, usage: Usage, window: int) -> None:
+    async def _check_nothing_forgotten(
+        self, asked: RequestContext, usage: Usage, window: int
+    ) -> None:
         """Refuse a reply that went on beyond the window: at its end Ollama drops the first tokens.
 
         Raises:
@@ -179,9 +186,9 @@ class OllamaBackend:
         """
         return frozenset(await self._windows.loaded())
 
-    async def learn_capacity(self) -> Learnt:
+    async def learn_capacity(self) -> DiscoveredCapacity:
         """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
-        return Learnt()
+        return DiscoveredCapacity()
 
     def presumed(self, model: str) -> Evidence | None:
         """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
@@ -218,11 +225,11 @@ class OllamaBackend:
         """
         # The client's own type drops the fields that tell of cloud models.
         ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
-        async with question(self._asked()):
-            told = (await ask("GET", "/api/tags")).json()
-            listed = told.get("models") if isinstance(told, dict) else None
+        async with request_timeout(self._asked()):
+            translate_errors = (await ask("GET", "/api/tags")).json()
+            listed = translate_errors.get("models") if isinstance(translate_errors, dict) else None
             if not isinstance(listed, list):
-                raise OddReply("not a list of models", repr(told))
+                raise UnexpectedReply("not a list of models", repr(translate_errors))
         tags: dict[str, dict[str, Any]] = {}
         for one in (entry for entry in listed if isinstance(entry, dict)):
             name = one.get("model") or one.get("name")
@@ -237,11 +244,13 @@ class OllamaBackend:
             BackendError: Ollama does not answer, or does not have the model.
         """
         ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - as in `_tags`
-        async with question(self._asked(model)):
-            told = (await ask("POST", "/api/show", json={"model": model})).json()
-        if not isinstance(told, dict):
-            raise bad_reply(self._asked(model), "not a description of a model", repr(told))
-        return told
+        async with request_timeout(self._asked(model)):
+            translate_errors = (await ask("POST", "/api/show", json={"model": model})).json()
+        if not isinstance(translate_errors, dict):
+            raise bad_reply(
+                self._asked(model), "not a description of a model", repr(translate_errors)
+            )
+        return translate_errors
 
     def _judged(
         self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
@@ -263,17 +272,17 @@ class OllamaBackend:
         found = decide(info.id, found, self._settings.rules)
         return replace(info, trust=found.trust, trust_source=found.source)
 
-    def _remote(self, told: Mapping[str, Any]) -> Evidence | None:
+    def _remote(self, translate_errors: Mapping[str, Any]) -> Evidence | None:
         """Judge the server that Ollama itself asks for a model, if there is one."""
-        if not _is_remote(told):
+        if not _is_remote(translate_errors):
             return None
-        host, model = (_text(told.get(key)) for key in ("remote_host", "remote_model"))
+        host, model = (_text(translate_errors.get(key)) for key in ("remote_host", "remote_model"))
         found = of_address(host, replace(self._settings.rules, backend=None))
         source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
         return Evidence(found.trust, source, firm=True)
 
-    def _asked(self, model: str = "") -> Asked:
-        return Asked(self.kind, self._settings, model)
+    def _asked(self, model: str = "") -> RequestContext:
+        return RequestContext(self.kind, self._settings, model)
 
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not
@@ -287,7 +296,7 @@ class OllamaBackend:
     async def _ask_loaded(self) -> dict[str, int]:
         """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
         client = await self._connected()
-        async with question(self._asked()):
+        async with request_timeout(self._asked()):
             running = await client.ps()
         return {
             full_name(name): as_count(one.context_length) or 0
@@ -341,7 +350,7 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):
-        raise OddReply("not a line of a chat", repr(line))
+        raise UnexpectedReply("not a line of a chat", repr(line))
     text, thinking = (
         _text(message.get(key)) if isinstance(message, dict) else ""
         for key in ("content", "thinking")
@@ -359,8 +368,8 @@ def _digest(tag: Mapping[str, Any]) -> str:
     return _text(tag.get("digest"))
 
 
-def _is_remote(told: Mapping[str, Any]) -> bool:
-    return bool(told.get("remote_host") or told.get("remote_model"))
+def _is_remote(translate_errors: Mapping[str, Any]) -> bool:
+    return bool(translate_errors.get("remote_host") or translate_errors.get("remote_model"))
 
 
 def _only_embeds(tag: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from spadework.backends.base import Chunk, Learnt, ModelInfo, TokenCount
+from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, TokenCount
 from spadework.backends.chat_completions import (
     does_other_work,
     is_of_litellm,
@@ -22,9 +22,13 @@ from spadework.backends.chat_completions import (
     usable_names,
     window_of,
 )
-from spadework.backends.estimate import estimate
-from spadework.backends.faults import Asked, OddReply, bad_reply, told
-from spadework.backends.http import (
+from spadework.backends.error_translation import (
+    RequestContext,
+    UnexpectedReply,
+    bad_reply,
+    translate_errors,
+)
+from spadework.backends.http_clients import (
     api_url,
     http_client,
     import_in_thread,
@@ -32,15 +36,16 @@ from spadework.backends.http import (
     root_url,
 )
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
-from spadework.backends.tokenizers import TOKENIZERS
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
-from spadework.backends.wire import (
+from spadework.backends.streaming import (
     as_count,
     as_json,
-    question,
-    relay,
+    request_timeout,
     sign_of_life,
+    stream_chunks,
 )
+from spadework.backends.token_estimate import estimate
+from spadework.backends.tokenizers import TOKENIZERS
+from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
 from spadework.errors import (
     AuthFailed,
     BadReply,
@@ -49,7 +54,7 @@ from spadework.errors import (
     RequestRejected,
     SentToCloud,
 )
-from spadework.text.foreign import is_usable_name
+from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -131,7 +136,7 @@ class OpenAIBackend:
         for entry in entries:
             if entry["id"] == self.full_name(model):
                 return self._as_called(self._described(entry), model, entry)
-        info = self._configured(ModelInfo(self.name, model, note=UNLISTED))
+        info = self._settings.with_window(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
@@ -154,7 +159,7 @@ class OpenAIBackend:
         """
         asked = self._asked(request.model)
         stream = await self._open_stream(asked, request)
-        async with stream, aclosing(relay(asked, stream, read_event)) as chunks:
+        async with stream, aclosing(stream_chunks(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
             self._is_litellm = self._is_litellm or VERSION_HEADER in stream.response.headers
             self._check_origin(asked, request, stream.response.headers)
@@ -187,7 +192,7 @@ class OpenAIBackend:
             return None
         return frozenset(name for name, state in states.items() if state in IN_MEMORY)
 
-    async def learn_capacity(self) -> Learnt:
+    async def learn_capacity(self) -> DiscoveredCapacity:
         """Ask llama-server's `/props`; a server that has none tells nothing.
 
         Raises:
@@ -196,12 +201,12 @@ class OpenAIBackend:
         try:
             props = await self._get(root_url(self._settings.url) + "/props")
         except (BadReply, RequestRejected):
-            return Learnt()
+            return DiscoveredCapacity()
         if not isinstance(props, dict):
-            return Learnt()
+            return DiscoveredCapacity()
         # The router tells for how many models it has room, and no slots: those are each model's.
         room = as_count(props.get("max_instances")) if props.get("role") == "router" else None
-        return Learnt(
+        return DiscoveredCapacity(
             slots=as_count(props.get("total_slots")) or None,
             exclusive=room == 1 if room else None,
         )
@@ -234,15 +239,15 @@ class OpenAIBackend:
     def _client(self) -> openai.AsyncOpenAI:
         return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
 
-    def _asked(self, model: str = "") -> Asked:
-        return Asked(self.kind, self._settings, model)
+    def _asked(self, model: str = "") -> RequestContext:
+        return RequestContext(self.kind, self._settings, model)
 
     async def _get(self, url: str, model: str = "") -> Any:
         """Ask for JSON; `url` is relative to `/v1` or whole. What is no JSON is given as text.
 
         The SDK is not used for it: importing that would hold up the first list of tools.
         """
-        async with question(self._asked(model)):
+        async with request_timeout(self._asked(model)):
             whole = api_url(self._settings.url) + url if url.startswith("/") else url
             response = await self._wire.get(whole, headers=self._headers)
             response.raise_for_status()
@@ -272,7 +277,7 @@ class OpenAIBackend:
         window, field = window_of(entry, self.window_fields)
         source = f"{field} in /v1/models" if field else ""
         note = "by its name an embedding model" if "embed" in entry["id"].lower() else ""
-        info = self._configured(
+        info = self._settings.with_window(
             ModelInfo(self.name, entry["id"], window=window, window_source=source, note=note)
         )
         own = [one for one in self._aliases(entry) if self._own_names.get(one) == info.name]
@@ -314,7 +319,9 @@ class OpenAIBackend:
         found = decide(info.id, evidence, self._settings.rules)
         return replace(info, trust=found.trust, trust_source=found.source)
 
-    def _check_origin(self, asked: Asked, request: ChatRequest, headers: Mapping[str, str]) -> None:
+    def _check_origin(
+        self, asked: RequestContext, request: ChatRequest, headers: Mapping[str, str]
+    ) -> None:
         """Refuse an answer that came from elsewhere than from the local model that was asked.
 
         Raises:
@@ -339,22 +346,17 @@ class OpenAIBackend:
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None
 
-    def _configured(self, info: ModelInfo) -> ModelInfo:
-        """Let the config's word on the window go before the server's."""
-        window = self._settings.windows.get(info.name)
-        return replace(info, window=window, window_source="config") if window else info
-
     async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
         async def post(path: str, body: dict[str, Any]) -> Any:
             await import_in_thread("openai")
-            async with question(self._asked(model)):
+            async with request_timeout(self._asked(model)):
                 return await self._client.post(root + path, cast_to=object, body=body)
 
         possible = self._tokenizers.get(root, TOKENIZERS)
         for tokenizer in possible:
             try:
                 tokens = await tokenizer.count(post, model, as_json(messages))
-            except (BadReply, OddReply):  # the server has no such thing: do not ask again
+            except (BadReply, UnexpectedReply):  # the server has no such thing: do not ask again
                 possible = tuple(other for other in possible if other is not tokenizer)
                 self._tokenizers[root] = possible
             except (AuthFailed, ContextExceeded, ModelUnknown, RequestRejected):
@@ -363,7 +365,9 @@ class OpenAIBackend:
                 return TokenCount(tokens, exact=True, source=tokenizer.source)
         return estimate(messages)
 
-    async def _open_stream(self, asked: Asked, request: ChatRequest) -> openai.AsyncStream[object]:
+    async def _open_stream(
+        self, asked: RequestContext, request: ChatRequest
+    ) -> openai.AsyncStream[object]:
         body = self._body(request)
         extras = optional_fields(request)
         while True:
@@ -380,11 +384,13 @@ class OpenAIBackend:
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         return request_body(request)
 
-    async def _post_stream(self, asked: Asked, body: dict[str, Any]) -> openai.AsyncStream[object]:
+    async def _post_stream(
+        self, asked: RequestContext, body: dict[str, Any]
+    ) -> openai.AsyncStream[object]:
         await import_in_thread("openai")
         import openai  # noqa: PLC0415 - importing it is slow
 
-        with told(asked):
+        with translate_errors(asked):
             return await self._client.post(
                 "/chat/completions",
                 cast_to=object,  # plain JSON: the models of the SDK drop what is not OpenAI's

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spadework.backends.base import BackendSettings
-from spadework.backends.embedded import EmbeddedBackend
-from spadework.backends.litellm import LiteLLMBackend
+from spadework.backends.embedded_backend import EmbeddedBackend
+from spadework.backends.litellm_proxy import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
 from spadework.backends.trust import TrustRules
-from spadework.config.keys import key_hint, resolve_key
+from spadework.config.api_keys import key_hint, resolve_key
 from spadework.config.models import EMBEDDED
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Whether a model runs on the user's own machines, and where that was learned.
 
 A backend collects evidence; the config has the last word. Who may be sent what is decided in
-`engine/clearance.py`, by the trust that is found here.
+`engine/trust_policy.py`, by the trust that is found here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from spadework.errors import BackendError
-from spadework.text.foreign import display_name
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spadework.claude_code.client_lock import client_lock
 from spadework.errors import ConfigError
-from spadework.files import replace_file
+from spadework.util.atomic_files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.edits import Edit
-from spadework.claude_code.registration import NAME, TOKEN_VARIABLE
+from spadework.claude_code.file_edits import Edit
+from spadework.claude_code.server_entries import NAME, TOKEN_VARIABLE
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spadework.claude_code.edits import Format
-    from spadework.claude_code.places import Scope
-    from spadework.claude_code.registration import Server
+    from spadework.claude_code.claude_paths import Scope
+    from spadework.claude_code.file_edits import Format
+    from spadework.claude_code.server_entries import ServerEntry
 
 CLAUDE_CODE = "claude-code"
 CLIENTS = (CLAUDE_CODE, "claude-desktop", "cursor", "vscode", "codex", "zed")
@@ -37,7 +37,7 @@ class _Form:
 def other_edit(
     client: str,
     scope: Scope,
-    server: Server,
+    server: ServerEntry,
     project: Path,
     environ: Mapping[str, str],
     platform: str = sys.platform,
@@ -88,7 +88,7 @@ def _form(client: str, environ: Mapping[str, str], platform: str) -> _Form:
     raise ArgumentError(f"--client {client!r} is not known", hint=f"known: {', '.join(CLIENTS)}")
 
 
-def _other_entry(client: str, server: Server) -> dict[str, Any]:
+def _other_entry(client: str, server: ServerEntry) -> dict[str, Any]:
     if not server.url:
         started = {"command": server.command[0], "args": list(server.command[1:])}
         return {"type": "stdio"} | started if client == "vscode" else started

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.claude_code.places import Places
+    from spadework.claude_code.claude_paths import Places
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,4 @@
-"""The command line; one file per command group.
-
-Exit codes: 0 done; 1 handed back, a backend, the ledger or the embedded engine failed, or `doctor`
-or `comply` found something; 2 wrong usage, arguments or config; 3 a reference was refused; 130
-stopped by Ctrl-C; 141 the reader of our output went away; 143 stopped by SIGTERM.
-"""
+"""The command line; one file per command group."""
 
 from __future__ import annotations
 
@@ -11,14 +6,7 @@ import io
 import os
 import sys
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_REFUSED = 3
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
-EXIT_TERMINATED = 143
-
-_CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.paths, which imports pathlib
+_CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.util.paths, which imports pathlib
 
 
 def main() -> None:
@@ -28,6 +16,13 @@ def main() -> None:
 
         relay()
         return
+    from spadework.cli.exit_codes import (  # noqa: PLC0415 - the shim does without
+        EXIT_BROKEN_PIPE,
+        EXIT_FAILED,
+        EXIT_INTERRUPTED,
+        EXIT_REFUSED,
+        EXIT_USAGE,
+    )
     from spadework.errors import (  # noqa: PLC0415 - importing this package costs nothing
         ArgumentError,
         ConfigError,
@@ -38,7 +33,7 @@ def main() -> None:
     _prepare_streams()
     try:
         if sys.argv[1:] == ["daemon", "run", "--background"]:
-            from spadework.daemon.entrance import run  # noqa: PLC0415 - a window waits for it
+            from spadework.daemon.bootstrap import run  # noqa: PLC0415 - a window waits for it
 
             run(background=True)
             return
@@ -85,8 +80,7 @@ def _prepare_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until exit
     if sys.stdout is None:
-        sys.stderr.write("error: standard output is closed\n")
-        sys.exit(EXIT_FAILED)
+        sys.exit("error: standard output is closed")  # exit code 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED, agents_editing
-from spadework.cli.telling import printable_json
+from spadework.cli import agents_editing
+from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
 
 app = typer.Typer(
@@ -27,10 +28,10 @@ def list_agents(as_json: Json = False) -> None:
     tools and file. In a pipe: tab-separated, no header: name, from, model, runs on, tools,
     findings, file.
     """
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
     from spadework.cli import agents_output  # noqa: PLC0415 - as above
 
-    survey = survey_here()
+    survey = agent_inventory()
     findings = survey.findings()
     if as_json:
         _print_json(
@@ -46,10 +47,10 @@ def lint(as_json: Json = False) -> None:
 
     Exits with 1 if there is an error or a warning; a note is none. The codes: docs/agents.md.
     """
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
     from spadework.cli import agents_output  # noqa: PLC0415 - as above
 
-    findings = survey_here().findings()
+    findings = agent_inventory().findings()
     if as_json:
         _print_json([agents_output.finding_data(one) for one in findings])
     else:
@@ -73,14 +74,14 @@ def suggest_models(
     An agent whose model was chosen on purpose is left as it is, unless the choice is dear reading
     or reasoning on haiku.
     """
-    from spadework.claude_code.agents.making import model_change  # noqa: PLC0415 - fast --help
-    from spadework.claude_code.agents.suggesting import suggest  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.new_agents import model_change  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.suggestions import suggest  # noqa: PLC0415 - as above
     from spadework.cli import agents_output  # noqa: PLC0415 - as above
 
     if as_json and apply:
         raise ArgumentError("--json tells what is suggested, --apply does it: one of them")
-    survey = survey_here()
+    survey = agent_inventory()
     suggestions = suggest(survey.agents, survey.setup)
     if not apply:
         if as_json:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.agents.changes import Change
+    from spadework.claude_code.agents.changes import AgentChange
 
 
-class Whose(StrEnum):
+class AgentScope(StrEnum):
     """Whose agents: the folder of agent files that is meant."""
 
     USER = "user"
     PROJECT = "project"
 
 
-class Kind(StrEnum):
+class AgentKind(StrEnum):
     """The agents that come with Spadework."""
 
     EXPLORER = "explorer"
@@ -32,14 +32,16 @@ class Kind(StrEnum):
 
 
 def _names(incomplete: str) -> list[str]:
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
 
-    names = dict.fromkeys(one.name for one in survey_here().agents if one.name and not one.dropped)
+    names = dict.fromkeys(
+        one.name for one in agent_inventory().agents if one.name and not one.dropped
+    )
     return [name for name in names if name.startswith(incomplete)]
 
 
 def _models(incomplete: str) -> list[str]:
-    from spadework.claude_code.agents.models import ALIASES  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.model_names import ALIASES  # noqa: PLC0415 - fast --help
 
     return [name for name in ALIASES if name.startswith(incomplete)]
 
@@ -50,7 +52,7 @@ _Name = Annotated[str, typer.Argument(help="The agent's name.", autocompletion=_
 _Model = Annotated[
     str, typer.Argument(help="haiku, sonnet, opus, inherit or a full id.", autocompletion=_models)
 ]
-_Scope = Annotated[Whose, typer.Option(help="Write it for you, or for this project.")]
+_Scope = Annotated[AgentScope, typer.Option(help="Write it for you, or for this project.")]
 _NewName = Annotated[str, typer.Option("--name", help="What it is called. Default: as it is.")]
 _Force = Annotated[bool, typer.Option("--force", help="Replace the file; a copy stays beside it.")]
 
@@ -60,21 +62,22 @@ def set_model(
     model: _Model,
     *,
     scope: Annotated[
-        Whose | None, typer.Option(help="Yours, or this project's. Default: the one that counts.")
+        AgentScope | None,
+        typer.Option(help="Yours, or this project's. Default: the one that counts."),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Set an agent's model: one key of its file, every other byte stays."""
-    from spadework.claude_code.agents.making import (  # noqa: PLC0415 - fast --help
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.new_agents import (  # noqa: PLC0415 - fast --help
         checked_model,
         find_agent,
         model_change,
     )
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
 
     checked_model(model)
-    agent = find_agent(survey_here().agents, name, scope or "")
+    agent = find_agent(agent_inventory().agents, name, scope or "")
     change = model_change(agent, model)
     if change is None:
         print(f"{name} is set to {model} already: {agent.path}")
@@ -97,11 +100,11 @@ def undo() -> None:
 
 def new(
     kind: Annotated[
-        Kind,
+        AgentKind,
         typer.Argument(help="explorer reads and searches; courier takes work to local models."),
     ],
     *,
-    scope: _Scope = Whose.USER,
+    scope: _Scope = AgentScope.USER,
     name: _NewName = "",
     force: _Force = False,
     dry_run: DryRun = False,
@@ -110,10 +113,10 @@ def new(
 
     An explorer named Explore takes the place of the built-in agent that runs on the main model.
     """
-    from spadework.claude_code.agents.making import new_agent, text_of  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.new_agents import new_agent, text_of  # noqa: PLC0415 - as above
 
-    survey = survey_here()
+    survey = agent_inventory()
     change = new_agent(
         text_of(kind), survey, name=name or kind.value, scope=scope.value, force=force
     )
@@ -123,7 +126,7 @@ def new(
 def copy(
     agent_name: _Name,
     *,
-    scope: _Scope = Whose.USER,
+    scope: _Scope = AgentScope.USER,
     name: _NewName = "",
     model: Annotated[str, typer.Option(help="Set its model.", autocompletion=_models)] = "",
     force: _Force = False,
@@ -133,10 +136,10 @@ def copy(
 
     A plugin's agent is called `plugin:name`: the copy stands beside it and takes nobody's place.
     """
-    from spadework.claude_code.agents.making import checked_model, copied  # noqa: PLC0415 - above
-    from spadework.claude_code.agents.survey import survey_here  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
+    from spadework.claude_code.agents.new_agents import checked_model, copied  # noqa: PLC0415 - above
 
-    survey = survey_here()
+    survey = agent_inventory()
     change = copied(
         agent_name,
         survey,
@@ -148,7 +151,7 @@ def copy(
     _write_new(change, dry_run=dry_run)
 
 
-def carry_out(changes: Sequence[Change], *, dry_run: bool, yes: bool) -> None:
+def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> None:
     """Show the diff, ask, write.
 
     Raises:
@@ -173,9 +176,9 @@ def carry_out(changes: Sequence[Change], *, dry_run: bool, yes: bool) -> None:
     typer.echo("written; `spadework agents undo` takes it back", err=True)
 
 
-def _write_new(change: Change, *, dry_run: bool) -> None:
+def _write_new(change: AgentChange, *, dry_run: bool) -> None:
     from spadework.claude_code.agents.changes import make  # noqa: PLC0415 - fast --help
-    from spadework.files import keep_copy  # noqa: PLC0415 - as above
+    from spadework.util.atomic_files import keep_copy  # noqa: PLC0415 - as above
 
     if dry_run:
         print(change.after.decode(), end="")

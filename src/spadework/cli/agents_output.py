@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.agents.changes import Change
-    from spadework.claude_code.agents.resolving import Setup
-    from spadework.claude_code.agents.suggesting import Suggestion
-    from spadework.claude_code.agents.survey import Survey
-    from spadework.claude_code.agents.values import Agent, Finding
-    from spadework.claude_code.places import Places
+    from spadework.claude_code.agents.changes import AgentChange
+    from spadework.claude_code.agents.definitions import Agent, LintFinding
+    from spadework.claude_code.agents.inventory import AgentInventory
+    from spadework.claude_code.agents.model_resolution import Setup
+    from spadework.claude_code.agents.suggestions import Suggestion
+    from spadework.claude_code.claude_paths import Places
 
 
-def agent_data(agent: Agent, setup: Setup, findings: Sequence[Finding]) -> dict[str, Any]:
+def agent_data(agent: Agent, setup: Setup, findings: Sequence[LintFinding]) -> dict[str, Any]:
     """An agent as JSON."""
-    from spadework.claude_code.agents.resolving import resolve  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.agents.model_resolution import resolve  # noqa: PLC0415 - beside its use
 
     resolved = None if agent.dropped else resolve(agent, setup)
     return {
@@ -38,7 +38,7 @@ def agent_data(agent: Agent, setup: Setup, findings: Sequence[Finding]) -> dict[
     }
 
 
-def finding_data(finding: Finding) -> dict[str, Any]:
+def finding_data(finding: LintFinding) -> dict[str, Any]:
     """A finding as JSON."""
     return {
         "code": finding.code,
@@ -65,9 +65,9 @@ def suggestion_data(suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def print_agents(survey: Survey, findings: Sequence[Finding]) -> None:
+def print_agents(survey: AgentInventory, findings: Sequence[LintFinding]) -> None:
     """Print a row for each agent."""
-    from spadework.claude_code.agents.resolving import resolve  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.agents.model_resolution import resolve  # noqa: PLC0415 - beside its use
     from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
 
     rows = []
@@ -91,7 +91,7 @@ def print_agents(survey: Survey, findings: Sequence[Finding]) -> None:
     print_table(header, [[_clean(cell) for cell in row] for row in rows], spare=["tools", "file"])
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
+def print_findings(findings: Sequence[LintFinding]) -> None:
     """Print two lines for each finding: what and where, and the cure."""
     for one in findings:
         where = f"{one.path}:{one.line}: " if one.path else ""
@@ -103,7 +103,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
     """Print the tiers one by one, each agent on a line with why it belongs there."""
-    from spadework.claude_code.agents.tiers import TIERS  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.agents.tiering import TIERS  # noqa: PLC0415 - beside its use
 
     groups: list[tuple[str | None, str]] = [
         (tier, f"{tier}: {what}") for tier, what in TIERS.items()
@@ -125,7 +125,7 @@ def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
         print(f"{count} to set: `spadework agents suggest --apply` shows the changes and asks")
 
 
-def print_diff(change: Change) -> None:
+def print_diff(change: AgentChange) -> None:
     """Print a change as a unified diff, in colours on a terminal."""
     from spadework.claude_code.agents.changes import diff_of  # noqa: PLC0415 - beside its use
 
@@ -142,7 +142,7 @@ def print_diff(change: Change) -> None:
         console.print(Text(line, style=styles.get(line[:1], "")))
 
 
-def _of(agent: Agent, findings: Sequence[Finding]) -> list[Finding]:
+def _of(agent: Agent, findings: Sequence[LintFinding]) -> list[LintFinding]:
     if agent.path is None:
         return [one for one in findings if one.path is None and one.agent == agent.name]
     return [one for one in findings if one.path == agent.path]
@@ -164,6 +164,6 @@ def _short(agent: Agent, places: Places) -> str:
 
 def _clean(text: str) -> str:
     """Agent files are written by others: no control characters, one line."""
-    from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
 
     return " ".join(clean(text)[0].split()) if "\n" in text or "\t" in text else clean(text)[0]

@@ -31,7 +31,7 @@ from spadework.cli import (
     token,
     worker,
 )
-from spadework.paths import CONFIG_VARIABLE
+from spadework.util.paths import CONFIG_VARIABLE
 
 app = typer.Typer(
     name="spadework",

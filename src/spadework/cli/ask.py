@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli.answer_form import read_schema
-from spadework.cli.asking import Question, print_json, print_text
+from spadework.cli.answer_view import Question, print_json, print_text
 from spadework.cli.completion import model_names, tool_names
+from spadework.cli.schema_option import read_schema
 from spadework.errors import ArgumentError
 
 DEFAULT_TOOL = "ask_local_llama"

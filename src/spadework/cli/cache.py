@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.telling import printable_json
+from spadework.cli.console import printable_json
 
 if TYPE_CHECKING:
-    from spadework.cache import AnswerCache, Standing
+    from spadework.storage.answer_store import AnswerStore, CacheStats
 
 app = typer.Typer(help="The answers that are kept so as not to ask again.", no_args_is_help=True)
 
@@ -19,8 +19,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print where the cache is and how much it holds."""
-    from spadework.cache import cache_path  # noqa: PLC0415 - sqlite3
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
+    from spadework.storage.answer_store import cache_path  # noqa: PLC0415 - sqlite3
 
     config = load_config().config.cache
     standing = _standing()
@@ -43,9 +43,9 @@ def show(
 @app.command()
 def clear() -> None:
     """Forget every answer."""
-    from spadework.cache import Standing, cache_path  # noqa: PLC0415 - sqlite3
+    from spadework.storage.answer_store import CacheStats, cache_path  # noqa: PLC0415 - sqlite3
 
-    before = Standing(0, 0)
+    before = CacheStats(0, 0)
     if cache_path().exists():
         cache = _open()
         try:
@@ -55,12 +55,12 @@ def clear() -> None:
     print(f"forgot {before.answers} answers, {_megabytes(before.bytes)}")
 
 
-def _standing() -> Standing:
+def _standing() -> CacheStats:
     """Tell how much it holds; looking does not make the file."""
-    from spadework.cache import Standing, cache_path  # noqa: PLC0415 - sqlite3
+    from spadework.storage.answer_store import CacheStats, cache_path  # noqa: PLC0415 - sqlite3
 
     if not cache_path().exists():
-        return Standing(0, 0)
+        return CacheStats(0, 0)
     cache = _open()
     try:
         return cache.standing()
@@ -68,11 +68,11 @@ def _standing() -> Standing:
         cache.close()
 
 
-def _open() -> AnswerCache:
-    from spadework.cache import AnswerCache, cache_path  # noqa: PLC0415 - sqlite3
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+def _open() -> AnswerStore:
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
+    from spadework.storage.answer_store import AnswerStore, cache_path  # noqa: PLC0415 - sqlite3
 
-    return AnswerCache(cache_path(), load_config().config.cache.max_bytes)
+    return AnswerStore(cache_path(), load_config().config.cache.max_bytes)
 
 
 def _megabytes(size: int) -> str:

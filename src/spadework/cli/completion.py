@@ -24,7 +24,7 @@ def model_names(incomplete: str) -> list[str]:
 
 def outcomes(incomplete: str) -> list[str]:
     """Offer the words of the ledger."""
-    from spadework.ledger import OUTCOMES  # noqa: PLC0415 - sqlite3
+    from spadework.storage.ledger import OUTCOMES  # noqa: PLC0415 - sqlite3
 
     return [word for word in OUTCOMES if word.startswith(incomplete)]
 
@@ -33,9 +33,9 @@ def _listed() -> list[str]:
     """Ask the daemon, if one runs: no server is waited for otherwise, nor for long."""
     import asyncio  # noqa: PLC0415 - heavy
 
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.errors import SpadeworkError  # noqa: PLC0415 - beside its use
-    from spadework.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
+    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
 
     async def survey() -> list[str]:
         async with (
@@ -53,7 +53,7 @@ def _listed() -> list[str]:
 
 def _tools() -> dict[str, Tool]:
     """A wrong config, or no folder, offers nothing: the command itself will say what is wrong."""
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.engine.tools import project_tools, user_tools  # noqa: PLC0415 - heavy
     from spadework.errors import SpadeworkError  # noqa: PLC0415 - beside its use
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 
 
 def comply(
@@ -29,8 +29,8 @@ def comply(
     Exits with 1 if there is anything to see to. Not legal advice: docs/compliance.md.
     """
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.claude_code.comply.examine import Inspection, inspect  # noqa: PLC0415 - heavy
-    from spadework.cli.findings import (  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.comply.scan import Inspection, inspect  # noqa: PLC0415 - heavy
+    from spadework.cli.check_output import (  # noqa: PLC0415 - beside its use
         print_finding,
         print_json,
     )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_USAGE
-from spadework.cli.telling import count, printable_json, say
+from spadework.cli.console import count, printable_json, say
+from spadework.cli.exit_codes import EXIT_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from spadework.backends.base import ModelInfo
-    from spadework.config.load import LoadedConfig
+    from spadework.config.loader import LoadedConfig
     from spadework.config.models import Config
 
 app = typer.Typer(help="Show, check and write the config file.", no_args_is_help=True)
@@ -25,7 +25,7 @@ app = typer.Typer(help="Show, check and write the config file.", no_args_is_help
 @app.command()
 def path() -> None:
     """Print where the config file is."""
-    from spadework.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
+    from spadework.util.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
 
     file = user_config_file()
     print(file)
@@ -40,7 +40,7 @@ def show(
     as_toml: Annotated[bool, typer.Option("--toml", help="Print a config file.")] = False,
 ) -> None:
     """Print every key, its value and where that comes from."""
-    from spadework.config.load import load_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
 
     loaded = load_config()
     if as_json:
@@ -67,9 +67,9 @@ def check(
     The servers are asked for their models, and those of unknown trust are named. Exits with 2 if
     the file is wrong.
     """
-    from spadework.config.load import load_config, load_project_tools  # noqa: PLC0415 - see above
+    from spadework.config.loader import load_config, load_project_tools  # noqa: PLC0415 - see above
     from spadework.errors import ConfigError  # noqa: PLC0415 - see above
-    from spadework.paths import PROJECT_CONFIG_NAME  # noqa: PLC0415 - see above
+    from spadework.util.paths import PROJECT_CONFIG_NAME  # noqa: PLC0415 - see above
 
     try:
         if file and file.name == PROJECT_CONFIG_NAME and file.exists():
@@ -113,15 +113,15 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
 ) -> None:
     """Look for model servers and write a config file that uses them."""
-    from spadework.cli.finding import find_servers, sets_nothing  # noqa: PLC0415 - keeps --help fast
-    from spadework.config.starter import (  # noqa: PLC0415 - keeps --help fast
+    from spadework.cli.server_search import find_servers, sets_nothing  # noqa: PLC0415 - keeps --help fast
+    from spadework.config.starter_file import (  # noqa: PLC0415 - keeps --help fast
         WHOLE_LIST,
         left_out,
         starter,
     )
-    from spadework.config.write import write_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.config.toml_writer import write_config  # noqa: PLC0415 - keeps --help fast
     from spadework.errors import ArgumentError, ConfigError  # noqa: PLC0415 - keeps --help fast
-    from spadework.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
+    from spadework.util.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
 
     file = user_config_file()
     if os.path.lexists(file) and not (force or dry_run or sets_nothing(file)):
@@ -149,7 +149,7 @@ def init(
 
 
 def _report_checked(loaded: LoadedConfig) -> None:
-    from spadework.config.keys import key_warnings  # noqa: PLC0415 - only `check` needs it
+    from spadework.config.api_keys import key_warnings  # noqa: PLC0415 - only `check` needs it
 
     config = loaded.config
     counts = f"{count(len(config.backends), 'backend')}, {count(len(config.all_tools()), 'tool')}"
@@ -199,7 +199,7 @@ def _report_trust(config: Config) -> None:
 
 def _print_json(loaded: LoadedConfig) -> None:
 
-    from spadework.paths import data_folder  # noqa: PLC0415 - only `show` needs it
+    from spadework.util.paths import data_folder  # noqa: PLC0415 - only `show` needs it
 
     figures = {
         "path": str(loaded.path),
@@ -218,12 +218,12 @@ def _print_toml(loaded: LoadedConfig) -> None:
 
 def _print_table(loaded: LoadedConfig) -> None:
     from spadework.cli.table import print_table  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.locate import Place, locate  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.read import read_text  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.words import as_toml, dotted  # noqa: PLC0415 - only `show` needs it
+    from spadework.config.source_positions import SourcePosition, locate  # noqa: PLC0415 - only `show` needs it
+    from spadework.config.toml_reader import read_text  # noqa: PLC0415 - only `show` needs it
+    from spadework.config.type_names import as_toml, dotted  # noqa: PLC0415 - only `show` needs it
 
     say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
-    places = locate(read_text(loaded.path)) if loaded.exists else Place(1)
+    places = locate(read_text(loaded.path)) if loaded.exists else SourcePosition(1)
     used = _used_where_unset(loaded.config)
     rows = [
         (
@@ -238,8 +238,8 @@ def _print_table(loaded: LoadedConfig) -> None:
 
 def _used_where_unset(config: Config) -> dict[tuple[str, ...], str | int]:
     """Return what counts for the keys whose default depends on the machine."""
-    from spadework.embedded.model import configured_model, threads_of  # noqa: PLC0415 - as above
-    from spadework.ledger import ledger_path  # noqa: PLC0415 - as above
+    from spadework.embedded.model_file import configured_model, threads_of  # noqa: PLC0415 - as above
+    from spadework.storage.ledger import ledger_path  # noqa: PLC0415 - as above
 
     return {
         ("embedded", "model"): str(configured_model(config.embedded).path),

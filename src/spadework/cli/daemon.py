@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.telling import printable_json
+from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, DaemonError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def logs(
     ] = False,
 ) -> None:
     """Show the end of the daemon's log."""
-    from spadework.daemon.logs import log_file  # noqa: PLC0415 - beside its use
+    from spadework.daemon.log_file import log_file  # noqa: PLC0415 - beside its use
 
     file = log_file()
     if not file.exists() and not follow:
@@ -143,9 +143,9 @@ def run(
     stay: Annotated[bool, typer.Option("--stay", help="Do not stop when idle.")] = False,
 ) -> None:
     """Run the daemon here, with its log on standard error, until Ctrl-C."""
-    from spadework.daemon import entrance  # noqa: PLC0415 - beside its use
+    from spadework.daemon import bootstrap  # noqa: PLC0415 - beside its use
 
-    entrance.run(background=background, stay=stay)
+    bootstrap.run(background=background, stay=stay)
 
 
 @app.command()
@@ -158,7 +158,7 @@ def install(
     Needed by nobody: windows start it by themselves. A service starts it with the session, and
     gives it keys and paths of its own.
     """
-    from spadework.daemon.units import remove_unit, unit_here, write_unit  # noqa: PLC0415 - beside its use
+    from spadework.daemon.service_units import remove_unit, unit_here, write_unit  # noqa: PLC0415 - beside its use
 
     if show and remove:
         raise ArgumentError("--print and --remove exclude each other")

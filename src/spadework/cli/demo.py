@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.exit_codes import EXIT_FAILED
 
 
 def demo() -> None:
     """Delegate three real jobs to the embedded model, through a real MCP client."""
     import asyncio  # noqa: PLC0415 - heavy
 
-    from spadework.demo import run  # noqa: PLC0415 - heavy
+    from spadework.demo_jobs import run  # noqa: PLC0415 - heavy
 
     if not asyncio.run(run()):
         raise typer.Exit(EXIT_FAILED)

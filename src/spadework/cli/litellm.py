@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.telling import printable_json
+from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from spadework.config.discovery import Found
+    from spadework.config.discovery import FoundServer
     from spadework.config.models import Config
-    from spadework.litellm.findings import Finding
-    from spadework.litellm.merging import Merged
-    from spadework.litellm.sources import Offer
+    from spadework.litellm.merge import Merged
+    from spadework.litellm.proxy_findings import ProxyFinding
+    from spadework.litellm.server_offers import Offer
 
 app = typer.Typer(help="The LiteLLM proxy's side: its config.", no_args_is_help=True)
 
@@ -63,10 +63,10 @@ def config(
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
     keeps a copy, and changes nothing that is there.
     """
-    from spadework.config.load import load_config  # noqa: PLC0415 - keeps --help fast
-    from spadework.litellm.address import gateway_address  # noqa: PLC0415 - as above
-    from spadework.litellm.storage import refuse_existing, save_new  # noqa: PLC0415 - as above
-    from spadework.litellm.whole import whole  # noqa: PLC0415 - as above
+    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
+    from spadework.litellm.config_storage import refuse_existing, save_new  # noqa: PLC0415 - as above
+    from spadework.litellm.gateway_url import gateway_address  # noqa: PLC0415 - as above
+    from spadework.litellm.render import whole  # noqa: PLC0415 - as above
 
     settings = load_config().config
     proposed = gateway_address(mcp_url, settings.http.listen)
@@ -105,7 +105,7 @@ def check(
     A proxy's key is that of the backend with its address in the config, else LITELLM_API_KEY or
     LITELLM_MASTER_KEY. Exits with 1 if anything is broken; warnings count as 0.
     """
-    from spadework.litellm.findings import counts  # noqa: PLC0415 - keeps --help fast
+    from spadework.litellm.proxy_findings import counts  # noqa: PLC0415 - keeps --help fast
 
     url = _as_url(target)
     found = _check_proxy(url, ask=ask) if url else _check_file(Path(target), ask=ask)
@@ -128,28 +128,28 @@ def _as_url(target: str) -> str:
     return f"http://{target}" if is_host and not Path(target).exists() else ""
 
 
-def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
+def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
     from pydantic import ValidationError  # noqa: PLC0415 - heavy
 
-    from spadework.cli.running import run  # noqa: PLC0415 - beside its use
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
-    from spadework.litellm import proxy  # noqa: PLC0415 - heavy
+    from spadework.litellm import proxy_check  # noqa: PLC0415 - heavy
 
     try:
-        settings = proxy.backend_for(url, load_config().config, os.environ)
+        settings = proxy_check.backend_for(url, load_config().config, os.environ)
     except ValidationError:
         raise ArgumentError(
             f"{url!r} is no address of a proxy", hint="write it such as http://koala:4000"
         ) from None
-    return run(proxy.check(settings, os.environ, ask=ask, tell=_say))
+    return run(proxy_check.check(settings, os.environ, ask=ask, tell=_say))
 
 
-def _check_file(file: Path, *, ask: bool) -> list[Finding]:
+def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
     from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
-    from spadework.litellm.document import read  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_storage import load  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.storage import load  # noqa: PLC0415 - beside its use
+    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
 
     if ask:
         raise ArgumentError("--ask is for a running proxy", hint="give its address, http://…")
@@ -170,11 +170,11 @@ class _Plan:
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
     from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
-    from spadework.litellm.differences import difference  # noqa: PLC0415 - beside its use
-    from spadework.litellm.document import read  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_storage import load, refuse_existing  # noqa: PLC0415 - as above
+    from spadework.litellm.diff import difference  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.merging import merge  # noqa: PLC0415 - beside its use
-    from spadework.litellm.storage import load, refuse_existing  # noqa: PLC0415 - as above
+    from spadework.litellm.merge import merge  # noqa: PLC0415 - beside its use
+    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
 
     name = str(plan.file)
     before = load(plan.file)
@@ -217,7 +217,7 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
 
 def _write(plan: _Plan, before: str, merged: Merged) -> bool:
     """Write the result, if the user agrees."""
-    from spadework.litellm.storage import save, save_new  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_storage import save, save_new  # noqa: PLC0415 - beside its use
 
     target = plan.out or plan.file
     if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):
@@ -240,7 +240,7 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     Raises:
         SpadeworkError: there is no model, and one is needed.
     """
-    from spadework.cli.running import run  # noqa: PLC0415 - beside its use
+    from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
     from spadework.config.discovery import (  # noqa: PLC0415 - as above
         LOOPBACK,
         USUAL_PORTS,
@@ -248,14 +248,14 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
         discover,
     )
     from spadework.errors import SpadeworkError  # noqa: PLC0415 - as above
-    from spadework.litellm.sources import (  # noqa: PLC0415 - as above
+    from spadework.litellm.server_offers import (  # noqa: PLC0415 - as above
         as_joined,
         offer,
         proxies,
         servers_of,
     )
 
-    found: list[Found] = []
+    found: list[FoundServer] = []
     if hosts or len(proxies(settings.backends)) == len(settings.backends):
         looked = addresses(hosts or [LOOPBACK], list(USUAL_PORTS))
         _say(f"Looking for model servers at {', '.join(looked)} …")
@@ -276,8 +276,8 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     return offered
 
 
-def _print(findings: Iterable[Finding], to: TextIO | None = None) -> None:
-    from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+def _print(findings: Iterable[ProxyFinding], to: TextIO | None = None) -> None:
+    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
 
     for one in findings:
         print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
@@ -291,6 +291,6 @@ def _print_json(told: Mapping[str, Any]) -> None:
 
 def _say(text: str) -> None:
     """Tell the person; standard output is for what a program may read."""
-    from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
 
     print(clean(text)[0], file=sys.stderr)

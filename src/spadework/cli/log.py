@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.completion import outcomes, tool_names
-from spadework.cli.telling import display_name, printable_json
+from spadework.cli.console import display_name, printable_json
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from spadework.ledger import Entry, Filter
+    from spadework.storage.ledger import Filter, LedgerEntry
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -40,7 +40,7 @@ def log(
     header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
     seconds, bytes read, why, run, cost in USD.
     """
-    from spadework.ledger import Filter  # noqa: PLC0415 - sqlite3
+    from spadework.storage.ledger import Filter  # noqa: PLC0415 - sqlite3
 
     entries = _read(Filter(tool, model, outcome, session, _moment(since), limit, run))
     if as_json:
@@ -58,9 +58,9 @@ def log(
     print_table(header, rows, spare=["run", "first", "read", "in", "out", "seconds"])
 
 
-def _read(chosen: Filter) -> list[Entry]:
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
-    from spadework.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
+def _read(chosen: Filter) -> list[LedgerEntry]:
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
+    from spadework.storage.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
 
     if chosen.outcome and chosen.outcome not in OUTCOMES:
         raise ArgumentError(
@@ -76,7 +76,7 @@ def _read(chosen: Filter) -> list[Entry]:
         ledger.close()
 
 
-def _row(entry: Entry, when: str) -> list[str]:
+def _row(entry: LedgerEntry, when: str) -> list[str]:
     first = entry.first_token_seconds
     return [
         datetime.fromtimestamp(entry.at).astimezone().strftime(when),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.running import run
-from spadework.cli.telling import display_name, printable_json
+from spadework.cli.async_runner import run
+from spadework.cli.console import display_name, printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
-    from spadework.engine.engine import Survey
+    from spadework.engine.engine import ModelInventory
 
 
 def models(
@@ -60,11 +60,11 @@ def _folder(folder: Path) -> Path:
     return folder.absolute()
 
 
-async def _survey(project: Path | None, *, daemon: bool | None) -> Survey:
+async def _survey(project: Path | None, *, daemon: bool | None) -> ModelInventory:
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.engine.tools import user_tools  # noqa: PLC0415 - heavy
-    from spadework.remote.engine import RemoteEngine  # noqa: PLC0415 - heavy
+    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
         try:
@@ -78,14 +78,14 @@ async def _survey(project: Path | None, *, daemon: bool | None) -> Survey:
 
 
 def _confidential_reason(folder: Path) -> str:
-    from spadework.config.confidential import ConfidentialFolders  # noqa: PLC0415 - heavy
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.confidential_folders import ConfidentialFolders  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
 
     return ConfidentialFolders.of(load_config().config).reason(folder)
 
 
 def _what_holds(folder: Path, confidential: str) -> str:
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
 
     if confidential:
         return f"{confidential}; local models only"
@@ -94,7 +94,7 @@ def _what_holds(folder: Path, confidential: str) -> str:
     return f"{folder} is not confidential{more}"
 
 
-def _that_could_see(survey: Survey, *, confidential: bool) -> Survey:
+def _that_could_see(survey: ModelInventory, *, confidential: bool) -> ModelInventory:
     """Leave out the models that no tool would send the folder's files to."""
     seeing = (
         model
@@ -104,7 +104,7 @@ def _that_could_see(survey: Survey, *, confidential: bool) -> Survey:
     return replace(survey, models=tuple(seeing))
 
 
-def _as_data(survey: Survey, confidential: str) -> dict[str, object]:
+def _as_data(survey: ModelInventory, confidential: str) -> dict[str, object]:
     return {
         "models": [
             asdict(model) | {"id": model.id, "tools": survey.tools_of(model)}
@@ -116,7 +116,7 @@ def _as_data(survey: Survey, confidential: str) -> dict[str, object]:
     }
 
 
-def _print_table(survey: Survey) -> None:
+def _print_table(survey: ModelInventory) -> None:
     from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
 
     states = {True: "loaded", False: "not loaded", None: ""}

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from spadework.cli.running import run as run_until_ended
-from spadework.cli.telling import printable_json
+from spadework.cli.async_runner import run as run_until_ended
+from spadework.cli.console import printable_json
 
 if TYPE_CHECKING:
     from spadework.config.models import Config
-    from spadework.pipelines.estimating import Estimate
+    from spadework.pipelines.dry_run import RunEstimate
+    from spadework.pipelines.items import Item
     from spadework.pipelines.store.database import Database
-    from spadework.pipelines.store.values import Run
-    from spadework.pipelines.values import Item
+    from spadework.pipelines.store.records import Run
 
 
 def show(
     config: Config, database: Database, run: Run, items: tuple[Item, ...], *, as_json: bool
 ) -> None:
     """Estimate a run and show what it would ask and cost."""
-    from spadework.pipelines.estimating import estimate  # noqa: PLC0415 - heavy
+    from spadework.pipelines.dry_run import estimate  # noqa: PLC0415 - heavy
 
     try:
         found = run_until_ended(estimate(config, database, run, items))
@@ -34,7 +34,7 @@ def show(
         print(line)
 
 
-def _lines(run: Run, found: Estimate) -> list[str]:
+def _lines(run: Run, found: RunEstimate) -> list[str]:
     looked = f", estimated from {found.looked_at}" if found.looked_at < found.items else ""
     lines = [f"{found.items} items{looked}; no model was asked"]
     lines += [f"{tool}: about {count} calls" for tool, count in sorted(found.local_calls.items())]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from spadework.pipelines.values import Standing
+    from spadework.pipelines.items import RunProgress
 
 _LINES = 20
 _MINUTE = 60
@@ -23,7 +23,7 @@ class Display:
         self._said = -1
         self._was_away = False
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: RunProgress) -> None:
         """Show where a run stands now."""
         if sys.stderr.isatty():
             self._draw(standing)
@@ -38,7 +38,7 @@ class Display:
             self._bar[0].stop()
             self._bar = None
 
-    def _is_worth_a_line(self, standing: Standing) -> bool:
+    def _is_worth_a_line(self, standing: RunProgress) -> bool:
         """Whether a twentieth of the items is done since the last line, or all are.
 
         An outage is worth one line too, when it begins.
@@ -52,12 +52,12 @@ class Display:
         every = max(1, -(-standing.of // _LINES))
         return standing.done - max(0, self._said) >= every or standing.done == standing.of
 
-    def _draw(self, standing: Standing) -> None:
+    def _draw(self, standing: RunProgress) -> None:
         bar, task = self._bar or self._new_bar(standing)
         self._bar = (bar, task)
         bar.update(task, completed=standing.done, said=details_of(standing))
 
-    def _new_bar(self, standing: Standing) -> tuple[Progress, TaskID]:
+    def _new_bar(self, standing: RunProgress) -> tuple[Progress, TaskID]:
         from rich.console import Console  # noqa: PLC0415 - heavy
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
 
@@ -72,13 +72,13 @@ class Display:
         return bar, bar.add_task("", total=max(1, standing.of), said="")
 
 
-def line_of(standing: Standing) -> str:
+def line_of(standing: RunProgress) -> str:
     """A run's standing in one line."""
     details = details_of(standing)
     return f"{standing.done}/{standing.of} items" + (f", {details}" if details else "")
 
 
-def details_of(standing: Standing) -> str:
+def details_of(standing: RunProgress) -> str:
     """What a bar does not show: failures, rates, money and time left."""
     parts = []
     if standing.away:

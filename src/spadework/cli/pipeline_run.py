@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.pipeline_opening import EXIT_SOME, EXIT_STOPPED, open_database
-from spadework.cli.running import run as run_until_ended
-from spadework.cli.telling import printable_json
+from spadework.cli.async_runner import run as run_until_ended
+from spadework.cli.console import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.pipeline_context import EXIT_SOME, EXIT_STOPPED, open_database
 from spadework.errors import ArgumentError, PipelineError
 
 if TYPE_CHECKING:
     from spadework.config.models import Config
-    from spadework.pipelines.planning import Wishes
+    from spadework.pipelines.items import Item, RunProgress
+    from spadework.pipelines.run_options import RunOptions
     from spadework.pipelines.store.database import Database
-    from spadework.pipelines.store.values import Run
-    from spadework.pipelines.values import Item, Standing
+    from spadework.pipelines.store.records import Run
 
 Out = Annotated[
     Path | None,
@@ -99,8 +99,8 @@ def run(
     failed, and with 5 if it stopped at its budget or was cancelled.
     """
     config, database = open_database(engine)
-    from spadework.pipelines.planning import (  # noqa: PLC0415 - heavy
-        Wishes,
+    from spadework.pipelines.run_options import (  # noqa: PLC0415 - heavy
+        RunOptions,
         checked_id,
         checked_pipeline,
         default_inputs,
@@ -112,7 +112,7 @@ def run(
     from spadework.pipelines.store.runs import Runs  # noqa: PLC0415 - heavy
 
     name = checked_pipeline(pipeline)
-    wishes = Wishes(
+    wishes = RunOptions(
         out=out,
         ordered=ordered,
         budget_usd=_positive(budget_usd),
@@ -161,10 +161,10 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, died, or reached its budget; finished items stay."""
     config, database = open_database(engine)
-    from spadework.pipelines.planning import Wishes, settings_of  # noqa: PLC0415 - heavy
+    from spadework.pipelines.run_options import RunOptions, settings_of  # noqa: PLC0415 - heavy
     from spadework.pipelines.store.runs import Runs  # noqa: PLC0415 - as above
 
-    wishes = Wishes(
+    wishes = RunOptions(
         out=out,
         ordered=ordered,
         budget_usd=_positive(budget_usd),
@@ -180,7 +180,7 @@ def _go_on(
     config: Config,
     database: Database,
     known: Run,
-    wishes: Wishes,
+    wishes: RunOptions,
     engine: str,
     *,
     as_json: bool,
@@ -188,7 +188,7 @@ def _go_on(
 ) -> NoReturn:
     from dataclasses import replace  # noqa: PLC0415 - beside its use
 
-    from spadework.pipelines.planning import with_wishes  # noqa: PLC0415 - heavy
+    from spadework.pipelines.run_options import with_wishes  # noqa: PLC0415 - heavy
 
     planned = replace(known, options=with_wishes(known.options, wishes, known.id))
     _drive(config, database, planned, None, engine, as_json=as_json, retry_failed=retry_failed)
@@ -202,8 +202,8 @@ def _positive(budget_usd: float | None) -> float | None:
 
 def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, ...]:
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.engine.values import Session  # noqa: PLC0415 - as above
-    from spadework.pipelines.inputs import find_items  # noqa: PLC0415 - as above
+    from spadework.engine.job import Session  # noqa: PLC0415 - as above
+    from spadework.pipelines.item_inputs import find_items  # noqa: PLC0415 - as above
 
     session = Session(current_folder(), name="pipeline")
     listing = find_items(inputs, session, config, stdin=sys.stdin, private=private)
@@ -236,13 +236,13 @@ def _drive(
     retry_failed: bool = False,
 ) -> NoReturn:
     from spadework.cli.pipeline_progress import Display  # noqa: PLC0415 - heavy
-    from spadework.pipelines.running import drive  # noqa: PLC0415 - as above
+    from spadework.pipelines.run_driver import drive  # noqa: PLC0415 - as above
 
     typer.echo(f"run {planned.id}: {planned.items} items", err=True)
     display = Display()
-    last: list[Standing] = []
+    last: list[RunProgress] = []
 
-    def hear(standing: Standing) -> None:
+    def hear(standing: RunProgress) -> None:
         last[:] = [standing]
         display.show(standing)
 
@@ -260,7 +260,7 @@ def _drive(
 
 
 def _say_how_it_ended(
-    ended: Run, standing: Standing | None, engine: str, *, as_json: bool
+    ended: Run, standing: RunProgress | None, engine: str, *, as_json: bool
 ) -> NoReturn:
     """Say how a run ended, and exit by it."""
     done, failed = (standing.done, standing.failed) if standing else (0, 0)
@@ -276,7 +276,7 @@ def _say_how_it_ended(
     raise typer.Exit(EXIT_SOME if failed else 0)
 
 
-def _as_json(ended: Run, standing: Standing | None) -> dict[str, object]:
+def _as_json(ended: Run, standing: RunProgress | None) -> dict[str, object]:
     return {
         "run": ended.id,
         "state": ended.state,
@@ -290,7 +290,7 @@ def _as_json(ended: Run, standing: Standing | None) -> dict[str, object]:
     }
 
 
-def _tell(ended: Run, standing: Standing | None, good: int, engine: str) -> None:
+def _tell(ended: Run, standing: RunProgress | None, good: int, engine: str) -> None:
     spent = f", {standing.spent_usd:.4f} USD spent" if standing and standing.spent_usd else ""
     where = f"; written to {ended.options.out}" if ended.options.out else ""
     typer.echo(f"note: {good} of {ended.items} items have a value{spent}{where}", err=True)

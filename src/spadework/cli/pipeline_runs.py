@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.pipeline_opening import opened_runs
+from spadework.cli.console import printable_json
+from spadework.cli.pipeline_context import opened_runs
 from spadework.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
-from spadework.cli.telling import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spadework.pipelines.claude_api.budget import Spend
     from spadework.pipelines.store.database import Database
+    from spadework.pipelines.store.records import Run, Worker
     from spadework.pipelines.store.runs import Runs
-    from spadework.pipelines.store.values import Run, Worker
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
@@ -62,9 +62,9 @@ def list_runs(
 
 
 def _list_ready(*, as_json: bool) -> None:
-    from spadework.cli.pipeline_opening import check_extra  # noqa: PLC0415 - beside its use
+    from spadework.cli.pipeline_context import check_extra  # noqa: PLC0415 - beside its use
     from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-    from spadework.pipelines.finding import find_pipeline, ready_names  # noqa: PLC0415 - heavy
+    from spadework.pipelines.lookup import find_pipeline, ready_names  # noqa: PLC0415 - heavy
 
     check_extra()
     found = {name: find_pipeline(name).doc.partition("\n")[0] for name in ready_names()}
@@ -132,12 +132,12 @@ def logs(
 
 
 def _described(database: Database, runs: Runs, chosen: Sequence[Run]) -> list[dict[str, object]]:
-    from spadework.pipelines.claude_api.budget import Purse  # noqa: PLC0415 - heavy
-    from spadework.pipelines.durable.working import is_dead  # noqa: PLC0415 - as above
-    from spadework.pipelines.store.workers import Workers  # noqa: PLC0415 - as above
+    from spadework.pipelines.claude_api.budget import Budget  # noqa: PLC0415 - heavy
+    from spadework.pipelines.durable.worker_process import is_dead  # noqa: PLC0415 - as above
+    from spadework.pipelines.store.worker_table import Workers  # noqa: PLC0415 - as above
 
     living = [one for one in Workers(database).all() if not is_dead(one)]
-    purse = Purse(database.engine)
+    purse = Budget(database.engine)
     return [_description(runs, run, living, purse.spent(run.id)) for run in chosen]
 
 

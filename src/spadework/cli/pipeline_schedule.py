@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.pipeline_opening import check_extra
+from spadework.cli.pipeline_context import check_extra
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from spadework.pipelines.scheduling.values import Schedule
+    from spadework.pipelines.schedules.schedule import Schedule
 
 _SHOWN_TIMES = 3
 
@@ -45,8 +45,8 @@ def schedule(
         return
     if not cron:
         raise ArgumentError("when shall it run?", hint="such as '30 6 * * MON-FRI' or @daily")
-    from spadework.pipelines.scheduling.cron import read_cron  # noqa: PLC0415 - heavy
-    from spadework.pipelines.scheduling.values import schedule_of  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.cron import read_cron  # noqa: PLC0415 - heavy
+    from spadework.pipelines.schedules.schedule import schedule_of  # noqa: PLC0415 - as above
 
     given = _read_as_run(pipeline, arguments or [])
     planned = schedule_of(
@@ -82,8 +82,8 @@ def _next(planned: Schedule) -> list[str]:
 
 
 def _as_json(planned: Schedule) -> dict[str, object]:
-    from spadework.pipelines.scheduling.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.scheduling.timers import units_of  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
+    from spadework.pipelines.schedules.timers import units_of  # noqa: PLC0415 - as above
 
     return {
         "name": planned.name,
@@ -95,8 +95,8 @@ def _as_json(planned: Schedule) -> dict[str, object]:
 
 
 def _show(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.scheduling.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
+    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
         start_command,
         units_of,
     )
@@ -110,8 +110,8 @@ def _show(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _install(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.scheduling.crontab import install_line  # noqa: PLC0415 - heavy
-    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.crontab import install_line  # noqa: PLC0415 - heavy
+    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
         start_command,
         units_of,
         write_units,
@@ -131,14 +131,14 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _remove(pipeline: str) -> None:
-    from spadework.daemon.units import user_units  # noqa: PLC0415 - heavy
-    from spadework.pipelines.scheduling.crontab import remove_line  # noqa: PLC0415 - as above
-    from spadework.pipelines.scheduling.timers import (  # noqa: PLC0415 - as above
+    from spadework.daemon.service_units import user_units  # noqa: PLC0415 - heavy
+    from spadework.pipelines.schedules.crontab import remove_line  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
         remove_units,
         stop_command,
         unit_name,
     )
-    from spadework.pipelines.scheduling.values import name_of  # noqa: PLC0415 - as above
 
     name = name_of(pipeline)
     if (user_units() / f"{unit_name(name)}.timer").exists():

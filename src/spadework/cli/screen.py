@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spadework.engine.values import Progress
+    from spadework.engine.job import Progress
 
 
 _LONGEST_STATUS = 500  # characters
@@ -28,7 +28,7 @@ class CleanStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what no further piece can change."""
-        from spadework.text.cleaning import ESCAPE_STARTS  # noqa: PLC0415 - beside its use
+        from spadework.util.text_cleaning import ESCAPE_STARTS  # noqa: PLC0415 - beside its use
 
         self._holds_all = self._holds_all or any(start in piece for start in ESCAPE_STARTS)
         end = 0 if self._holds_all else _settled_end(piece)
@@ -46,7 +46,7 @@ class CleanStream:
 
     def _clean(self, text: str) -> str:
         """Clean a text with the character before it in sight: joiners need one."""
-        from spadework.text.cleaning import clean  # noqa: PLC0415 - beside its use
+        from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
 
         cleaned = clean(self._last + text)[0][len(self._last) :]
         self._last = text[-1:]
@@ -55,7 +55,7 @@ class CleanStream:
 
 def _settled_end(piece: str) -> int:
     """Where the last character ends that stays whatever follows; 0 where there is none."""
-    from spadework.text.cleaning import is_settled  # noqa: PLC0415 - beside its use
+    from spadework.util.text_cleaning import is_settled  # noqa: PLC0415 - beside its use
 
     return next((end for end in range(len(piece), 0, -1) if is_settled(piece[end - 1])), 0)
 
@@ -75,7 +75,7 @@ class Screen:
         self._begin()
 
     def _begin(self) -> None:
-        from spadework.answers.thinking import VisibleStream  # noqa: PLC0415 - beside its use
+        from spadework.checks.thinking import VisibleStream  # noqa: PLC0415 - beside its use
 
         self._visible = VisibleStream()
         self._clean = CleanStream()
@@ -90,7 +90,7 @@ class Screen:
 
     def status(self, message: str) -> None:
         """Show how far it is."""
-        from spadework.text.foreign import one_line  # noqa: PLC0415 - beside its use
+        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - beside its use
 
         self._set_status(one_line(message, _LONGEST_STATUS))
 

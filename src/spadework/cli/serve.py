@@ -42,7 +42,7 @@ def serve(
     every client needs a token: see `spadework token new`.
     """
     if in_process:
-        from spadework.cli.running import run  # noqa: PLC0415 - beside its use
+        from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
 
         run(_serve_here(listen, require_token=require_token))
         return
@@ -55,20 +55,20 @@ async def _serve_here(listen: str, *, require_token: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy
     import os  # noqa: PLC0415 - beside its use
 
-    from spadework.config.load import load_config  # noqa: PLC0415 - heavy
+    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.engine.engine import Engine  # noqa: PLC0415 - heavy
-    from spadework.server.http.face import (  # noqa: PLC0415 - heavy
+    from spadework.mcp.http.http_server import (  # noqa: PLC0415 - heavy
         DEFAULT_LISTEN,
-        HttpFace,
+        HttpServer,
         HttpSettings,
     )
-    from spadework.server.live import LiveEngine  # noqa: PLC0415 - heavy
+    from spadework.mcp.reloading_engine import ReloadingEngine  # noqa: PLC0415 - heavy
 
     loaded = load_config()
     settings = HttpSettings(listen or DEFAULT_LISTEN, require_token)
     async with Engine.from_config(loaded.config, os.environ) as engine:
-        live = LiveEngine(engine, loaded.path)
-        face = HttpFace(live, settings)
+        live = ReloadingEngine(engine, loaded.path)
+        face = HttpServer(live, settings)
         url = await face.start()
         following = asyncio.create_task(live.follow())
         try:
@@ -81,20 +81,20 @@ async def _serve_here(listen: str, *, require_token: bool) -> None:
 
 def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
     """Have the daemon serve; returns whether it served and then ended."""
-    from spadework.remote.messages import error_of, line_of  # noqa: PLC0415 - heavy
-    from spadework.shim.hello import NotMet  # noqa: PLC0415 - beside its use
-    from spadework.shim.meeting import (  # noqa: PLC0415 - beside its use
+    from spadework.remote.messages import line_of, load_error  # noqa: PLC0415 - heavy
+    from spadework.shim.client import DaemonUnavailable  # noqa: PLC0415 - beside its use
+    from spadework.shim.launcher import connect_or_start  # noqa: PLC0415 - beside its use
+    from spadework.shim.rendezvous import (  # noqa: PLC0415 - beside its use
         CALL,
-        NoMeetingPlace,
-        meeting_place,
+        NoEndpoint,
+        endpoint,
     )
-    from spadework.shim.starting import meet  # noqa: PLC0415 - beside its use
 
     try:
-        met = meet(meeting_place(), CALL)
-    except NoMeetingPlace as failure:
+        met = connect_or_start(endpoint(), CALL)
+    except NoEndpoint as failure:
         raise DaemonError(str(failure), hint="`--in-process` needs no daemon") from None
-    except NotMet as failure:
+    except DaemonUnavailable as failure:
         raise DaemonError(str(failure), hint=failure.hint) from None
     request = {"call": "serve", "listen": listen, "require_token": require_token}
     served = False
@@ -105,7 +105,7 @@ def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
             for line in lines:
                 told: Mapping[str, Any] = json.loads(line)
                 if error := told.get("error"):
-                    raise error_of(error)
+                    raise load_error(error)
                 if serving := told.get("serving"):
                     served = True
                     _announce(str(serving["url"]), needs_token=bool(serving["needs_token"]))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
-from spadework.cli.telling import confirm, printable_json, say
+from spadework.cli.console import confirm, printable_json, say
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
-    from spadework.claude_code.places import Places, Scope
-    from spadework.claude_code.record import Record, Step
+    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.undo_journal import JournalStep, UndoJournal
 
 _SCOPES: tuple[Scope, ...] = ("user", "project", "local")
 
@@ -94,8 +94,8 @@ def setup(
     ours. A second run changes nothing. --remove takes everything back.
     """
     from spadework.api import current_folder  # noqa: PLC0415 - keeps --help fast
-    from spadework.claude_code.places import places_here, project_folder  # noqa: PLC0415 - lazy
-    from spadework.claude_code.record import Record  # noqa: PLC0415 - keeps --help fast
+    from spadework.claude_code.claude_paths import places_here, project_folder  # noqa: PLC0415 - lazy
+    from spadework.claude_code.undo_journal import UndoJournal  # noqa: PLC0415 - keeps --help fast
 
     chosen = _checked_scope(scope)
     _check_client(client)
@@ -107,13 +107,13 @@ def setup(
             hint="only --scope and --client choose a part of it",
         )
     places = places_here(project_folder(current_folder()), os.environ)
-    record = Record()
+    record = UndoJournal()
     if remove:
         told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
     else:
-        from spadework.cli.setting_up import Wishes, set_up  # noqa: PLC0415 - heavy
+        from spadework.cli.setup_flow import SetupOptions, set_up  # noqa: PLC0415 - heavy
 
-        wishes = Wishes(
+        wishes = SetupOptions(
             client=client or "claude-code",
             scope=chosen,
             url=_checked_url(http),
@@ -163,7 +163,7 @@ def _checked_url(url: str) -> str:
 
 
 def _remove(
-    record: Record, places: Places, client: str, scope: str, *, ask: bool, dry_run: bool
+    record: UndoJournal, places: Places, client: str, scope: str, *, ask: bool, dry_run: bool
 ) -> dict[str, Any]:
     steps = _chosen(record.steps(), client, scope)
     if not steps:
@@ -184,9 +184,9 @@ def _remove(
     return {"removed": done}
 
 
-def _chosen(steps: list[Step], client: str, scope: str) -> list[Step]:
+def _chosen(steps: list[JournalStep], client: str, scope: str) -> list[JournalStep]:
     """Choose the steps of a client and a scope; the config goes with the last registration."""
-    from spadework.claude_code.record import OURS  # noqa: PLC0415 - keeps --help fast
+    from spadework.claude_code.undo_journal import OURS  # noqa: PLC0415 - keeps --help fast
 
     meant = [
         step
@@ -199,7 +199,7 @@ def _chosen(steps: list[Step], client: str, scope: str) -> list[Step]:
 
 
 def _tell_of_entries_by_hand(places: Places) -> None:
-    from spadework.claude_code.plan import registered_elsewhere  # noqa: PLC0415 - as above
+    from spadework.claude_code.setup_plan import registered_elsewhere  # noqa: PLC0415 - as above
 
     try:
         scopes = registered_elsewhere(places)

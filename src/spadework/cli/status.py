@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli import EXIT_FAILED
+from spadework.cli.async_runner import run
+from spadework.cli.console import printable_json
 from spadework.cli.daemon import NONE_RUNS
-from spadework.cli.running import run
-from spadework.cli.telling import printable_json
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, DaemonError
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ async def _ask() -> dict[str, Any] | None:
     """Ask the daemon; None where none runs."""
     from spadework.daemon.control import place_here  # noqa: PLC0415 - beside its use
     from spadework.remote.client import connect  # noqa: PLC0415 - heavy
-    from spadework.remote.coding import Malformed  # noqa: PLC0415 - heavy
+    from spadework.util.serialization import MalformedData  # noqa: PLC0415 - heavy
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
-            raise Malformed("the status is no object")
+            raise MalformedData("the status is no object")
         return result
 
     line = await connect(place_here())
@@ -65,7 +65,7 @@ def _as_data(told: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    from spadework.cli.standing import read_standing, sections  # noqa: PLC0415 - heavy
+    from spadework.cli.status_view import read_standing, sections  # noqa: PLC0415 - heavy
     from spadework.cli.table import print_table  # noqa: PLC0415 - beside its use
 
     for number, section in enumerate(sections(read_standing(told), time.time())):
@@ -117,6 +117,6 @@ async def _show_for_ever() -> None:
 
 
 def _tables(told: dict[str, Any]) -> list[RenderableType]:
-    from spadework.cli.standing import as_tables, read_standing  # noqa: PLC0415 - heavy
+    from spadework.cli.status_view import as_tables, read_standing  # noqa: PLC0415 - heavy
 
     return as_tables(read_standing(told), time.time())

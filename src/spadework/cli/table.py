@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from spadework.text.cleaning import clean
+from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

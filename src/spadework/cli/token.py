@@ -19,9 +19,9 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Make a token and print it, once: only its hash is kept."""
-    from spadework.server.http.tokens import Tokens  # noqa: PLC0415 - beside its use
+    from spadework.mcp.http.access_tokens import TokenStore  # noqa: PLC0415 - beside its use
 
-    token, secret = Tokens().new(name)
+    token, secret = TokenStore().new(name)
     if as_json:
         told = {"name": token.name, "created": token.created, "token": secret}
         print(json.dumps(told, indent=2))
@@ -37,9 +37,9 @@ def list_tokens(as_json: Json = False) -> None:
     In a pipe: tab-separated, no header.
     """
     from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-    from spadework.server.http.tokens import Tokens  # noqa: PLC0415 - beside its use
+    from spadework.mcp.http.access_tokens import TokenStore  # noqa: PLC0415 - beside its use
 
-    tokens = Tokens().all()
+    tokens = TokenStore().all()
     if as_json:
         print(json.dumps([{"name": one.name, "created": one.created} for one in tokens], indent=2))
         return
@@ -51,9 +51,9 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Whose token it is.")], as_json: Json = False
 ) -> None:
     """Forget a token: who presents it is refused from now on, in servers that run too."""
-    from spadework.server.http.tokens import Tokens  # noqa: PLC0415 - beside its use
+    from spadework.mcp.http.access_tokens import TokenStore  # noqa: PLC0415 - beside its use
 
-    Tokens().revoke(name)
+    TokenStore().revoke(name)
     if as_json:
         print(json.dumps({"revoked": name}))
         return

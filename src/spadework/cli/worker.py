@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli.pipeline_opening import open_database
-from spadework.cli.running import run
+from spadework.cli.async_runner import run
+from spadework.cli.pipeline_context import open_database
 from spadework.errors import ArgumentError
 
 
@@ -43,7 +43,7 @@ def worker(
             "workers need a Postgres: SQLite serves one process",
             hint="spadework worker --engine postgresql://HOST/NAME",
         )
-    from spadework.pipelines.durable.worker import work  # noqa: PLC0415 - heavy
+    from spadework.pipelines.durable.worker_loop import work  # noqa: PLC0415 - heavy
 
     def hear(name: str) -> None:
         typer.echo(f"working as {name}; Ctrl-C stops", err=True)

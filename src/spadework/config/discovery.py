@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from spadework.errors import ArgumentError
-from spadework.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
-from spadework.text.foreign import is_usable_name
+from spadework.util.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
+from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ _KEY_WANTED = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundServer:
     """A server that answered: what it is, and its models if it tells them without a key."""
 
     kind: BackendKind
@@ -82,7 +82,7 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
     return list(found)
 
 
-async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[Found]:
+async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundServer]:
     """Look at all addresses at once.
 
     Args:
@@ -106,7 +106,7 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[Found]
     return [found for look in looks if look in done and (found := look.result())]
 
 
-async def with_models(found: Found, api_key: str, seconds: float = SECONDS) -> Found:
+async def with_models(found: FoundServer, api_key: str, seconds: float = SECONDS) -> FoundServer:
     """Ask a server that wants a key for its models; unchanged if it does not tell them."""
     import httpx  # noqa: PLC0415 - as above
 
@@ -119,25 +119,25 @@ async def with_models(found: Found, api_key: str, seconds: float = SECONDS) -> F
     return replace(found, models=models or ())
 
 
-async def _identify(client: httpx.AsyncClient, url: str) -> Found | None:
+async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
     import httpx  # noqa: PLC0415 - as above
 
     try:
         root, greeting = await _get(client, f"{url}/")
         if "Ollama is running" in greeting:
-            return Found("ollama", url, (await _models(client, url))[1] or ())
+            return FoundServer("ollama", url, (await _models(client, url))[1] or ())
         if "I'm alive!" in (await _get(client, f"{url}/health/liveliness"))[1]:
             status, models = await _models(client, url)
-            return Found("litellm", url, models or (), needs_key=status != _OK)
+            return FoundServer("litellm", url, models or (), needs_key=status != _OK)
         running = _json((await _get(client, f"{url}/running"))[1]).get("running")
         status, models = await _models(client, url)
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     if models is not None:
-        return Found("llama-swap" if isinstance(running, list) else "openai", url, models)
+        return FoundServer("llama-swap" if isinstance(running, list) else "openai", url, models)
     # A server that refuses everything may be anything; vLLM and its like refuse only /v1.
     if status in _KEY_WANTED and root not in _KEY_WANTED:
-        return Found("openai", url, needs_key=True)
+        return FoundServer("openai", url, needs_key=True)
     return None
 
 

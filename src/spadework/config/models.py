@@ -9,19 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from spadework.config.http import HttpConfig
-from spadework.config.pipelines import ClaudeApiConfig, PipelinesConfig
-from spadework.config.rules import (
-    ConfigPath,
-    http_address,
-    local_host,
-    misfits,
-    names_are_plain,
-    no_such,
-    variable_name,
-)
-from spadework.config.section import Section
-from spadework.config.tools import (
+from spadework.config.http_config import HttpConfig
+from spadework.config.pipeline_config import ClaudeApiConfig, PipelinesConfig
+from spadework.config.section import ConfigSection
+from spadework.config.tool_config import (
     ASK_CODING_MODEL,
     ASK_LOCAL_LLAMA,
     DEFAULT_TOOLS,
@@ -29,6 +20,15 @@ from spadework.config.tools import (
     PLACEHOLDER,
     RESERVED_ARGUMENTS,
     ToolConfig,
+)
+from spadework.config.validators import (
+    ConfigPath,
+    http_address,
+    local_host,
+    misfits,
+    names_are_plain,
+    no_such,
+    variable_name,
 )
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "BackendKind",
     "ClaudeApiConfig",
     "Config",
+    "ConfigSection",
     "DaemonConfig",
     "EmbeddedConfig",
     "HttpConfig",
@@ -54,7 +55,6 @@ __all__ = [
     "ProjectRule",
     "QueueConfig",
     "ReferencesConfig",
-    "Section",
     "ToolConfig",
 ]
 
@@ -66,7 +66,7 @@ _OWN_TOOL = "is a tool of Spadework's own; choose another name"
 TAKEN_TOOLS = {"list_available_local_models": _OWN_TOOL, "ask_each": _OWN_TOOL}
 
 
-class BackendConfig(Section):
+class BackendConfig(ConfigSection):
     """A server that runs models."""
 
     kind: BackendKind
@@ -116,7 +116,7 @@ class BackendConfig(Section):
     For Ollama it is also the `num_ctx` that is asked for."""
 
 
-class EmbeddedConfig(Section):
+class EmbeddedConfig(ConfigSection):
     """The embedded engine: a small model that runs in a child process, with no server."""
 
     model: ConfigPath | None = None
@@ -139,7 +139,7 @@ class EmbeddedConfig(Section):
     0: never."""
 
 
-class ReferencesConfig(Section):
+class ReferencesConfig(ConfigSection):
     """What may be read by reference, and how much."""
 
     max_file_bytes: int = Field(default=2_000_000, gt=0)
@@ -177,7 +177,7 @@ class ReferencesConfig(Section):
     """Patterns (as in .gitignore) of files that go to local models only."""
 
 
-class ProjectRule(Section):
+class ProjectRule(ConfigSection):
     """A folder, or several, whose material goes to local models only."""
 
     path: ConfigPath
@@ -189,14 +189,14 @@ class ProjectRule(Section):
     it back."""
 
 
-class LedgerConfig(Section):
+class LedgerConfig(ConfigSection):
     """The record of every delegation."""
 
     path: ConfigPath | None = None
     """The SQLite file. Empty: `ledger.db` in the data folder."""
 
 
-class CacheConfig(Section):
+class CacheConfig(ConfigSection):
     """Answers that were given before, for questions to many items (`ask_each`)."""
 
     enabled: bool = True
@@ -207,7 +207,7 @@ class CacheConfig(Section):
     """The most that the answers take; what was not used for longest goes first."""
 
 
-class EachConfig(Section):
+class EachConfig(ConfigSection):
     """One question about many files or items: `ask_each`."""
 
     max_items: int = Field(default=5000, ge=1)
@@ -217,7 +217,7 @@ class EachConfig(Section):
     """How many items wait for a slot or have one at the same time."""
 
 
-class QueueConfig(Section):
+class QueueConfig(ConfigSection):
     """How calls wait for a slot. One queue serves every window."""
 
     max_wait: float = Field(default=120.0, gt=0)
@@ -239,14 +239,14 @@ class QueueConfig(Section):
     """The most requests of one kind that wait for one session."""
 
 
-class DaemonConfig(Section):
+class DaemonConfig(ConfigSection):
     """The daemon: the one process behind every Claude Code window."""
 
     idle_stop: float = Field(default=1800.0, ge=0)
     """Seconds without a connection after which it stops; the next window starts it. 0: never."""
 
 
-class Config(Section):
+class Config(ConfigSection):
     """The whole config file."""
 
     roots: list[ConfigPath] = []
@@ -342,7 +342,7 @@ class Config(Section):
         return DEFAULT_TOOLS | self.tools
 
 
-class ProjectConfig(Section):
+class ProjectConfig(ConfigSection):
     """A project's `.spadework.toml`: it may add tools, and say that it is confidential."""
 
     confidential: bool = False

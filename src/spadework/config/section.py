@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A table of the config file: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.daemon.holding import holder
+from spadework.daemon.instance_lock import holder
 from spadework.errors import ConfigError, DaemonError
-from spadework.shim.hello import Met, NotMet, join
-from spadework.shim.meeting import CALL, NoMeetingPlace, Place, meeting_place
-from spadework.shim.starting import meet
+from spadework.shim.client import DaemonConnection, DaemonUnavailable, connect_to_daemon
+from spadework.shim.launcher import connect_or_start
+from spadework.shim.rendezvous import CALL, Endpoint, NoEndpoint, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +27,15 @@ _SECONDS_TO_BE_KILLED = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.02
 
 
-def place_here() -> Place:
+def place_here() -> Endpoint:
     """Return where the daemon of this user, config and data folder is met.
 
     Raises:
         DaemonError: there is no folder for that.
     """
     try:
-        return meeting_place()
-    except NoMeetingPlace as failure:
+        return endpoint()
+    except NoEndpoint as failure:
         raise DaemonError(
             f"there is no place to meet a daemon: {failure}",
             hint="set XDG_RUNTIME_DIR to a folder of yours",
@@ -53,11 +53,11 @@ def ensure_running() -> tuple[int, bool]:
         ConfigError: the config is wrong.
     """
     place = place_here()
-    if met := _greeted(lambda: join(place, CALL)):
+    if met := _greeted(lambda: connect_to_daemon(place, CALL)):
         met.socket.close()
         return met.pid, False
-    met = _greeted(lambda: meet(place, CALL))
-    if met is None:  # for the type checker: `meet` finds one or raises
+    met = _greeted(lambda: connect_or_start(place, CALL))
+    if met is None:  # for the type checker: `connect_or_start` finds one or raises
         raise DaemonError("the daemon did not start")
     met.socket.close()
     return met.pid, True
@@ -70,7 +70,7 @@ def describe() -> dict[str, Any] | None:
         DaemonError: it does not answer.
     """
     place = place_here()
-    met = _greeted(lambda: join(place, CALL))
+    met = _greeted(lambda: connect_to_daemon(place, CALL))
     return None if met is None else _asked(met, {"call": "describe"})
 
 
@@ -85,7 +85,7 @@ def stop() -> int | None:
     """
     place = place_here()
     try:
-        met = _greeted(lambda: join(place, CALL, deadline=_SECONDS_TO_GREET))
+        met = _greeted(lambda: connect_to_daemon(place, CALL, deadline=_SECONDS_TO_GREET))
         if met is None:
             pid = holder(place)  # it is ending, or just starting
             if pid is None:
@@ -107,15 +107,15 @@ def stop() -> int | None:
     return pid
 
 
-def _greeted(greet: Callable[[], Met | None]) -> Met | None:
+def _greeted(greet: Callable[[], DaemonConnection | None]) -> DaemonConnection | None:
     try:
         return greet()
-    except NotMet as failure:
+    except DaemonUnavailable as failure:
         kind = ConfigError if failure.exit_code == _EXIT_USAGE else DaemonError
         raise kind(str(failure), hint=failure.hint) from None
 
 
-def _asked(met: Met, request: dict[str, Any]) -> dict[str, Any]:
+def _asked(met: DaemonConnection, request: dict[str, Any]) -> dict[str, Any]:
     """Make one call, and return its result."""
     with met.socket as connection:
         connection.settimeout(_SECONDS_TO_ANSWER)

@@ -11,27 +11,27 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.keys import wanted_names
-from spadework.config.load import load_config
-from spadework.daemon.calls import answer
-from spadework.daemon.serving import open_configured
-from spadework.daemon.visitors import Refused, greet, refusal
-from spadework.daemon.visits import Visit
+from spadework.config.api_keys import wanted_names
+from spadework.config.loader import load_config
+from spadework.daemon.call_handler import answer
+from spadework.daemon.client_connection import ClientConnection
+from spadework.daemon.handshake import HandshakeRefused, accept_peer, refusal
+from spadework.daemon.http_serving import open_configured
 from spadework.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
 from spadework.engine.engine import Engine
-from spadework.server import mcp  # noqa: F401 - now, so that all modules are of one version
-from spadework.server.live import LiveEngine
-from spadework.shim.meeting import CALL, LONGEST_HELLO, MCP, is_newer, own_version
+from spadework.mcp import mcp_server  # noqa: F401 - now, so that all modules are of one version
+from spadework.mcp.reloading_engine import ReloadingEngine
+from spadework.shim.rendezvous import CALL, LONGEST_HELLO, MCP, is_newer, own_version
 
 if TYPE_CHECKING:
-    from spadework.daemon.holding import Holding
-    from spadework.daemon.visitors import Visitor
-    from spadework.server.http.face import HttpFace
+    from spadework.daemon.handshake import Peer
+    from spadework.daemon.instance_lock import InstanceLock
+    from spadework.mcp.http.http_server import HttpServer
 
 log = logging.getLogger(__name__)
 
 _CLOSE_SOME = "close windows, or end the program that opens them"
-_here: ContextVar[Visit | None] = ContextVar("_here", default=None)
+_here: ContextVar[ClientConnection | None] = ContextVar("_here", default=None)
 """The visit on whose behalf a task runs."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -46,7 +46,7 @@ MOST_OF_A_PROCESS = 256
 KEPT_FOR_CALLS = 32
 
 
-def serve(holding: Holding, *, log: str, stay: bool) -> None:
+def serve(holding: InstanceLock, *, log: str, stay: bool) -> None:
     """Load the engine, and serve.
 
     Args:
@@ -58,7 +58,7 @@ def serve(holding: Holding, *, log: str, stay: bool) -> None:
         ConfigError: the config is wrong.
     """
     loaded = load_config()
-    live = LiveEngine(Engine.from_config(loaded.config), loaded.path)
+    live = ReloadingEngine(Engine.from_config(loaded.config), loaded.path)
     gc.freeze()  # what is here now stays
     gc.enable()
     sys.setswitchinterval(_SECONDS_OF_A_THREAD)
@@ -75,13 +75,15 @@ class Daemon:
         stay: do not stop when idle.
     """
 
-    def __init__(self, live: LiveEngine, holding: Holding, *, log: str, stay: bool) -> None:
+    def __init__(
+        self, live: ReloadingEngine, holding: InstanceLock, *, log: str, stay: bool
+    ) -> None:
         self.live = live
         self.started = time.time()
         self._holding = holding
         self._log = log
         self._stay = stay
-        self._visits: dict[asyncio.Task[Any], Visit] = {}
+        self._visits: dict[asyncio.Task[Any], ClientConnection] = {}
         self._connected = 0
         self._listener: asyncio.Server | None = None
         self._stopping = asyncio.Event()
@@ -90,7 +92,7 @@ class Daemon:
         self._superseded = False
         self.http: list[str] = []
         """Where it listens for other machines, or why it does not."""
-        self._face: HttpFace | None = None
+        self._face: HttpServer | None = None
         self._moving: asyncio.Task[None] | None = None
 
     @property
@@ -176,30 +178,34 @@ class Daemon:
         finally:
             self._connected -= 1
 
-    def _refuse_excess(self, visitor: Visitor | None = None) -> None:
+    def _refuse_excess(self, visitor: Peer | None = None) -> None:
         """See that one more connection is not too many.
 
         Raises:
             Refused: it is.
         """
         if self._connected > MOST_CONNECTIONS:
-            raise Refused(f"the daemon has {MOST_CONNECTIONS} connections already", _CLOSE_SOME)
+            raise HandshakeRefused(
+                f"the daemon has {MOST_CONNECTIONS} connections already", _CLOSE_SOME
+            )
         if visitor is None:
             return
         if visitor.role == MCP and self._connected > MOST_CONNECTIONS - KEPT_FOR_CALLS:
             most = MOST_CONNECTIONS - KEPT_FOR_CALLS
-            raise Refused(f"the daemon serves {most} windows already", _CLOSE_SOME)
+            raise HandshakeRefused(f"the daemon serves {most} windows already", _CLOSE_SOME)
         own = sum(one.visitor.process == visitor.process for one in self._visits.values())
         if visitor.process and own >= MOST_OF_A_PROCESS:
             said = f"process {visitor.process} has {own} connections to the daemon already"
-            raise Refused(said, "close some of them first")
+            raise HandshakeRefused(said, "close some of them first")
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wants = wanted_names(self.live.engine.config)
         try:
             self._refuse_excess()
-            visitor = await greet(reader, writer, wants, self._holding.token, self._refuse_excess)
-        except Refused as why:
+            visitor = await accept_peer(
+                reader, writer, wants, self._holding.token, self._refuse_excess
+            )
+        except HandshakeRefused as why:
             log.warning("a visitor was sent away: %s", why)
             writer.write(refusal(str(why), why.hint))
             writer.close()
@@ -207,9 +213,9 @@ class Daemon:
         except (OSError, TimeoutError):
             writer.close()
             return
-        await self._receive(Visit(visitor, reader, writer, wants))
+        await self._receive(ClientConnection(visitor, reader, writer, wants))
 
-    async def _receive(self, visit: Visit) -> None:
+    async def _receive(self, visit: ClientConnection) -> None:
         task = asyncio.current_task()
         if task is None:  # for the type checker
             return

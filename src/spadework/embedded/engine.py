@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.embedded.model import check_engine, configured_model, threads_of, window_of
-from spadework.embedded.worker import WorkerSettings
+from spadework.embedded.model_file import check_engine, configured_model, threads_of, window_of
+from spadework.embedded.server_process import WorkerSettings
 from spadework.errors import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spadework.config.models import EmbeddedConfig
-    from spadework.embedded.model import EmbeddedModel
+    from spadework.embedded.model_file import EmbeddedModel
 
 _SOCKET_NAME = "engine.sock"  # the server takes a host for a unix socket only if it ends so
 _LONGEST_SOCKET_PATH = 103  # bytes; macOS holds 104 with the closing NUL, Linux 108
@@ -210,7 +210,7 @@ def _spawn(settings: WorkerSettings, log_file: Path) -> subprocess.Popen[bytes]:
     with log_file.open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
             # -P: the current folder may be a stranger's project; no module comes from there
-            [sys.executable, "-P", "-m", "spadework.embedded.worker", settings.to_json()],
+            [sys.executable, "-P", "-m", "spadework.embedded.server_process", settings.to_json()],
             stdin=subprocess.PIPE,
             stdout=log,  # never ours: our stdout may be the MCP pipe
             stderr=log,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from spadework.embedded.gguf import MAGIC, check_magic
 from spadework.embedded.hub_errors import explained
-from spadework.embedded.model import GET_THE_EXTRA
-from spadework.embedded.store import (
+from spadework.embedded.model_file import GET_THE_EXTRA
+from spadework.embedded.model_store import (
     has_digest,
     megabytes,
     one_fetch_at_a_time,
@@ -23,8 +23,8 @@ from spadework.embedded.store import (
     tell,
 )
 from spadework.errors import ArgumentError, EmbeddedError
-from spadework.http_client import bound_client, replies_up_to
-from spadework.paths import models_folder
+from spadework.util.http_client import bound_client, replies_up_to
+from spadework.util.paths import models_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

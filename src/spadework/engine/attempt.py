@@ -8,15 +8,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spadework.answers.checks import MENDABLE, Checked, Reply, check_reply
-from spadework.answers.labels import ALTERNATIVES
-from spadework.answers.thinking import split_thinking
 from spadework.backends.base import ChatRequest, ModelInfo, Usage
-from spadework.engine.fitting import explain_excess, fit
-from spadework.engine.form import Form
-from spadework.engine.prompt import for_mending
+from spadework.checks.labels import ALTERNATIVES
+from spadework.checks.reply_checks import MENDABLE, ModelReply, ValidatedReply, check_reply
+from spadework.checks.thinking import split_thinking
+from spadework.engine.context_fit import explain_excess, fit
+from spadework.engine.job import Figures, Progress
+from spadework.engine.prompt_messages import for_mending
+from spadework.engine.response_format import ResponseFormat
 from spadework.engine.thread_pools import CHECKING
-from spadework.engine.values import Figures, Progress
 from spadework.errors import (
     BackendUnavailable,
     BadReply,
@@ -25,14 +25,14 @@ from spadework.errors import (
     DeadlinePassed,
     RequestRejected,
 )
-from spadework.text.foreign import display_name
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spadework.answers.checks import Demand
-    from spadework.backends.base import Backend, Chunk, Message, Token
-    from spadework.engine.values import Listener
+    from spadework.backends.base import Backend, Chunk, Message, TokenChoice
+    from spadework.checks.reply_checks import AnswerRequirements
+    from spadework.engine.job import Listener
 
 # No token is longer on average, blanks included; a server that sends more ignores max_tokens.
 _MOST_CHARACTERS_OF_A_TOKEN = 32
@@ -47,7 +47,7 @@ class Streamed:
     started: float
     on_first_token: Callable[[], None]
     pieces: list[str] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
+    tokens: list[TokenChoice] = field(default_factory=list)
     count: int = 0
     thinking: bool = False
     first_token: float | None = None
@@ -96,22 +96,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AttemptContext:
     """What a model is asked, and what its answer is held against."""
 
     messages: tuple[Message, ...]
-    demand: Demand
+    demand: AnswerRequirements
     limits: Limits
     temperature: float | None = None
 
 
-async def attempt(
+async def run_attempt(
     backend: Backend,
     info: ModelInfo,
-    asking: Asking,
+    asking: AttemptContext,
     listener: Listener,
     on_first_token: Callable[[], None],
-) -> tuple[Checked, Figures]:
+) -> tuple[ValidatedReply, Figures]:
     """Ask one model and check what it says; `on_first_token` is called when the reply begins.
 
     An answer that has not the form asked for may be mended once by the model that gave it.
@@ -140,12 +140,12 @@ async def attempt(
 async def _mended(
     backend: Backend,
     info: ModelInfo,
-    asking: Asking,
+    asking: AttemptContext,
     listener: Listener,
-    reply: Reply,
+    reply: ModelReply,
     figures: Figures,
     failure: CheckFailed,
-) -> tuple[Checked, Figures]:
+) -> tuple[ValidatedReply, Figures]:
     """Let the model mend its answer; the second failure counts."""
     said = split_thinking(reply.text).visible.strip()
     again = replace(asking, messages=for_mending(asking.messages, said, str(failure)))
@@ -165,14 +165,14 @@ def _nothing() -> None:
 async def _reply(
     backend: Backend,
     info: ModelInfo,
-    asking: Asking,
+    asking: AttemptContext,
     listener: Listener,
     on_first_token: Callable[[], None],
-) -> tuple[Reply, Figures]:
+) -> tuple[ModelReply, Figures]:
     """Ask once and take in the whole reply."""
     streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
     listener.progress(Progress("asking", f"asking {display_name(info.id)}"))
-    form = Form(asking.demand.labels, asking.demand.schema)
+    form = ResponseFormat(asking.demand.labels, asking.demand.schema)
     try:
         fitting = await fit(backend, info, asking.messages, asking.limits.tokens)
         request = ChatRequest(
@@ -186,10 +186,10 @@ async def _reply(
         )
         await _stream_constrained(backend, request, streamed, listener)
     except ContextExceeded as error:
-        if error.tokens is None or error.window is None or "would fit" not in str(error):
+        if error.bytes_that_fit is None:
             raise explain_excess(error, info, asking.messages, asking.limits.tokens) from error
         raise
-    reply = Reply(
+    reply = ModelReply(
         text="".join(streamed.pieces),
         finish=streamed.finish,
         max_tokens=fitting.max_tokens,
@@ -202,7 +202,7 @@ async def _reply(
     return reply, streamed.figures()
 
 
-async def _checked(reply: Reply, demand: Demand) -> Checked:
+async def _checked(reply: ModelReply, demand: AnswerRequirements) -> ValidatedReply:
     """Check a reply; in a thread where that takes so long that others would notice."""
     given = demand.given
     material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)

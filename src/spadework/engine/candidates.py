@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from spadework.backends.base import ModelInfo
 from spadework.config.models import EMBEDDED
-from spadework.engine.values import Try
+from spadework.engine.job import Attempt
 from spadework.errors import BackendError, SpadeworkError
-from spadework.text.foreign import LONGEST_NAME
+from spadework.util.untrusted_text import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from spadework.backends.base import Backend
-    from spadework.engine.catalog import Catalog
-    from spadework.engine.clearance import Clearance
+    from spadework.engine.model_catalog import Catalog
+    from spadework.engine.trust_policy import TrustPolicy
 
     ListOf = Callable[[str], Awaitable[list[ModelInfo]]]
 
@@ -52,7 +52,7 @@ def unusable(backend: Backend) -> str:
 
 async def candidates(
     patterns: Sequence[str], names: Collection[str], list_of: ListOf
-) -> tuple[dict[str, ModelInfo | None], list[Try]]:
+) -> tuple[dict[str, ModelInfo | None], list[Attempt]]:
     """Expand patterns to `backend/model` names, in order, each once.
 
     A plain name is taken as it is: asking the backend for its list would cost a round trip.
@@ -87,7 +87,7 @@ def _add(model: ModelInfo, found: dict[str, ModelInfo | None]) -> None:
         found[model.id] = found[model.id] or model
 
 
-def worth_listing(clearance: Clearance, catalog: Catalog) -> list[str]:
+def worth_listing(clearance: TrustPolicy, catalog: Catalog) -> list[str]:
     """Name the backends that may have a model for a job; a cloud is not even asked for its list."""
     return [
         name
@@ -97,7 +97,7 @@ def worth_listing(clearance: Clearance, catalog: Catalog) -> list[str]:
 
 
 async def split_by_clearance(
-    found: Mapping[str, ModelInfo | None], clearance: Clearance, catalog: Catalog
+    found: Mapping[str, ModelInfo | None], clearance: TrustPolicy, catalog: Catalog
 ) -> tuple[list[str], list[tuple[str, SpadeworkError]]]:
     """Split models into those that may have a job, in order, and those that may not.
 
@@ -147,7 +147,7 @@ async def split_by_clearance(
     return allowed, [*errors, *_refusals(refused, clearance)]
 
 
-def _listed_as(backend: Backend, model: str, clearance: Clearance) -> tuple[str, ...]:
+def _listed_as(backend: Backend, model: str, clearance: TrustPolicy) -> tuple[str, ...]:
     """Name the other names by which the tool lists a model, as far as no server need be asked."""
     full = backend.full_name(model)
     listed = (pattern.partition("/") for pattern in clearance.listed)
@@ -167,7 +167,7 @@ def _is_among(name: str, others: Sequence[str], catalog: Catalog) -> bool:
 
 
 def _refusals(
-    refused: Mapping[str, list[ModelInfo]], clearance: Clearance
+    refused: Mapping[str, list[ModelInfo]], clearance: TrustPolicy
 ) -> list[tuple[str, SpadeworkError]]:
     reasons: list[tuple[str, SpadeworkError]] = []
     for backend, infos in refused.items():
@@ -179,19 +179,21 @@ def _refusals(
     return reasons
 
 
-async def list_models(names: Collection[str], list_of: ListOf) -> tuple[list[ModelInfo], list[Try]]:
+async def list_models(
+    names: Collection[str], list_of: ListOf
+) -> tuple[list[ModelInfo], list[Attempt]]:
     """Ask several backends at once for their models; a dead one does not hide the others."""
     results = await asyncio.gather(*map(list_of, names), return_exceptions=True)
     models: list[ModelInfo] = []
-    failed: list[Try] = []
+    failed: list[Attempt] = []
     for name, result in zip(names, results, strict=True):
         if isinstance(result, BackendError):
             hint = f" ({result.hint})" if result.hint else ""
             kind = type(result).__name__
-            failed.append(Try(name, kind, f"{result}{hint}", temporary=result.is_temporary))
+            failed.append(Attempt(name, kind, f"{result}{hint}", temporary=result.is_temporary))
         elif isinstance(result, Exception):  # whatever it is, the other backends can answer
             log.error("the list of %s cannot be understood", name, exc_info=result)
-            failed.append(Try(name, "BadReply", "its list of models cannot be understood"))
+            failed.append(Attempt(name, "BadReply", "its list of models cannot be understood"))
         elif isinstance(result, BaseException):
             raise result
         else:

@@ -11,21 +11,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from spadework.config.keys import window_keys
+from spadework.config.api_keys import window_keys
 from spadework.config.models import EMBEDDED
+from spadework.engine.answer_cache import AnswerCache
 from spadework.engine.candidates import list_models, patterns_of, unusable
-from spadework.engine.catalog import Catalog
 from spadework.engine.delegation import Delegation
-from spadework.engine.memory import Memory
-from spadework.engine.patience import Patience
+from spadework.engine.delegation_context import Services
+from spadework.engine.job import Answer, Figures, Listener, Postponed
+from spadework.engine.model_catalog import Catalog
 from spadework.engine.queue import Queue
-from spadework.engine.status import ErrorStatus, make_status, standing
+from spadework.engine.status_report import ErrorStatus, make_status, standing
 from spadework.engine.tools import all_tools, find_tool, local_only_tools
-from spadework.engine.values import Answer, Figures, Listener, Postponed
 from spadework.errors import BackendError, LedgerError, ReferenceRefused
-from spadework.inputs import memory_budget
-from spadework.ledger import Entry, Ledger, ledger_path
-from spadework.text.foreign import display_name, one_line
+from spadework.references import memory_budget
+from spadework.storage.ledger import Ledger, LedgerEntry, ledger_path
+from spadework.util.untrusted_text import display_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import Backend, ModelInfo
     from spadework.config.models import Config
-    from spadework.engine.status import Status
+    from spadework.engine.job import Attempt, Job, Outcome, Session
+    from spadework.engine.status_report import StatusReport
     from spadework.engine.tools import Tool
-    from spadework.engine.values import Job, Outcome, Session, Try
     from spadework.errors import SpadeworkError
-    from spadework.ledger import Outcome as LedgerOutcome
-    from spadework.ledger import Pace
+    from spadework.storage.ledger import Outcome as LedgerOutcome
+    from spadework.storage.ledger import Pace
 
     Found = TypeVar("Found")
 
@@ -52,7 +52,7 @@ _SECONDS_FOR_STATUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class ModelInventory:
     """What there is now: models, backends that failed, and what each tool asks for.
 
     `standing` says of a model by its id, or of a backend, how many requests it has or that it is
@@ -61,7 +61,7 @@ class Survey:
     """
 
     models: tuple[ModelInfo, ...]
-    failed: tuple[Try, ...]
+    failed: tuple[Attempt, ...]
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
     local_only: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Engine:
         self.config = config
         self.queue = Queue(config, backends)
         self.catalog = Catalog(backends, self.queue.ask)
-        self._memory = Memory(config.cache)
+        self._memory = AnswerCache(config.cache)
         self._errors: deque[ErrorStatus] = deque(maxlen=_ERRORS_REMEMBERED)
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
@@ -175,7 +175,7 @@ class Engine:
         """
         return find_tool(name, project, self.config)
 
-    async def survey(self, tools: Mapping[str, Tool]) -> Survey:
+    async def survey(self, tools: Mapping[str, Tool]) -> ModelInventory:
         """List every model of every backend now, and which of these tools use it."""
         backends = self.catalog.backends
         async with self._using_backends():
@@ -185,7 +185,7 @@ class Engine:
         if len(backends) > 1:  # who has servers may well do without the demonstration model
             failed = [one for one in failed if one.model != EMBEDDED]
         failing = self._recorded(lambda ledger: ledger.failing()) or {}
-        return Survey(
+        return ModelInventory(
             models=tuple(_noting_failure(model, failing) for model in models),
             failed=tuple(failed),
             patterns={
@@ -226,24 +226,18 @@ class Engine:
             ReferenceRefused: a reference may not be read; no model was asked.
             ConfigError: a model's backend is not configured, or the project's file is wrong.
         """
-        delegation = Delegation(
-            job=job,
-            session=session,
-            tool=self.find_tool(job.tool, session.project),
-            config=self.config,
-            catalog=self.catalog,
-            queue=self.queue,
-            memory=self._memory,
-            pace=self.measured_pace,
-            config_problem=self.config_problem,
-            patience=Patience(
-                until=time.monotonic() + self.config.queue.patience,
-                is_batch=job.kind == "batch" and job.patient and self.config.queue.patience > 0,
-            ),
-            on_failure=self._note_error,
-            on_private_failure=self._note_kind,
-            listener=listener or Listener(),
+        services = Services(
+            self.config,
+            self.catalog,
+            self.queue,
+            self._memory,
+            self.measured_pace,
+            self._note_error,
+            self._note_kind,
+            self.config_problem,
         )
+        tool = self.find_tool(job.tool, session.project)
+        delegation = Delegation(services, job, session, tool, listener or Listener())
         keys = window_keys.set(session.keys or window_keys.get())
         self._running += 1
         try:
@@ -275,7 +269,7 @@ class Engine:
             problem = self._record(delegation, "answered", answer=outcome)
             return replace(outcome, notes=(*outcome.notes, problem)) if problem else outcome
 
-    async def status(self) -> Status:
+    async def status(self) -> StatusReport:
         """How everything stands: the queue, the servers that answer, the last failures."""
         backends = self.catalog.backends
         async with self._using_backends():
@@ -332,25 +326,26 @@ class Engine:
     ) -> str:
         """Write the ledger's row. A full disk must not cost the user the answer: it is told."""
         figures = answer.figures if answer else figures or Figures()
-        withheld = bool(delegation.clearance.private)
-        entry = Entry(
+        context = delegation.context
+        withheld = bool(context.clearance.private)
+        entry = LedgerEntry(
             at=time.time(),
-            session=delegation.session.name,
-            tool=delegation.tool.name,
+            session=context.session.name,
+            tool=context.tool.name,
             model=answer.model if answer else "",
             outcome=outcome,
             prompt_tokens=figures.prompt_tokens,
             completion_tokens=figures.completion_tokens,
             first_token_seconds=figures.first_token_seconds,
             answering_seconds=figures.answering_seconds,
-            seconds=delegation.elapsed(),
+            seconds=context.elapsed(),
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
-            tries=tuple(one.without_words if withheld else str(one) for one in delegation.tries),
+            tries=tuple(one.without_words if withheld else str(one) for one in delegation.attempts),
             error=_WITHHELD if error and withheld else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),
-            run=delegation.session.run,
+            run=context.session.run,
         )
         try:
             self._open_ledger().record(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spadework.engine.values import Listener
+from spadework.engine.job import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,21 +6,16 @@ lost to a server's restart has to be asked again by hand, and it has time.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spadework.engine.values import Progress
 from spadework.errors import Overloaded
-from spadework.text.foreign import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from spadework.engine.delegation import Delegation
+    from spadework.engine.job import Job
     from spadework.errors import SpadeworkError
 
 MOST_OF_ITS_OWN = 5
@@ -53,6 +48,17 @@ class Patience:
     _pauses: int = 0
     _answers: dict[str, int] = field(default_factory=dict)
     _refused_since: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_job(cls, job: Job, seconds: float) -> Patience:
+        """Return the patience of a job that begins now.
+
+        Args:
+            job: batch work waits for servers, unless it says otherwise; a question does not.
+            seconds: how long; 0 for not at all.
+        """
+        is_batch = job.kind == "batch" and job.patient and seconds > 0
+        return cls(time.monotonic() + seconds, is_batch)
 
     def outlasts(self, name: str, error: SpadeworkError, answers: int) -> bool:
         """Note the failure of a request that had a slot; tell whether it is worth another.
@@ -91,42 +97,3 @@ class Patience:
         now = time.monotonic()
         since = self._refused_since.setdefault(name, now)
         return (self.is_batch and now < self.until) or now - since < SECONDS_OF_REFUSALS
-
-
-async def outlast(whole: Delegation, names: Sequence[str]) -> list[str]:
-    """Wait for those of these that are away for a while; name them once one is back.
-
-    Args:
-        whole: the job; what it tried of them in vain is forgotten once one is back.
-        names: models, or backends whose models could not be listed.
-    """
-    away = {one.model for one in whole.tries if one.temporary} & set(names)
-    waited_for = [name for name in names if name in away]
-    until = min(whole.patience.until, whole.deadline)
-    if not whole.patience.is_batch or not waited_for or not _are_held(whole, waited_for):
-        return []
-
-    def tell(name: str, why: str) -> None:
-        left = max(0.0, until - time.monotonic())
-        said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
-        whole.listener.progress(Progress("away", said))
-        whole.listener.away(said)
-
-    if not all(whole.queue.refusal_of(name) for name in waited_for):
-        left = until - time.monotonic()
-        if left <= 0:
-            return []
-        tell(waited_for[0], whole.tries[-1].message)
-        await asyncio.sleep(min(left, whole.patience.next_pause()))
-    is_back = await whole.queue.wait_for_any(waited_for, until, tell)
-    whole.listener.away("")
-    if not is_back or not _are_held(whole, waited_for):
-        return []
-    whole.tries = [one for one in whole.tries if one.model not in away]
-    return waited_for
-
-
-def _are_held(whole: Delegation, names: Sequence[str]) -> bool:
-    """Tell whether the config still means these servers: it may have changed while we waited."""
-    backends = (whole.catalog.backends.get(name.partition("/")[0]) for name in names)
-    return all(backend is not None and whole.queue.holds(backend) for backend in backends)

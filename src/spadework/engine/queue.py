@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spadework.engine.capacities import Capacities
-from spadework.engine.scheduling.gate import Gate
+from spadework.engine.discovered_capacity import Capacities
 from spadework.engine.scheduling.scheduler import Scheduler
-from spadework.engine.scheduling.values import Model, Policy
+from spadework.engine.scheduling.slot_manager import SlotManager
+from spadework.engine.scheduling.slot_requests import Model, Policy
 from spadework.errors import BackendError, BackendUnavailable, Unreachable
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import Backend
     from spadework.config.models import Config
-    from spadework.engine.scheduling.gate import Slot
-    from spadework.engine.scheduling.snapshot import Place, Snapshot
-    from spadework.engine.scheduling.values import Capacity, Request
+    from spadework.engine.scheduling.slot_manager import Slot
+    from spadework.engine.scheduling.slot_requests import Capacity, SlotRequest
+    from spadework.engine.scheduling.snapshot import QueuePosition, Snapshot
 
     Found = TypeVar("Found")
 
@@ -46,7 +46,7 @@ class Queue:
         self._scheduler = Scheduler(
             {}, _policy(config), clock=time.monotonic, jitter=random.SystemRandom().random
         )
-        self._gate = Gate(self._scheduler, self._probe)
+        self._gate = SlotManager(self._scheduler, self._probe)
         self._patience = config.queue.patience
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -81,8 +81,10 @@ class Queue:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @asynccontextmanager
-    async def slot(self, request: Request, on_wait: Callable[[Place], None]) -> AsyncIterator[Slot]:
-        """Wait for a slot and hold it for the body; see `Gate.slot`.
+    async def slot(
+        self, request: SlotRequest, on_wait: Callable[[QueuePosition], None]
+    ) -> AsyncIterator[Slot]:
+        """Wait for a slot and hold it for the body; see `SlotManager.slot`.
 
         Raises:
             Overloaded: the queue is full, or the deadline passed before a slot came free.

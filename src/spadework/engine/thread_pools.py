@@ -14,7 +14,7 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from spadework.inputs.cancellation import Cancellation, OutOfTime, working
+from spadework.references.cancellation import Cancellation, OutOfTime, working
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from spadework.config.load import load_project_tools
+from spadework.config.loader import load_project_tools
 from spadework.config.models import OPTIONAL_MARK
 from spadework.errors import ArgumentError
 

@@ -9,8 +9,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from spadework.backends.litellm import OLLAMA_ROUTE
-from spadework.litellm.document import (
+from spadework.backends.litellm_proxy import OLLAMA_ROUTE
+from spadework.litellm.merge import route_of, served_by
+from spadework.litellm.model_entries import (
+    ENVIRONMENT,
+    is_ollama_route,
+)
+from spadework.litellm.proxy_findings import ProxyFinding, broken, ok, ollama_route, warning
+from spadework.litellm.render import MASTER_KEY_VARIABLE
+from spadework.litellm.yaml_document import (
     Document,
     child,
     is_mapping,
@@ -21,20 +28,13 @@ from spadework.litellm.document import (
     number,
     words,
 )
-from spadework.litellm.entries import (
-    ENVIRONMENT,
-    is_ollama_route,
-)
-from spadework.litellm.findings import Finding, broken, ok, ollama_route, warning
-from spadework.litellm.merging import route_of, served_by
-from spadework.litellm.whole import MASTER_KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from spadework.litellm.document import Node
-    from spadework.litellm.entries import Served
+    from spadework.litellm.model_entries import Served
+    from spadework.litellm.yaml_document import Node
 
 SHORTEST_KEY = 20
 """Characters of a master key below which it can be guessed."""
@@ -48,7 +48,7 @@ _WINDOW_CURE = "`spadework litellm config --merge` adds it, or write it under mo
 _CHAT = frozenset({"chat", "completion", "responses"})
 
 
-def inspect(document: Document, file: Path, environ: Mapping[str, str]) -> list[Finding]:
+def inspect(document: Document, file: Path, environ: Mapping[str, str]) -> list[ProxyFinding]:
     """Look a config over.
 
     Args:
@@ -69,7 +69,7 @@ def inspect(document: Document, file: Path, environ: Mapping[str, str]) -> list[
     return found
 
 
-def _list_of(root: Node | None) -> Iterator[Finding]:
+def _list_of(root: Node | None) -> Iterator[ProxyFinding]:
     listed = child(root, "model_list")
     cure = "`spadework litellm config --merge` adds the models of your servers"
     if listed is not None and not is_null(listed) and not is_sequence(listed):
@@ -79,7 +79,7 @@ def _list_of(root: Node | None) -> Iterator[Finding]:
         yield warning("model_list", "no model stands there", cure)
 
 
-def _entry(node: Node, subject: str, where: str) -> Iterator[Finding]:
+def _entry(node: Node, subject: str, where: str) -> Iterator[ProxyFinding]:
     params = child(node, "litellm_params")
     route = route_of(node) if words(child(params, "model")) else None
     if not is_mapping(node) or words(child(node, "model_name")) is None or route is None:
@@ -96,7 +96,7 @@ def _entry(node: Node, subject: str, where: str) -> Iterator[Finding]:
         yield from _window(node, subject, where, route)
 
 
-def _window(node: Node, subject: str, where: str, route: str) -> Iterator[Finding]:
+def _window(node: Node, subject: str, where: str, route: str) -> Iterator[ProxyFinding]:
     params = child(node, "litellm_params")
     told = number(child(child(node, "model_info"), "max_input_tokens"))
     chosen = number(child(params, "num_ctx"))
@@ -115,7 +115,7 @@ def _is_chat(node: Node) -> bool:
 
 def _again(
     node: Node, subject: str, seen: dict[tuple[str, Served], int], environ: Mapping[str, str]
-) -> Iterator[Finding]:
+) -> Iterator[ProxyFinding]:
     one = served_by(node, environ)
     if one is None:
         return
@@ -125,13 +125,13 @@ def _again(
         yield warning(subject, message, "remove one of the two")
 
 
-def _included(root: Node | None) -> Iterator[Finding]:
+def _included(root: Node | None) -> Iterator[ProxyFinding]:
     if child(root, "include") is not None:
         message = "the files that it includes were not looked at"
         yield warning("include", message, "`spadework litellm check` each of them")
 
 
-def _master_key(root: Node | None, file: Path) -> Iterator[Finding]:
+def _master_key(root: Node | None, file: Path) -> Iterator[ProxyFinding]:
     settings = child(root, "general_settings")
     node = child(settings, "master_key")
     key = words(node)

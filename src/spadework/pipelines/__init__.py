@@ -16,22 +16,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spadework.pipelines.calls import ask, claude, setting, step
-    from spadework.pipelines.declaring import Pipeline, pipeline
-    from spadework.pipelines.values import Item, Reply, Row
+    from spadework.pipelines.decorator import Pipeline, pipeline
+    from spadework.pipelines.items import Item, ItemResult, Reply
 
 _HOMES = {
-    "Item": "spadework.pipelines.values",
-    "Pipeline": "spadework.pipelines.declaring",
-    "Reply": "spadework.pipelines.values",
-    "Row": "spadework.pipelines.values",
+    "Item": "spadework.pipelines.items",
+    "Pipeline": "spadework.pipelines.decorator",
+    "Reply": "spadework.pipelines.items",
+    "ItemResult": "spadework.pipelines.items",
     "ask": "spadework.pipelines.calls",
     "claude": "spadework.pipelines.calls",
-    "pipeline": "spadework.pipelines.declaring",
+    "pipeline": "spadework.pipelines.decorator",
     "setting": "spadework.pipelines.calls",
     "step": "spadework.pipelines.calls",
 }
 
-__all__ = ["Item", "Pipeline", "Reply", "Row", "ask", "claude", "pipeline", "setting", "step"]
+__all__ = [
+    "Item",
+    "ItemResult",
+    "Pipeline",
+    "Reply",
+    "ask",
+    "claude",
+    "pipeline",
+    "setting",
+    "step",
+]
 
 
 def __getattr__(name: str) -> object:

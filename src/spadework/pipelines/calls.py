@@ -15,8 +15,8 @@ from spadework.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-    from spadework.engine.values import Answer
-    from spadework.pipelines.values import Item, Reply
+    from spadework.engine.job import Answer
+    from spadework.pipelines.items import Item, Reply
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")

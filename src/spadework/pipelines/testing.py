@@ -17,16 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spadework.engine.values import Answer, Figures
+from spadework.engine.job import Answer, Figures
 from spadework.errors import HandedBack
 from spadework.pipelines.calls import CONTEXT
-from spadework.pipelines.privacy import Branch, ItemPrivacy, check_for_claude
-from spadework.pipelines.values import Reply
+from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
+from spadework.pipelines.items import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
-    from spadework.pipelines.values import Item
+    from spadework.pipelines.items import Item
 
 MODEL = "test/model"
 

@@ -9,25 +9,25 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spadework.errors import DaemonError
-from spadework.remote.coding import Malformed
-from spadework.remote.lines import Lines
+from spadework.remote.line_reader import LineReader
 from spadework.remote.messages import (
     LONGEST,
     LONGEST_ANSWER,
-    error_of,
     line_of,
-    message_of,
-    progress_of,
+    load_error,
+    load_message,
+    load_progress,
 )
-from spadework.shim.hello import NotMet, join
-from spadework.shim.meeting import CALL
+from spadework.shim.client import DaemonUnavailable, connect_to_daemon
+from spadework.shim.rendezvous import CALL
+from spadework.util.serialization import MalformedData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from spadework.engine.values import Listener
-    from spadework.shim.hello import Met
-    from spadework.shim.meeting import Place
+    from spadework.engine.job import Listener
+    from spadework.shim.client import DaemonConnection
+    from spadework.shim.rendezvous import Endpoint
 
 Result = TypeVar("Result")
 
@@ -38,7 +38,7 @@ _LOST = "`spadework daemon logs` says why; ask again, or without the daemon by -
 class Line:
     """A connection on which both have greeted each other; it is good for one call."""
 
-    def __init__(self, lines: Lines, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, lines: LineReader, writer: asyncio.StreamWriter) -> None:
         self._lines = lines
         self._writer = writer
 
@@ -52,7 +52,7 @@ class Line:
 
         Args:
             request: what is called, and with what.
-            read: reads the result; raises `Malformed`.
+            read: reads the result; raises `MalformedData`.
             listener: told of progress and text; its calls must not block.
 
         Raises:
@@ -65,7 +65,7 @@ class Line:
         except asyncio.CancelledError:
             await self._hang_up()
             raise
-        except Malformed as failure:
+        except MalformedData as failure:
             raise DaemonError(
                 f"the daemon's answer is not understood: {failure}",
                 hint="it may be of another version: `spadework daemon stop` ends it",
@@ -90,18 +90,20 @@ class Line:
 
     async def _result(self, listener: Listener | None) -> Any:
         while (line := await self._lines.next()) is not None:
-            match message_of(line):
+            match load_message(line):
                 case {"result": result}:
                     return result
                 case {"error": error}:
-                    raise error_of(error)
+                    raise load_error(error)
                 case {"text": str(text)} if listener:
                     listener.text(text)
                 case {"away": str(what)} if listener:
                     listener.away(what)
                 case {"progress": step} if listener:
-                    with suppress(Malformed):  # a newer daemon may have steps that we do not know
-                        listener.progress(progress_of(step))
+                    with suppress(
+                        MalformedData
+                    ):  # a newer daemon may have steps that we do not know
+                        listener.progress(load_progress(step))
         raise DaemonError("the daemon ended before the answer came", hint=_LOST)
 
     async def _hang_up(self) -> None:
@@ -112,8 +114,8 @@ class Line:
                 await self._lines.until_closed()
 
 
-async def connect(place: Place) -> Line | None:
-    """Reach the daemon, if one runs, and greet it; see `spadework.shim.hello.join`.
+async def connect(place: Endpoint) -> Line | None:
+    """Reach the daemon, if one runs, and greet it; see `spadework.shim.client.connect_to_daemon`.
 
     Args:
         place: where it is met.
@@ -124,12 +126,12 @@ async def connect(place: Place) -> Line | None:
     Raises:
         DaemonError: a daemon is there, but it speaks another protocol, refuses or does not answer.
     """
-    told: Future[Met | None] = Future()
+    told: Future[DaemonConnection | None] = Future()
     # No thread of the loop's own: the end of the loop would wait for a daemon that hangs.
     Thread(target=_join, args=(place, told), daemon=True).start()
     try:
         met = await asyncio.wrap_future(told)
-    except NotMet as failure:
+    except DaemonUnavailable as failure:
         raise DaemonError(str(failure), hint=failure.hint) from None
     if met is None:
         return None
@@ -141,14 +143,14 @@ async def connect(place: Place) -> Line | None:
         raise
     if met.rest:
         reader.feed_data(met.rest)
-    return Line(Lines(reader, LONGEST_ANSWER), writer)
+    return Line(LineReader(reader, LONGEST_ANSWER), writer)
 
 
-def _join(place: Place, told: Future[Met | None]) -> None:
+def _join(place: Endpoint, told: Future[DaemonConnection | None]) -> None:
     """Greet the daemon, and hand the connection over if somebody still wants it."""
     met, failure = None, None
     try:
-        met = join(place, CALL)
+        met = connect_to_daemon(place, CALL)
     except Exception as error:  # noqa: BLE001 - it is raised by who waits for us
         failure = error
     if not told.set_running_or_notify_cancel():

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from spadework import errors
 from spadework.backends.base import ModelInfo  # noqa: TC001 - `decode` reads the annotations
-from spadework.engine.values import Answer, HandBack, Job, Progress, Session, Try
+from spadework.engine.job import Answer, Attempt, HandBack, Job, Progress, Session
 from spadework.errors import ConfigError, SpadeworkError
-from spadework.remote.coding import Malformed, decode, encode
 from spadework.shim.json_bounds import LONGEST_LINE, excess
+from spadework.util.serialization import MalformedData, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from spadework.engine.engine import Survey
-    from spadework.engine.values import Outcome
+    from spadework.engine.engine import ModelInventory
+    from spadework.engine.job import Outcome
 
 LONGEST = LONGEST_LINE
 """Bytes of one line that a client says."""
@@ -39,7 +39,7 @@ def line_of(message: Mapping[str, Any]) -> bytes:
     return text.encode(errors="surrogatepass") + b"\n"
 
 
-def message_of(line: bytes) -> dict[str, Any]:
+def load_message(line: bytes) -> dict[str, Any]:
     """Read a message of the daemon from a line.
 
     Raises:
@@ -48,21 +48,21 @@ def message_of(line: bytes) -> dict[str, Any]:
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
-        raise Malformed("a line is no JSON") from None
+        raise MalformedData("a line is no JSON") from None
     if not isinstance(message, dict):
-        raise Malformed(f"a message is an object, not {type(message).__name__}")
+        raise MalformedData(f"a message is an object, not {type(message).__name__}")
     return message
 
 
-def request_of(line: bytes) -> dict[str, Any]:
+def load_request(line: bytes) -> dict[str, Any]:
     """Read a message of a client, who may be anybody's program.
 
     Raises:
         Malformed: it is not a JSON object, or more than one message may be.
     """
     if reason := excess(line):
-        raise Malformed(f"a line is refused: {reason}")
-    return message_of(line)
+        raise MalformedData(f"a line is refused: {reason}")
+    return load_message(line)
 
 
 def job_data(job: Job) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def job_data(job: Job) -> dict[str, Any]:
     return dict(encode(job))
 
 
-def job_of(data: object) -> Job:
+def load_job(data: object) -> Job:
     """Read a job."""
     job: Job = decode(Job, data, "job")
     return job
@@ -91,12 +91,12 @@ class _SessionRecord:
     run: str = ""
 
 
-def session_of(data: object, keys: Mapping[str, str]) -> Session:
+def load_session(data: object, keys: Mapping[str, str]) -> Session:
     """Read a session; relative folders are refused, for the daemon stands elsewhere."""
     record: _SessionRecord = decode(_SessionRecord, data, "session")
     for folder in (record.project, *record.roots):
         if not folder.is_absolute():
-            raise Malformed(f"session: the folder {str(folder)!r} is not absolute")
+            raise MalformedData(f"session: the folder {str(folder)!r} is not absolute")
     return Session(record.project, record.roots, record.name, keys=keys, run=record.run)
 
 
@@ -105,7 +105,7 @@ def progress_data(progress: Progress) -> dict[str, Any]:
     return dict(encode(progress))
 
 
-def progress_of(data: object) -> Progress:
+def load_progress(data: object) -> Progress:
     """Read a step."""
     progress: Progress = decode(Progress, data, "progress")
     return progress
@@ -116,7 +116,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
     return {"answer" if isinstance(outcome, Answer) else "hand_back": encode(outcome)}
 
 
-def outcome_of(data: object) -> Outcome:
+def load_outcome(data: object) -> Outcome:
     """Read an answer or a hand-back."""
     match data:
         case {"answer": inner}:
@@ -124,31 +124,31 @@ def outcome_of(data: object) -> Outcome:
         case {"hand_back": inner}:
             outcome = decode(HandBack, inner, "hand_back")
         case _:
-            raise Malformed("the result is neither an answer nor a hand-back")
+            raise MalformedData("the result is neither an answer nor a hand-back")
     return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _SurveyRecord:
     models: tuple[ModelInfo, ...]
-    failed: tuple[Try, ...]
+    failed: tuple[Attempt, ...]
     patterns: Mapping[str, tuple[str, ...]]
     standing: Mapping[str, str] = field(default_factory=dict)
     local_only: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def survey_data(survey: Survey) -> dict[str, Any]:
+def inventory_data(survey: ModelInventory) -> dict[str, Any]:
     """Write a survey."""
     return dict(encode(survey))
 
 
-def survey_of(data: object) -> Survey:
+def load_inventory(data: object) -> ModelInventory:
     """Read a survey."""
-    from spadework.engine.engine import Survey  # noqa: PLC0415 - heavy
+    from spadework.engine.engine import ModelInventory  # noqa: PLC0415 - heavy
 
     record: _SurveyRecord = decode(_SurveyRecord, data, "survey")
-    return Survey(
+    return ModelInventory(
         record.models,
         record.failed,
         record.patterns,
@@ -164,7 +164,7 @@ _FIELDS: dict[type[SpadeworkError], dict[str, Any]] = {
     errors.ReferenceRefused: {"reference": "", "path": "", "rule": "", "reason": ""},
     errors.SecretRefused: {"label": "", "line": 0, "kind": "", "more": 0},
     errors.BackendError: {"backend": "", "model": ""},
-    errors.ContextExceeded: {"tokens": None, "window": None},
+    errors.ContextExceeded: {"tokens": None, "window": None, "bytes_that_fit": None},
     errors.Overloaded: {"retry_after": None},
     errors.CheckFailed: {"check": ""},
     errors.HandedBack: {"tries": ()},
@@ -203,7 +203,7 @@ def _fields(kind: type[SpadeworkError]) -> dict[str, Any]:
     return found
 
 
-def error_of(data: object) -> SpadeworkError:
+def load_error(data: object) -> SpadeworkError:
     """Read an error: one of the same class where there is such a class, else the root's."""
     return _raised_elsewhere(decode(_ErrorRecord, data, "error"))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from spadework.shim.stderr import say
+
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
 if TYPE_CHECKING:
@@ -23,20 +25,20 @@ def main() -> None:
     import signal  # noqa: PLC0415 - as above
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing here to tidy up
-    from spadework.shim.hello import NotMet  # noqa: PLC0415 - as above
-    from spadework.shim.meeting import MCP, NoMeetingPlace, meeting_place  # noqa: PLC0415 - as above
+    from spadework.shim.client import DaemonUnavailable  # noqa: PLC0415 - as above
+    from spadework.shim.rendezvous import MCP, NoEndpoint, endpoint  # noqa: PLC0415 - as above
 
     if not hasattr(select, "poll"):
         _serve_here("this system cannot wait for pipes and sockets at once")
+    from spadework.shim.launcher import connect_or_start  # noqa: PLC0415 - as above
     from spadework.shim.relay import Relay  # noqa: PLC0415 - as above
-    from spadework.shim.starting import meet  # noqa: PLC0415 - as above
 
     try:
-        place = meeting_place()
-        Relay(lambda: meet(place, MCP)).run()
-    except NoMeetingPlace as failure:
+        place = endpoint()
+        Relay(lambda: connect_or_start(place, MCP)).run()
+    except NoEndpoint as failure:
         _serve_here(str(failure))
-    except NotMet as failure:
+    except DaemonUnavailable as failure:
         if failure.cannot_start:
             _serve_here(str(failure))
         hint = f"\nhint: {failure.hint}" if failure.hint else ""
@@ -61,11 +63,3 @@ def _serve_here(reason: str) -> NoReturn:
     # -P: no module comes from the current folder.
     command = [sys.executable, "-P", "-m", "spadework", "mcp", "--in-process"]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, our own module
-
-
-def say(text: str) -> None:
-    """Write to standard error, if anybody listens."""
-    try:
-        os.write(2, text.encode(errors="replace") + b"\n")
-    except OSError:
-        return

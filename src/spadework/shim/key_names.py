@@ -9,7 +9,7 @@ import os
 import sys
 import tomllib
 
-from spadework.shim import say
+from spadework.shim.stderr import say
 
 _MOST_BYTES = 1_000_000
 
@@ -33,7 +33,7 @@ def names_in_config() -> frozenset[str]:
 
 
 def config_path() -> str:
-    """Return where the user's config is: what `spadework.paths` says without its imports."""
+    """Return where the user's config is: what `spadework.util.paths` says without its imports."""
     join = os.path.join  # pathlib is slow
     folder = os.environ.get("XDG_CONFIG_HOME", "").strip()
     if chosen := os.environ.get("SPADEWORK_CONFIG"):

@@ -10,10 +10,10 @@ import os
 import select
 import time
 
-from spadework.shim import say
-from spadework.shim.hello import Met, NotMet, keys_line
-from spadework.shim.lines import Lines
-from spadework.shim.meeting import CONTROL, is_newer, own_version
+from spadework.shim.client import DaemonConnection, DaemonUnavailable, keys_line
+from spadework.shim.line_buffer import LineBuffer
+from spadework.shim.rendezvous import CONTROL, is_newer, own_version
+from spadework.shim.stderr import say
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from spadework.shim.calls import Calls
+    from spadework.shim.pending_calls import PendingCalls
 
 _IN, _OUT = 0, 1
 _AT_ONCE = 65536
@@ -43,14 +43,14 @@ class Relay:
     """One client, and one daemon after the other.
 
     Args:
-        find: finds the daemon, or starts one; raises `NotMet`.
+        find: finds the daemon, or starts one; raises `DaemonUnavailable`.
     """
 
-    def __init__(self, find: Callable[[], Met]) -> None:
+    def __init__(self, find: Callable[[], DaemonConnection]) -> None:
         self._find = find
-        self._known_calls: Calls | None = None
-        self._from_client = Lines()
-        self._from_daemon = Lines(_LONGEST_ANSWER)
+        self._known_calls: PendingCalls | None = None
+        self._from_client = LineBuffer()
+        self._from_daemon = LineBuffer(_LONGEST_ANSWER)
         self._to_client = bytearray()
         self._to_daemon = bytearray()
         self._daemon: socket.socket | None = None
@@ -66,12 +66,12 @@ class Relay:
         """When we end, after the client's end of input."""
 
     @property
-    def _calls(self) -> Calls:
+    def _calls(self) -> PendingCalls:
         """The calls; with them comes `json`, once the first line is on its way."""
         if self._known_calls is None:
-            from spadework.shim.calls import Calls  # noqa: PLC0415 - 5 ms
+            from spadework.shim.pending_calls import PendingCalls  # noqa: PLC0415 - 5 ms
 
-            self._known_calls = Calls()
+            self._known_calls = PendingCalls()
         return self._known_calls
 
     def run(self) -> None:
@@ -235,7 +235,7 @@ class Relay:
             self._silent_since = now
         silence = now - self._silent_since
         if self._asked_for_life and silence >= _SECONDS_TO_SAY_SO:
-            from spadework.shim.calls import HUNG  # noqa: PLC0415 - as above
+            from spadework.shim.pending_calls import HUNG  # noqa: PLC0415 - as above
 
             self._lose(HUNG)
             self._to_client += self._calls.given_up(HUNG)
@@ -290,18 +290,18 @@ class Relay:
         self._to_daemon.clear()
         if self._from_daemon.in_long_line:  # what was given out of it must not spoil the next line
             self._to_client += b"\n"
-        self._from_daemon = Lines(_LONGEST_ANSWER)
+        self._from_daemon = LineBuffer(_LONGEST_ANSWER)
         if self._known_calls is not None:
             self._to_client += self._calls.lost(reason or self._reason())
 
     def _reason(self) -> str:
-        from spadework.shim.calls import LEFT, LOST  # noqa: PLC0415 - as above
+        from spadework.shim.pending_calls import LEFT, LOST  # noqa: PLC0415 - as above
 
         return LOST if self._until is None else LEFT
 
     # From one daemon to the next
 
-    def _take(self, met: Met) -> None:
+    def _take(self, met: DaemonConnection) -> None:
         met.socket.setblocking(False)
         self._daemon = met.socket
         self._is_newer = is_newer(own_version(), met.version)
@@ -312,7 +312,7 @@ class Relay:
         """Find a daemon and open the client's session on it anew; returns why that failed."""
         try:
             met = self._find()
-        except NotMet as failure:
+        except DaemonUnavailable as failure:
             reason = f"{failure}; {failure.hint}" if failure.hint else str(failure)
             say(f"spadework: {reason}")
             return reason
@@ -325,12 +325,14 @@ class Relay:
         self._to_client += to_client
         return ""
 
-    def _repeat(self, met: Met, identity: object, initialize: bytes, initialized: bytes) -> bool:
+    def _repeat(
+        self, met: DaemonConnection, identity: object, initialize: bytes, initialized: bytes
+    ) -> bool:
         """Send the client's handshake again; the client does not hear its answer."""
-        from spadework.shim.calls import is_answer_to  # noqa: PLC0415 - as above
+        from spadework.shim.pending_calls import is_answer_to  # noqa: PLC0415 - as above
 
         met.socket.settimeout(_SECONDS_FOR_HANDSHAKE)
-        lines = Lines()
+        lines = LineBuffer()
         try:
             met.socket.sendall(initialize)
             pending = lines.feed(met.rest)

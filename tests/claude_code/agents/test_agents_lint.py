@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from spadework.claude_code.agents.values import Code
+from spadework.claude_code.agents.definitions import Code
 
 PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
 EXPLORE = "explore-on-main"

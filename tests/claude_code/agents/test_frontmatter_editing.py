@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from spadework.claude_code.agents.editing import set_key
 from spadework.claude_code.agents.frontmatter import read_frontmatter
+from spadework.claude_code.agents.frontmatter_editing import set_key
 from spadework.errors import ArgumentError
 
 MODELS = ["haiku", "sonnet", "opus", "inherit", "claude-opus-5-5", "sonnet[1m]"]

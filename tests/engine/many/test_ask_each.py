@@ -9,9 +9,9 @@ from held_doubles import HeldOpenAI, until
 
 from doubles.asking import DEAD_URL
 from doubles.plays import Play
-from spadework.engine.many.items import items_of
-from spadework.engine.many.running import ask_each
-from spadework.engine.many.values import EachJob
+from spadework.engine.batch.items import items_of
+from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.table import EachJob
 from spadework.errors import ArgumentError, ReferenceRefused
 
 GOOD = Play(reply="Fine.", prompt_tokens=90)

@@ -9,7 +9,7 @@ from held_doubles import until
 from reading_double import ReadingDouble, marks, reading_reply, step_of
 
 from doubles.plays import Play
-from spadework.engine.values import Answer, HandBack, Listener
+from spadework.engine.job import Answer, HandBack, Listener
 
 MODEL = "koala/llama3-local"
 LINES = 3000

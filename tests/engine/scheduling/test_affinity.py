@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_world import World, request
 
-from spadework.engine.scheduling.values import Capacity, Policy
+from spadework.engine.scheduling.slot_requests import Capacity, Policy
 
 SERVICE = 3.0
 TINY = 1e-6

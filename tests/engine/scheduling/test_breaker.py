@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_world import World, model, request
 
-from spadework.engine.scheduling.breaker import Breaker, Cooldown, Settings
-from spadework.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
+from spadework.engine.scheduling.circuit_breaker import BreakerSettings, CircuitBreaker, Cooldown
+from spadework.engine.scheduling.slot_requests import Capacity, Failed, Model, Policy, Succeeded
 
 DEAD = Failed("backend", "box: nothing answers")
 BROKEN = Failed("model", "box/llama: the stream broke off")
@@ -15,7 +15,9 @@ WIDE = Capacity(8)
 
 def breaker(*, failures=1, cooldown=5.0, longest=60.0, jitter=0.0):
     quick = Cooldown(0.5, 1.2, 15.0)
-    return Breaker(Settings(failures, Cooldown(cooldown, 2.0, longest), quick, lambda: jitter))
+    return CircuitBreaker(
+        BreakerSettings(failures, Cooldown(cooldown, 2.0, longest), quick, lambda: jitter)
+    )
 
 
 def states(world):

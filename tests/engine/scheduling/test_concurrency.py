@@ -3,8 +3,8 @@
 import pytest
 from virtual_world import World, model, request
 
-from spadework.engine.scheduling.concurrency import ConcurrencyLimits
-from spadework.engine.scheduling.values import Capacity, Failed, Policy
+from spadework.engine.scheduling.adaptive_concurrency import ConcurrencyLimits
+from spadework.engine.scheduling.slot_requests import Capacity, Failed, Policy
 
 LLAMA = model("llama")
 TOO_MANY = Failed("concurrency", "too many requests")

@@ -3,7 +3,7 @@
 import pytest
 from virtual_world import World, request
 
-from spadework.engine.scheduling.values import Capacity, Policy
+from spadework.engine.scheduling.slot_requests import Capacity, Policy
 
 SWAP = 4.0
 SERVICE = 1.0

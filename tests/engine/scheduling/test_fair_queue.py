@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_world import World, request
 
-from spadework.engine.scheduling.fairness import FairQueue, Waiting
-from spadework.engine.scheduling.values import Capacity, Policy
+from spadework.engine.scheduling.fair_queue import FairQueue, Waiting
+from spadework.engine.scheduling.slot_requests import Capacity, Policy
 
 NEVER = float("-inf")
 KINDS = st.sampled_from(["interactive", "batch"])

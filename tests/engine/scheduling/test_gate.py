@@ -9,9 +9,9 @@ import pytest
 from virtual_world import request
 
 import spadework.engine.scheduling
-from spadework.engine.scheduling.gate import Gate
 from spadework.engine.scheduling.scheduler import Scheduler
-from spadework.engine.scheduling.values import Capacity, Policy
+from spadework.engine.scheduling.slot_manager import SlotManager
+from spadework.engine.scheduling.slot_requests import Capacity, Policy
 from spadework.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -30,7 +30,7 @@ def make_gate(policy=None, probe=None, **capacities):
         clock=time.monotonic,
         jitter=lambda: 0.0,
     )
-    return Gate(scheduler, probe)
+    return SlotManager(scheduler, probe)
 
 
 @asynccontextmanager
@@ -285,5 +285,5 @@ def test_the_core_knows_neither_asyncio_nor_the_clock_nor_chance():
     folder = Path(spadework.engine.scheduling.__file__).parent
     for file in folder.glob("*.py"):
         text = file.read_text()
-        if file.name != "gate.py":
+        if file.name != "slot_manager.py":
             assert not {"import asyncio", "import time", "import random"} & set(text.splitlines())

@@ -3,9 +3,9 @@
 import pytest
 from virtual_world import World, model, request
 
+from spadework.engine.scheduling.preference import preference_groups
+from spadework.engine.scheduling.slot_requests import Capacity, Policy, Succeeded
 from spadework.engine.scheduling.snapshot import BackendView, WaitingView
-from spadework.engine.scheduling.tiers import tiers_of
-from spadework.engine.scheduling.values import Capacity, Policy, Succeeded
 
 TWO = {"koala": Capacity(2), "wombat": Capacity(2)}
 BOTH = "koala/llama wombat/llama"
@@ -225,7 +225,7 @@ def test_ends_and_cancellations_of_what_is_gone_are_ignored():
 def test_the_same_model_on_several_backends_is_one_tier_unless_one_is_in_the_cloud():
     names = ["koala/llama", "koala/gemma", "sky/llama", "wombat/llama"]
     trust = {name: "cloud" if name.startswith("sky/") else "local" for name in names}
-    assert [[str(one) for one in tier] for tier in tiers_of(names, trust)] == [
+    assert [[str(one) for one in tier] for tier in preference_groups(names, trust)] == [
         ["koala/llama", "wombat/llama"],
         ["koala/gemma"],
         ["sky/llama"],

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from virtual_world import World, request
 
-from spadework.engine.scheduling.values import Capacity, Failed, Model, Policy, Succeeded
+from spadework.engine.scheduling.slot_requests import Capacity, Failed, Model, Policy, Succeeded
 
 BACKENDS = ("koala", "wombat")
 MODELS = st.sampled_from([f"{backend}/{name}" for backend in BACKENDS for name in "abc"])

@@ -5,12 +5,12 @@ from collections import defaultdict
 from itertools import count
 
 from spadework.engine.scheduling.scheduler import Scheduler
-from spadework.engine.scheduling.values import (
+from spadework.engine.scheduling.slot_requests import (
     Capacity,
     Granted,
     Model,
     Policy,
-    Request,
+    SlotRequest,
     Succeeded,
 )
 
@@ -24,7 +24,7 @@ def model(name):
 def request(request_id, models="llama", *, session="w1", **more):
     """Make a request; models are "a b, c": a and b are equally good, c is next best."""
     tiers = tuple(tuple(map(model, tier.split())) for tier in models.split(","))
-    return Request(request_id, session, tiers, **more)
+    return SlotRequest(request_id, session, tiers, **more)
 
 
 class World:

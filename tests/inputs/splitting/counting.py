@@ -2,8 +2,8 @@
 
 import re
 
-from spadework.inputs.sources import Source
-from spadework.inputs.splitting import split
+from spadework.references.material import Source
+from spadework.references.splitting import split
 
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 

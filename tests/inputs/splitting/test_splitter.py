@@ -5,7 +5,7 @@ from counting import Counter, parts_of, source
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.inputs.splitting import Part, split
+from spadework.references.splitting import Part, split
 
 texts = st.text(alphabet="ab c.\n\n#`é語\t", max_size=400) | st.lists(
     st.sampled_from(

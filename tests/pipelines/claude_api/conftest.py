@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from doubles.messages_api import MessagesApi
-from spadework.config.pipelines import ClaudeApiConfig
-from spadework.ledger import Ledger
+from spadework.config.pipeline_config import ClaudeApiConfig
 from spadework.pipelines.claude_api.batches import Timing
-from spadework.pipelines.claude_api.gate import ClaudeGate
+from spadework.pipelines.claude_api.service import ClaudeService
+from spadework.storage.ledger import Ledger
 
 FAST = Timing(most=100, quiet=0.05, interval=0.01, longest=0.02)
 
@@ -51,7 +51,7 @@ async def make_gate(api, database, ledger):
 
     def make(timing=FAST, **keys):
         keys = {"test_url": api.url, "max_retries": 2, **keys}
-        gate = ClaudeGate(ClaudeApiConfig(**keys), database, ledger, timing=timing)
+        gate = ClaudeService(ClaudeApiConfig(**keys), database, ledger, timing=timing)
         made.append(gate)
         return gate
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.errors import BudgetReached
-from spadework.pipelines.claude_api.budget import Call, Purse
+from spadework.pipelines.claude_api.budget import Budget, Call
 from spadework.pipelines.claude_api.prices import NANOS, budget_in_nanos, in_nanos, worst_case
 from spadework.pipelines.claude_api.request import ClaudeAnswer
 
@@ -66,7 +66,7 @@ def end(purse, ended, send, how, most, cost):
 def test_spend_never_passes_the_budget(budget, moves):
     """`true` is what the API charges in the worst world: all that nobody saw the end of."""
     engine = memory()
-    purse = Purse(engine)
+    purse = Budget(engine)
     true = 0
     under_way = {}
     for begins, worst, ends, how, percent, twice in moves:
@@ -89,7 +89,7 @@ def test_spend_never_passes_the_budget(budget, moves):
 
 
 def test_a_call_that_a_process_left_in_flight_is_lost_and_is_made_again():
-    purse = Purse(memory())
+    purse = Budget(memory())
     purse.reserve(call(1), 40, 100)
     second = purse.reserve(call(1), 40, 100)
     assert (second.send, charged(purse)) == (2, 80)
@@ -99,14 +99,14 @@ def test_a_call_that_a_process_left_in_flight_is_lost_and_is_made_again():
 
 
 def test_what_was_set_aside_and_not_sent_is_not_lost():
-    purse = Purse(memory())
+    purse = Budget(memory())
     purse.reserve(call(1), 40, 100, sent=False)
     purse.reserve(call(1), 40, 100, sent=False)
     assert charged(purse) == 40
 
 
 def test_a_send_that_was_given_up_settles_nothing_later():
-    purse = Purse(memory())
+    purse = Budget(memory())
     first = purse.reserve(call(1), 40, 100)
     second = purse.reserve(call(1), 40, 100)
     purse.settle(call(1), first.send, 10, ANSWER)
@@ -119,7 +119,7 @@ def test_a_send_that_was_given_up_settles_nothing_later():
 def fight(url):
     """Reserve until the budget is reached; return how many were let through."""
     engine = sa.create_engine(url, connect_args={"timeout": 30})
-    purse = Purse(engine)
+    purse = Budget(engine)
 
     def one(number):
         try:
@@ -145,13 +145,13 @@ def test_processes_and_threads_on_one_file_share_one_budget(tmp_path):
     ]
     assert sum(int(one.communicate(timeout=120)[0]) for one in begun) == 20
     engine = sa.create_engine(url)
-    assert charged(Purse(engine)) == 200
+    assert charged(Budget(engine)) == 200
     engine.dispose()
 
 
 def test_sums_of_money_are_exact_and_budgets_are_as_they_are_written():
     assert budget_in_nanos(0.1) == 100_000_000
-    purse = Purse(memory())
+    purse = Budget(memory())
     for number in range(10):
         purse.reserve(call(number), budget_in_nanos(0.1), budget_in_nanos(1))
     with pytest.raises(BudgetReached):

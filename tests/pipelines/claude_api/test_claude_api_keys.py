@@ -2,9 +2,9 @@
 
 import pytest
 
-from spadework.config.pipelines import ClaudeApiConfig
+from spadework.config.pipeline_config import ClaudeApiConfig
 from spadework.errors import ConfigError
-from spadework.pipelines.claude_api.keys import ADDRESS, STAND_IN_KEY, access, has_key
+from spadework.pipelines.claude_api.access import ADDRESS, STAND_IN_KEY, access, has_key
 from spadework.pipelines.claude_api.request import ClaudeRequest
 
 KEY = "sk-ant-api03-" + "a" * 20

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.errors import ArgumentError, SpadeworkError
-from spadework.files import replace_file
-from spadework.paths import data_folder
-from spadework.shim.locks import try_lock
-from spadework.text.cleaning import clean
+from spadework.shim.file_lock import try_lock
+from spadework.util.atomic_files import replace_file
+from spadework.util.paths import data_folder
+from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _SECONDS_BETWEEN_TRIES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AgentChange:
     """One file before and after; `before` is None for a file that is new."""
 
     path: Path
@@ -36,7 +36,7 @@ class Change:
     after: bytes
 
 
-def diff_of(change: Change) -> str:
+def diff_of(change: AgentChange) -> str:
     """Write a change as a unified diff, for a person: control characters are taken out."""
     old, new = (_lines(content) for content in (change.before, change.after))
     name = str(change.path)
@@ -54,7 +54,7 @@ def _lines(content: bytes | None) -> list[str]:
     return lines
 
 
-def make(changes: Sequence[Change]) -> None:
+def make(changes: Sequence[AgentChange]) -> None:
     """Make changes, recorded as one for `undo`.
 
     Raises:
@@ -105,7 +105,7 @@ def undo() -> list[Path]:
     return [change.path for change in changes]
 
 
-def _restore(change: Change) -> None:
+def _restore(change: AgentChange) -> None:
     if change.before is None:
         change.path.unlink(missing_ok=True)
     elif _content(change.path) != change.before:
@@ -119,7 +119,7 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _record(folder: Path, changes: Sequence[Change]) -> None:
+def _record(folder: Path, changes: Sequence[AgentChange]) -> None:
     """Keep both sides of every file; before anything is written, so that a crash loses nothing."""
     records = _records(folder)
     number = int(records[-1].stem) + 1 if records else 1
@@ -144,10 +144,10 @@ def _records(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.json"))
 
 
-def _read(record: Path) -> list[Change]:
+def _read(record: Path) -> list[AgentChange]:
     try:
         return [
-            Change(
+            AgentChange(
                 Path(one["path"]),
                 None if one["before"] is None else base64.b64decode(one["before"]),
                 base64.b64decode(one["after"]),
@@ -160,7 +160,7 @@ def _read(record: Path) -> list[Change]:
         ) from None
 
 
-def _keep_copies(record: Path, changes: Sequence[Change]) -> list[Path]:
+def _keep_copies(record: Path, changes: Sequence[AgentChange]) -> list[Path]:
     copies = []
     for number, change in enumerate(changes):
         if change.before is not None:

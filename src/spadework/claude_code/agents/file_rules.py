@@ -5,24 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents.reading import NO_FRONTMATTER, wrong_name
-from spadework.claude_code.agents.values import Code, Finding, Level
+from spadework.claude_code.agents.agent_files import NO_FRONTMATTER, wrong_name
+from spadework.claude_code.agents.definitions import Code, Level, LintFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.frontmatter import Frontmatter
-    from spadework.claude_code.agents.values import Agent
 
 
-def finding(code: Code, level: Level, agent: Agent, key: str, message: str, cure: str) -> Finding:
+def finding(
+    code: Code, level: Level, agent: Agent, key: str, message: str, cure: str
+) -> LintFinding:
     """Make a finding at the line of a key; the first line where it is not there."""
     named = agent.name or (agent.path.name if agent.path else "")
     line = agent.lines.get(key, 1)
-    return Finding(code, level, f"{named}: {message}", cure, agent.name, agent.path, line)
+    return LintFinding(code, level, f"{named}: {message}", cure, agent.name, agent.path, line)
 
 
-def about_file(agent: Agent) -> Iterator[Finding]:
+def about_file(agent: Agent) -> Iterator[LintFinding]:
     """Judge the file as such."""
     if agent.dropped == NO_FRONTMATTER:
         yield finding(
@@ -74,7 +76,7 @@ def _why_dropped(agent: Agent) -> tuple[Code, str, str]:
     return "no-description", "description", "add `description:`, which says when to use it"
 
 
-def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[Finding]:
+def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[LintFinding]:
     if read.loose:
         yield finding(
             "loose-yaml",

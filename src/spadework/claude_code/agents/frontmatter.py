@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from spadework.claude_code.agents.entries import KEY_AND_VALUE, Entry, read_entries
-from spadework.claude_code.agents.yaml_events import Unreadable, events_of
+from spadework.claude_code.agents.frontmatter_keys import KEY_AND_VALUE, FrontmatterKey, read_keys
+from spadework.claude_code.agents.yaml_events import UnreadableYaml, events_of
 
 # What JavaScript's \s means.
 _SPACE = r"[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
@@ -32,13 +32,13 @@ class Frontmatter:
     start: int
     end: int
     body: int
-    entries: tuple[Entry, ...]
+    entries: tuple[FrontmatterKey, ...]
     problem: str
     loose: bool
     cut_line: int
     is_flow: bool
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> FrontmatterKey | None:
         """Find a key; of several the last, as the client does."""
         return next((entry for entry in reversed(self.entries) if entry.key == key), None)
 
@@ -55,12 +55,12 @@ def read_frontmatter(file: str) -> Frontmatter | None:
     block, first_line = file[start:end], file.count("\n", 0, start) + 1
     loose, problem, told = False, "", ""
     try:
-        entries, is_flow = read_entries(block, block, start, first_line)
-    except Unreadable as strict:
+        entries, is_flow = read_keys(block, block, start, first_line)
+    except UnreadableYaml as strict:
         try:
-            entries, is_flow = read_entries(_quoted(block), block, start, first_line)
+            entries, is_flow = read_keys(_quoted(block), block, start, first_line)
             loose = True
-        except Unreadable:
+        except UnreadableYaml:
             entries, is_flow = (), False
             told = f" (line {first_line + strict.line})" if strict.line is not None else ""
             problem = f"{strict}{told}"
@@ -90,6 +90,6 @@ def _is_list(value: str) -> bool:
         return False
     try:
         events_of(value)
-    except Unreadable:
+    except UnreadableYaml:
         return False
     return True

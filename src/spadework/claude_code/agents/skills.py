@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spadework.claude_code.agents.agent_files import project_folders, read_text
+from spadework.claude_code.agents.definitions import Skill, Source
 from spadework.claude_code.agents.frontmatter import read_frontmatter
-from spadework.claude_code.agents.reading import project_folders, read_text
-from spadework.claude_code.agents.values import Skill, Source
 from spadework.claude_code.plugins import enabled_plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spadework.claude_code.places import Places
+    from spadework.claude_code.claude_paths import Places
 
 
 def read_skills(places: Places) -> list[Skill]:

@@ -10,13 +10,13 @@ from spadework.claude_code.agents.file_rules import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.claude_code.agents.values import Agent, Finding
+    from spadework.claude_code.agents.definitions import Agent, LintFinding
 
 SERVER = "spadework"
 _NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1, 64}?_)?{SERVER}(?:__\w+)?")
 
 
-def about_tools(agent: Agent) -> Iterator[Finding]:
+def about_tools(agent: Agent) -> Iterator[LintFinding]:
     """Judge an agent's tools."""
     allowed = agent.tools or ()
     denied = [tool for tool in allowed if any(_covers(no, tool) for no in agent.denied)]

@@ -24,7 +24,7 @@ _LONGEST = 128 * 1024
 """Characters; a frontmatter is a page at most, and reading one takes time by its length."""
 
 
-class Unreadable(Exception):
+class UnreadableYaml(Exception):
     """A text is no YAML as it is wanted here; `line` counts from 0 in it, None if unknown."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -72,9 +72,9 @@ def events_of(text: str) -> list[Event]:
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
 
     if len(text) > _LONGEST:
-        raise Unreadable(f"it is over {_LONGEST} characters long")
+        raise UnreadableYaml(f"it is over {_LONGEST} characters long")
     if "\x00" in text:
-        raise Unreadable("it holds a NUL", text.count("\n", 0, text.index("\x00")))
+        raise UnreadableYaml("it holds a NUL", text.count("\n", 0, text.index("\x00")))
     found = []
     documents = depth = 0
     try:
@@ -82,19 +82,19 @@ def events_of(text: str) -> list[Event]:
             name = type(event).__name__
             documents += name == "DocumentStartEvent"
             if documents > 1:
-                raise Unreadable("it holds several documents", event.start_mark.line)
+                raise UnreadableYaml("it holds several documents", event.start_mark.line)
             if kind := _KINDS.get(name):
                 found.append(_event(kind, event))
                 depth += _STEPS.get(kind, 0)
             if depth > _DEEPEST:  # each level makes the scanner slower
-                raise Unreadable("it is nested too deep", event.start_mark.line)
+                raise UnreadableYaml("it is nested too deep", event.start_mark.line)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text"
-        raise Unreadable(str(problem), mark.line if mark else None) from None
+        raise UnreadableYaml(str(problem), mark.line if mark else None) from None
     except (ValueError, IndexError, AttributeError, TypeError, AssertionError):
         # The scanner stumbles over some broken escapes and directives.
-        raise Unreadable("the YAML is broken") from None
+        raise UnreadableYaml("the YAML is broken") from None
     # A document that holds but comments is one empty scalar.
     return [] if len(found) == 1 and not found[0].text and not found[0].style else found
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.secrets import SUBSCRIPTION_VARIABLES
+from spadework.config.secret_masking import SUBSCRIPTION_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ _PAIR = re.compile(rf"({_NAME})=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class NamedSetting:
     """A name and its value; the value is a secret until the opposite is known, so never shown.
 
     `line` is 0 where there are no lines, as in the environment.
@@ -54,13 +54,13 @@ class Setting:
     line: int = 0
 
 
-def of_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
+def of_environment(environ: Mapping[str, str]) -> Iterator[NamedSetting]:
     """Every variable."""
     for name, value in environ.items():
-        yield Setting(name, value)
+        yield NamedSetting(name, value)
 
 
-def of_text(text: str) -> Iterator[Setting]:
+def of_text(text: str) -> Iterator[NamedSetting]:
     """What a shell profile, a .env file, TOML or YAML sets; a comment sets nothing.
 
     Shells have many ways to set a variable that are no `NAME=value` (`read`, `printf -v`, `for`,
@@ -76,7 +76,7 @@ def of_text(text: str) -> Iterator[Setting]:
         for found in _GUARDED.finditer(bare):
             if not any((found[0], one) in known for one in lines):
                 address = _ADDRESS.search(bare, found.end())
-                yield Setting(found[0], address[0] if address else bare.strip(), number)
+                yield NamedSetting(found[0], address[0] if address else bare.strip(), number)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -94,7 +94,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, gathered
 
 
-def _assigned(text: str) -> Iterator[Setting]:
+def _assigned(text: str) -> Iterator[NamedSetting]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
@@ -102,11 +102,11 @@ def _assigned(text: str) -> Iterator[Setting]:
             value = found["value"]
             if value[:1] in {'"', "'"}:
                 value = value[1:-1]
-                yield from (Setting(one.name, one.value, number) for one in _assigned(value))
-            yield Setting(found["set"] or found["name"], value, number)
+                yield from (NamedSetting(one.name, one.value, number) for one in _assigned(value))
+            yield NamedSetting(found["set"] or found["name"], value, number)
 
 
-def of_json(text: str) -> Iterator[Setting]:
+def of_json(text: str) -> Iterator[NamedSetting]:
     """Every text in a JSON file, by the key it stands under; `NAME=value` is split too.
 
     Args:
@@ -115,7 +115,7 @@ def of_json(text: str) -> Iterator[Setting]:
     yield from _within(json.loads(text), text, 0, len(text))
 
 
-def of_servers(text: str) -> Iterator[Setting]:
+def of_servers(text: str) -> Iterator[NamedSetting]:
     """The same, of every table of MCP servers in the file alone."""
     for found in _SERVERS.finditer(text):
         with suppress(ValueError):  # it stands in a text that is no table
@@ -123,13 +123,13 @@ def of_servers(text: str) -> Iterator[Setting]:
             yield from _within(servers, text, found.end(), end)
 
 
-def _within(document: Any, text: str, start: int, end: int) -> Iterator[Setting]:
+def _within(document: Any, text: str, start: int, end: int) -> Iterator[NamedSetting]:
     lines = _Lines(text, start, end)
     for name, value in _leaves("", document):
         line = lines.of(name, value)
-        yield Setting(name, value, line)
+        yield NamedSetting(name, value, line)
         if pair := _PAIR.fullmatch(value):
-            yield Setting(pair[1], pair[2], line)
+            yield NamedSetting(pair[1], pair[2], line)
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:

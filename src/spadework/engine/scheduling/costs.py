@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spadework.engine.scheduling.values import Model
+    from spadework.engine.scheduling.slot_requests import Model
 
 _WEIGHT_OF_THE_LATEST = 0.3
 

@@ -6,13 +6,13 @@ import math
 from itertools import count
 from typing import TYPE_CHECKING
 
-from spadework.engine.scheduling.breaker import Breaker, Settings
-from spadework.engine.scheduling.values import Failed
+from spadework.engine.scheduling.circuit_breaker import BreakerSettings, CircuitBreaker
+from spadework.engine.scheduling.slot_requests import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from spadework.engine.scheduling.values import Model, Outcome, Policy
+    from spadework.engine.scheduling.slot_requests import Model, Outcome, Policy
 
 
 class Health:
@@ -26,9 +26,9 @@ class Health:
     """
 
     def __init__(self, policy: Policy, jitter: Callable[[], float]) -> None:
-        self._of_backend = Settings.of_backend(policy, jitter)
-        self._of_model = Settings.of_model(policy, jitter)
-        self._breakers: dict[str, Breaker] = {}
+        self._of_backend = BreakerSettings.of_backend(policy, jitter)
+        self._of_model = BreakerSettings.of_model(policy, jitter)
+        self._breakers: dict[str, CircuitBreaker] = {}
         self._claims = count()
 
     def lets_pass(self, model: Model, now: float) -> bool:
@@ -88,8 +88,8 @@ class Health:
             for breaker in self._both(model):
                 breaker.succeed(request_id)
             return
-        backend = self._breakers.setdefault(model.backend, Breaker(self._of_backend))
-        own = self._breakers.setdefault(str(model), Breaker(self._of_model))
+        backend = self._breakers.setdefault(model.backend, CircuitBreaker(self._of_backend))
+        own = self._breakers.setdefault(str(model), CircuitBreaker(self._of_model))
         if outcome.scope == "backend":
             backend.fail(request_id, now, outcome)
             own.give_up(request_id)
@@ -124,7 +124,7 @@ class Health:
         Without a claim it may open a breaker that is closed, but never close one.
         """
         if failure:
-            breaker = self._breakers.setdefault(backend, Breaker(self._of_backend))
+            breaker = self._breakers.setdefault(backend, CircuitBreaker(self._of_backend))
             breaker.fail(claim, now, Failed("backend", failure, temporary=True))
         elif backend in self._breakers:
             self._breakers[backend].succeed(claim)
@@ -152,10 +152,10 @@ class Health:
         times = (breaker.reopens_at for breaker in self._breakers.values())
         return min((at for at in times if at is not None and at > now), default=None)
 
-    def __iter__(self) -> Iterator[tuple[str, Breaker]]:
+    def __iter__(self) -> Iterator[tuple[str, CircuitBreaker]]:
         yield from self._breakers.items()
 
-    def _both(self, model: Model) -> Iterator[Breaker]:
+    def _both(self, model: Model) -> Iterator[CircuitBreaker]:
         for name in (model.backend, str(model)):
             if name in self._breakers:
                 yield self._breakers[name]

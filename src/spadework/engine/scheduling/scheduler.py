@@ -6,22 +6,28 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spadework.engine.scheduling.concurrency import ConcurrencyLimits
+from spadework.engine.scheduling.adaptive_concurrency import ConcurrencyLimits
+from spadework.engine.scheduling.backend_queues import BackendQueues
 from spadework.engine.scheduling.costs import Costs
-from spadework.engine.scheduling.fairness import Waiting
+from spadework.engine.scheduling.fair_queue import Waiting
 from spadework.engine.scheduling.health import Health
-from spadework.engine.scheduling.placement import Placement
-from spadework.engine.scheduling.refusals import Estimates
+from spadework.engine.scheduling.queue_estimates import Estimates
+from spadework.engine.scheduling.queue_placement import QueuePlacement
+from spadework.engine.scheduling.slot_requests import Failed, Granted, Model, Policy, Succeeded
 from spadework.engine.scheduling.snapshot import take_snapshot
-from spadework.engine.scheduling.station import Station
-from spadework.engine.scheduling.values import Failed, Granted, Model, Policy, Succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from spadework.engine.scheduling.snapshot import Place, Snapshot
-    from spadework.engine.scheduling.station import Running
-    from spadework.engine.scheduling.values import Capacity, Decision, Outcome, Refused, Request
+    from spadework.engine.scheduling.backend_queues import Running
+    from spadework.engine.scheduling.slot_requests import (
+        Capacity,
+        Decision,
+        Outcome,
+        Refused,
+        SlotRequest,
+    )
+    from spadework.engine.scheduling.snapshot import QueuePosition, Snapshot
 
 _MOST_TURNS = 1000
 _MOST_FAILED_PROBES = 4
@@ -53,14 +59,14 @@ class Scheduler:
         self._health = Health(self.policy, jitter)
         self._limits = ConcurrencyLimits(jitter)
         self._costs = Costs(self.policy.assumed_service, self.policy.assumed_swap)
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[str, BackendQueues] = {}
         for name, capacity in capacities.items():
             self.configure(name, capacity)
-        self._placement = Placement(self._stations, self._health)
+        self._placement = QueuePlacement(self._stations, self._health)
         self._estimates = Estimates(
             self._stations, self._placement, self._health, self._limits, self._costs
         )
-        self._running: dict[str, Station] = {}
+        self._running: dict[str, BackendQueues] = {}
         self._turns: dict[str, Waiting] = {}
         """Where requests stood in line that a server refused for having too many."""
         self._answers: Counter[Model] = Counter()
@@ -78,13 +84,13 @@ class Scheduler:
         if backend in self._stations:
             self._stations[backend].capacity = capacity
         else:
-            self._stations[backend] = Station(backend, capacity, self._limits)
+            self._stations[backend] = BackendQueues(backend, capacity, self._limits)
 
     def note_loaded(self, backend: str, model: str | None) -> None:
         """Take a server's own word for the model that it holds; ignored while something runs."""
         self._stations[backend].note_loaded(model)
 
-    def submit(self, request: Request) -> Refused | None:
+    def submit(self, request: SlotRequest) -> Refused | None:
         """Queue a request, or refuse it at once.
 
         Raises:
@@ -249,7 +255,7 @@ class Scheduler:
         """Claim the probe of one backend if it is due; the claim is empty where it is not."""
         return self._health.take_probe(backend, self._clock())
 
-    def place_of(self, request_id: str) -> Place | None:
+    def place_of(self, request_id: str) -> QueuePosition | None:
         """Tell where a request stands; None if it does not wait."""
         waiting = self._placement.waiting.get(request_id)
         if waiting is None:
@@ -293,7 +299,7 @@ class Scheduler:
                 best = order, waiting, model
         return None if best is None else self._grant(best[1], best[2], now)
 
-    def _next_model(self, station: Station, now: float, overdue: float) -> str | None:
+    def _next_model(self, station: BackendQueues, now: float, overdue: float) -> str | None:
         """Choose between the models of one backend: what presses first, then in turns."""
         ready = station.ready(
             lambda model: (
@@ -350,7 +356,7 @@ class Scheduler:
         return refused
 
     def _note_refusal(
-        self, station: Station, running: Running, outcome: Failed, now: float
+        self, station: BackendQueues, running: Running, outcome: Failed, now: float
     ) -> None:
         """Learn that a server takes no more at once; it answers, so nothing is wrong with it."""
         model, request = running.model, running.request
@@ -365,7 +371,7 @@ class Scheduler:
             del self._turns[next(iter(self._turns))]
         self._turns[request.id] = running.waiting
 
-    def _is_full(self, request: Request) -> bool:
+    def _is_full(self, request: SlotRequest) -> bool:
         waiting = self._placement.waiting
         of_session = sum(
             one.request.session == request.session and one.request.kind == request.kind

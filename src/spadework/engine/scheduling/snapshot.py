@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from spadework.engine.scheduling.breaker import State
-    from spadework.engine.scheduling.fairness import Waiting
+    from spadework.engine.scheduling.backend_queues import BackendQueues
+    from spadework.engine.scheduling.circuit_breaker import State
+    from spadework.engine.scheduling.fair_queue import Waiting
     from spadework.engine.scheduling.health import Health
-    from spadework.engine.scheduling.station import Station
-    from spadework.engine.scheduling.values import Kind, Model
+    from spadework.engine.scheduling.slot_requests import Kind, Model
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """A request's place in line (1 is next), about how many seconds that is, and for what."""
 
     position: int
@@ -84,7 +84,7 @@ class Snapshot:
 
 def take_snapshot(
     now: float,
-    stations: Iterable[Station],
+    stations: Iterable[BackendQueues],
     health: Health,
     waiting: Mapping[str, Waiting],
     queued_at: Mapping[str, tuple[Model, ...]],
@@ -115,7 +115,7 @@ def take_snapshot(
     )
 
 
-def _backend_view(station: Station) -> BackendView:
+def _backend_view(station: BackendQueues) -> BackendView:
     return BackendView(
         name=station.name,
         slots=station.capacity.slots,

@@ -16,15 +16,15 @@ import anthropic
 import httpx2
 
 from spadework.errors import BackendUnavailable, BadReply, DeadlinePassed, SpadeworkError
-from spadework.http_client import replies_up_to
+from spadework.pipelines.claude_api.api_errors import BACKEND, of_type, translated
 from spadework.pipelines.claude_api.client import Sending, parameters, watched
-from spadework.pipelines.claude_api.faults import BACKEND, of_type, translated
+from spadework.util.http_client import replies_up_to
 
 if TYPE_CHECKING:
     from anthropic.types import Message
     from anthropic.types.messages import MessageBatchIndividualResponse
 
-    from spadework.pipelines.claude_api.budget import Purse
+    from spadework.pipelines.claude_api.budget import Budget
     from spadework.pipelines.claude_api.client import ClaudeClient
     from spadework.pipelines.claude_api.request import ClaudeRequest
 
@@ -71,7 +71,7 @@ class NotSent(Exception):
 class Batches:
     """The batches of one process; all of it on one event loop."""
 
-    def __init__(self, client: ClaudeClient, purse: Purse, timing: Timing) -> None:
+    def __init__(self, client: ClaudeClient, purse: Budget, timing: Timing) -> None:
         self._client = client
         self._purse = purse
         self._timing = timing

@@ -52,7 +52,7 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetState:
     """What is known of a call.
 
     `answer` if it was settled before; `batch_id` if it waits in a batch; else it may be sent, and
@@ -64,20 +64,22 @@ class Standing:
     batch_id: str = ""
 
 
-class Purse:
+class Budget:
     """The calls of every run in one database. Threads, processes and machines may share it."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         calls_table.create(engine)
 
-    def find(self, call_id: str) -> Standing | None:
+    def find(self, call_id: str) -> BudgetState | None:
         """Tell what is known of a call that was settled or waits in a batch; else None."""
         with self._engine.connect() as connection:
             row = _row(connection, call_id)
         return _standing(row) if row is not None and _needs_no_send(row) else None
 
-    def reserve(self, call: Call, worst: int, budget: int | None, *, sent: bool = True) -> Standing:
+    def reserve(
+        self, call: Call, worst: int, budget: int | None, *, sent: bool = True
+    ) -> BudgetState:
         """Set the worst case of a call aside, in billionths of a dollar, before it is sent.
 
         A call that was sent before and whose end nobody saw counts as lost, and once more.
@@ -106,10 +108,10 @@ class Purse:
                 connection.execute(
                     calls.insert().values(**asdict(call), state=state, worst=worst, **fresh)
                 )
-                return Standing(1)
+                return BudgetState(1)
             send = row.send + 1
             _change(connection, call.call_id, state=state, worst=worst, send=send, batch_id="")
-            return Standing(send)
+            return BudgetState(send)
 
     def send_again(self, run_id: str, call_ids: Sequence[str], budget: int | None) -> None:
         """Count what was sent as lost, and set the same aside once more.
@@ -195,9 +197,9 @@ def _needs_no_send(row: sa.Row[Any]) -> bool:
     return row.state in (SETTLED, WAITING)
 
 
-def _standing(row: sa.Row[Any]) -> Standing:
+def _standing(row: sa.Row[Any]) -> BudgetState:
     answer = ClaudeAnswer(**json.loads(row.answer)) if row.state == SETTLED else None
-    return Standing(row.send, answer, row.batch_id if row.state == WAITING else "")
+    return BudgetState(row.send, answer, row.batch_id if row.state == WAITING else "")
 
 
 def _change(connection: sa.Connection, call_id: str, **values: Any) -> None:

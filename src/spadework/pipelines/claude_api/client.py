@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import httpx2
 
-from spadework.engine.prompt import DATA_NOTICE, material_blocks
+from spadework.engine.prompt_messages import DATA_NOTICE, material_blocks
 from spadework.errors import BadReply, CheckFailed, SpadeworkError
-from spadework.http_client import async_hooks
-from spadework.pipelines.claude_api.faults import BACKEND, translated
-from spadework.pipelines.claude_api.prices import Tokens
+from spadework.pipelines.claude_api.api_errors import BACKEND, translated
+from spadework.pipelines.claude_api.prices import PricedTokens
+from spadework.util.http_client import async_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from anthropic.types import Message
 
-    from spadework.pipelines.claude_api.keys import Access
+    from spadework.pipelines.claude_api.access import Access
     from spadework.pipelines.claude_api.request import ClaudeRequest
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -123,10 +123,10 @@ def byte_bound(request: ClaudeRequest) -> int:
     return frame + request.bytes + request.bytes_of_names
 
 
-def tokens_of(message: Message) -> Tokens:
+def tokens_of(message: Message) -> PricedTokens:
     """Return what the API counted."""
     usage = message.usage
-    return Tokens(
+    return PricedTokens(
         read=usage.input_tokens,
         written=usage.output_tokens,
         cache_read=usage.cache_read_input_tokens or 0,

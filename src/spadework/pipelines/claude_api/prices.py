@@ -18,7 +18,7 @@ _BATCH_SHARE = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class PricedTokens:
     """What the API counted; `read` is what was neither read from its cache nor written to it."""
 
     read: int
@@ -27,7 +27,7 @@ class Tokens:
     cache_written: int = 0
 
 
-def cost_of(model: str, tokens: Tokens, *, batch: bool = False) -> Decimal:
+def cost_of(model: str, tokens: PricedTokens, *, batch: bool = False) -> Decimal:
     """Return what a call cost, in US dollars; a batch is half the price.
 
     Raises:
@@ -64,10 +64,10 @@ def worst_case(
     Raises:
         ConfigError: the table does not know the model.
     """
-    plain = cost_of(model, Tokens(input_tokens, max_tokens), batch=batch)
+    plain = cost_of(model, PricedTokens(input_tokens, max_tokens), batch=batch)
     if not cached:
         return plain
-    kept = Tokens(0, max_tokens, cache_written=input_tokens)
+    kept = PricedTokens(0, max_tokens, cache_written=input_tokens)
     return max(plain, cost_of(model, kept, batch=batch))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spadework.backends.registry import open_backends
 from spadework.config.models import EMBEDDED
-from spadework.engine.capacities import Capacities
+from spadework.engine.discovered_capacity import Capacities
 from spadework.errors import BackendError
 
 if TYPE_CHECKING:

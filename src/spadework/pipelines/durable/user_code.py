@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spadework.errors import SpadeworkError
 from spadework.pipelines.calls import CONTEXT
-from spadework.remote.coding import encode
+from spadework.util.serialization import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from spadework.pipelines.durable.calling import DurableCalls
+    from spadework.pipelines.calls import Calls
+
+    class RunCalls(Calls, Protocol):
+        """The calls of a run, which may end while the user's code runs."""
+
+        ended: BaseException | None
 
 
 def is_cancelled() -> bool:
@@ -23,7 +28,7 @@ def is_cancelled() -> bool:
     return current is not None and current.cancelling() > 0
 
 
-async def call_alone(calls: DurableCalls, function: Callable[[], Awaitable[Any]]) -> Any:
+async def call_alone(calls: RunCalls, function: Callable[[], Awaitable[Any]]) -> Any:
     """Call the user's code outside of DBOS's own context, so that it may call in any order."""
 
     async def inside() -> Any:

@@ -29,7 +29,7 @@ _POLL_OWN_SECONDS = 60.0
 _NO_LIMIT = 2**31
 
 
-class Work(Protocol):
+class WorkflowHandlers(Protocol):
     """Does what the workflows stand for; see `stage.Stage`."""
 
     def do_item(self, run: str, number: int) -> Awaitable[None]:
@@ -46,7 +46,7 @@ class Work(Protocol):
 class _Here:
     """What this process works with; DBOS has one registry for each process."""
 
-    work: Work | None = None
+    work: WorkflowHandlers | None = None
     results: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     alone: bool = False
 
@@ -54,7 +54,7 @@ class _Here:
 _here = _Here()
 
 
-def serve(work: Work | None, *, alone: bool = False) -> None:
+def serve(work: WorkflowHandlers | None, *, alone: bool = False) -> None:
     """Say who does the work of this process.
 
     Args:
@@ -66,7 +66,7 @@ def serve(work: Work | None, *, alone: bool = False) -> None:
     _here.alone = alone
 
 
-def _work() -> Work:
+def _work() -> WorkflowHandlers:
     if _here.work is None:
         raise RuntimeError("no stage is set")
     return _here.work

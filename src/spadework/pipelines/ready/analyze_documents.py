@@ -9,8 +9,8 @@ The rows hold what was found in each document, `results.report.md` the report.
 from collections.abc import Sequence
 
 from spadework.errors import HandedBack
-from spadework.pipelines import Item, Row, ask, claude, pipeline, setting
-from spadework.pipelines.reporting import material_of, report_of, why
+from spadework.pipelines import Item, ItemResult, ask, claude, pipeline, setting
+from spadework.pipelines.report import material_of, report_of, why
 
 LOCAL = "ask_local_llama"
 SCHEMA = {
@@ -39,7 +39,7 @@ async def analyze_documents(item: Item) -> object:
 
 
 @analyze_documents.finish
-async def report(rows: Sequence[Row]) -> str:
+async def report(rows: Sequence[ItemResult]) -> str:
     """Answer the question from what was found, and list it."""
     title = "Analysis of the documents"
     good = [row for row in rows if not row.failed]
@@ -57,7 +57,7 @@ async def report(rows: Sequence[Row]) -> str:
     return report_of(title, f"{reply.text}\n\n{_listed(good)}", rows, reply)
 
 
-def _listed(rows: Sequence[Row]) -> str:
+def _listed(rows: Sequence[ItemResult]) -> str:
     found = ((row.name, row.value["title"], ", ".join(row.value["topics"])) for row in rows)
     lines = [f"- {name}: {title} ({topics})" for name, title, topics in found]
     return "\n".join(["## Documents", "", *lines])

@@ -9,8 +9,8 @@ Without inputs it is the last commit. `review.report.md` is the review.
 from collections.abc import Sequence
 
 from spadework.errors import HandedBack
-from spadework.pipelines import Item, Row, ask, claude, pipeline
-from spadework.pipelines.reporting import material_of, report_of, why
+from spadework.pipelines import Item, ItemResult, ask, claude, pipeline
+from spadework.pipelines.report import material_of, report_of, why
 
 LOCAL = "ask_coding_model"
 FINDING = {
@@ -46,7 +46,7 @@ async def review_changes(item: Item) -> object:
 
 
 @review_changes.finish
-async def judge(rows: Sequence[Row]) -> str:
+async def judge(rows: Sequence[ItemResult]) -> str:
     """Keep the findings that are worth a person's time."""
     title = "Review of the changes"
     found = [row for row in rows if not row.failed and row.value["findings"]]
@@ -68,7 +68,7 @@ async def judge(rows: Sequence[Row]) -> str:
     return report_of(title, reply.text, rows, reply)
 
 
-def _listed(rows: Sequence[Row]) -> str:
+def _listed(rows: Sequence[ItemResult]) -> str:
     return "\n".join(
         f"- {row.name}: {one['severity']}: {one['problem']} (`{one['code']}`)"
         for row in rows

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from spadework.errors import ArgumentError, ClaudeAbsent, HandedBack
-from spadework.pipelines import Item, Row, ask, claude, pipeline, setting
-from spadework.pipelines.reporting import why
+from spadework.pipelines import Item, ItemResult, ask, claude, pipeline, setting
+from spadework.pipelines.report import why
 
 LOCAL = "ask_local_llama"
 UNSURE = "unsure"
@@ -51,7 +51,7 @@ async def triage(item: Item) -> object:
 
 
 @triage.finish
-async def count(rows: Sequence[Row]) -> object:
+async def count(rows: Sequence[ItemResult]) -> object:
     """Count the labels, and name what nobody could tell."""
     labels = [(row.name, row.value["label"]) for row in rows if not row.failed]
     return {

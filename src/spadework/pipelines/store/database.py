@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from spadework.errors import ArgumentError, RunsUnavailable
-from spadework.paths import data_folder
+from spadework.util.paths import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

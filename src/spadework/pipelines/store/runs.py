@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from spadework.errors import PipelineError
+from spadework.pipelines.items import Item, ItemResult
 from spadework.pipelines.store.database import unusable
+from spadework.pipelines.store.records import Counts, Options, Run
 from spadework.pipelines.store.tables import (
     DONE,
     EVENTS,
@@ -21,16 +23,14 @@ from spadework.pipelines.store.tables import (
     WAITING,
     WRITTEN,
 )
-from spadework.pipelines.store.values import Counts, Options, Run
-from spadework.pipelines.values import Item, Row
-from spadework.remote.coding import decode, encode
+from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from spadework.errors import RunsUnavailable
     from spadework.pipelines.store.database import Database
-    from spadework.pipelines.store.values import State
+    from spadework.pipelines.store.records import State
 
 _SOME = 500
 _LOCK = 0x73706164  # "spad": one process makes the tables at a time
@@ -191,7 +191,7 @@ class Runs:
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(ITEMS.c.number)).scalars())
 
-    def finish_item(self, run: str, row: Row) -> bool:
+    def finish_item(self, run: str, row: ItemResult) -> bool:
         """Keep an item's row, once; tells whether it was the last one."""
         unfinished = sa.select(ITEMS.c.number).where(ITEMS.c.run == run, ITEMS.c.state == WAITING)
         with self._database.writing() as connection:
@@ -209,7 +209,7 @@ class Runs:
         with self._database.reading() as connection:
             return connection.execute(unfinished.limit(1)).first() is None
 
-    def unwritten(self, run: str) -> list[Row]:
+    def unwritten(self, run: str) -> list[ItemResult]:
         """Some of the rows that are not in the results, in order."""
         query = (
             sa.select(ITEMS.c.row)
@@ -259,7 +259,7 @@ class Runs:
             done, failed, repeated = connection.execute(query).one()
         return Counts(done, failed or 0, repeated or 0)
 
-    def rows(self, run: str) -> Iterator[Row]:
+    def rows(self, run: str) -> Iterator[ItemResult]:
         """Read every row in the order of the items."""
         query = (
             sa.select(ITEMS.c.row)
@@ -320,8 +320,8 @@ def _item_columns(run: str, item: Item) -> dict[str, Any]:
     return {"run": run, "number": item.number, "state": WAITING, "item": _json(encode(item))}
 
 
-def _row(text: str) -> Row:
-    row: Row = decode(Row, json.loads(text), "row")
+def _row(text: str) -> ItemResult:
+    row: ItemResult = decode(ItemResult, json.loads(text), "row")
     return row
 
 

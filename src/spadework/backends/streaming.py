@@ -1,0 +1,133 @@
+"""What every backend does alike with what it sends and receives."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spadework.backends.base import TokenChoice
+from spadework.backends.error_translation import (
+    cut_stream,
+    error_from_exception,
+    response_to,
+    translate_errors,
+)
+from spadework.errors import BackendError
+from spadework.util.http_client import LARGEST_DOCUMENT, replies_up_to
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+
+    from spadework.backends.base import Chunk, Message
+    from spadework.backends.error_translation import RequestContext
+
+Piece = TypeVar("Piece")
+
+_TOO_MANY = 10**12  # tokens; more than any model reads in its life
+
+QUESTION_TIMEOUT = 15.0
+"""Seconds for what no model runs for, once connected: a list, a description, a count of tokens."""
+
+
+@asynccontextmanager
+async def request_timeout(asked: RequestContext) -> AsyncGenerator[None, None]:
+    """Hold a question to its time and size, and turn whatever goes wrong into one fault."""
+    with translate_errors(asked), replies_up_to(LARGEST_DOCUMENT):
+        async with asyncio.timeout(QUESTION_TIMEOUT + asked.settings.connect_timeout):
+            yield
+
+
+async def sign_of_life(asked: RequestContext, ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask a question to which any answer will do, a refusal too.
+
+    Raises:
+        BackendError: there was none.
+    """
+    async with request_timeout(asked):
+        try:
+            await ask()
+        except Exception as error:
+            if response_to(error) is None:
+                raise
+
+
+def as_json(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Return messages as every chat API takes them; half characters, which UTF-8 has not, as ?."""
+    return [
+        {"role": message.role, "content": message.content.encode(errors="replace").decode()}
+        for message in messages
+    ]
+
+
+async def stream_chunks(
+    asked: RequestContext, pieces: AsyncIterator[Piece], read: Callable[[Piece], Chunk | None]
+) -> AsyncGenerator[Chunk, None]:
+    """Turn a server's stream into chunks, and whatever breaks it into one fault.
+
+    Args:
+        asked: whom we asked for what.
+        pieces: what a client library yields.
+        read: makes a chunk of a piece, None of one that says nothing; it raises `UnexpectedReply`
+            if the piece is not what the protocol says.
+
+    Raises:
+        CutStream: the stream broke off or ended before a chunk with `finish`. What happens
+            after that chunk is no matter: the reply is whole.
+        BackendError: the stream had an error in it, or is no such stream.
+    """
+    started = finished = False
+    try:
+        async for piece in pieces:
+            chunk = read(piece)
+            if chunk is None:
+                continue
+            started = started or bool(chunk.text or chunk.thinking)
+            finished = finished or chunk.finish is not None
+            yield chunk
+    except BackendError:
+        raise
+    # The libraries let through what httpx, json and pydantic raise, and stumble over odd replies.
+    except Exception as error:  # noqa: BLE001 - all of it means that the stream failed
+        if not finished:
+            raise error_from_exception(asked, error, started=started) from None
+    if not finished:
+        raise cut_stream(asked)
+
+
+def as_count(value: object) -> int | None:
+    """Take a server's word for a number of tokens; None for what can be none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _TOO_MANY else None
+
+
+def as_tokens(translate_errors: object) -> tuple[TokenChoice, ...]:
+    """Read a list of tokens with their probabilities, as OpenAI's API and Ollama's write it.
+
+    What is not of that form is left out: nobody loses an answer by an odd figure.
+    """
+    entries = translate_errors if isinstance(translate_errors, list) else ()
+    tokens = []
+    for entry in entries:
+        if (one := _token(entry)) is None:
+            continue
+        shown = entry.get("top_logprobs")
+        others = map(_token, shown if isinstance(shown, list) else ())
+        tokens.append(TokenChoice(*one, tuple(other for other in others if other)))
+    return tuple(tokens)
+
+
+def _token(entry: Any) -> tuple[bytes, float] | None:
+    if not isinstance(entry, dict):
+        return None
+    text, signs, logprob = (entry.get(key) for key in ("token", "bytes", "logprob"))
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float) or math.isnan(logprob):
+        return None
+    if isinstance(signs, list):  # a token that is a part of a sign has its bytes alone
+        try:
+            return bytes(signs), logprob
+        except (TypeError, ValueError):
+            return None
+    return (text.encode(errors="replace"), logprob) if isinstance(text, str) else None

@@ -1,0 +1,123 @@
+"""Which model an agent runs on, by the client's own order of precedence.
+
+Measured on 2.1.330: the Agent tool's parameter, the frontmatter (where `inherit` means the main
+model), the variable `CLAUDE_CODE_SUBAGENT_MODEL`, the main model. With
+`CLAUDE_CODE_SUBAGENT_MODEL_FORCE` the variable beats all; in 2.1.197 it does so by itself. A
+variable in the `env` of a settings file beats the one of the shell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spadework.claude_code.agents.model_names import family
+from spadework.claude_code.plugins import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spadework.claude_code.agents.definitions import Agent
+    from spadework.claude_code.claude_paths import Places
+
+SUBAGENT_MODEL = "CLAUDE_CODE_SUBAGENT_MODEL"
+FORCE = "CLAUDE_CODE_SUBAGENT_MODEL_FORCE"
+MAIN_MODEL = "ANTHROPIC_MODEL"
+OTHER_PROVIDERS = tuple(
+    f"CLAUDE_CODE_USE_{name}" for name in ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE")
+)
+THE_MAIN_MODEL = "main model"
+
+_SHELL = "the environment"
+_NO = {"", "0", "false", "no", "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSetting:
+    """A value, and where it was set; both empty where it was not."""
+
+    value: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What decides about models beside the agents themselves."""
+
+    subagent_model: ModelSetting
+    force: ModelSetting
+    main_model: ModelSetting
+    other_provider: bool = False
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the variable beats all."""
+        return self.force.value.strip().lower() not in _NO
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The model that an agent runs on and why; the Agent tool's own parameter may still differ."""
+
+    model: str
+    why: str
+
+    @property
+    def family(self) -> str:
+        """The model's family, empty where it is not known."""
+        return family(self.model)
+
+
+def read_setup(places: Places, environ: Mapping[str, str]) -> Setup:
+    """Read the variables from the environment and from the settings files, the last one counts."""
+    found = {name: ModelSetting(value, _SHELL) for name, value in environ.items()}
+    main = ModelSetting()
+    for scope in ("user", "project", "local"):
+        path = places.settings[scope]
+        settings = read_json(path)
+        variables = settings.get("env")
+        for name, value in variables.items() if isinstance(variables, dict) else ():
+            found[name] = ModelSetting(_as_text(value), str(path))
+        if isinstance(model := settings.get("model"), str) and model.strip():
+            main = ModelSetting(model.strip(), str(path))
+    if (variable := found.get(MAIN_MODEL)) and variable.value.strip():
+        main = ModelSetting(variable.value.strip(), f"{MAIN_MODEL} in {variable.where}")
+    return Setup(
+        subagent_model=_set(found.get(SUBAGENT_MODEL)),
+        force=_set(found.get(FORCE)),
+        main_model=main,
+        other_provider=any(_set(found.get(name)).value for name in OTHER_PROVIDERS),
+    )
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _set(setting: ModelSetting | None) -> ModelSetting:
+    if setting is None or not setting.value.strip():
+        return ModelSetting()
+    return ModelSetting(setting.value.strip(), setting.where)
+
+
+def resolve(agent: Agent, setup: Setup) -> Resolution:
+    """Say which model an agent runs on when the Agent tool names none."""
+    variable = setup.subagent_model.value
+    variable_counts = bool(variable) and variable != "inherit"
+    if setup.is_forced:
+        if variable_counts:
+            return Resolution(variable, f"{SUBAGENT_MODEL}, forced")
+        return _main(setup, f"{FORCE} is set")
+    if agent.model and agent.model.lower() != "inherit":
+        return Resolution(agent.model, "frontmatter")
+    if agent.model:
+        return _main(setup, "built in" if agent.source == "built-in" else "frontmatter: inherit")
+    if variable_counts:
+        return Resolution(variable, SUBAGENT_MODEL)
+    return _main(setup, "no model named")
+
+
+def _main(setup: Setup, why: str) -> Resolution:
+    if setup.main_model.value:
+        return Resolution(f"{THE_MAIN_MODEL} ({setup.main_model.value})", why)
+    return Resolution(THE_MAIN_MODEL, why)

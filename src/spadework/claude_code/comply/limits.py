@@ -1,0 +1,91 @@
+"""The hard limits, as checks of single settings. No text that they give holds a value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from spadework.claude_code.comply.harnesses import HARNESSES
+from spadework.config.secret_masking import (
+    SUBSCRIPTION_PREFIX,
+    SUBSCRIPTION_VARIABLES,
+    is_secret_name,
+    is_secret_value,
+    may_be_secret_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spadework.claude_code.comply.harnesses import Harness
+    from spadework.claude_code.comply.settings import NamedSetting
+
+ADDRESSES = frozenset({"ANTHROPIC_BASE_URL"})
+BEARERS = frozenset({"ANTHROPIC_AUTH_TOKEN"})
+HELPERS = frozenset({"apiKeyHelper"})
+
+_REFERENCE = re.compile(r"\$(?:\w+|\{\w+(?::?-[^}]*)?\}|\(.*\)|env:\w+)|\{env:\w+\}|%\w+%|`.*`")
+_SCHEME = re.compile(r"(?:Bearer|Basic)\s+", re.IGNORECASE)
+_LOGIN_FILE = re.compile(r"\.credentials\.json|Claude Code-credentials")
+_UNSET = "take the line out, and open a new shell"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What a setting does that it may not; `text` and `cure` hold no value."""
+
+    text: str
+    cure: str
+
+
+def breaches(setting: NamedSetting) -> Iterator[Breach]:
+    """Hold one setting against the rules; what is empty sets nothing."""
+    name, value = setting.name, setting.value.strip()
+    if not value:
+        return
+    if name in ADDRESSES and not _is_anthropic(value):
+        text = f"{name} is pointed elsewhere than at Anthropic"
+        yield Breach(text, f"{_UNSET}; other models are reached as tools, not as Claude's API")
+    if SUBSCRIPTION_PREFIX in value:
+        yield Breach(
+            "the token of a Claude subscription stands here",
+            "take it out: `/logout` in "
+            "Claude Code ends it; for batch work use an API key of your own",
+        )
+    elif name in SUBSCRIPTION_VARIABLES:
+        text = f"{name} gives a subscription's login to every program that is started with it"
+        yield Breach(text, f"{_UNSET}; Claude Code keeps its own login")
+    elif name in BEARERS:
+        text = f"{name} is set: Claude Code sends it in place of its own login, to a gateway"
+        yield Breach(text, f"{_UNSET}; an API key of Anthropic's goes into ANTHROPIC_API_KEY")
+    if _LOGIN_FILE.search(value):
+        text = "the file of Claude Code's login is named here, for another program to read"
+        yield Breach(text, "take it out: the login is for Claude Code alone")
+
+
+def is_key(setting: NamedSetting) -> bool:
+    """Tell whether a setting holds a key, and not only where it is found."""
+    value = _SCHEME.sub("", setting.value.strip(), count=1)
+    if _REFERENCE.fullmatch(value):
+        return False
+    return is_secret_value(value) or (is_secret_name(setting.name) and may_be_secret_value(value))
+
+
+def named_harness(value: str) -> Harness | None:
+    """Tell which harness a command line names as a program or a package, if any."""
+    words = {re.split(r"[/\\]", word)[-1] for word in re.findall(r"[^\s\"'`$();|&=,]+", value)}
+    words |= set(re.findall(r"@[\w.-]+/[\w.-]+", value))
+    words = {re.sub(r"(?<=\w)@[\w.^~-]+$", "", word) for word in words}
+    return next((one for one in HARNESSES if words & set(one.words)), None)
+
+
+def _is_anthropic(address: str) -> bool:
+    """Tell whether an address is Anthropic's own, over TLS."""
+    try:
+        parts = urlsplit(address.replace("\\/", "/"))
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    return parts.scheme == "https" and (host == "anthropic.com" or host.endswith(".anthropic.com"))

@@ -1,0 +1,218 @@
+"""The backends: does each answer, does it take the key, and has it what the tools name?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spadework.backends.http_clients import shown_url
+from spadework.backends.litellm_proxy import OLLAMA_NOTE
+from spadework.backends.trust_report import unknown_trust
+from spadework.claude_code.check_results import CheckResult
+from spadework.config.api_keys import key_warnings
+from spadework.config.models import EMBEDDED
+from spadework.config.type_names import as_toml
+from spadework.embedded.model_file import DEMO_NOTE
+from spadework.engine.candidates import patterns_of, unusable
+from spadework.errors import BackendError, ConfigError, LedgerError, Unreachable
+from spadework.storage.ledger import Ledger, ledger_path
+from spadework.util.untrusted_text import display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from spadework.backends.base import Backend, ModelInfo
+    from spadework.config.models import BackendConfig, Config, ToolConfig
+
+_SECONDS = 15.0
+"""For a server that takes the connection and then says nothing."""
+
+_NOTES = {
+    DEMO_NOTE: "it proves the path, not the quality: start a server and run `spadework setup`, or "
+    "`spadework embedded pull OWNER/REPO FILE`",
+    OLLAMA_NOTE: "`spadework litellm check FILE` finds such routes in the proxy's config",
+}
+"""What can be done about the note that a backend puts beside a model."""
+
+Listed = dict[str, "list[ModelInfo] | None"]
+"""The models of each backend by its name; None where it did not list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the checks of the backends stand on; `shut` says why a backend cannot be opened."""
+
+    config: Config
+    backends: Mapping[str, Backend]
+    shut: Mapping[str, CheckResult]
+    environ: Mapping[str, str]
+
+
+async def check_backends(house: Surroundings) -> tuple[Listed, list[CheckResult]]:
+    """Ask every backend for its models, all at once: a dead one costs its own time-out alone."""
+    names = [*house.config.backends, *([EMBEDDED] if _uses_embedded(house.config) else [])]
+    results = await asyncio.gather(*(_check(name, house) for name in names))
+    return (
+        {name: models for name, (models, _) in zip(names, results, strict=True)},
+        [finding for _, findings in results for finding in findings],
+    )
+
+
+def _uses_embedded(config: Config) -> bool:
+    named = (model for tool in config.all_tools().values() for model in tool.models)
+    return not config.backends or any(name.partition("/")[0] == EMBEDDED for name in named)
+
+
+async def _check(
+    name: str, house: Surroundings
+) -> tuple[list[ModelInfo] | None, list[CheckResult]]:
+    if shut := house.shut.get(name):
+        return None, [shut]
+    subject = f"backend {name}"
+    config = house.config.backends.get(name)
+    address = (
+        f"{config.kind} at {shown_url(config.url)}" if config else "a model in a child process"
+    )
+    findings = _check_keys(subject, config, house.environ) if config else []
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(_SECONDS):
+            models = await house.backends[name].models()
+    except TimeoutError:
+        text = f"{address}: no answer within {_SECONDS:g} s"
+        return None, [CheckResult("broken", subject, text, "restart that server"), *findings]
+    except BackendError as error:
+        cure = error.hint or ("start that server, or mend its url" if _is_away(error) else "")
+        return None, [CheckResult("broken", subject, f"{address}: {error}", cure), *findings]
+    took = f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
+    if not models:
+        text = f"{address}: {took}, but has no models"
+        return models, [CheckResult("broken", subject, text, "give it a model"), *findings]
+    return models, [
+        CheckResult("ok", subject, f"{address}: {took}, models: {len(models)}"),
+        *_check_trust(subject, models),
+        *_check_names(subject, house.backends[name]),
+        *findings,
+    ]
+
+
+def _check_trust(subject: str, models: Sequence[ModelInfo]) -> list[CheckResult]:
+    problem = unknown_trust(models)
+    return [CheckResult("warning", subject, *problem)] if problem else []
+
+
+def _is_away(error: BackendError) -> bool:
+    return isinstance(error, Unreachable)
+
+
+def _check_names(subject: str, backend: Backend) -> list[CheckResult]:
+    said = unusable(backend)
+    cure = "a server that you trust has no such names: see what it is"
+    return [CheckResult("warning", subject, said, cure)] if said else []
+
+
+def _check_keys(
+    subject: str, config: BackendConfig, environ: Mapping[str, str]
+) -> list[CheckResult]:
+    return [CheckResult("warning", subject, text) for text in key_warnings(config, environ)]
+
+
+async def check_tools(
+    house: Surroundings, tools: Mapping[str, ToolConfig], listed: Listed
+) -> list[CheckResult]:
+    """Can each tool be answered: by which model, with what window and at what speed?"""
+    checks = (_check_tool(name, tool, house, listed) for name, tool in tools.items())
+    return list(await asyncio.gather(*checks))
+
+
+def present(tool: ToolConfig, house: Surroundings, listed: Listed) -> tuple[list[str], list[str]]:
+    """Split a tool's models into those that are there now, in order, and those that are not."""
+    there: dict[str, None] = {}
+    missing = []
+    for pattern in patterns_of(tool.models, house.backends):
+        found = _matching(pattern, listed, local_only=not tool.models)
+        there.update(dict.fromkeys(found))
+        if not found:
+            missing.append(pattern)
+    return list(there), missing
+
+
+def _matching(pattern: str, listed: Listed, *, local_only: bool) -> Sequence[str]:
+    if "*" in pattern:
+        every = (info for models in listed.values() for info in models or ())
+        allowed = (info for info in every if info.trust == "local" or not local_only)
+        return [info.id for info in allowed if info.is_meant_by([pattern])]
+    known = listed.get(pattern.partition("/")[0]) or ()
+    return [pattern] if any(info.is_meant_by([pattern]) for info in known) else []
+
+
+async def _check_tool(
+    name: str, tool: ToolConfig, house: Surroundings, listed: Listed
+) -> CheckResult:
+    subject = f"tool {name}"
+    there, missing = present(tool, house, listed)
+    if not there:
+        text = f"none of its models is there: {', '.join(missing)}"
+        cure = "`spadework models` lists what there is; change the tool's `models`, or load them"
+        return CheckResult("broken", subject, text, cure)
+    backend, _, model = there[0].partition("/")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            info = await house.backends[backend].describe(model)
+    except (BackendError, TimeoutError) as error:
+        return CheckResult(
+            "broken", subject, str(error) or f"{display_name(there[0])} is not described in time"
+        )
+    shown = display_name(there[0])
+    more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+    window = f"window {info.window} ({info.window_source})" if info.window else "window unknown"
+    text = f"{shown}{more}; {window}{_speed(house.config, there[0])}"
+    if missing:
+        what = f"{text}; not there: {', '.join(missing)}"
+        cure = "an alias may be missing from its server's list; else correct the tool's `models`"
+        return CheckResult("warning", subject, what, cure)
+    if info.note:
+        cure = _NOTES.get(info.note, "name another model first in the tool's `models`")
+        return CheckResult("warning", subject, f"{text}; {info.note}", cure)
+    if not info.window:
+        cure = f"tell it: [backends.{backend}.windows] {as_toml(model)} = TOKENS"
+        return CheckResult("warning", subject, text, cure)
+    return CheckResult("ok", subject, text)
+
+
+def _speed(config: Config, model: str) -> str:
+    path = ledger_path(config)
+    if not path.exists():
+        return ""
+    try:
+        ledger = Ledger(path)
+        try:
+            speed = ledger.speed(model)
+        finally:
+            ledger.close()
+    except LedgerError:  # it has a line of its own
+        return ""
+    return f"; {speed:.0f} tokens/s by the ledger" if speed else ""
+
+
+async def close(house: Surroundings) -> None:
+    """Close every backend."""
+    for backend in house.backends.values():
+        await backend.close()
+
+
+def open_house(config: Config, environ: Mapping[str, str]) -> Surroundings:
+    """Open the backends, each by itself: a key that cannot be read stops that one alone."""
+    from spadework.backends.embedded_backend import EmbeddedBackend  # noqa: PLC0415 - heavy
+    from spadework.backends.registry import open_backend  # noqa: PLC0415 - heavy
+
+    opened: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
+    shut: dict[str, CheckResult] = {}
+    for name, told in config.backends.items():
+        try:
+            opened[name] = open_backend(name, told, environ, config)
+        except ConfigError as error:
+            shut[name] = CheckResult("broken", f"backend {name}", str(error), error.hint)
+    return Surroundings(config, opened, shut, environ)

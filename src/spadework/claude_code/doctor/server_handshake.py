@@ -1,0 +1,263 @@
+"""A real handshake with the registered server, and what Claude reads of its tools."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spadework import __version__
+from spadework.claude_code.check_results import CheckResult
+from spadework.config.secret_masking import masked
+from spadework.util.http_client import async_client
+from spadework.util.text_cleaning import clean
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from mcp import Client
+
+    from spadework.claude_code.registrations import RegisteredServer
+
+SECONDS = 30.0
+"""After so long the client gives up on a server."""
+SLOW_SECONDS = 5.0
+LONGEST_DESCRIPTION = 2048
+"""Characters; older clients cut there, the newest at 4,096."""
+OUR_LONGEST = 2000
+"""Where `spadework.mcp.tool_descriptions` cuts."""
+MANY_BYTES = 12_000
+
+_ALWAYS = "anthropic/alwaysLoad"
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
+_LONGEST_REASON = 300
+_SHORT = 6
+"""What is no longer than this is no key, and might be part of any word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a server says of itself; `size` is that of the tool list in bytes."""
+
+    seconds: float
+    version: str
+    protocol: str
+    names: tuple[str, ...]
+    size: int
+    descriptions: tuple[int, ...]
+    instructions: int
+    always: bool
+
+
+class HandshakeFailed(Exception):
+    """The handshake failed; the message says why, without secrets.
+
+    `program_missing` is whether the program to be started was not found.
+    """
+
+    def __init__(self, message: str, *, program_missing: bool = False) -> None:
+        super().__init__(message)
+        self.program_missing = program_missing
+
+
+async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, str]) -> Handshake:
+    """Start a server as the client does, ask for its tools and end it.
+
+    Args:
+        entry: what to start.
+        project: the folder that the client is started in.
+        environ: the client's environment.
+
+    Raises:
+        HandshakeFailed: it does not start, or does not answer as it should.
+    """
+    # The SDK writes tracebacks of what a server does wrong; it is told in a line.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        started = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(SECONDS),
+                _connected(entry, project, environ, said) as client,
+            ):
+                listed = await client.list_tools()
+                seconds = time.monotonic() - started
+                return _greeting(client, listed, seconds)
+        except TimeoutError:
+            raise HandshakeFailed(
+                f"no answer within {SECONDS:g} s, as long as the client waits"
+            ) from None
+        except (asyncio.CancelledError, KeyboardInterrupt, HandshakeFailed):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a foreign server does, it is told
+            cause = _innermost(error)
+            raise HandshakeFailed(
+                _without_values(_reason(cause, said), entry),
+                program_missing=isinstance(cause, FileNotFoundError),
+            ) from None
+
+
+@asynccontextmanager
+async def _connected(
+    entry: RegisteredServer, project: Path, environ: Mapping[str, str], said: Any
+) -> AsyncIterator[Client]:
+    from mcp import Client  # noqa: PLC0415 - heavy
+
+    def whole(text: str) -> str:
+        return expanded(text, environ)
+
+    if entry.url:
+        import httpx2  # noqa: PLC0415 - heavy
+        from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
+
+        headers = {name: whole(value) for name, value in entry.headers.items()}
+        options: dict[str, Any] = {"trust_env": False, "timeout": SECONDS}
+        async with async_client(httpx2, headers=headers, **options) as wire:
+            transport = streamable_http_client(whole(entry.url), http_client=wire)
+            async with Client(transport) as client:
+                yield client
+        return
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415 - heavy
+
+    server = StdioServerParameters(
+        command=whole(entry.command),
+        args=[whole(one) for one in entry.args],
+        env={
+            **environ,
+            **{name: whole(value) for name, value in entry.env.items()},
+            "CLAUDECODE": "1",
+            "CLAUDE_PROJECT_DIR": str(project),
+        },
+        cwd=project,
+    )
+    async with Client(stdio_client(server, errlog=said)) as client:
+        yield client
+
+
+def expanded(text: str, environ: Mapping[str, str]) -> str:
+    """Put in variables as the client does: `${NAME}` and `${NAME:-default}`.
+
+    Raises:
+        NotGreeted: a variable is not set and has no default.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        name, default = found.groups()
+        if name in environ:
+            return environ[name]
+        if default is None:
+            raise HandshakeFailed(f"its entry names ${{{name}}}, which is not set here")
+        return str(default)
+
+    return _VARIABLE.sub(value, text)
+
+
+def _greeting(client: Client, listed: Any, seconds: float) -> Handshake:
+    tools = listed.tools
+    size = sum(len(t.model_dump_json(by_alias=True, exclude_none=True).encode()) for t in tools)
+    return Handshake(
+        seconds=seconds,
+        version=str(getattr(client.server_info, "version", "")),
+        protocol=str(client.protocol_version),
+        names=tuple(tool.name for tool in tools),
+        size=size,
+        descriptions=tuple(len(tool.description or "") for tool in tools),
+        instructions=len(client.instructions or ""),
+        always=bool(tools) and all((tool.meta or {}).get(_ALWAYS) is True for tool in tools),
+    )
+
+
+def _without_values(text: str, entry: RegisteredServer) -> str:
+    """Take out what the entry hands to the server: any of it may be a secret."""
+    given = (*entry.args, entry.url, *entry.env.values(), *entry.headers.values())
+    for value in sorted((one for one in given if len(one) > _SHORT), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the first error of a group of errors."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _reason(error: BaseException, said: Any) -> str:
+    """Say why in a line: the server's own last words, else the error's."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such program on the PATH"
+    said.seek(0)
+    lines = [line.strip() for line in said.read().splitlines() if line.strip()]
+    words = next((line for line in lines if line.startswith("error:")), None)
+    told = words or (lines[-1] if lines else f"{type(error).__name__}: {error}")
+    return masked(" ".join(clean(told)[0].split()))[:_LONGEST_REASON]
+
+
+def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[CheckResult]:
+    """Is the server up in time, and of this version?"""
+    who = "the registered command" if is_registered else "`spadework mcp`"
+    text = (
+        f"{who} answers in {greeting.seconds:.2f} s: spadework {greeting.version}, "
+        f"MCP {greeting.protocol}"
+    )
+    if greeting.version and greeting.version != __version__:
+        return [
+            CheckResult(
+                "warning",
+                "handshake",
+                f"{text}; but this is {__version__}",
+                "register the program of this version, or end an old daemon with "
+                "`spadework daemon stop`",
+            )
+        ]
+    if greeting.seconds > SLOW_SECONDS:
+        cure = "`spadework daemon start` before the first window keeps it warm"
+        return [CheckResult("warning", "handshake", f"{text}: that is slow", cure)]
+    return [CheckResult("ok", "handshake", text)]
+
+
+def check_tools(greeting: Handshake) -> list[CheckResult]:
+    """What does the tool list cost in each session, and does Claude read all of it?"""
+    longest = max(greeting.descriptions, default=0)
+    text = f"{len(greeting.names)} tools, {greeting.size} bytes; the longest description {longest}"
+    if not greeting.names:
+        return [CheckResult("broken", "tool list", "the server offers no tools")]
+    if long := [
+        name
+        for name, length in zip(greeting.names, greeting.descriptions, strict=True)
+        if length >= OUR_LONGEST
+    ]:
+        what = f"{text}: {', '.join(long)} cut at {OUR_LONGEST} characters"
+        cure = "shorten its use_for, avoid_for or labels: clients cut at 2,048 characters"
+        return [CheckResult("warning", "tool list", what, cure)]
+    if greeting.instructions > LONGEST_DESCRIPTION:
+        what = f"{text}; the instructions have {greeting.instructions} characters and are cut"
+        return [CheckResult("warning", "tool list", what, "shorten them")]
+    if greeting.size > MANY_BYTES:
+        cure = "fewer tools or shorter descriptions: every session pays for each byte"
+        return [CheckResult("warning", "tool list", text, cure)]
+    return [CheckResult("ok", "tool list", f"{text} characters, none cut")]
+
+
+def check_loading(
+    entry: RegisteredServer, greeting: Handshake, environ: Mapping[str, str]
+) -> CheckResult:
+    """Does Claude see the tools at once, or must it search for them?"""
+    if entry.always_load or greeting.always:
+        return CheckResult("ok", "tool search", "the tools are always loaded (alwaysLoad)")
+    if environ.get("ENABLE_TOOL_SEARCH", "").lower() in {"0", "false", "off"}:
+        return CheckResult(
+            "ok", "tool search", "off (ENABLE_TOOL_SEARCH): the tools are always loaded"
+        )
+    return CheckResult(
+        "ok",
+        "tool search",
+        'deferred: Claude sees names until it searches; `"alwaysLoad": true` in the server\'s '
+        "entry loads them at once",
+    )

@@ -1,0 +1,36 @@
+"""Running what is asynchronous until it ends or a signal comes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from spadework.cli.exit_codes import EXIT_TERMINATED
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+Result = TypeVar("Result")
+
+
+def run(doing: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end, or until SIGTERM: that cancels as Ctrl-C does, so the ledger has its row."""
+    import asyncio  # noqa: PLC0415 - heavy
+
+    async def until_terminated() -> Result:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(doing)
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return await task
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    try:
+        return asyncio.run(until_terminated())
+    except asyncio.CancelledError:
+        sys.stderr.write("stopped\n")
+        raise typer.Exit(EXIT_TERMINATED) from None

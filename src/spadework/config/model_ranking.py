@@ -1,0 +1,181 @@
+"""Which of the models that were found serves which tool, and why: read off their names and windows.
+
+A name tells whether a model is made for code, and often how large it is. Nothing is asked of a
+model: the order is a proposal, the config file is the user's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spadework.config.local_hosts import host_of, is_local_host
+from spadework.util.untrusted_text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from spadework.config.discovery import FoundServer
+
+GENERAL_TOOL = "ask_local_llama"
+CODING_TOOL = "ask_coding_model"
+
+_CODING = re.compile(r"(?<!\ben)(?<!\bde)code|devstral", re.IGNORECASE)
+_NO_CHAT = re.compile(
+    r"embed(?!ded)|minilm|rerank|paraphrase|diffusion"
+    r"|(?<![a-z])(bge|gte|e5|nomic|jina|clip|tts|whisper|flux|dall-e)(?![a-z])",
+    re.IGNORECASE,
+)
+_CLOUD = re.compile(
+    r"^(gpt-[345]|chatgpt|o[134](-|$)|claude|gemini|grok)|[:-]cloud$", re.IGNORECASE
+)
+_SIZE = re.compile(
+    r"(?<![\w.])(?:(?P<experts>\d{1,2})x)?(?P<number>\d{1,4}(?:\.\d{1,3})?)(?P<unit>[bm])(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_LEAST_MILLIONS = 10  # "1m" is a context of a million tokens, not a size
+_USUAL_SIZE = 7.0  # for the order alone, where a name does not tell
+_SMALL = 2.0
+_SMALL_WINDOW = 4096
+_LONGEST_REASON = 120  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFact:
+    """What is known of a model: its window in tokens, its trust and where that was learned.
+
+    `route` is the kind of a name that leads to other models, `failed` how the model's last load
+    failed.
+    """
+
+    window: int | None = None
+    trust: str = "unknown"
+    source: str = ""
+    route: str = ""
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedModel:
+    """A model that is not proposed since it is not known to be local."""
+
+    name: str
+    trust: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RankedServer:
+    """A server that was found, under the name that it gets in the config.
+
+    `facts` holds what it says of its models, by name.
+    """
+
+    name: str
+    found: FoundServer
+    facts: Mapping[str, ModelFact] = field(default_factory=dict)
+
+    @property
+    def chat_models(self) -> list[str]:
+        """Its local models without those for embeddings, speech and pictures."""
+        return [
+            model
+            for model in self._models
+            if self._fact(model).trust == "local" and not _NO_CHAT.search(model)
+        ]
+
+    @property
+    def passed_over(self) -> list[SkippedModel]:
+        """The models that are not known to run on the user's machines."""
+        facts = ((model, self._fact(model)) for model in self._models)
+        return [
+            SkippedModel(model, fact.trust, fact.source)
+            for model, fact in facts
+            if fact.trust != "local"
+        ]
+
+    def window_of(self, model: str) -> int | None:
+        """The context window of a model, if the server told it."""
+        fact = self.facts.get(model)
+        return fact.window if fact else None
+
+    def failure_of(self, model: str) -> str:
+        """How a model failed when it was last to be loaded; empty if it did not."""
+        fact = self.facts.get(model)
+        return one_line(fact.failed, _LONGEST_REASON) if fact else ""
+
+    @property
+    def _models(self) -> list[str]:
+        """The models that it lists, without names that lead to others, such as selectors."""
+        return [model for model in self.found.models if not self._fact(model).route]
+
+    def _fact(self, model: str) -> ModelFact:
+        """Return what is known of a model; by address and name where the server was not asked."""
+        if fact := self.facts.get(model):
+            return fact
+        host = host_of(self.found.url)
+        if not is_local_host(host):
+            return ModelFact(None, "cloud", f"public host {host}")
+        if _CLOUD.search(model):
+            return ModelFact(None, "unknown", "named like a cloud model")
+        if self.found.kind == "litellm":
+            return ModelFact(None, "unknown", "the proxy did not tell its route")
+        return ModelFact(None, "local", f"local host {host}")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A model for a tool, written `backend/model`, and why it stands where it does."""
+
+    model: str
+    why: str
+
+
+def proposals(servers: Iterable[RankedServer]) -> dict[str, list[Proposal]]:
+    """Propose which models serve which default tool, the best first.
+
+    Large models come before small ones, then those with hardly any window, and last those that
+    failed when they were last asked. Where a name does not tell a size, the order is the server's.
+    """
+    found = [(server, model) for server in servers for model in server.chat_models]
+    found.sort(key=lambda one: _rank(*one))
+    tools: dict[str, list[Proposal]] = {GENERAL_TOOL: [], CODING_TOOL: []}
+    for server, model in found:
+        tool = CODING_TOOL if _CODING.search(model) else GENERAL_TOOL
+        tools[tool].append(Proposal(f"{server.name}/{model}", _why(server, model)))
+    return tools
+
+
+def billions(model: str) -> float | None:
+    """Read the number of parameters off a model's name, in billions: 7.0 of `qwen2.5-coder:7b`.
+
+    Of a mixture such as `mixtral-8x7b` the whole counts. None where the name does not tell.
+    """
+    for match in _SIZE.finditer(model):
+        number = float(match["number"]) * int(match["experts"] or 1)
+        if match["unit"].lower() == "b":
+            return number
+        if number >= _LEAST_MILLIONS:
+            return number / 1000
+    return None
+
+
+def _rank(server: RankedServer, model: str) -> tuple[bool, bool, float]:
+    window = server.window_of(model)
+    narrow = window is not None and window < _SMALL_WINDOW
+    return bool(server.failure_of(model)), narrow, -(billions(model) or _USUAL_SIZE)
+
+
+def _why(server: RankedServer, model: str) -> str:
+    size, window = billions(model), server.window_of(model)
+    reasons = ["made for code, by its name"] if _CODING.search(model) else ["a general model"]
+    if size is not None:
+        shown = f"{size:g} billion" if size >= 1 else f"{size * 1000:g} million"
+        reasons.append(f"{shown} parameters" + (", so it comes late" if size < _SMALL else ""))
+    if window is not None:
+        narrow = ", so it comes last" if window < _SMALL_WINDOW else ""
+        reasons.append(f"a window of {window} tokens{narrow}")
+    if failure := server.failure_of(model):
+        reasons.append(f"it comes last, since it failed when it was last asked: {failure}")
+    return "; ".join(reasons)

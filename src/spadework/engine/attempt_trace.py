@@ -1,0 +1,90 @@
+"""The trace of one chain of attempts: which models were tried, how they failed, what remains."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spadework.engine.job import Attempt, Figures, HandBack, Progress
+from spadework.errors import CheckFailed, PrivateRefused, SpadeworkError, TrustRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from spadework.backends.base import ModelInfo
+    from spadework.engine.delegation_context import DelegationContext
+    from spadework.engine.patience import Patience
+    from spadework.engine.scheduling.slot_requests import SlotRequest
+
+
+@dataclass(slots=True)
+class AttemptTrace:
+    """What happened so far to one question that goes from model to model.
+
+    A delegation has one; each step of a map-reduce has its own.
+    """
+
+    context: DelegationContext
+    patience: Patience
+    patterns: tuple[str, ...] = ()
+    """The models that were wanted, as the tool's list names them."""
+    prefix: str = ""
+    """A digest of what the prompt begins with; empty if no server has read it."""
+    attempts: list[Attempt] = field(default_factory=list)
+    hint: str = ""
+    too_small: dict[str, int] = field(default_factory=dict)
+    """The windows, in tokens, of models that the material did not fit into."""
+    _ticket: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def slot_request(self, names: Sequence[str]) -> SlotRequest:
+        """Build the request for a slot of one of these models; it keeps its place if repeated."""
+        return self.context.slot_request(names, self._ticket, self.prefix)
+
+    def leave_queue(self) -> None:
+        """Give up the place in the queue: the next request waits anew."""
+        self._ticket = uuid.uuid4().hex
+
+    async def cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
+        """Return the models that may have this; record the others that were asked for by name."""
+        names, refused = await self.context.cleared(found)
+        by_name = self.context.job.models or self.context.tool.config.models
+        is_expected = names and not by_name
+        for name, error in refused:
+            if not (is_expected and isinstance(error, TrustRefused | PrivateRefused)):
+                self.record_failure(name, error, temporary=error.is_temporary)
+        return names
+
+    def record(self, name: str, error: SpadeworkError, *, temporary: bool = False) -> None:
+        """Add an attempt to the trace and report it to the listener."""
+        self.hint = error.hint or self.hint
+        check = error.check if isinstance(error, CheckFailed) else ""
+        self.attempts.append(Attempt(name, type(error).__name__, str(error), check, temporary))
+        self.context.listener.progress(Progress("next-model", str(self.attempts[-1])))
+
+    def record_failure(self, name: str, error: SpadeworkError, *, temporary: bool) -> None:
+        """Add an attempt that failed; what is known of the model is looked up again."""
+        services = self.context.services
+        services.catalog.forget(name)
+        is_private = self.context.clearance.private
+        note = services.on_private_failure if is_private else services.on_failure
+        note(name, error)
+        self.record(name, error, temporary=temporary)
+
+    def record_set_aside(self, names: list[str]) -> bool:
+        """Record each model that is set aside, once; return whether there is one."""
+        refusals = {name: self.context.services.queue.refusal_of(name) for name in names}
+        recorded = {one.model for one in self.attempts}
+        for name, refusal in refusals.items():
+            if refusal and name not in recorded:
+                self.record(name, refusal, temporary=refusal.is_temporary)
+        return any(refusals.values())
+
+    def hand_back(self, figures: Figures) -> HandBack:
+        """Build the hand-back of a question that no model answered."""
+        attempts = tuple(self.attempts)
+        if not attempts:
+            said = f"there is no model {', '.join(self.patterns)}"
+            attempts = (Attempt("", "ModelUnknown", said),)
+            self.hint = self.hint or "`spadework models` lists what there is"
+        return HandBack(self.context.tool.name, attempts, figures, self.hint)

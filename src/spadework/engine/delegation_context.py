@@ -1,0 +1,158 @@
+"""What every request of one delegation shares: its services, its limits and its trust policy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from spadework.engine.attempt import Limits, out_of_time
+from spadework.engine.candidates import split_by_clearance
+from spadework.engine.job import Progress
+from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
+from spadework.engine.scheduling.preference import preference_groups
+from spadework.engine.scheduling.slot_requests import SlotRequest
+from spadework.engine.thread_pools import CHECKING
+from spadework.engine.trust_policy import TrustPolicy
+from spadework.references.reader import Material
+from spadework.util.untrusted_text import display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from spadework.backends.base import ModelInfo
+    from spadework.config.models import Config
+    from spadework.engine.answer_cache import AnswerCache
+    from spadework.engine.job import Job, Listener, Session
+    from spadework.engine.model_catalog import Catalog
+    from spadework.engine.queue import Queue
+    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.tools import Tool
+    from spadework.errors import SpadeworkError
+    from spadework.storage.ledger import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the engine lends to a delegation; the same objects for all of them.
+
+    `pace` returns how fast a model was lately, None before its first answer; `on_failure` records
+    a failure for the status, `on_private_failure` its kind alone. `config_problem` is why the
+    config file cannot be used now, empty if it can.
+    """
+
+    config: Config
+    catalog: Catalog
+    queue: Queue
+    memory: AnswerCache
+    pace: Callable[[str], Pace | None]
+    on_failure: Callable[[str, SpadeworkError], None]
+    on_private_failure: Callable[[str, SpadeworkError], None]
+    config_problem: str = ""
+
+
+@dataclass(slots=True)
+class DelegationContext:
+    """A job with all that its requests to models need; it knows nothing of their replies."""
+
+    services: Services
+    job: Job
+    session: Session
+    tool: Tool
+    listener: Listener
+    started: float = field(default_factory=time.monotonic)
+    clearance: TrustPolicy = field(default_factory=lambda: TrustPolicy("", ()))
+    """What the job may be sent to; nothing but local models until its material is known."""
+    material: Material = field(default_factory=lambda: Material((), ()))
+    has_no_secrets: list[bool] = field(default_factory=list)
+    """Filled once the texts were searched, for all that is asked on behalf of the job."""
+
+    def aside(self, max_tokens: int) -> DelegationContext:
+        """Return the context of a step that is done for the job: it is not shown and not judged."""
+        config = self.tool.config
+        plain = {"least_confidence": 0.0, "verify": "none" if config.verify == "none" else "checks"}
+        return replace(
+            self,
+            job=replace(self.job, kind="batch", max_tokens=max_tokens),
+            tool=replace(self.tool, config=config.model_copy(update=plain)),
+            listener=type(self.listener)(),
+        )
+
+    @property
+    def max_tokens(self) -> int:
+        """How long an answer may be, in tokens."""
+        return self.job.max_tokens or self.tool.config.max_tokens
+
+    @property
+    def deadline(self) -> float:
+        """When the job must be done, on the clock of `time.monotonic`."""
+        return self.started + self.tool.config.deadline
+
+    def seconds_left(self) -> float:
+        """Seconds until the job's deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def elapsed(self) -> float:
+        """Seconds since the job came in."""
+        return time.monotonic() - self.started
+
+    def limits(self, max_tokens: int) -> Limits:
+        """How long the next answer may be, in tokens and in seconds."""
+        left = self.seconds_left()
+        timeout = self.tool.config.timeout
+        return Limits(max_tokens, min(timeout, left), of_call=left < timeout)
+
+    def slot_request(self, names: Sequence[str], ticket: str, prefix: str) -> SlotRequest:
+        """Build the request for a slot of one of these models.
+
+        Args:
+            names: the models, in order of preference.
+            ticket: the id of the request.
+            prefix: a digest of what the prompt begins with; empty if no server has read it.
+        """
+        trust = {name: self.services.catalog.last_trust(name) for name in names}
+        return SlotRequest(
+            id=ticket,
+            session=self.session.name,
+            tiers=preference_groups(names, trust),
+            kind=self.job.kind,
+            prefix=prefix,
+            deadline=self.deadline,
+            tool=self.tool.name,
+        )
+
+    def report_position(self, place: QueuePosition) -> None:
+        """Report to the listener where in the queue this job is."""
+        about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
+        model = display_name(str(place.model))
+        message = f"place {place.position} in the queue for {model}{about}"
+        self.listener.progress(Progress("waiting", message))
+
+    async def cleared(
+        self, found: Mapping[str, ModelInfo | None]
+    ) -> tuple[list[str], list[tuple[str, SpadeworkError]]]:
+        """Split models into those that may have this, and those that may not, with the reason."""
+        return await split_by_clearance(found, self.clearance, self.services.catalog)
+
+    async def cleared_model(self, model_id: str) -> ModelInfo:
+        """Describe the model that is about to be sent something, if it may be.
+
+        Raises:
+            PrivateRefused: something of the job is private and the model is not local.
+            TrustRefused: the model is not local, and not listed.
+            SecretRefused: the model is not local, and there is a key or a password in the job.
+            DeadlinePassed: the server did not say in time what the model is.
+        """
+        try:
+            async with asyncio.timeout(self.seconds_left()):
+                info = await self.services.catalog.describe(model_id)
+        except TimeoutError:
+            backend, _, model = model_id.partition("/")
+            raise out_of_time(backend, model) from None
+        self.clearance.require(info)
+        if info.trust != "local" and not self.has_no_secrets:
+            texts = texts_of_job(self.job, self.material, self.tool.config.labels)
+            await CHECKING.run(refuse_secrets, texts)
+            self.has_no_secrets.append(True)
+        return info

@@ -1,0 +1,143 @@
+"""Reads material part by part, and brings the notes together as a tree until they fit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spadework.engine.map_reduce.prompts import NOTHING, notes_messages, part_messages
+from spadework.errors import ContextExceeded
+from spadework.references.cancellation import OutOfTime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from spadework.backends.base import Message
+    from spadework.engine.map_reduce.chunk_plan import ChunkPlan
+    from spadework.references.material import Source
+    from spadework.references.splitting import Part
+
+    Group = tuple[Part, ...]
+    Split = Callable[
+        [Sequence[Source], int, Callable[[str], int]], Awaitable[tuple[tuple[Part, ...], ...]]
+    ]
+    Ask = Callable[[tuple[Message, ...], tuple[Source, ...], str], Awaitable[str]]
+
+Found = TypeVar("Found")
+
+_AT_ONCE = 16
+_LEAST_SIZE = 64
+"""Tokens: a part that is still too large below this is no matter of its size."""
+_TWO = 2
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the parts of a plan.
+
+    Args:
+        plan: the parts and their sizes.
+        task: the whole task, in words.
+        sources: the material by its paths.
+        count: counts the tokens of a text as it will stand in the prompt.
+        ask: asks a model for notes on some sources, or on notes (its last argument).
+        tell: is told how many steps are done; must not block.
+        split: splits sources into parts of a number of tokens, in a thread.
+    """
+
+    plan: ChunkPlan
+    task: str
+    sources: Mapping[str, Source]
+    count: Callable[[str], int]
+    ask: Ask
+    tell: Callable[[int], None]
+    split: Split
+    steps: int = 0
+    _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def read(self, room: int) -> str:
+        """Read every part, and merge the notes until they take at most `room` tokens."""
+        parts = self.plan.parts
+        taken = await all_of(self._notes_on(part, number) for number, part in enumerate(parts, 1))
+        notes = [text for texts in taken for text in texts]
+        while len(notes) > 1 and self.count(_together(notes)) > room:
+            notes = await self._merged(notes)
+        return _together(notes)
+
+    async def _notes_on(self, group: Group, number: int) -> list[str]:
+        """Take notes on one part; halve it where it does not fit after all."""
+        sources = tuple(map(self._source, group))
+        messages = part_messages(number, len(self.plan.parts), self.task, sources)
+        try:
+            async with self._limit:
+                text = await self.ask(messages, sources, "")
+        except ContextExceeded:
+            halves = await self._halved(group)
+            if len(halves) < _TWO:
+                raise
+            taken = [await self._notes_on(half, number) for half in halves]
+            return [text for texts in taken for text in texts]
+        self._done()
+        return [] if _is_nothing(text) else [text]
+
+    async def _halved(self, group: Group) -> list[Group]:
+        if len(group) > 1:
+            middle = len(group) // 2
+            return [group[:middle], group[middle:]]
+        size = self.count(group[0].text) // 2
+        if size < _LEAST_SIZE:
+            return [group]
+        try:
+            return list(await self.split([self._source(group[0])], size, self.count))
+        except OutOfTime:
+            return [group]
+
+    def _source(self, part: Part) -> Source:
+        """The lines of a part as a source of their own, which keeps its numbers."""
+        whole = self.sources[part.path]
+        return replace(whole, text=part.text, first_line=part.first_line, last_line=part.last_line)
+
+    async def _merged(self, notes: Sequence[str]) -> list[str]:
+        """Merge neighbours, as many as fit into a call: at least two, so that this ends."""
+        groups: list[list[str]] = []
+        for text in notes:
+            last = groups[-1] if groups else []
+            fits = self.count(_together([*last, text])) <= self.plan.sizes.material
+            if last and (fits or len(last) < _TWO):
+                last.append(text)
+            else:
+                groups.append([text])
+        return await all_of(map(self._merge, groups))
+
+    async def _merge(self, group: list[str]) -> str:
+        if len(group) == 1:
+            return group[0]
+        notes = _together(group)
+        async with self._limit:
+            merged = await self.ask(notes_messages(self.task, notes), (), notes)
+        self._done()
+        return merged
+
+    def _done(self) -> None:
+        self.steps += 1
+        self.tell(self.steps)
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, Found]]) -> list[Found]:
+    """Do all of it at once; the first failure ends the rest, and is raised as it is."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _together(notes: Sequence[str]) -> str:
+    return "\n\n".join(notes)
+
+
+def _is_nothing(text: str) -> bool:
+    return text.strip(" \n.*\"'`").upper() == NOTHING

@@ -1,0 +1,32 @@
+"""Which backend has read which document: a server keeps what a prompt begins with."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spadework.engine.scheduling.slot_requests import Model
+
+_PREFIXES_REMEMBERED = 4096
+
+
+class PrefixAffinity:
+    """Remembers where each prefix was sent last; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._backends: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def remember(self, prefix: str, model: Model) -> None:
+        """Note that a model has a prefix in its cache; an empty one is none."""
+        if not prefix:
+            return
+        key = (model.name, prefix)
+        self._backends[key] = model.backend
+        self._backends.move_to_end(key)
+        if len(self._backends) > _PREFIXES_REMEMBERED:
+            self._backends.popitem(last=False)
+
+    def has(self, prefix: str, model: Model) -> bool:
+        """Tell whether this backend was the last to be sent a prefix for this model."""
+        return bool(prefix) and self._backends.get((model.name, prefix)) == model.backend

@@ -1,0 +1,113 @@
+"""Where a request waits: at the healthy models of its first tier, or where its prefix is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spadework.engine.scheduling.prefix_affinity import PrefixAffinity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spadework.engine.scheduling.backend_queues import BackendQueues
+    from spadework.engine.scheduling.fair_queue import Waiting
+    from spadework.engine.scheduling.health import Health
+    from spadework.engine.scheduling.slot_requests import Model, SlotRequest
+
+
+class QueuePlacement:
+    """All requests that wait, and the models in whose queues each of them is.
+
+    Args:
+        stations: the backends by name.
+        health: tells which models may be asked.
+    """
+
+    def __init__(self, stations: Mapping[str, BackendQueues], health: Health) -> None:
+        self.waiting: dict[str, Waiting] = {}
+        self.queued_at: dict[str, tuple[Model, ...]] = {}
+        self.homes = PrefixAffinity()
+        self._stations = stations
+        self._health = health
+        self._holding_out: set[str] = set()
+        """Requests that wait for the one server that has read their prefix."""
+
+    def add(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
+        """Queue a new request."""
+        self.waiting[waiting.request.id] = waiting
+        self._queue(waiting, self._with_home(waiting, models))
+
+    def move(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
+        """Queue a request anew, for these models and for no others."""
+        self._holding_out.discard(waiting.request.id)
+        self._queue(waiting, models)
+
+    def take(self, waiting: Waiting, model: Model) -> None:
+        """Let a request go that its station has taken out of this model's queue."""
+        request_id = waiting.request.id
+        self.queued_at[request_id] = tuple(
+            other for other in self.queued_at[request_id] if other != model
+        )
+        self.homes.remember(waiting.request.prefix, model)
+        self.forget(waiting)
+
+    def forget(self, waiting: Waiting) -> None:
+        """Let a request go."""
+        self._queue(waiting, ())
+        self._holding_out.discard(waiting.request.id)
+        del self.queued_at[waiting.request.id], self.waiting[waiting.request.id]
+
+    def expired(self, now: float) -> list[Waiting]:
+        """The requests whose deadline has come."""
+        return [
+            one
+            for one in self.waiting.values()
+            if one.request.deadline is not None and one.request.deadline <= now
+        ]
+
+    def acceptable(self, request: SlotRequest, now: float, patience: float) -> tuple[Model, ...]:
+        """Name the first tier's healthy models; where no tier has any, those worth waiting for."""
+        for tier in request.tiers:
+            usable = [model for model in tier if self._health.lets_pass(model, now)]
+            if usable:
+                return tuple(dict.fromkeys(usable))
+        soon = (
+            model
+            for tier in request.tiers
+            for model in tier
+            if self._health.is_worth_waiting_for(model, now, patience)
+        )
+        return tuple(dict.fromkeys(soon))
+
+    def end_holding_out(self, now: float, patience: float) -> None:
+        """Queue at every model what waits in vain for the server that has its prefix."""
+        for request_id in sorted(self._holding_out):
+            waiting = self.waiting[request_id]
+            (home,) = self.queued_at[request_id]
+            if not self._home_is_worth_it(waiting, home):
+                self.move(waiting, self.acceptable(waiting.request, now, patience))
+
+    def _with_home(self, waiting: Waiting, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        """Only the server that has the prefix, where that costs no more than one slot of wait."""
+        for model in models:
+            if self._home_is_worth_it(waiting, model):
+                self._holding_out.add(waiting.request.id)
+                return (model,)
+        return models
+
+    def _home_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
+        if not self.homes.has(waiting.request.prefix, model):
+            return False
+        station = self._stations[model.backend]
+        queue = station.queues.get(model.name)
+        ahead = queue.ahead_of(waiting) if queue else 0
+        return not station.needs_swap(model.name) and ahead < station.most_at_once(model.name)
+
+    def _queue(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
+        before = self.queued_at.get(waiting.request.id, ())
+        for model in set(before) - set(models):
+            self._stations[model.backend].remove(model.name, waiting)
+        for model in models:
+            if model not in before:
+                self._stations[model.backend].add(model.name, waiting)
+        self.queued_at[waiting.request.id] = models

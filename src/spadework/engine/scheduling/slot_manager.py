@@ -1,0 +1,199 @@
+"""The scheduler for asyncio: wait for a slot, hold it, give it back whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spadework.engine.scheduling.error_outcome import error_of, verdict_on
+from spadework.engine.scheduling.slot_requests import Granted, Succeeded
+from spadework.errors import BackendError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from spadework.engine.scheduling.scheduler import Scheduler
+    from spadework.engine.scheduling.slot_requests import Decision, Model, SlotRequest
+    from spadework.engine.scheduling.snapshot import QueuePosition
+
+log = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_PLACES = 0.5
+
+
+def _ignore(_: QueuePosition) -> None:
+    """Take no notice."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A slot that is held.
+
+    `cold` says that the model is being loaded for it, which takes about `swap` seconds.
+    """
+
+    model: Model
+    cold: bool
+    swap: float
+    _tell: Callable[[float], None]
+    _clock: Callable[[], float]
+    on_first_token: Callable[[], None] | None = None
+    """Called once, when the reply begins."""
+    _since: float = field(init=False)
+    had_first_token: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._since = self._clock()
+
+    def first_token(self) -> None:
+        """Note that the reply has begun: the cost of a swap is learnt from it."""
+        if not self.had_first_token:
+            self.had_first_token = True
+            self._tell(self._clock() - self._since)
+            if self.on_first_token:
+                self.on_first_token()
+
+
+class SlotManager:
+    """Lets requests through as the scheduler decides. One per event loop.
+
+    Args:
+        scheduler: decides; nobody else calls its `decide`.
+        probe: looks for a sign of life of a backend that was dead; any answer is one, and only
+            `Unreachable` is none. None: a backend is taken for alive once its cooldown is over.
+        clock: the scheduler's own clock.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        probe: Callable[[str], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.scheduler = scheduler
+        self._probe = probe
+        self._clock = clock
+        self._probing: set[asyncio.Task[None]] = set()
+        self._decisions: dict[str, asyncio.Future[Decision]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self._health_changed = asyncio.Event()
+        self._health_changes = 0
+
+    @asynccontextmanager
+    async def slot(
+        self, request: SlotRequest, on_wait: Callable[[QueuePosition], None] = _ignore
+    ) -> AsyncIterator[Slot]:
+        """Wait for a slot and hold it for the body.
+
+        How the body ends is how the request ended: an error of the tree says what it means for
+        the server's health, a cancellation frees the slot and says nothing.
+
+        Args:
+            request: what is wanted; its deadline is a time on the scheduler's clock.
+            on_wait: told the place in line, at most twice a second, when it has changed.
+
+        Raises:
+            Overloaded: the queue is full, or the deadline passed before a slot came free.
+            BackendUnavailable: every model of the request is set aside after failures.
+            ValueError: the request's id is taken, or it names an unknown backend.
+        """
+        refused = self.scheduler.submit(request)
+        if refused is not None:
+            self._set_alarm()  # a machine that is away may have to be probed for who comes next
+            raise error_of(refused)
+        try:
+            yield await self._wait(request, on_wait)
+        except Exception as error:
+            self.scheduler.finish(request.id, verdict_on(error))
+            raise
+        else:
+            self.scheduler.finish(request.id, Succeeded())
+        finally:  # a cancellation comes straight here
+            self.scheduler.cancel(request.id)
+            del self._decisions[request.id]
+            self.decide()
+
+    def decide(self) -> None:
+        """Pass on what the scheduler decides; needed from outside only after `configure`."""
+        for decision in self.scheduler.decide():
+            self._decisions[decision.id].set_result(decision)
+        for backend, claim in self.scheduler.probes_due().items():
+            task = asyncio.ensure_future(self._look_for_life(backend, claim))
+            self._probing.add(task)
+            task.add_done_callback(self._probing.discard)
+        if self._health_changes != self.scheduler.health_changes:
+            self._health_changes = self.scheduler.health_changes
+            self._health_changed.set()
+            self._health_changed = asyncio.Event()
+        self._set_alarm()
+
+    async def health_change(self, seconds: float) -> None:
+        """Wait until a model or a backend is set aside or let in again, so long at most."""
+        changed = self._health_changed
+        with suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), seconds)
+
+    async def close(self) -> None:
+        """End the probes under way."""
+        probing = list(self._probing)
+        for task in probing:
+            task.cancel()
+        await asyncio.gather(*probing, return_exceptions=True)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    async def _look_for_life(self, backend: str, claim: str) -> None:
+        failure: str | None = None
+        try:
+            if self._probe is not None:
+                await self._probe(backend)
+            failure = ""
+        except Unreachable as error:
+            failure = str(error)
+        except BackendError:
+            failure = ""  # it answers; what is wrong with it, its requests will tell
+        except Exception as error:  # no probe may leave a backend waiting for its end
+            log.exception("the probe of %s broke down", backend)
+            failure = f"its probe broke down: {error}"
+        finally:
+            if failure is None:  # cancelled
+                self.scheduler.give_up_probe(backend, claim)
+            else:
+                self.scheduler.note_probe(backend, claim, failure)
+                self.decide()
+
+    async def _wait(self, request: SlotRequest, on_wait: Callable[[QueuePosition], None]) -> Slot:
+        decision = asyncio.get_running_loop().create_future()
+        self._decisions[request.id] = decision
+        self.decide()
+        told: QueuePosition | None = None
+        while not decision.done():
+            place = self.scheduler.place_of(request.id)
+            if place is not None and (told is None or place.position != told.position):
+                on_wait(place)
+                told = place
+            await asyncio.wait([decision], timeout=_SECONDS_BETWEEN_PLACES)
+        result = decision.result()
+        if not isinstance(result, Granted):
+            raise error_of(result)
+        return Slot(
+            result.model,
+            result.cold,
+            result.swap,
+            lambda seconds: self.scheduler.first_token(request.id, seconds),
+            self._clock,
+        )
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        at = self.scheduler.next_decision_at()
+        if at is not None:
+            delay = max(0.0, at - self._clock())
+            self._alarm = asyncio.get_running_loop().call_later(delay, self.decide)

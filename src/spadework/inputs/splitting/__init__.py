@@ -1,9 +1,0 @@
-"""Splitting a text that does not fit a model into parts that do, at natural borders.
-
-`split` is the way in; a `Part` is what comes of it.
-"""
-
-from spadework.inputs.splitting.parts import Part
-from spadework.inputs.splitting.splitter import split
-
-__all__ = ["Part", "split"]

@@ -1,0 +1,168 @@
+"""Claude's side of a process: the gate to the API, or why it is shut."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from spadework.engine.job import Job
+from spadework.engine.job_inputs import read_material
+from spadework.engine.outgoing_text import Text, refuse_secrets, sent_texts
+from spadework.engine.thread_pools import CHECKING
+from spadework.errors import ConfigError
+from spadework.pipelines.claude_api.access import has_key
+from spadework.pipelines.claude_api.budget import Budget
+from spadework.pipelines.claude_api.request import ClaudeRequest
+from spadework.pipelines.item_privacy import check_for_claude
+from spadework.pipelines.items import Reply
+from spadework.storage.ledger import Ledger, ledger_path
+from spadework.util.serialization import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from spadework.config.models import Config
+    from spadework.engine.job import Session
+    from spadework.pipelines.claude_api.service import ClaudeService
+    from spadework.pipelines.store.database import Database
+    from spadework.pipelines.store.records import Run
+
+_GATE = "spadework.pipelines.claude_api.service"
+NO_KEY = "there is no ANTHROPIC_API_KEY"
+NOT_WANTED = "--no-claude was given"
+
+
+class ClaudeSide:
+    """Asks Claude for the steps of pipelines.
+
+    Args:
+        config: the user's config.
+        database: where calls and spending are kept.
+    """
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self._config = config
+        self._database = database
+        self._purse = Budget(database.engine)
+        self._ledger: Ledger | None = None
+        self._gate: ClaudeService | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process can ask Claude."""
+        try:
+            return has_key(self._config.claude_api)
+        except ConfigError:
+            return False
+
+    def why_shut(self, run: Run) -> str:
+        """Say why a run cannot ask Claude; empty if it can.
+
+        Raises:
+            ConfigError: what stands in the key's place must not be used; no local model hides it.
+        """
+        if not run.options.uses_claude:
+            return NOT_WANTED
+        return "" if has_key(self._config.claude_api) else NO_KEY
+
+    def spent_usd(self, run: str) -> float:
+        """What a run has spent so far, in US dollars."""
+        return self._purse.spent(run).spent_usd
+
+    async def ask(
+        self,
+        run: Run,
+        session: Session,
+        call: str,
+        data: dict[str, Any],
+        check: Callable[[], Awaitable[None]],
+    ) -> Any:
+        """Ask; the call is recorded, and one that was answered before is not sent again.
+
+        Args:
+            run: the run, whose budget holds.
+            session: where references start from.
+            call: the call's id.
+            data: what `DurableCalls.claude` made of it.
+            check: called right before anything is sent; raises PrivateRefused if it may not.
+
+        Returns:
+            A `Reply` as JSON has it.
+
+        Raises:
+            BudgetReached: it could pass the budget; nothing was sent.
+            PrivateRefused: a file or the item is private; nothing was sent.
+            ConfigError: there is no key, or no price for the model.
+            BackendError: the API failed for good.
+        """
+        request = await request_of(data, session, self._config)
+        await asyncio.to_thread(import_module, _GATE)  # else the SDK holds up every other call
+        answer = await self.gate.ask(
+            run.id,
+            call,
+            data["step"],
+            request,
+            budget_usd=run.options.budget_usd,
+            batch=run.options.batch,
+            check=check,
+        )
+        return encode(
+            Reply(
+                answer.text,
+                answer.model,
+                cost_usd=answer.cost_usd,
+                input_tokens=answer.input_tokens,
+                output_tokens=answer.output_tokens,
+            )
+        )
+
+    @property
+    def gate(self) -> ClaudeService:
+        """The gate to the API.
+
+        Raises:
+            ConfigError: there is no key, or what stands in its place must not be used.
+        """
+        if self._gate is None:
+            from spadework.pipelines.claude_api.service import (  # noqa: PLC0415 - the SDK is heavy
+                ClaudeService,
+            )
+
+            self._ledger = self._ledger or Ledger(ledger_path(self._config))
+            engine = self._database.engine
+            self._gate = ClaudeService(self._config.claude_api, engine, self._ledger)
+        return self._gate
+
+    async def close(self) -> None:
+        """Close the connections and the ledger."""
+        if self._gate:
+            await self._gate.close()
+        if self._ledger:
+            self._ledger.close()
+
+
+async def request_of(data: dict[str, Any], session: Session, config: Config) -> ClaudeRequest:
+    """Read what a request's references stand for.
+
+    Raises:
+        PrivateRefused: one of them is private.
+        SecretRefused: there is a key or a password in it.
+        ReferenceRefused: one of them may not be read.
+    """
+    texts = {**data["texts"], "shared": data["shared"] or ""}
+    job = Job("", {}, files=tuple(data["files"]), texts=texts)
+    material = await read_material(job, session, config)
+    check_for_claude(data["step"], private=False, sources=material.sources)
+    shared = Text("the shared text", data["shared"] or "")
+    asked = [Text("the prompt", data["prompt"]), Text("the system prompt", data["system"]), shared]
+    await CHECKING.run(refuse_secrets, [*asked, *sent_texts(material.sources, data["texts"])])
+    read = tuple((source.path, source.text) for source in material.sources)
+    return ClaudeRequest(
+        model=data["model"],
+        prompt=data["prompt"],
+        system=data["system"],
+        shared=data["shared"],
+        material=(*read, *data["texts"].items()),
+        max_tokens=data["max_tokens"],
+    )

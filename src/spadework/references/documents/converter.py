@@ -1,0 +1,66 @@
+"""Converting the documents of one call, in a confined process and in limited time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from spadework.references.confined_process import Confined
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHILD = "spadework.references.documents.conversion_child"
+
+
+@dataclass(slots=True)
+class Converter:
+    """Converts documents to Markdown. Use it as a context manager.
+
+    Args:
+        process: the process that converts.
+        seconds: the time for all documents together.
+    """
+
+    process: Confined
+    seconds: float
+    spent: float = 0.0
+    texts: dict[Path, str] = field(default_factory=dict)
+    hidden: dict[Path, int] = field(default_factory=dict)
+    """How many texts that nobody sees were left out of each document."""
+
+    @classmethod
+    def of(cls, seconds: float, most: int, memory: int = 2 << 30) -> Self:
+        """Make one: the time for all, the longest text and the memory of one, in bytes."""
+        return cls(Confined(CHILD, most, memory), seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.end()
+
+    def text_of(self, path: Path, data: bytes, suffix: str) -> str:
+        """Convert a document to Markdown, once for each path.
+
+        Args:
+            path: what it is known by.
+            data: its bytes; of a kind that is text in UTF-8.
+            suffix: its kind's first suffix, with the dot.
+
+        Raises:
+            Failed: it cannot be converted; the message says why.
+            TooSlow: the time is over.
+            TooLong: its text is longer than it may be.
+        """
+        if path not in self.texts:
+            self.process.start()  # waiting for memory is not converting
+            started = time.monotonic()
+            try:
+                reply = self.process.ask(suffix, data, self.seconds - self.spent)
+                count, _, self.texts[path] = reply.partition("\n")
+                self.hidden[path] = int(count)
+            finally:
+                self.spent += time.monotonic() - started
+        return self.texts[path]
