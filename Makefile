@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality pipelines git_memory http_flood flow_control lost_rows
 STAMP := $(VENV)/.installed
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 PIPELINE_DEMO := .cache/demo-pipeline
 # Hundreds of tests start Python; without bytecode each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-pipeline test quick lint format bench docs clean
+.PHONY: help demo demo-pipeline test quick lint format bench docs site clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 15
@@ -44,20 +45,25 @@ test: $(STAMP)  ## Run every test, the slow ones with real servers and clients t
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick
 
-lint: $(STAMP)  ## Check style, types, floors and dependencies
+lint: $(STAMP)  ## Check style, types, floors, dependencies, spelling and the links of the docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry src
+	@$(BIN)/codespell
+	@$(MKDOCS) build --strict --quiet
 
-format: $(STAMP)  ## Format the code and mend what can be mended
+format: $(STAMP)  ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 docs: $(STAMP)  ## Write the generated pages anew
 	@$(BIN)/python -m spadework.config.reference_page > docs/configuration.md
 	@$(BIN)/python -m spadework.cli.reference_page > docs/cli.md
+
+site: $(STAMP)  ## Build the docs as a website in .cache/site
+	@$(MKDOCS) build --strict
 
 bench: $(STAMP)  ## Run the benchmarks; each prints a table and a ratio
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -248,6 +248,19 @@ def test_the_patch_of_a_merge_is_filtered_too(repository):
     assert "hunter2" not in shown
 
 
+@pytest.mark.parametrize("reference", ["git:log", "git:log -3", "git:log --oneline"])
+def test_a_log_without_patches_has_none_of_a_merge_either(repository, reference):
+    git(repository, "commit", "-qam", "Work")
+    git(repository, "checkout", "-q", "main")
+    commit(repository, "Other", {"c.md": "c\n"})
+    git(repository, "merge", "-q", "--no-commit", "work")
+    commit(repository, "Merge", {".env": "hunter2\n"})
+    shown = text(repository, reference)
+    assert "Merge" in shown
+    assert "hunter2" not in shown
+    assert "diff --git" not in shown
+
+
 def test_private_files_make_what_git_shows_private(repository):
     private = {"private": ["docs/"]}
     for reference, expected in [

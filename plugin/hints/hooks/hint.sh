@@ -40,7 +40,7 @@ Read yourself what needs your own judgement." ;;
 }
 
 hint_at_read() {
-  # A part of a file is no bulk.
+  # A part of a file is not bulk.
   case $input in *'"limit":'*) return ;; esac
   path=${input#*'"file_path":"'}
   path=${path%%\"*}

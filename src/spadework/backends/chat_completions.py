@@ -59,7 +59,7 @@ def read_event(event: object) -> Chunk | None:
     """Make a chunk of one event of a stream; None if it says nothing.
 
     Raises:
-        OddReply: it is not an object.
+        UnexpectedReply: it is not an object.
     """
     if not isinstance(event, dict):
         raise UnexpectedReply("an event that is not an object", repr(event))

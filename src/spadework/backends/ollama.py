@@ -346,7 +346,7 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """Make a chunk of one line of a stream; None if it says nothing.
 
     Raises:
-        OddReply: it is not a line of a chat.
+        UnexpectedReply: it is not a line of a chat.
     """
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):

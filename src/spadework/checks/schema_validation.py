@@ -69,7 +69,7 @@ def problems(
     """Return what of a value breaks a schema, as far as there is time and room to find it.
 
     Raises:
-        TooMuchWork: nothing was found until then.
+        ValidationTooCostly: nothing was found until then.
         RecursionError: the schema has no end, or the value is nested too deeply for it.
         Unresolvable: it refers to what is not there.
         UnsupportedPattern: one of its patterns cannot be used.
@@ -90,7 +90,7 @@ def schema_problem(schema: Mapping[str, Any], seconds: float = SECONDS) -> Valid
     """Return what is wrong with a schema by its own meta-schema, None if nothing is.
 
     Raises:
-        TooMuchWork: that takes too long.
+        ValidationTooCostly: that takes too long.
     """
     kind = _kind(schema)
     with _spending(seconds):

@@ -13,6 +13,8 @@ WIDTH = 90
 
 HEAD = """# Command line
 
+**For:** users of the shell who look up a command or an option.
+
 This page is generated from the commands' own help by `make docs`.
 
 Standard output carries the answer and nothing else. Standard error gets what the caller should

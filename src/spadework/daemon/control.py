@@ -37,7 +37,7 @@ def place_here() -> Endpoint:
         return endpoint()
     except NoEndpoint as failure:
         raise DaemonError(
-            f"no usable folder for the daemon's socket: {failure}",
+            f"no daemon can be reached: {failure}",
             hint=failure.hint,
         ) from None
 

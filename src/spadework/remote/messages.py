@@ -58,7 +58,7 @@ def load_request(line: bytes) -> dict[str, Any]:
     """Read a message of a client, who may be anybody's program.
 
     Raises:
-        Malformed: it is not a JSON object, or more than one message may be.
+        MalformedData: it is not a JSON object, or more than one message may be.
     """
     if reason := excess(line):
         raise MalformedData(f"a line is refused: {reason}")

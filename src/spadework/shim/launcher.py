@@ -52,7 +52,7 @@ def connect_or_start(place: Endpoint, role: str) -> DaemonConnection:
     """Greet the daemon; start it if none runs.
 
     Raises:
-        NotMet: it refuses, it does not answer, or it cannot be started.
+        DaemonUnavailable: it refuses, it does not answer, or it cannot be started.
     """
     deadline = time.monotonic() + _SECONDS_TO_START
     while True:
@@ -89,7 +89,7 @@ def start(seconds: float = _SECONDS_TO_START) -> None:
     """Start a daemon in the background; returns once it listens. The caller holds the lock.
 
     Raises:
-        NotMet: it died, or it did not listen in time.
+        DaemonUnavailable: it died, or it did not listen in time.
     """
     import subprocess  # noqa: PLC0415 - 10 ms that only the start of a daemon costs
 

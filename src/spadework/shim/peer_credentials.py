@@ -26,7 +26,7 @@ def check_place(folder: str, path: str) -> None:
         path: what is to be used in it.
 
     Raises:
-        Untrusted: others may have put something there.
+        UntrustedPeer: others may have put something there.
         OSError: it is not there.
     """
     status = os.lstat(folder)
@@ -47,7 +47,7 @@ def check_peer(connection: socket.socket) -> None:
     """See that the process at the other end of a unix socket runs as the same user.
 
     Raises:
-        Untrusted: it does not.
+        UntrustedPeer: it does not.
     """
     user = _user_of(connection)
     if user is not None and user != os.getuid():

@@ -64,7 +64,7 @@ def decode(kind: Any, data: object, where: str) -> Any:
         where: what an error calls the value.
 
     Raises:
-        Malformed: something is missing, or of another type.
+        MalformedData: something is missing, or of another type.
     """
     if is_dataclass(kind):
         return _decode_dataclass(kind, data, where)

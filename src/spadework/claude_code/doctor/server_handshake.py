@@ -144,7 +144,7 @@ def expanded(text: str, environ: Mapping[str, str]) -> str:
     """Put in variables as the client does: `${NAME}` and `${NAME:-default}`.
 
     Raises:
-        NotGreeted: a variable is not set and has no default.
+        HandshakeFailed: a variable is not set and has no default.
     """
 
     def value(found: re.Match[str]) -> str:

@@ -98,7 +98,7 @@ class Exchange:
         """Take the request for a stream that waits, and not for a call any more.
 
         Raises:
-            TurnedAway: its caller has too many streams.
+            HttpRejected: its caller has too many streams.
         """
         if self._begin_stream is not None:
             end = self._begin_stream()

@@ -77,7 +77,7 @@ class Guard:
             Who calls.
 
         Raises:
-            TurnedAway: it is not let in.
+            HttpRejected: it is not let in.
         """
         headers = scope["headers"]
         _check_form(scope)

@@ -182,7 +182,7 @@ class HttpServer:
         """Answer a request if it is let in.
 
         Raises:
-            TurnedAway: it is not; nothing has been sent.
+            HttpRejected: it is not; nothing has been sent.
         """
         assert self._guard is not None  # noqa: S101 - nothing is served before `start`
         assert self._sessions is not None  # noqa: S101 - likewise

@@ -37,7 +37,7 @@ class Quotas:
         """Count a request; returns what ends it.
 
         Raises:
-            TurnedAway: there are too many of all callers, or of this one.
+            HttpRejected: there are too many of all callers, or of this one.
         """
         if self.calls >= self._config().max_calls:
             raise refusal(503, "too many requests at once")
@@ -48,7 +48,7 @@ class Quotas:
         """Count a stream that waits for notifications; returns what ends it.
 
         Raises:
-            TurnedAway: this caller has too many.
+            HttpRejected: this caller has too many.
         """
         most = self._config().max_streams_per_token
         return _counted(self._streams, caller, most, "streams at once")
@@ -60,7 +60,7 @@ class Quotas:
             opened: how many it has open.
 
         Raises:
-            TurnedAway: these are enough.
+            HttpRejected: these are enough.
         """
         if opened >= self._config().max_sessions_per_token:
             raise refusal(429, f"this caller has {opened} sessions open: end one first")

@@ -120,7 +120,9 @@ def as_refusals(reference: str, too_long: str) -> Iterator[None]:
 def _read_output(
     request: GitReference, repository: Repository, roots: Roots, limit: int
 ) -> GitReading:
-    of_commits = () if request.command == "diff" else OF_COMMITS
+    of_commits: tuple[str, ...] = () if request.command == "diff" else OF_COMMITS
+    if request.shows_messages_only:
+        of_commits += ("--no-patch",)  # --diff-merges alone makes `git log` print patches of merges
     named = request.revisions
     if request.command == "show":
         named = named or (Revisions("HEAD"),)

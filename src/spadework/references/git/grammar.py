@@ -50,6 +50,11 @@ class GitReference:
             return False
         return not WITHOUT_PATCH & set(self.flags)
 
+    @property
+    def shows_messages_only(self) -> bool:
+        """Whether its output names no files at all."""
+        return self.command == "log" and not {"-p", *WITHOUT_PATCH} & set(self.flags)
+
 
 def is_git(reference: str) -> bool:
     """Whether it is a `git:` reference. A file of such a name is `./git:…`."""
