@@ -30,7 +30,7 @@ def read_text(file: Path) -> str | None:
         The text; None where there is no such file.
 
     Raises:
-        Unreadable: it holds the client's login, is no regular file, too large or not readable.
+        UnreadableFile: it holds the client's login, is no regular file, too large or not readable.
     """
     if is_credential_file(file):
         raise UnreadableFile("holds the client's login; it is never read")
@@ -61,7 +61,7 @@ def parse(text: str) -> dict[str, Any]:
     """Parse a JSON object; the client takes neither comments nor trailing commas.
 
     Raises:
-        Unreadable: it is none; says at which line.
+        UnreadableFile: it is none; says at which line.
     """
     try:
         document = json.loads(text)
@@ -80,7 +80,7 @@ def read_object(file: Path) -> dict[str, Any]:
     """Read a file that holds a JSON object; empty where there is no file, or nothing in it.
 
     Raises:
-        Unreadable: see `read_text` and `parse`.
+        UnreadableFile: see `read_text` and `parse`.
     """
     text = read_text(file)
     return parse(text) if text and text.strip() else {}

@@ -71,7 +71,7 @@ class Confined:
             Failed: it could not; the process may have ended of it.
             TooSlow: it took longer; the process was ended.
             TooLong: the reply is longer than `most`; the process was ended.
-            Stopped: the call is out of time or cancelled; the process was ended.
+            WorkStopped: the call is out of time or cancelled; the process was ended.
         """
         self.start()
         try:
@@ -89,7 +89,7 @@ class Confined:
         """Start the process if none runs, as soon as there is memory for it.
 
         Raises:
-            Stopped: the call is out of time, or cancelled.
+            WorkStopped: the call is out of time, or cancelled.
         """
         if self._child is not None:
             return

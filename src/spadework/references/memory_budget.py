@@ -75,7 +75,7 @@ class MemoryBudget:
             size: in bytes, at most what `largest` gives.
 
         Raises:
-            Stopped: the call was cancelled, or its deadline passed before so much was free.
+            WorkStopped: the call was cancelled, or its deadline passed before so much was free.
             ValueError: there will never be so much.
         """
         if size > self.largest(size):

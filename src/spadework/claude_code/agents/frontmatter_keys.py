@@ -46,7 +46,7 @@ def read_keys(
     """Read the keys of a block; `text` has the same lines as `original`, whose places are told.
 
     Raises:
-        Unreadable: it is no YAML, or no mapping.
+        UnreadableYaml: it is no YAML, or no mapping.
     """
     events = events_of(text)
     if not events:

@@ -66,7 +66,7 @@ def events_of(text: str) -> list[Event]:
         Its events without those of stream and document; empty if it holds nothing.
 
     Raises:
-        Unreadable: it is no YAML, several documents, too long or nested too deep.
+        UnreadableYaml: it is no YAML, several documents, too long or nested too deep.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above

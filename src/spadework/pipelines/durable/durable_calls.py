@@ -315,7 +315,7 @@ class DurableCalls:
         """Make a call, or find what it came to before.
 
         Raises:
-            Stopped: the run stops.
+            RunStopped: the run stops.
             SpadeworkError: what the call came to.
         """
         text = _text(request)

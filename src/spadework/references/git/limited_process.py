@@ -71,7 +71,7 @@ def printed_by(
         GitFailed: all of its output was read, and it ended with an error.
         GitTooSlow: the deadline passed.
         GitTooBig: it needed too much memory.
-        Stopped: the call was cancelled, or is out of time.
+        WorkStopped: the call was cancelled, or is out of time.
     """
     with (
         _slot(deadline),
