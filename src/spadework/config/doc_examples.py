@@ -38,7 +38,7 @@ in the folder that `SPADEWORK_DATA` names, else in the platform's data folder.
 
 ## Keys of servers
 
-A key never stands in the config file, and no command prints or logs one. The config names the
+A key is never in the config file, and no command prints or logs one. The config names the
 environment variable (`api_key_env`) or the file (`api_key_file`, its first line) that holds it; the
 variable counts first. Tokens of a Claude subscription (`sk-ant-oat…`) are refused. A key file that
 other users may read is warned of: `chmod 600` it.

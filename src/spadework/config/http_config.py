@@ -19,7 +19,7 @@ class HttpConfig(ConfigSection):
 
     roots: dict[str, ConfigPath] = {}
     """Folders that clients may name, and where they are here: `"/home/me/src" = "/srv/src"`.
-    Without one, references are refused over HTTP: there is no shared disk."""
+    Without one, references are refused over HTTP, as client and server share no disk."""
 
     max_body_bytes: int = Field(default=4_000_000, gt=0)
     """The largest request."""
@@ -50,7 +50,7 @@ class HttpConfig(ConfigSection):
 
     max_connections_per_address: int = Field(default=256, ge=1)
     """The most connections from one address (of IPv6: from one /64 network); never more than half
-    of all. Where there is no room, the oldest connection without a request makes it."""
+    of all. At the limit, the oldest connection without a request is closed."""
 
     header_timeout: float = Field(default=10.0, gt=0)
     """Seconds for a client to send a request's headers; silent connections end with it."""

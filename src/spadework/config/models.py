@@ -78,7 +78,7 @@ class BackendConfig(ConfigSection):
     difference."""
 
     api_key_env: Annotated[str, AfterValidator(variable_name)] | None = None
-    """The environment variable that holds the key. The key itself never stands in this file."""
+    """The environment variable that holds the key. The key itself is never in this file."""
 
     api_key_file: ConfigPath | None = None
     """A file whose first line is the key. Used where `api_key_env` is not set or is empty."""
@@ -233,7 +233,7 @@ class QueueConfig(ConfigSection):
     aside, but never longer than the tool's `deadline`. 0: not at all, as for a question."""
 
     max_waiting: int = Field(default=2000, ge=1)
-    """The most requests that wait, over all sessions; who comes then is told that all is busy."""
+    """The most requests that wait, over all sessions; further ones are rejected as busy."""
 
     max_waiting_per_session: int = Field(default=1000, ge=1)
     """The most requests of one kind that wait for one session."""

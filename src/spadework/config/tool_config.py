@@ -65,7 +65,7 @@ class ToolConfig(ConfigSection):
     `models`."""
 
     grounded: bool = False
-    """Whether every text and number of an answer by schema must stand in what was given: for
+    """Whether every text and number of an answer by schema must occur in the input: for
     extraction. Otherwise only addresses, links and long identifiers must."""
 
     max_tokens: int = Field(default=1024, gt=0)
