@@ -38,7 +38,7 @@ _ALWAYS = "anthropic/alwaysLoad"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
 _LONGEST_REASON = 300
 _SHORT = 6
-"""What is no longer than this is no key, and might be part of any word."""
+"""A value up to this length is not treated as a key: it might be part of any word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
     Raises:
         NotGreeted: it does not start, or does not answer as it should.
     """
-    # The SDK writes tracebacks of what a server does wrong; it is told in a line.
+    # The SDK logs tracebacks when a server misbehaves; one line is reported instead.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         started = time.monotonic()
@@ -88,7 +88,7 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
             ) from None
         except (asyncio.CancelledError, KeyboardInterrupt, HandshakeFailed):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a foreign server does, it is told
+        except Exception as error:  # noqa: BLE001 - any failure of a foreign server is reported
             raise HandshakeFailed(_without_values(_reason(error, said), entry)) from None
 
 
@@ -175,7 +175,7 @@ def _reason(error: BaseException, said: Any) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, FileNotFoundError):
-        return "there is no such program on the PATH"
+        return "program not found on PATH"
     said.seek(0)
     lines = [line.strip() for line in said.read().splitlines() if line.strip()]
     words = next((line for line in lines if line.startswith("error:")), None)
