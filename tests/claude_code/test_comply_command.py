@@ -194,7 +194,7 @@ def test_keys_in_files_that_others_can_read_are_found_and_references_are_none(ho
     entry["headers"] = {"Authorization": f"Bearer {KEY}"}
     file = house.write("project/.mcp.json", {"mcpServers": {"a": entry}})
     file.chmod(0o644)
-    assert comply() == (1, [(f"{file}:10", "a key stands in a file that others can read")])
+    assert comply() == (1, [(f"{file}:10", "a key is in a file that others can read")])
     file.chmod(0o600)
     assert comply() == (0, [])
 
@@ -260,16 +260,16 @@ def test_what_cannot_be_read_is_no_clean_house(house, comply):
     code, found = comply()
     assert code == 1
     assert [text for _, text in found] == [
-        "is no valid JSON: line 1, column 3",
-        "is no regular file; it is not read",
+        "is not valid JSON: line 1, column 3",
+        "is not a regular file; it is not read",
     ]
     (house.home / ".claude.json").unlink()
     (house.home / ".claude" / "settings.json").unlink()
     code, found = comply("--profile", str(house.home))
-    assert (code, found) == (1, [(str(house.home), "is no regular file; it is not read")])
+    assert (code, found) == (1, [(str(house.home), "is not a regular file; it is not read")])
     code, said = comply("--profile", str(house.home / "nowhere"))
     assert code == 2
-    assert said.startswith("error: there is no ")
+    assert said.startswith("error: no such file: ")
 
 
 def test_a_config_that_is_not_there_is_no_breach_and_a_file_named_twice_is_read_once(house, comply):

@@ -140,7 +140,7 @@ def test_an_entry_in_settings_json_is_said_to_be_dead(house):
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        ({"command": "spadework-is-nowhere"}, "there is no such program on the PATH"),
+        ({"command": "spadework-is-nowhere"}, "program not found on PATH"),
         ({"command": "${NOT_SET}/spadework"}, "names ${NOT_SET}, which is not set here"),
         (
             {"command": "/bin/sh", "args": ["-c", "echo 'error: no key sk-abcdefghijkl'>&2"]},

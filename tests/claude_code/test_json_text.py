@@ -171,7 +171,7 @@ def test_a_file_of_megabytes_is_no_trouble():
     ("text", "complaint"),
     [
         ('{"mcpServers": {}, "mcpServers": {}}', "a second time"),
-        ('{"mcpServers": []}', "mcpServers is no object"),
+        ('{"mcpServers": []}', "mcpServers is not an object"),
         ('{\n"mcpServers": {"spadework": 1,\n"spadework": 2}}', "line 3: 'spadework' stands"),
     ],
 )

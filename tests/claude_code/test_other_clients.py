@@ -178,7 +178,7 @@ def test_toml_that_is_none_is_refused_with_its_line():
 
 
 def test_toml_with_something_else_under_the_name_is_refused():
-    with pytest.raises(ConfigError, match="'mcp_servers' is no table"):
+    with pytest.raises(ConfigError, match="'mcp_servers' is not a table"):
         changed("mcp_servers = 1\n", edit_for("codex"))
 
 

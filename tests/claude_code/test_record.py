@@ -168,7 +168,7 @@ def test_a_change_that_somebody_else_makes_meanwhile_is_no_step_of_ours(tmp_path
 
 def test_a_refused_change_leaves_no_step_and_no_trace(record, file, tmp_path):
     before = write(file, b'{"mcpServers": 1}')
-    with pytest.raises(ConfigError, match="mcpServers is no object"):
+    with pytest.raises(ConfigError, match="mcpServers is not an object"):
         register(record, file)
     assert digest(file) == before
     assert record.steps() == []

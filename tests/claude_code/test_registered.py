@@ -94,7 +94,7 @@ def test_a_byte_order_mark_is_taken_and_a_comment_is_told_with_its_line(places):
     write(places.settings["user"], '{\n  // a comment\n  "mcpServers": {}\n}')
     found = registered(places)
     assert [entry.state for entry in found.entries] == ["pending"]
-    assert found.problems == ((places.settings["user"], "is no valid JSON: line 2, column 3"),)
+    assert found.problems == ((places.settings["user"], "is not valid JSON: line 2, column 3"),)
 
 
 def test_the_files_of_another_config_folder_are_read(tmp_path):

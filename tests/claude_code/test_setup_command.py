@@ -37,7 +37,7 @@ def test_one_command_finds_registers_and_proves_and_a_second_one_changes_nothing
         "its tools: ask_local_llama, ask_coding_model, ask_each, list_available_local_models" in err
     )
     assert "delegation: openai/llama3-local answered in" in err
-    assert "there is no `claude` command on PATH" in err
+    assert "`claude` is not on PATH" in err
     assert "Have the local model summarize" in err
     after = house.files()
 
@@ -229,7 +229,7 @@ def test_another_client_is_registered_by_its_whole_path(house, models):
     assert code == 0, err
     written = entry(house.home / ".cursor" / "mcp.json")
     assert written["command"].startswith("/")
-    assert "a desktop program has not the PATH of your shell" in err
+    assert "a desktop program does not see the PATH of your shell" in err
     assert "restart cursor" in err
     assert not house.client_file.exists()
     code, _, err = house.setup(*models, "--yes", "--client", "cursor")
@@ -261,9 +261,9 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
         (("--client", "emacs"), "--client 'emacs' is not known"),
         (("--client", "emacs", "--remove"), "--client 'emacs' is not known"),
         (("--client", "claude-desktop", "--scope", "local"), "does not exist for claude-desktop"),
-        (("--http", "koala:8765"), "is no address of a server"),
-        (("--http", "http://me:hunter3@koala/mcp"), "is no address of a server"),
-        (("--host", "https://koala"), "is no host"),
+        (("--http", "koala:8765"), "is not a server URL"),
+        (("--http", "http://me:hunter3@koala/mcp"), "is not a server URL"),
+        (("--host", "https://koala"), "is not a valid host"),
         (("--remove", "--http", "http://koala:8765/mcp"), "--remove takes back what is on record"),
         (("--client", "zed", "--http", "http://koala:8765/mcp"), "takes a token only in its own"),
     ],

@@ -12,10 +12,10 @@ REFUSED = {
     "a trailing comma": (b'{"mcpServers": {},}', "line 1: ", "not"),
     "cut off": (b'{"mcpServers": ', "line 1: ", ""),
     "no object": (b"[]", "it holds no object", ""),
-    "servers in a list": (b'{"mcpServers": []}', "mcpServers is no object", ""),
+    "servers in a list": (b'{"mcpServers": []}', "mcpServers is not an object", ""),
     "a key twice": (b'{"mcpServers": {}, "mcpServers": {}}', "'mcpServers' stands there", ""),
-    "another encoding": ('{"a": "é"}'.encode("latin-1"), "is no UTF-8 text (byte 7)", ""),
-    "UTF-16": ('{"a": 1}'.encode("utf-16"), "is no UTF-8 text", ""),
+    "another encoding": ('{"a": "é"}'.encode("latin-1"), "not valid UTF-8 (byte 7)", ""),
+    "UTF-16": ('{"a": 1}'.encode("utf-16"), "not valid UTF-8", ""),
 }
 
 
@@ -46,7 +46,7 @@ def test_a_read_only_file_is_left_as_it_is(house):
 def test_what_is_no_file_is_refused(house, make):
     make(house.client_file)
     code, _, err = house.setup("--yes", "--port", "1")
-    assert (code, f"error: {house.client_file}: is no file" in err) == (2, True)
+    assert (code, f"error: {house.client_file}: is not a file" in err) == (2, True)
 
 
 def test_a_symlink_to_nothing_is_refused(house):

@@ -95,9 +95,9 @@ def test_a_label_or_json_by_a_schema_is_all_that_is_printed(spadework, project, 
     ("options", "said"),
     [
         (["--schema", "nope.json"], "--schema nope.json: cannot be read"),
-        (["--schema", "{"], "--schema is no JSON"),
+        (["--schema", "{"], "--schema is not valid JSON"),
         (["--schema", ""], "cannot be read"),
-        (["--schema", "notes.md"], "--schema notes.md is no JSON"),
+        (["--schema", "notes.md"], "--schema notes.md is not valid JSON"),
         (["--schema", '{"type": "objec"}'], "the schema is wrong at type"),
         (["--label", "one"], "nothing to choose"),
         (["--label", "a", "--label", "b", "--schema", "{}"], "exclude each other"),
@@ -244,7 +244,7 @@ def test_a_closed_standard_output_is_one_line(project, openai_double):
 def test_closed_standard_input_and_error_do_no_harm(project):
     done = in_a_shell(project, "spadework ask Hi <&- 2>&-")
     assert (done.returncode, done.stdout) == (0, b"Three lines.\n")
-    assert b"there is no prompt" in in_a_shell(project, "spadework ask <&-").stderr
+    assert b"missing prompt" in in_a_shell(project, "spadework ask <&-").stderr
 
 
 def test_an_answer_that_the_encoding_lacks_is_printed_with_question_marks(project, openai_double):

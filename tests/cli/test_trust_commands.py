@@ -125,7 +125,7 @@ def test_rules_that_can_mean_nothing_are_found_out(configure, spadework, project
     configure(more=f'[[projects]]\npath = "{project}/clents/*"\n')
     assert f"no folder is {project}/clents/* now" in spadework("config", "check").stdout
     configure(more='local_models = ["nobackend/x"]\n')
-    assert "there is no backend 'nobackend'" in spadework("config", "check").stdout
+    assert "unknown backend 'nobackend'" in spadework("config", "check").stdout
     configure(more='local_hosts = ["http://foo:80/"]\n')
     assert "local_hosts[0]" in spadework("config", "check").stdout
 

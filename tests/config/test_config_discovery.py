@@ -151,5 +151,5 @@ def test_addresses_are_hosts_times_ports():
     ],
 )
 def test_what_is_no_host_is_an_error(host):
-    with pytest.raises(ArgumentError, match="is no host"):
+    with pytest.raises(ArgumentError, match="is not a valid host"):
         addresses([host], [4000])

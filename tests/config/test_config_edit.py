@@ -123,7 +123,7 @@ def test_a_file_that_is_no_toml_is_refused_and_left_alone(tmp_path):
 def test_what_is_no_table_cannot_hold_the_key(tmp_path, text):
     file = tmp_path / "config.toml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match="'embedded' is no table"):
+    with pytest.raises(ConfigError, match="'embedded' is not a table"):
         set_value(file, KEYS, "m.gguf")
     assert file.read_text() == text
 

@@ -11,29 +11,29 @@ KINDS = "'openai', 'litellm', 'ollama', 'llama-swap'"
 NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
 SUBSCRIPTION = "CLAUDE_CODE_OAUTH_TOKEN holds the token of a subscription, which is never used"
 CHOICE = f"takes one of {KINDS}, found"
-NAMES = "is no name: 1 to 64 letters, digits, '-' and '_'"
+NAMES = "is not a valid name: use 1 to 64 letters, digits, '-' and '_'"
 
 # The file, the line of the error, what it says after the line.
 WRONG = [
     # unknown keys, and the nearest one
-    ("root = []", 1, "root: is no key of Spadework's; did you mean 'roots'?"),
-    ("zzz = []", 1, "zzz: is no key of Spadework's"),
+    ("root = []", 1, "root: unknown key; did you mean 'roots'?"),
+    ("zzz = []", 1, "zzz: unknown key"),
     (
         f"{KOALA}api_kye_env = 'X'",
         4,
-        "backends.koala.api_kye_env: is no key of Spadework's; did you mean 'api_key_env'?",
+        "backends.koala.api_kye_env: unknown key; did you mean 'api_key_env'?",
     ),
     (
         f'{TOOL}"max token" = 3',
         3,
-        "tools.x.'max token': is no key of Spadework's; did you mean 'max_tokens'?",
+        "tools.x.'max token': unknown key; did you mean 'max_tokens'?",
     ),
     (
         "[embeded]\ncontext = 4096",
         1,
-        "embeded: is no key of Spadework's; did you mean 'embedded'?",
+        "embeded: unknown key; did you mean 'embedded'?",
     ),
-    ("\n\n[koala]\nkind='ollama'", 3, "koala: is no key of Spadework's"),
+    ("\n\n[koala]\nkind='ollama'", 3, "koala: unknown key"),
     # missing keys stand where their table does
     ("# x\n[backends.a]\nkind = 'ollama'", 2, "backends.a.url: is missing; it takes a text"),
     ("[tools.x]\nmodels = []", 1, "tools.x.use_for: is missing; it takes a text"),
@@ -113,17 +113,17 @@ WRONG = [
         "backends.koala.trust: takes one of 'local', 'cloud', found the text 'no'",
     ),
     # addresses, paths, names
-    (KOALA.replace("http://", ""), 3, "backends.koala.url: is no http:// or https:// address"),
-    (KOALA.replace(":4000", ":99999"), 3, "backends.koala.url: is no http:// or https:// address"),
-    (KOALA.replace("koala:", "[::1:"), 3, "backends.koala.url: is no http:// or https:// address"),
+    (KOALA.replace("http://", ""), 3, "backends.koala.url: is not an http:// or https:// URL"),
+    (KOALA.replace(":4000", ":99999"), 3, "backends.koala.url: is not an http:// or https:// URL"),
+    (KOALA.replace("koala:", "[::1:"), 3, "backends.koala.url: is not an http:// or https:// URL"),
     (
         KOALA.replace("koala:4", "ko ala:4"),
         3,
-        "backends.koala.url: is no http:// or https:// address",
+        "backends.koala.url: is not an http:// or https:// URL",
     ),
-    ("[embedded]\nmodel = ''", 2, "embedded.model: is no path"),
-    ('[embedded]\nmodel = "a\\u0000b"', 2, "embedded.model: is no path"),
-    ("roots = ['~nobody-here/x']", 1, "roots[0]: there is no home folder for '~nobody-here'"),
+    ("[embedded]\nmodel = ''", 2, "embedded.model: is not a valid path"),
+    ('[embedded]\nmodel = "a\\u0000b"', 2, "embedded.model: is not a valid path"),
+    ("roots = ['~nobody-here/x']", 1, "roots[0]: no home folder for '~nobody-here'"),
     ("[backends.'a b']\nkind = 'ollama'\nurl = 'http://x'", 1, f"backends.'a b': {NAMES}"),
     ("[tools.'']\nuse_for = 'x'", 1, f"tools.'': {NAMES}"),
     (
@@ -141,9 +141,9 @@ WRONG = [
     (
         f"{KOALA}{TOOL}models = [\n'koala/a',\n'kola/b']",
         8,
-        "tools.x.models[1]: there is no backend 'kola'; did you mean 'koala'?",
+        "tools.x.models[1]: unknown backend 'kola'; did you mean 'koala'?",
     ),
-    (f"{TOOL}models = ['other/b']", 3, "tools.x.models[0]: there is no backend 'other'"),
+    (f"{TOOL}models = ['other/b']", 3, "tools.x.models[0]: unknown backend 'other'"),
     (f"{TOOL}template = '{{y}}'", 3, "tools.x.template: {y} is none of its parameters"),
     (
         f"{TOOL}labels = ['a', 'A ']",
@@ -202,10 +202,10 @@ WRONG = [
         "backends.koala.url: is an address only: no user, password, '?' or '#' in it",
     ),
     # what a terminal would obey, and what fills the screen
-    ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': is no key of Spadework's"),
+    ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': unknown key"),
     (f"roots = '{'y' * 900}'", 1, f"roots: takes a list of paths, found the text '{'y' * 59}…'"),
     # no TOML
-    ("roots = x", 1, "not valid TOML: there is no valid value, in 'roots = x'"),
+    ("roots = x", 1, "not valid TOML: invalid value, in 'roots = x'"),
     (
         "roots = []\nroots = []\n",
         2,
@@ -213,12 +213,12 @@ WRONG = [
     ),
     ("[embedded]\n[embedded]", 2, "not valid TOML: a table that is already there, in '[embedded]'"),
     ("roots", 1, "not valid TOML: a key needs '=' and a value, in 'roots'"),
-    ("roots = [\n", 1, "not valid TOML: there is no valid value, in 'roots = ['"),
+    ("roots = [\n", 1, "not valid TOML: invalid value, in 'roots = ['"),
     ("x = '''\nabc\n\n", 2, "not valid TOML: a text lacks its closing quotes, in 'abc'"),
     ('x = "C:\\models"', 1, "not valid TOML: a backslash in a text, in 'x = \"C:\\\\models\"'"),
-    ("api_key = hunter2", 1, "not valid TOML: there is no valid value"),
+    ("api_key = hunter2", 1, "not valid TOML: invalid value"),
     ("password = '''\nhunter2\n", 2, "not valid TOML: a text lacks its closing quotes"),
-    ("x = sk-hunter2", 1, "not valid TOML: there is no valid value, in 'x = ***'"),
+    ("x = sk-hunter2", 1, "not valid TOML: invalid value, in 'x = ***'"),
     (f"x = {'[' * 5000}", 1, "lists or tables are nested too deeply"),
 ]
 
@@ -257,7 +257,7 @@ HINTS = [
         f"{TOOL}max_tokens = 0",
         "The longest answer in tokens, thinking included, unless the call asks for another",
     ),
-    ("x = y", 'text stands in quotes: key = "text"'),
+    ("x = y", 'put text in quotes: key = "text"'),
     (
         "password = 'x'",
         'such as api_key_env = "NAME_OF_A_VARIABLE" under [backends.NAME] of your config',
@@ -300,7 +300,7 @@ def test_the_first_problem_by_line_speaks_for_all_and_the_others_are_counted(tmp
 def test_an_address_that_nobody_can_listen_at_is_named(tmp_path, address):
     file = tmp_path / "config.toml"
     file.write_text(f'[http]\nlisten = "{address}"\n')
-    with pytest.raises(ConfigError, match=r"config.toml:2: .*http.listen.* is no address"):
+    with pytest.raises(ConfigError, match=r"config.toml:2: .*http.listen.* is not an address"):
         load_config(file)
 
 

@@ -149,7 +149,7 @@ def test_init_names_a_host_that_is_none(run):
     code, _, err = run("config", "init", "--host", "https://koala", "--yes")
     assert code == 2
     assert err == (
-        "error: --host 'https://koala' is no host\n"
+        "error: --host 'https://koala' is not a valid host\n"
         "hint: write a name such as koala, or koala:4000, or http://koala:4000\n"
     )
 
@@ -164,7 +164,10 @@ def test_init_takes_the_address_of_a_server_as_a_host(run, serve, config_file):
 def test_init_names_a_port_that_is_none(run, port):
     code, out, err = run("config", "init", "--port", port, "--dry-run")
     assert (code, out) == (2, "")
-    assert err == f"error: --port {port} is no port\nhint: a port is a number from 1 to 65535\n"
+    assert (
+        err
+        == f"error: --port {port} is not a valid port\nhint: a port is a number from 1 to 65535\n"
+    )
 
 
 def test_init_names_a_place_where_it_may_not_write(run, home, serve):

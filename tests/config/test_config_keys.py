@@ -76,7 +76,7 @@ def test_a_folder_is_no_key_file(tmp_path):
 def test_a_key_file_that_is_a_pipe_is_an_error_and_not_waited_for(tmp_path):
     pipe = tmp_path / "koala.key"
     os.mkfifo(pipe, 0o600)
-    with pytest.raises(ConfigError, match=r"koala.key cannot be read: it is no regular file"):
+    with pytest.raises(ConfigError, match=r"koala.key cannot be read: it is not a regular file"):
         resolve_key(backend(api_key_file=str(pipe)), {})
 
 

@@ -130,7 +130,7 @@ def test_a_name_that_differs_to_the_eye_is_taken(project, name):
 
 def test_a_bad_tool_name_in_a_projects_file_is_told_what_a_name_may_be(project):
     message, error = refusal(project, TOOL.replace("tools.notes", 'tools."my notes"'))
-    assert message.startswith("1: tools.'my notes': is no name: 1 to 64 letters")
+    assert message.startswith("1: tools.'my notes': is not a valid name: use 1 to 64 letters")
     assert error.hint.startswith(
         "Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_'"
     )
@@ -146,9 +146,9 @@ def test_a_project_may_not_take_a_reserved_name(project):
     [
         ("sky/gpt", "the backend 'sky' is a cloud; a project's tools use local backends only"),
         ("sky/*", "the backend 'sky' is a cloud; a project's tools use local backends only"),
-        ("kola/x", "there is no backend 'kola'; did you mean 'koala'?"),
-        ("*/x", "there is no backend '*'"),
-        ("skye/x", "there is no backend 'skye'"),  # a cloud is not proposed either
+        ("kola/x", "unknown backend 'kola'; did you mean 'koala'?"),
+        ("*/x", "unknown backend '*'"),
+        ("skye/x", "unknown backend 'skye'"),  # a cloud is not proposed either
     ],
 )
 def test_a_projects_tools_use_local_backends_only(project, model, says):
@@ -220,13 +220,13 @@ def test_a_symlink_to_nothing_or_to_itself_is_named(project, target):
 
 def test_a_pipe_is_not_waited_for(project):
     os.mkfifo(project / ".spadework.toml")
-    with pytest.raises(ConfigError, match="is no regular file"):
+    with pytest.raises(ConfigError, match="is not a regular file"):
         load_project_tools(project, CONFIG)
 
 
 def test_a_folder_is_no_file(project):
     (project / ".spadework.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"is no regular file|cannot be read"):
+    with pytest.raises(ConfigError, match=r"is not a regular file|cannot be read"):
         load_project_tools(project, CONFIG)
 
 

@@ -54,7 +54,7 @@ def test_a_wrong_config_is_told(spadework, config_file):
 def test_the_log_is_shown(spadework, window):
     missing = spadework("daemon", "logs")
     assert missing.returncode == 1
-    assert "there is no log yet" in missing.stderr
+    assert "no log yet" in missing.stderr
     window()
     spadework("daemon", "stop")
     assert "listens on" in spadework("daemon", "logs").stdout

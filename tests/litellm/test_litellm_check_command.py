@@ -56,7 +56,7 @@ OLLAMA = "api_base: http://koala:11434"
             f"{{model: ollama_chat/a, {OLLAMA}}}",
             None,
             "warning",
-            "max_input_tokens is 4096, but there is no num_ctx",
+            "max_input_tokens is 4096, but num_ctx is not set",
         ),
         (
             f"{{model: ollama_chat/a, {OLLAMA}, num_ctx: 2048}}",
@@ -99,7 +99,7 @@ def test_an_entry_that_stands_there_twice_is_said(looked_over):
         ("", 0o600, "broken", "it is empty"),
         ("sk-1234", 0o600, "broken", "LiteLLM refuses to start"),
         ("sk-12345678", 0o600, "warning", "it is too short: 11 characters"),
-        ("sk-0123456789abcdefghij", 0o600, "warning", "the key itself stands in the file"),
+        ("sk-0123456789abcdefghij", 0o600, "warning", "the key itself is in the file"),
         ("sk-0123456789abcdefghij", 0o644, "warning", "and others may read it"),
     ],
 )
@@ -146,5 +146,5 @@ def test_a_proxy_that_is_not_there_or_is_none_is_broken_in_one_line(litellm, ope
     assert dead.stdout.startswith("broken:  alive: nothing answers at http://127.0.0.1:9/health/")
     other = litellm("check", openai_double.url.removeprefix("http://"))
     assert other.returncode == 1
-    assert "is no LiteLLM proxy (HTTP 404)" in other.stdout
+    assert "is not a LiteLLM proxy (HTTP 404)" in other.stdout
     assert not openai_double.chats

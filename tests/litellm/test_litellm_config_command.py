@@ -144,7 +144,7 @@ def test_merging_shows_the_difference_keeps_a_copy_and_is_done_once(
     assert "wrote " in done.stderr
     assert "2 added, 1 completed" in done.stderr
     assert "warning: mine: the ollama/ route reports an answer that was cut off" in done.stderr
-    assert ": the key itself stands in the file" in done.stderr
+    assert ": the key itself is in the file" in done.stderr
     assert old.with_name("config.yaml.bak").read_bytes() == before
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
     merged = old.read_bytes()
@@ -235,10 +235,10 @@ def test_a_symlink_into_dotfiles_stays_one(litellm, old, folder, ollama_double):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"model_list: [\n", "line 2: is no YAML that LiteLLM could read: "),
-        (b"a:\n\t- b\n", "line 2: is no YAML that LiteLLM could read: found character"),
-        (b"\xff\xfea", "line 1: is no UTF-8 text"),
-        (b"- a\n", "is no config file of LiteLLM"),
+        (b"model_list: [\n", "line 2: not YAML that LiteLLM can read: "),
+        (b"a:\n\t- b\n", "line 2: not YAML that LiteLLM can read: found character"),
+        (b"\xff\xfea", "line 1: not valid UTF-8"),
+        (b"- a\n", "not a LiteLLM config file"),
         (None, "is not there"),
     ],
 )
@@ -256,12 +256,12 @@ def test_an_odd_file_is_refused_in_one_line_and_stays(litellm, folder, content, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["config", "--host", "koala:99999"], "--host 'koala:99999' is no host"),
-        (["config", "--mcp-url", "koala"], "--mcp-url 'koala' is no http:// or https:// address"),
-        (["check", "ftp://koala"], "'ftp://koala' is no address of a proxy"),
+        (["config", "--host", "koala:99999"], "--host 'koala:99999' is not a valid host"),
+        (["config", "--mcp-url", "koala"], "--mcp-url 'koala' is not an http:// or https:// URL"),
+        (["check", "ftp://koala"], "'ftp://koala' is not a proxy URL"),
         (["check", "nowhere.yaml"], "nowhere.yaml: is not there"),
         (["check", "nowhere.yaml", "--ask"], "--ask is for a running proxy"),
-        (["check", "."], ".: is no ordinary file"),
+        (["check", "."], ".: not a regular file"),
     ],
 )
 def test_a_mistake_says_what_is_right(litellm, arguments, says):

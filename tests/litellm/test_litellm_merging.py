@@ -171,18 +171,18 @@ def test_any_text_is_refused_in_one_line_or_keeps_its_bytes(text):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("model_list: [", "line 1: is no YAML that LiteLLM could read: "),
-        ("a:\n\t- b\n", "line 2: is no YAML that LiteLLM could read: found character '\\t'"),
-        ("a: 1\n---\nb: 2\n", "is no YAML that LiteLLM could read: "),
-        ("- a\n", "is no config file of LiteLLM"),
-        ("model_list: {a: b}\n", "model_list is no list"),
-        ("general_settings: 5\n", "general_settings is no mapping"),
+        ("model_list: [", "line 1: not YAML that LiteLLM can read: "),
+        ("a:\n\t- b\n", "line 2: not YAML that LiteLLM can read: found character '\\t'"),
+        ("a: 1\n---\nb: 2\n", "not YAML that LiteLLM can read: "),
+        ("- a\n", "not a LiteLLM config file"),
+        ("model_list: {a: b}\n", "model_list is not a list"),
+        ("general_settings: 5\n", "general_settings is not a mapping"),
         ("a: *nowhere\n", "found undefined alias 'nowhere'"),
         ("model_list: &all\n- model_name: a\nagain: *all\n", "alter more than their own lines"),
         ("{" * 3000, "is nested too deeply"),
-        ("a: !unknown b\n", "line 1: is no YAML that LiteLLM could read: could not determine"),
+        ("a: !unknown b\n", "line 1: not YAML that LiteLLM can read: could not determine"),
         ("a: b\u2028c: d\n", "line 1: holds '\\u2028', which only some readers of YAML take"),
-        ("%YAML 9.9\n---\na: 1\n", "is no YAML that LiteLLM could read"),
+        ("%YAML 9.9\n---\na: 1\n", "not YAML that LiteLLM can read"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(text, says):

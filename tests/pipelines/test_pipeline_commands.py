@@ -210,7 +210,7 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
         (("run", "describe.py", "nowhere/"), 3, "does not exist"),
         (("run", "describe.py", "items.jsonl", "--set", "x"), 2, "is not of the form NAME=VALUE"),
         (("run", "describe.py", "items.jsonl", "--run", "a:b"), 2, "is not a valid id"),
-        (("run", "describe.py", "items.jsonl", "--budget-usd", "0"), 2, "is no amount"),
+        (("run", "describe.py", "items.jsonl", "--budget-usd", "0"), 2, "is not a valid amount"),
         (("run", "describe.py", "items.jsonl", "--out", "no/o.jsonl"), 2, "no such folder: "),
         (
             ("run", "describe.py", "items.jsonl", "--out", "config.toml"),
@@ -226,7 +226,7 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
         (("list", "--engine", "sqlite://u:secret@h"), 2, "names no file"),
         (("list", "--engine", "postgresql://u:p@secret@h/n"), 2, "an @ too many"),
         (("list", "--engine", "postgresql://u:secret@h:port/n"), 2, "is neither postgresql"),
-        (("run", "describe.py", "items.jsonl", "--budget-usd", "inf"), 2, "is no amount"),
+        (("run", "describe.py", "items.jsonl", "--budget-usd", "inf"), 2, "is not a valid amount"),
         (("list", "--engine", "postgresql://u:secret@127.0.0.1:9/n"), 1, "cannot be used"),
     ],
 )

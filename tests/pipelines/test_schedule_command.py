@@ -174,7 +174,7 @@ def test_the_folder_may_be_called_anything(place, units, name):
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (("describe.py",), "when shall it run?"),
+        (("describe.py",), "missing schedule"),
         (("describe.py", "soon"), "is not a cron expression"),
         (("nothing.py", "@daily"), "no such pipeline file"),
         (("describe.py", "@daily", "--", "-"), "no standard input"),

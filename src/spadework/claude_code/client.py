@@ -20,7 +20,7 @@ OLDEST_KNOWN = "2.1.197"
 
 _SECONDS = 15.0
 _INSTALLED = (".local/bin/claude", ".claude/local/claude")
-# Asking for the version shall change nothing.
+# Asking for the version must not change anything.
 _QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 

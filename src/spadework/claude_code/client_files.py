@@ -27,7 +27,7 @@ _WRITABLE = 0o222
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes, None where there is no file, and its text without a byte order mark."""
+    """A file's bytes, None if it does not exist, and its text without a byte order mark."""
 
     raw: bytes | None
     text: str
@@ -44,7 +44,7 @@ class Content:
 
 
 def digest(raw: bytes | None) -> str | None:
-    """Return the SHA-256 of a file's bytes, None where there is no file."""
+    """Return the SHA-256 of a file's bytes, None if it does not exist."""
     return None if raw is None else sha256(raw).hexdigest()
 
 
@@ -52,7 +52,7 @@ def read_content(file: Path) -> Content:
     """Read a file; a symlink is followed.
 
     Raises:
-        ConfigError: it cannot be read, is no text, is no file, or is a symlink to nothing.
+        ConfigError: it cannot be read, is not text, is not a file, or is a broken symlink.
     """
     if file.is_symlink() and not file.exists():
         raise ConfigError(
@@ -60,7 +60,7 @@ def read_content(file: Path) -> Content:
             hint="restore that file, or remove the symlink",
         )
     if file.exists() and not file.is_file():
-        raise ConfigError(f"{file}: is no file", hint="move away what stands there")
+        raise ConfigError(f"{file}: is not a file", hint="move it away")
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def read_content(file: Path) -> Content:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{file}: is no UTF-8 text (byte {error.start})",
+            f"{file}: not valid UTF-8 (byte {error.start})",
             hint="nothing was changed; save it as UTF-8 in your editor, then run this again",
         ) from None
     bom = text.startswith(_BOM)

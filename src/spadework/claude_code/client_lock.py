@@ -51,7 +51,7 @@ def _taken(folder: Path) -> bool:
     try:
         folder.mkdir()
     except FileExistsError:
-        with suppress(OSError):  # it was let go of just now, or is not empty
+        with suppress(OSError):  # it was released just now, or is not empty
             if time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 folder.rmdir()
         return False

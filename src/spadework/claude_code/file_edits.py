@@ -92,7 +92,7 @@ def changed(text: str, edit: Edit) -> str:
     """Make a change.
 
     Args:
-        text: the file's whole text, empty where there is no file.
+        text: the file's whole text, empty if it does not exist.
         edit: the change.
 
     Raises:
@@ -114,7 +114,7 @@ def changed(text: str, edit: Edit) -> str:
 
 
 def taken_back(text: str, edit: Edit, before: FileSnapshot) -> str:
-    """Take a change back in a text that has changed since; what is no longer ours stays.
+    """Revert a change in a text that has changed since; what others changed stays.
 
     Raises:
         ConfigError: the file cannot be parsed.
@@ -187,8 +187,8 @@ def _change(document: Any, edit: Edit) -> None:
         table = table[key]
         if not hasattr(table, "setdefault"):
             raise ConfigError(
-                f"{edit.file}: {key!r} is no table",
-                hint="the client cannot read that; mend it in your editor",
+                f"{edit.file}: {key!r} is not a table",
+                hint="the client cannot read that; fix it in your editor",
             )
     if edit.kind == "remove":
         table.pop(edit.keys[-1], None)
@@ -206,5 +206,5 @@ def _new_table(document: Any) -> Any:
 def _refused(edit: Edit, error: json_text.NotJson) -> ConfigError:
     return ConfigError(
         f"{edit.file}: {error}",
-        hint="nothing was changed; mend the file in your editor, then run this again",
+        hint="nothing was changed; fix the file in your editor, then run this again",
     )

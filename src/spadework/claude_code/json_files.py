@@ -27,10 +27,10 @@ def read_text(file: Path) -> str | None:
     """Read a text file; a byte order mark is left out.
 
     Returns:
-        The text; None where there is no such file.
+        The text; None if the file does not exist.
 
     Raises:
-        UnreadableFile: it holds the client's login, is no regular file, too large or not readable.
+        UnreadableFile: it holds the client's login, is not a regular file, too large or unreadable.
     """
     if is_credential_file(file):
         raise UnreadableFile("holds the client's login; it is never read")
@@ -44,7 +44,7 @@ def read_text(file: Path) -> str | None:
         ) from None
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
-        raise UnreadableFile("is no regular file; it is not read")
+        raise UnreadableFile("is not a regular file; it is not read")
     with os.fdopen(opened, "rb") as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -67,17 +67,17 @@ def parse(text: str) -> dict[str, Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise UnreadableFile(
-            f"is no valid JSON: line {error.lineno}, column {error.colno}"
+            f"is not valid JSON: line {error.lineno}, column {error.colno}"
         ) from None
     except (ValueError, RecursionError):
-        raise UnreadableFile("is no valid JSON") from None
+        raise UnreadableFile("is not valid JSON") from None
     if not isinstance(document, dict):
         raise UnreadableFile("holds no JSON object")
     return document
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object; empty where there is no file, or nothing in it.
+    """Read a file that holds a JSON object; empty if the file does not exist or is empty.
 
     Raises:
         UnreadableFile: see `read_text` and `parse`.

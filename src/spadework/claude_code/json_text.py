@@ -31,7 +31,7 @@ _DEFAULT_INDENT = "  "
 
 
 class NotJson(ValueError):
-    """The text is no JSON, or not of the shape that a change needs; says where."""
+    """The text is not JSON, or not of the shape that a change needs; says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def load(text: str, *, comments: bool = False) -> Any:
         comments: whether comments and trailing commas are allowed.
 
     Raises:
-        NotJson: it cannot be parsed, or is no object.
+        NotJson: it cannot be parsed, or is not an object.
     """
     plain = _STRING_OR_COMMENT.sub(_blank, text) if comments else text
     plain = _STRING_OR_LAST_COMMA.sub(_blank, plain) if comments else plain
@@ -84,7 +84,7 @@ def set_member(text: str, keys: Keys, value: Any) -> str:
     """Set a member; the objects around it are made where they are missing.
 
     Raises:
-        NotJson: what stands in the way is no object, or a key stands there twice.
+        NotJson: a parent is not an object, or a key occurs twice.
     """
     if _GAP.fullmatch(text):
         text = "{}" + _newline(text)
@@ -117,7 +117,7 @@ def add_item(text: str, keys: Keys, item: Any) -> str:
     """Add an item at the front of a list, which is made where it is missing.
 
     Raises:
-        NotJson: what stands there is no list, or a key stands there twice.
+        NotJson: the value is not a list, or a key occurs twice.
     """
     container = _find(text, keys, "[")
     return set_member(text, keys, [item]) if container is None else _insert(
@@ -129,7 +129,7 @@ def remove_item(text: str, keys: Keys, item: Any) -> str:
     """Remove the first item that is equal; nothing is changed where there is none.
 
     Raises:
-        NotJson: what stands there is no list, or a key stands there twice.
+        NotJson: the value is not a list, or a key occurs twice.
     """
     container = _find(text, keys, "[")
     written = json.dumps(item)
@@ -174,8 +174,8 @@ def _child(text: str, container: _Container, key: str) -> _Child | None:
 def _container(text: str, at: int, keys: Keys, opening: str = "{") -> _Container:
     if text[at] != opening:
         line = text.count("\n", 0, at) + 1
-        kind = "list" if opening == "[" else "object"
-        raise NotJson(f"line {line}: {'.'.join(keys) or 'it'} is no {kind}")
+        kind = "a list" if opening == "[" else "an object"
+        raise NotJson(f"line {line}: {'.'.join(keys) or 'it'} is not {kind}")
     closing = "}" if opening == "{" else "]"
     children = []
     position = _skip(text, at + 1)

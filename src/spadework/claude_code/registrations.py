@@ -1,8 +1,8 @@
 """Where servers of ours are registered, and what the client makes of each entry.
 
-Measured on Claude Code 2.1.330: local goes before an approved project entry, that before user. An
-entry that waits for approval hides none. A plugin's server with the command of a registered one is
-left out.
+Measured on Claude Code 2.1.330: local takes precedence over an approved project entry,
+and that over user. An entry that waits for approval hides none. A plugin's server with the command
+of a registered one is left out.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _is_trusted(places: Places, files: _Files) -> bool:
 def _tables(
     places: Places, files: _Files, own: Mapping[str, Any]
 ) -> Iterator[tuple[Origin, Path, dict[str, Any]]]:
-    """Walk through the tables of servers, what goes before comes first."""
+    """Walk through the tables of servers in order of precedence, the highest first."""
     yield "local", places.client_file, table(own, "mcpServers")
     for folder in (places.project, *places.project.parents):
         file = folder / places.project_file.name

@@ -47,7 +47,7 @@ def installed_program(*, absolute: bool, environ: Mapping[str, str] | None = Non
     """Choose how the installed program is called.
 
     Args:
-        absolute: whether the caller is a desktop program, which has not the shell's PATH.
+        absolute: whether the caller is a desktop program, which does not see the shell's PATH.
         environ: the environment; None: this process's.
     """
     environment = os.environ if environ is None else environ
@@ -59,7 +59,7 @@ def installed_program(*, absolute: bool, environ: Mapping[str, str] | None = Non
             return Program((NAME,), f"{NAME} is on PATH")
         why = f"{found} is on PATH only while that virtual environment is active"
     elif absolute:
-        why = "a desktop program has not the PATH of your shell"
+        why = "a desktop program does not see the PATH of your shell"
     else:
         why = f"{NAME} is not on PATH"
     program = str(beside) if beside.exists() else found

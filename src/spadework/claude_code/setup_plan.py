@@ -119,7 +119,7 @@ def _claude_plan(scope: Scope, server: ServerEntry, places: Places, notes: list[
         if one.scope == "user" and scope != "project":
             server = replace(server, env=env)
         else:
-            # A repository's file is not the user's word, and a shared file is no place for keys.
+            # A repository's file does not speak for the user; keys do not belong in shared files.
             notes.append(f"the variables (env) of the entry in {one.file} are not moved")
     entry = claude_entry(server)
     edit = claude_edit(places, scope, entry)

@@ -63,7 +63,7 @@ async def shake_hands(server: ServerEntry, environ: Mapping[str, str]) -> Verifi
             return await (_over_http if server.url else _over_stdio)(server, environ)
     except TimeoutError:
         reason = f"it was silent for {HANDSHAKE_SECONDS:.0f} seconds"
-    except Exception as failure:  # noqa: BLE001 - whatever it is, the reader is told
+    except Exception as failure:  # noqa: BLE001 - any failure is reported
         reason = _innermost(failure)
     hint = "`spadework daemon logs` says more"
     if server.url:
@@ -116,7 +116,7 @@ def client_word(entry: Mapping[str, Any], environ: Mapping[str, str]) -> ClientW
     login is there, and none is needed.
 
     Returns:
-        What it says; None where there is no `claude` command.
+        What it says; None if the `claude` command is not on PATH.
     """
     program = shutil.which(CLIENT, path=environ.get("PATH"))
     if program is None:

@@ -74,7 +74,7 @@ def _is_shim(arguments: list[str]) -> bool:
 
 
 def _prepare_streams() -> None:
-    """Write `?` for what the terminal's encoding lacks; without standard output there is no use."""
+    """Write `?` for what the terminal's encoding lacks; replace streams that are closed."""
     if sys.stdin is None:
         os.open(os.devnull, os.O_RDONLY)  # the lowest free number: 0, which no other file may get
     if sys.stderr is None:

@@ -42,7 +42,7 @@ class Question:
 def print_text(question: Question) -> None:
     """Print the answer; a terminal sees it grow, and its figures on standard error.
 
-    Where standard error is no terminal, it gets the notes alone.
+    If standard error is not a terminal, it gets only the notes.
 
     Raises:
         HandedBack: no model gave an answer that passes the checks.

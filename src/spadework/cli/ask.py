@@ -110,7 +110,7 @@ def ask(
 
 
 def _no_prompt() -> ArgumentError:
-    return ArgumentError("there is no prompt", hint='spadework ask "Summarize." -f README.md')
+    return ArgumentError("missing prompt", hint='spadework ask "Summarize." -f README.md')
 
 
 def _without_stdin(prompt: str | None) -> tuple[str, str]:

@@ -105,7 +105,7 @@ def logs(
 
     file = log_file()
     if not file.exists() and not follow:
-        raise DaemonError(f"there is no log yet: {file}", hint="no daemon has run here")
+        raise DaemonError(f"no log yet: {file}", hint="no daemon has run here")
     position = _print_end(file, lines)
     while follow:
         time.sleep(_SECONDS_BETWEEN_LOOKS)

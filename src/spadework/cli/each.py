@@ -137,7 +137,7 @@ def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
 def _folder(out: Path) -> Path:
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise ArgumentError(f"--out {out}: there is no folder {folder}", hint="make it first")
+        raise ArgumentError(f"--out {out}: no such folder: {folder}", hint="create it first")
     return folder
 
 

@@ -140,7 +140,7 @@ def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
         settings = proxy_check.backend_for(url, load_config().config, os.environ)
     except ValidationError:
         raise ArgumentError(
-            f"{url!r} is no address of a proxy", hint="write it such as http://koala:4000"
+            f"{url!r} is not a proxy URL", hint="write it such as http://koala:4000"
         ) from None
     return run(proxy_check.check(settings, os.environ, ask=ask, tell=_say))
 
@@ -158,7 +158,7 @@ def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What shall be done to a config."""
+    """The planned changes to a config."""
 
     file: Path
     out: Path | None
@@ -235,10 +235,10 @@ def _write(plan: _Plan, before: str, merged: Merged) -> bool:
 
 
 def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
-    """Ask the servers, and tell what they did not answer; without any model there is no offer.
+    """Ask the servers for their models, and report which of them did not answer.
 
     Raises:
-        SpadeworkError: there is no model, and one is needed.
+        SpadeworkError: no model was found, and one is needed.
     """
     from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
     from spadework.config.discovery import (  # noqa: PLC0415 - as above

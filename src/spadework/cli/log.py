@@ -121,5 +121,5 @@ def _moment(text: str) -> float:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except ValueError:
         raise ArgumentError(
-            f"--since {text!r} is no time", hint="such as 30m, 2h, 7d, 2w or 2026-11-23"
+            f"--since {text!r} is not a valid time", hint="such as 30m, 2h, 7d, 2w or 2026-11-23"
         ) from None

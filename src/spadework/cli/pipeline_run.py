@@ -196,7 +196,9 @@ def _go_on(
 
 def _positive(budget_usd: float | None) -> float | None:
     if budget_usd is not None and not 0 < budget_usd < inf:
-        raise ArgumentError(f"--budget-usd {budget_usd} is no amount", hint="such as 2 or 0.50")
+        raise ArgumentError(
+            f"--budget-usd {budget_usd} is not a valid amount", hint="such as 2 or 0.50"
+        )
     return budget_usd
 
 

@@ -45,7 +45,7 @@ def list_runs(
             print(printable_json(one))
         return
     if not found:
-        typer.echo("note: there is no run yet; `spadework pipeline run` begins one", err=True)
+        typer.echo("note: no runs yet; `spadework pipeline run` starts one", err=True)
         return
     rows = [
         [

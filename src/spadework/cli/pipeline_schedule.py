@@ -44,7 +44,9 @@ def schedule(
         _remove(pipeline)
         return
     if not cron:
-        raise ArgumentError("when shall it run?", hint="such as '30 6 * * MON-FRI' or @daily")
+        raise ArgumentError(
+            "missing schedule", hint="pass a cron expression such as '30 6 * * MON-FRI' or @daily"
+        )
     from spadework.pipelines.schedules.cron import read_cron  # noqa: PLC0415 - heavy
     from spadework.pipelines.schedules.schedule import schedule_of  # noqa: PLC0415 - as above
 
@@ -153,7 +155,7 @@ def _remove(pipeline: str) -> None:
 
 
 def _systemctl(command: str) -> None:
-    """Run it; where there is no systemd of the user's own, say what to run."""
+    """Run it; without a systemd user instance, say what to run."""
     try:
         done = subprocess.run(  # noqa: S602 - our own words and a checked name
             command, shell=True, capture_output=True, timeout=30, check=False

@@ -1,4 +1,4 @@
-"""The form that an answer shall have, as the command line takes it."""
+"""The `--schema` option: the JSON Schema that an answer must match."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def read_schema(given: str) -> dict[str, Any]:
     """Read a schema that is given itself, or the file that holds it.
 
     Raises:
-        ArgumentError: it cannot be read, or is no JSON Schema.
+        ArgumentError: it cannot be read, or is not a JSON Schema.
     """
     text, where = given, "--schema"
     if not given.lstrip().startswith("{"):
@@ -21,13 +21,13 @@ def read_schema(given: str) -> dict[str, Any]:
         try:
             text = Path(given).read_text("utf-8")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            reason = getattr(error, "strerror", None) or "not valid UTF-8"
             hint = "a file, or the JSON Schema itself, which begins with {"
             raise ArgumentError(f"{where}: cannot be read: {reason}", hint=hint) from None
     try:
         schema = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{where} is no JSON: {error}") from None
+        raise ArgumentError(f"{where} is not valid JSON: {error}") from None
     if not isinstance(schema, dict):
-        raise ArgumentError(f"{where} is no JSON Schema", hint="it is an object: {…}")
+        raise ArgumentError(f"{where} is not a JSON Schema", hint="expected an object: {…}")
     return schema

@@ -104,7 +104,7 @@ class Screen:
         self._set_status("")
 
     def show(self, answer: str) -> None:
-        """Print what the stream has not shown; all of it where the stream showed another text."""
+        """Print what the stream did not show; all of it if the stream differed."""
         if self._shown:
             self._write(self._clean.feed(self._visible.finish()) + self._clean.finish())
         shown = "".join(self._shown)

@@ -115,7 +115,7 @@ def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
 
 
 def _announce(url: str, *, needs_token: bool) -> None:
-    """Tell where it listens, and how Claude Code is told so."""
+    """Print the URL it listens on, and the command that registers it in Claude Code."""
     command = f"claude mcp add --transport http spadework {url}"
     if needs_token:
         command += ' --header "Authorization: Bearer TOKEN"'

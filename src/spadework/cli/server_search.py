@@ -47,8 +47,8 @@ def find_servers(
         What was found, and the addresses that were looked at.
 
     Raises:
-        ArgumentError: a host is none, or a port.
-        ConfigError: a variable holds what is no key.
+        ArgumentError: a host or a port is invalid.
+        ConfigError: a variable does not hold a valid key.
     """
     looked = addresses([LOOPBACK, *hosts], list(ports) or list(USUAL_PORTS))
     say(f"Looking for model servers at {', '.join(looked)} …")

@@ -156,7 +156,7 @@ def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         raise ArgumentError(
-            f"--http {url!r} is no address of a server",
+            f"--http {url!r} is not a server URL",
             hint="write it as `spadework serve` prints it, such as http://koala:8765/mcp",
         )
     return url

@@ -225,7 +225,7 @@ def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
 def _heard(plan: SetupPlan) -> str | None:
     word = client_word(claude_entry(plan.server), os.environ)
     if word is None:
-        say("note: there is no `claude` command on PATH, so Claude Code itself was not asked")
+        say("note: `claude` is not on PATH, so Claude Code itself was not asked")
         return None
     say(f"Claude Code {word.version} says of it: {word.status}")
     return word.status

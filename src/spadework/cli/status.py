@@ -53,7 +53,7 @@ async def _ask() -> dict[str, Any] | None:
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
-            raise MalformedData("the status is no object")
+            raise MalformedData("expected the status to be an object")
         return result
 
     line = await connect(place_here())
@@ -98,7 +98,7 @@ async def _print_for_ever() -> None:
 
 
 async def _show_for_ever() -> None:
-    """A daemon that ends is no end of this: the next one is shown."""
+    """Show the status until interrupted; when a daemon ends, show the next one."""
     import asyncio  # noqa: PLC0415 - heavy
 
     from rich.console import Console, Group  # noqa: PLC0415 - heavy

@@ -159,8 +159,8 @@ def _first_line(file: Path) -> str:
         ) from None
     if content is None:
         raise ConfigError(
-            f"the key file {file} cannot be read: it is no regular file",
-            hint="write the key into the first line of an ordinary file",
+            f"the key file {file} cannot be read: it is not a regular file",
+            hint="write the key into the first line of a regular file",
         )
     line = content.partition(b"\n")[0].decode("utf-8-sig", "replace").strip()
     if not line:

@@ -65,7 +65,8 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
     for port in ports:
         if port not in _PORTS:
             raise ArgumentError(
-                f"--port {port} is no port", hint=f"a port is a number from 1 to {_PORTS[-1]}"
+                f"--port {port} is not a valid port",
+                hint=f"a port is a number from 1 to {_PORTS[-1]}",
             )
     found: dict[str, None] = {}
     for given in hosts:
@@ -74,7 +75,7 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
         match = _HOST.fullmatch(host)
         if not match or int(match["port"] or 1) not in _PORTS:
             raise ArgumentError(
-                f"--host {given!r} is no host",
+                f"--host {given!r} is not a valid host",
                 hint="write a name such as koala, or koala:4000, or http://koala:4000",
             )
         chosen = [int(match["port"])] if match["port"] else ports
@@ -87,7 +88,7 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundS
 
     Args:
         urls: the addresses, such as `http://127.0.0.1:4000`.
-        seconds: how long to look in all; who has not answered by then is not found.
+        seconds: the time limit for the whole search; slower servers are not found.
 
     Returns:
         What was found, in the order of the addresses.
@@ -156,7 +157,7 @@ async def _models(client: httpx.AsyncClient, url: str) -> tuple[int, tuple[str, 
 
 
 def _is_name(name: object) -> TypeGuard[str]:
-    """Leave out what is no name, and LiteLLM's wildcards, which are no models."""
+    """Whether it is a usable model name; LiteLLM's wildcards are not."""
     return isinstance(name, str) and is_usable_name(name) and "*" not in name
 
 

@@ -119,7 +119,7 @@ def _misfit(path: KeyPath, model: type[BaseModel], value: object) -> Problem:
 
 
 def _is_secret(path: KeyPath, model: type[BaseModel], value: object) -> bool:
-    """Tell whether a text stands under a name that promises a secret and is no typing error."""
+    """Whether a text belongs to a key whose name suggests a secret and is not a typo."""
     name, known = str(path[-1]), _known(model, path[:-1]).fields
     if not isinstance(value, str) or not is_secret_name(name) or name in known:
         return False
@@ -137,7 +137,7 @@ def _unknown(path: KeyPath, model: type[BaseModel], value: object) -> Problem:
     if not hint:
         here = f"[{dotted(above)}] takes" if above else "the top of the file takes"
         hint = f"{here}: {', '.join(known)}"
-    return Problem(path, f"is no key of Spadework's{meant}", hint)
+    return Problem(path, f"unknown key{meant}", hint)
 
 
 def _where_it_belongs(name: str, value: object, model: type[BaseModel]) -> str:

@@ -36,7 +36,7 @@ def read_project_file(file: Path, project: Path) -> bytes | None:
     """Read the project's file; None where there is none.
 
     Raises:
-        ConfigError: it leads out of the project, is no regular file, too large or unreadable.
+        ConfigError: it leads out of the project, is not a regular file, too large or unreadable.
     """
     if not os.path.lexists(file):
         return None
@@ -53,7 +53,7 @@ def read_project_file(file: Path, project: Path) -> bytes | None:
             hint="put the file itself into the project's folder",
         )
     if content is None:
-        raise ConfigError(f"{file}: is no regular file; it is not read")
+        raise ConfigError(f"{file}: is not a regular file; it is not read")
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{file}: is larger than {MAX_BYTES:,} bytes; it is not read")
     return content
@@ -149,7 +149,9 @@ def _refused_backend(name: str, config: Config) -> tuple[str, str] | None:
         return None
     if backend is None:
         local = [known for known, other in config.backends.items() if other.trust != "cloud"]
-        return no_such("backend", name, [*local, EMBEDDED]), "the backends stand in your own config"
+        return no_such(
+            "backend", name, [*local, EMBEDDED]
+        ), "backends are defined in your own config"
     if backend.trust == "cloud":
         return (
             f"the backend {name!r} is a cloud; a project's tools use local backends only",

@@ -46,7 +46,7 @@ class SourcePosition:
         return place
 
     def line_of(self, path: Sequence[str | int]) -> int | None:
-        """Return the line of a key path, None where it does not stand in the document."""
+        """Return the line of a key path, None if the document does not contain it."""
         place: SourcePosition | None = self
         for key in path:
             place = place.inside.get(key) if place else None

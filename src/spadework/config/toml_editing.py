@@ -35,14 +35,14 @@ def set_value(
     Args:
         path: the config file; a symlink is followed.
         keys: the tables around the key, outermost first, then the key.
-        value: what it shall be.
+        value: the new value.
 
     Returns:
         The copy of the file as it was, None if it was not there or did not change.
 
     Raises:
-        ConfigError: the file is no valid TOML, something that is no table stands in the way, the
-            path is a symlink to nothing, or the file cannot be written.
+        ConfigError: the file is not valid TOML, a parent of the key is not a table, the
+            path is a broken symlink, or the file cannot be written.
     """
 
     def change(document: MutableMapping[str, Any]) -> None:
@@ -50,7 +50,7 @@ def set_value(
         for key in keys[:-1]:
             table = table.setdefault(key, {})
             if not hasattr(table, "setdefault"):
-                raise ConfigError(f"{path}: {key!r} is no table, so it cannot hold {keys[-1]!r}")
+                raise ConfigError(f"{path}: {key!r} is not a table, so it cannot hold {keys[-1]!r}")
         table[keys[-1]] = value
 
     return _edit(path, change)

@@ -17,7 +17,7 @@ _PLACE = re.compile(
 )
 # tomllib's words, and what they mean to someone who does not know the TOML specification.
 _MEANINGS = (
-    ("Invalid value", "there is no valid value", 'text stands in quotes: key = "text"'),
+    ("Invalid value", "invalid value", 'put text in quotes: key = "text"'),
     ("Unescaped", "a backslash in a text", "write it in single quotes: 'C:\\models'"),
     ("Cannot overwrite", "a key or table that is already there", "keep one of the two"),
     ("Cannot declare", "a table that is already there", "put its keys under the first one"),
@@ -46,7 +46,7 @@ def read_text(file: Path) -> str:
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file") from None
+        raise ConfigError(f"{file}: no such file") from None
     except IsADirectoryError:
         raise ConfigError(f"{file}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
@@ -61,14 +61,14 @@ def decode(content: bytes, file: Path) -> str:
     """Decode a config file's bytes; a byte order mark is allowed.
 
     Raises:
-        ConfigError: it is no UTF-8 text.
+        ConfigError: it is not valid UTF-8.
     """
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            f"{file}:{line}: is no UTF-8 text", hint="save the file as UTF-8 in your editor"
+            f"{file}:{line}: not valid UTF-8", hint="save the file as UTF-8 in your editor"
         ) from None
 
 
@@ -76,7 +76,7 @@ def parse(text: str, file: Path) -> dict[str, Any]:
     """Parse a TOML document.
 
     Raises:
-        ConfigError: it is no valid TOML; names line and column, and shows the line.
+        ConfigError: it is not valid TOML; names line and column, and shows the line.
     """
     import tomllib  # noqa: PLC0415 - 8 ms that a missing file does not need
 
@@ -105,7 +105,7 @@ def _syntax_error(message: str, text: str, file: Path) -> ConfigError:
 
 
 def _as_written(lines: list[str], line: int) -> str:
-    """Show the wrong line, but not where a key could stand in it."""
+    """Show the wrong line, unless it could contain a key."""
     from spadework.config.secret_masking import is_secret_name  # noqa: PLC0415 - only a wrong file needs it
     from spadework.config.type_names import shown  # noqa: PLC0415 - as above
 

@@ -141,7 +141,7 @@ def key_of(field: FieldInfo) -> Key:
 
 
 def fields_of(kind: Any) -> dict[str, FieldInfo]:
-    """Return the keys that a table takes, by name; empty for what is no table of fixed keys."""
+    """Return the keys that a table takes, by name; empty if its keys are not fixed."""
     return getattr(kind, "__pydantic_fields__", {})
 
 

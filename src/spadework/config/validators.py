@@ -43,7 +43,7 @@ def misfits(found: Iterable[tuple[KeyPath, str]]) -> None:
 def names_are_plain(names: Iterable[str], taken: dict[str, str]) -> None:
     """Refuse names that a model id or a tool list cannot carry, and those that are taken."""
     misfits(
-        ((name,), taken.get(name, "is no name: 1 to 64 letters, digits, '-' and '_'"))
+        ((name,), taken.get(name, "is not a valid name: use 1 to 64 letters, digits, '-' and '_'"))
         for name in names
         if name in taken or not _NAME.fullmatch(name)
     )
@@ -52,7 +52,7 @@ def names_are_plain(names: Iterable[str], taken: dict[str, str]) -> None:
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:
     """Say that a name is unknown, and which known one comes near it."""
     near = get_close_matches(name, list(known), 1)
-    return f"there is no {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"unknown {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def http_address(url: str) -> str:
@@ -67,7 +67,7 @@ def http_address(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", url):
-        raise ValueError("is no http:// or https:// address")
+        raise ValueError("is not an http:// or https:// URL")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("is an address only: no user, password, '?' or '#' in it")
     return url.rstrip("/")
@@ -81,7 +81,7 @@ def listening_address(text: str) -> str:
     """
     match = re.fullmatch(r"(?:\[[0-9a-fA-F:.%]+\]|[^\s:\[\]]+):(\d{1,5})", text)
     if text and (match is None or int(match[1]) > _HIGHEST_PORT):
-        raise ValueError("is no address to listen at, such as 127.0.0.1:8765 or [::1]:8765")
+        raise ValueError("is not an address to listen on, such as 127.0.0.1:8765 or [::1]:8765")
     return text
 
 
@@ -121,7 +121,7 @@ def loopback_address(url: str) -> str:
         ValueError: it is none, or it lies elsewhere.
     """
     if url and urlsplit(http_address(url)).hostname not in {"127.0.0.1", "::1", "localhost"}:
-        raise ValueError("is no address on this machine, such as http://127.0.0.1:8080")
+        raise ValueError("is not a URL on this machine, such as http://127.0.0.1:8080")
     return url.rstrip("/")
 
 
@@ -159,11 +159,11 @@ def _absolute(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
     if not value or "\0" in value:
-        raise ValueError("is no path")
+        raise ValueError("is not a valid path")
     try:
         path = Path(value).expanduser()
     except RuntimeError:
-        raise ValueError(f"there is no home folder for {value.partition('/')[0]!r}") from None
+        raise ValueError(f"no home folder for {value.partition('/')[0]!r}") from None
     return (info.context or {}).get("folder", Path()) / path
 
 

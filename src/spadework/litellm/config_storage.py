@@ -22,7 +22,7 @@ def load(file: Path) -> str:
     """
     try:
         if not stat.S_ISREG(file.stat().st_mode):
-            raise ConfigError(f"{file}: is no ordinary file")
+            raise ConfigError(f"{file}: not a regular file")
         content = file.read_bytes()
     except FileNotFoundError:
         raise ConfigError(

@@ -19,7 +19,7 @@ def gateway_address(given: str, listen: str) -> str:
         listen: where the daemon listens by the config; empty: the default of `serve`.
 
     Raises:
-        ArgumentError: it is no address.
+        ArgumentError: it is not a URL.
     """
     from spadework.mcp.http.http_server import DEFAULT_LISTEN  # noqa: PLC0415 - heavy
 

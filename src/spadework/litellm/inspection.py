@@ -74,9 +74,9 @@ def _list_of(root: Node | None) -> Iterator[ProxyFinding]:
     cure = "`spadework litellm config --merge` adds the models of your servers"
     if listed is not None and not is_null(listed) and not is_sequence(listed):
         cure = f"write `model_list: []` there; then {cure}"
-        yield broken("model_list", f"line {line_of(listed)}: it is no list", cure)
+        yield broken("model_list", f"line {line_of(listed)}: expected a list", cure)
     elif not items(listed):
-        yield warning("model_list", "no model stands there", cure)
+        yield warning("model_list", "no models", cure)
 
 
 def _entry(node: Node, subject: str, where: str) -> Iterator[ProxyFinding]:
@@ -104,7 +104,7 @@ def _window(node: Node, subject: str, where: str, route: str) -> Iterator[ProxyF
         message = f"{where}: the window is missing: model_info.max_input_tokens"
         yield warning(subject, message, _WINDOW_CURE)
     elif is_ollama_route(route) and (chosen or 0) < told:
-        says = f"num_ctx is {chosen}" if chosen else "there is no num_ctx, so Ollama chooses one"
+        says = f"num_ctx is {chosen}" if chosen else "num_ctx is not set, so Ollama chooses one"
         message = f"{where}: max_input_tokens is {told}, but {says}; it cuts longer input silently"
         yield warning(subject, message, f"write num_ctx: {told} under litellm_params")
 
@@ -150,10 +150,10 @@ def _master_key(root: Node | None, file: Path) -> Iterator[ProxyFinding]:
     elif len(key) < SHORTEST_KEY:
         yield warning(subject, f"{where}: it is too short: {len(key)} characters", _KEY_CURE)
     elif _is_open(file):
-        message = f"{where}: the key itself stands in the file, and others may read it"
+        message = f"{where}: the key itself is in the file, and others may read it"
         yield warning(subject, message, f"`chmod 600 {file}`; better, {_KEY_CURE}")
     else:
-        yield warning(subject, f"{where}: the key itself stands in the file", _KEY_CURE)
+        yield warning(subject, f"{where}: the key itself is in the file", _KEY_CURE)
 
 
 def _is_open(file: Path) -> bool:

@@ -67,7 +67,7 @@ class ModelEntry:
         return found
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as it stands in `model_list`, keys in order."""
+        """Return it as written in `model_list`, keys in order."""
         params: dict[str, Any] = {"model": self.route, "api_base": self.api_base}
         if self.key_variable:
             params["api_key"] = ENVIRONMENT + self.key_variable
@@ -93,7 +93,7 @@ def served(
 
     Args:
         route: LiteLLM's name of the model, its provider first.
-        api_base: the server's address; one that stands in the environment is looked up there.
+        api_base: the server's address; a reference to the environment is looked up there.
         environ: the environment.
     """
     provider, _, model = route.partition("/")
@@ -114,7 +114,7 @@ def is_ollama_route(route: str) -> bool:
 def normal_base(url: str) -> str:
     """Return an address so that two spellings of one server are alike: names of this machine too.
 
-    What is no address comes back as it is.
+    Anything but an address is returned unchanged.
     """
     root = root_url(re.sub(r"/api(/(chat|generate))?/?$", "", url.strip()))
     try:

@@ -66,7 +66,7 @@ async def check(
         settings: the proxy's address and key.
         environ: holds the key.
         ask: ask every chat model for one short answer, one after another: it loads them.
-        tell: is told what is being done.
+        tell: reports progress.
 
     Raises:
         ConfigError: the key's file cannot be read, or holds no key.
@@ -113,7 +113,7 @@ async def _liveliness(settings: BackendConfig) -> ProxyFinding | None:
             return broken("alive", f"nothing answers at {url}: {reason}", "start the proxy")
     if answer.status_code == httpx.codes.OK and "alive" in answer.text.lower():
         return None
-    message = f"what answers at {url} is no LiteLLM proxy (HTTP {answer.status_code})"
+    message = f"the server at {url} is not a LiteLLM proxy (HTTP {answer.status_code})"
     return broken("alive", message, "give the address of the proxy, such as http://koala:4000")
 
 

@@ -189,7 +189,7 @@ def _entry(name: str, server: BackendConfig, info: ModelInfo, variable: str | No
 
 
 async def _embedded_notes(config: EmbeddedConfig) -> list[str]:
-    """Say why the embedded engine's model is no entry, if there is one."""
+    """Say why the embedded engine's model is not offered, if there is one."""
     engine = EmbeddedBackend(config)
     try:
         models = await engine.models()

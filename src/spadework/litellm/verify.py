@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spadework.litellm.yaml_document import Node
 
 Growth = dict[int, list[Any]]
-"""What a node of the tree before shall have more: items, or pairs of key and value. By its id."""
+"""The items, or pairs of key and value, to be added to a node of the original tree, by its id."""
 
 
 def has_grown_as_wanted(before: Node | None, after: Node, growth: Growth) -> bool:

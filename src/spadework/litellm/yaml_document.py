@@ -1,4 +1,4 @@
-"""LiteLLM's config file as a tree whose nodes know where they stand in the text."""
+"""LiteLLM's config file as a tree whose nodes know their position in the text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def decode(content: bytes, name: str) -> str:
     """Return a file's text; a byte order mark and the line ends stay as they are.
 
     Raises:
-        ConfigError: it is no UTF-8, or too large to be a config file.
+        ConfigError: it is not UTF-8, or too large to be a config file.
     """
     if len(content) > _MOST_BYTES:
         raise ConfigError(f"{name}: is larger than any config file: {len(content)} bytes")
@@ -57,7 +57,7 @@ def decode(content: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(
-            f"{name}, line {line}: is no UTF-8 text", hint="save it as UTF-8"
+            f"{name}, line {line}: not valid UTF-8", hint="save it as UTF-8"
         ) from None
 
 
@@ -69,7 +69,7 @@ def read(text: str, name: str) -> Document:
         name: what it is called in messages.
 
     Raises:
-        ConfigError: it is no YAML, or no mapping.
+        ConfigError: it is not YAML, or not a mapping.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
@@ -98,15 +98,13 @@ def read(text: str, name: str) -> Document:
         ]
     except (YAMLError, ValueError, AssertionError) as error:
         raise ConfigError(
-            f"{name}{_place(error)}: is no YAML that LiteLLM could read: {_reason(error)}",
-            hint="LiteLLM would not start with it either; mend that line first",
+            f"{name}{_place(error)}: not YAML that LiteLLM can read: {_reason(error)}",
+            hint="LiteLLM would not start with it either; fix that line first",
         ) from None
     except RecursionError:
         raise ConfigError(f"{name}: is nested too deeply") from None
     if root is not None and not is_mapping(root) and not is_null(root):
-        raise ConfigError(
-            f"{name}: is no config file of LiteLLM: keys such as model_list are expected"
-        )
+        raise ConfigError(f"{name}: not a LiteLLM config file: expected keys such as model_list")
     starts, ends = zip(*tokens, strict=True) if tokens else ((), ())
     return Document(name, text, root, starts, ends)
 
@@ -180,7 +178,7 @@ def is_null(node: Node) -> bool:
 
 
 def is_flow(node: Node) -> bool:
-    """Whether a list or a mapping stands in brackets."""
+    """Whether a list or a mapping is in flow style (brackets)."""
     return not is_scalar(node) and bool(node.flow_style)
 
 

@@ -60,7 +60,7 @@ class Edits:
         """Add keys or items to what stands under a key; the key is made if it is missing.
 
         Args:
-            above: the mapping that has the key, or shall have it.
+            above: the mapping that has the key, or will get it.
             key: the key.
             value: the keys to add to a mapping, or the items to add to a list.
             comments: for the lines that are added.
@@ -77,7 +77,7 @@ class Edits:
         if not is_null(there) and not (is_sequence if wants_list else is_mapping)(there):
             kind = "list" if wants_list else "mapping"
             raise ConfigError(
-                f"{self.document.name}: {key} is no {kind}, so nothing was added",
+                f"{self.document.name}: {key} is not a {kind}, so nothing was added",
                 hint=f"write `{key}: {'[]' if wants_list else '{}'}` there, then merge again",
             )
         is_empty = is_null(there) or not there.value
@@ -104,7 +104,7 @@ class Edits:
         """Return the new text.
 
         Raises:
-            ConfigError: it would not mean what it shall.
+            ConfigError: the result would not mean what it should.
         """
         text = self._changed_text()
         try:

@@ -103,11 +103,11 @@ def test_a_dry_run_shows_the_diff_and_writes_nothing(world):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nobody", "haiku"), "there is no agent 'nobody'"),
+        (("nobody", "haiku"), "no such agent: 'nobody'"),
         (("a", "ollama/qwen3"), "would send the name to the API as it stands"),
         (("a", "x: y"), "knows no model"),
         (("Explore", "haiku"), "spadework agents new explorer --name Explore"),
-        (("a", "haiku", "--scope", "project"), "no project agent, but a user agent"),
+        (("a", "haiku", "--scope", "project"), "not a project agent, but a user agent"),
         (("a", "haiku"), "add --yes"),
         (("twice", "haiku", "--yes"), "twice.md: `model` stands there more than once"),
     ],
@@ -252,8 +252,8 @@ def test_new_does_not_overwrite_without_force_and_keeps_a_copy_with_it(world):
 def test_new_refuses_a_name_that_another_file_has_and_a_name_that_is_a_path(world):
     world.file("other.md", "---\nname: explorer\ndescription: x\n---\n")
     assert "other.md is an agent of the name 'explorer' already" in world.run("new", "explorer").err
-    assert "is no name" in world.run("new", "explorer", "--name", "../x").err
-    assert "is no name" in world.run("new", "explorer", "--name", "a:b").err
+    assert "is not a valid agent name" in world.run("new", "explorer", "--name", "../x").err
+    assert "is not a valid agent name" in world.run("new", "explorer", "--name", "a:b").err
 
 
 def test_new_as_a_dry_run_prints_the_file(world):

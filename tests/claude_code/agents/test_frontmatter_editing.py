@@ -191,9 +191,9 @@ def test_the_edit_is_the_smallest_there_is(head, old, new):
         ("---\nname: a\nmodel: &x opus\n---\n", "not one plain line"),
         ("---\nname: a\nmodel: [opus]\n---\n", "not one plain line"),
         ("---\nname: a --- b\nmodel: opus\n---\n", "in the middle of line 2"),
-        ("---\nname: 'a\nmodel: opus\n---\n", "no YAML"),
+        ("---\nname: 'a\nmodel: opus\n---\n", "not valid YAML"),
         ("---\n{name: a}\n---\n", "written as {…}"),
-        ("---\n- name\n---\n", "no table of keys"),
+        ("---\n- name\n---\n", "it is not a mapping"),
     ],
 )
 def test_what_cannot_be_edited_for_sure_is_refused_in_one_line(file, why):

@@ -114,7 +114,7 @@ def _why_dropped(read: Frontmatter) -> str:
     """Say why the client leaves an agent out, with no word; empty where it does not."""
     name, description = read.get("name"), read.get("description")
     if read.problem:
-        return f"the frontmatter is no YAML: {read.problem}"
+        return f"the frontmatter is not valid YAML: {read.problem}"
     if name is None or name.kind != "text" or not name.text:
         return "it has no name"
     if wrong := wrong_name(name.text):
@@ -134,7 +134,7 @@ def wrong_name(name: str) -> str:
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """Read a file's text as the client does, bytes that are no UTF-8 replaced.
+    """Read a file's text as the client does, with bytes that are not UTF-8 replaced.
 
     Returns:
         The text, and why the file cannot be read.

@@ -58,7 +58,7 @@ def make(changes: Sequence[AgentChange]) -> None:
     """Make changes, recorded as one for `undo`.
 
     Raises:
-        ArgumentError: a file is no longer as it was when the change was worked out; then nothing
+        ArgumentError: a file has changed since the change was computed; then nothing
             is written.
         OSError: a file cannot be written; those before it are written and can be undone.
     """

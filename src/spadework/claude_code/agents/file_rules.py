@@ -55,7 +55,7 @@ def about_file(agent: Agent) -> Iterator[LintFinding]:
         yield finding(code, "error", agent, key, said, cure)
         return
     if "\ufffd" in agent.text:
-        said = "it holds bytes that are no UTF-8, so it cannot be edited here"
+        said = "it holds bytes that are not UTF-8, so it cannot be edited here"
         yield finding("no-utf-8", "note", agent, "", said, "save it as UTF-8")
     if agent.read is not None:
         yield from _about_yaml(agent, agent.read)
@@ -67,7 +67,7 @@ def _why_dropped(agent: Agent) -> tuple[Code, str, str]:
     if read is None:
         return "unreadable", "", "give it to its owner to read"
     if read.problem:
-        return "bad-frontmatter", "", "mend the YAML; a value that holds `: ` goes in quotes"
+        return "bad-frontmatter", "", "fix the YAML; quote a value that contains `: `"
     name = read.get("name")
     if name is None or name.kind != "text" or not name.text:
         return "no-name", "name", "add `name:` with a text"

@@ -1,6 +1,6 @@
 """The frontmatter of an agent file or a skill, found and read as Claude Code 2.1.330 does it.
 
-The client takes as its end the first `---`, wherever that stands. What is no YAML it tries once
+The first `---` ends it for the client, wherever it is. If it is not YAML, the client tries once
 more with each top value in quotes, so that `description: Use it: now` is read all the same.
 """
 
@@ -24,7 +24,7 @@ _BOM = "\ufeff"
 class Frontmatter:
     """A file's frontmatter: its text is `file[start:end]`, the body is `file[body:]`.
 
-    `problem` says why it is no YAML mapping. `loose`: only the client's second try reads it.
+    `problem` says why it is not a YAML mapping. `loose`: only the client's second try reads it.
     `cut_line` is the line in whose middle the client sees its end, 0 where it ends as meant.
     `is_flow`: it is written as `{…}`.
     """

@@ -67,10 +67,12 @@ def _readable(file: str) -> Frontmatter:
         raise ArgumentError(
             f"the frontmatter ends in the middle of line {read.cut_line}, where the client sees "
             "a `---`",
-            hint="mend that line first",
+            hint="fix that line first",
         )
     if read.problem:
-        raise ArgumentError(f"the frontmatter is no YAML: {read.problem}", hint="mend it first")
+        raise ArgumentError(
+            f"the frontmatter is not valid YAML: {read.problem}", hint="fix it first"
+        )
     return read
 
 
@@ -85,7 +87,7 @@ def _inserted(file: str, read: Frontmatter, key: str, value: str) -> Iterator[st
     """Put a line behind the tools or the description, else at the end."""
     if read.is_flow or not read.entries:
         raise ArgumentError(
-            f"there is no line to put `{key}` behind: the frontmatter is "
+            f"no line to insert `{key}` after: the frontmatter is "
             + ("written as {…}" if read.is_flow else "empty")
         )
     first = read.entries[0].start

@@ -24,7 +24,7 @@ class FrontmatterKey:
     """One key of the frontmatter.
 
     `line` counts from 1 in the file. `text` is the value of a text, `items` the texts of a list;
-    `span` is where the value stands in the file's text, None where it cannot be exchanged in
+    `span` is the value's position in the file's text, None if it cannot be replaced in
     place. `events` are the value as YAML events, by which two values are compared.
     """
 
@@ -46,13 +46,13 @@ def read_keys(
     """Read the keys of a block; `text` has the same lines as `original`, whose places are told.
 
     Raises:
-        UnreadableYaml: it is no YAML, or no mapping.
+        UnreadableYaml: it is not YAML, or not a mapping.
     """
     events = events_of(text)
     if not events:
         return (), False
     if events[0].kind != "mapping":
-        raise UnreadableYaml("it is no table of keys")
+        raise UnreadableYaml("it is not a mapping")
     anchors: dict[str, Sequence[Event]] = {}
     entries, position = [], 1
     while events[position].kind != "end":
@@ -92,7 +92,7 @@ class _Places:
     first_line: int
 
     def of(self, event: Event) -> tuple[int, int] | None:
-        """Where a scalar stands in the file; None if it spans lines there."""
+        """The position of a scalar in the file; None if it spans lines there."""
         if self.text is self.original:
             return self.start + event.start, self.start + event.end
         number = self.text.count("\n", 0, event.start)

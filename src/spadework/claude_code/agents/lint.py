@@ -69,7 +69,7 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
             "error",
             agent,
             "model",
-            "its `model` is no text, so the client ignores it",
+            "its `model` is not a string, so the client ignores it",
             "write one name, such as `model: haiku`",
         )
     if model and not model_names.is_known(model):

@@ -22,7 +22,7 @@ def is_known(model: str) -> bool:
 
 
 def is_writable(model: str) -> bool:
-    """Whether it may stand in a frontmatter: one word that no YAML reader can mistake."""
+    """Whether it may be written to a frontmatter: one word that every YAML parser reads alike."""
     return is_known(model) and _PLAIN.fullmatch(model) is not None
 
 

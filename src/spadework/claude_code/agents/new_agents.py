@@ -30,7 +30,7 @@ def text_of(kind: str) -> bytes:
 
 
 def checked_model(model: str) -> str:
-    """Take the name of a model that may stand in a frontmatter.
+    """Validate the name of a model for a frontmatter.
 
     Raises:
         ArgumentError: the client does not know it.
@@ -56,7 +56,7 @@ def find_agent(agents: Sequence[Agent], name: str, scope: str = "") -> Agent:
     if chosen:
         return next((agent for agent in chosen if agent.counts), chosen[-1])
     if scope and own:
-        raise ArgumentError(f"{name!r} is no {scope} agent, but a {own[0].source} agent")
+        raise ArgumentError(f"{name!r} is not a {scope} agent, but a {own[0].source} agent")
     if named and named[0].source == "plugin":
         raise ArgumentError(
             f"{name} belongs to a plugin, whose files its next update writes anew",
@@ -68,7 +68,7 @@ def find_agent(agents: Sequence[Agent], name: str, scope: str = "") -> Agent:
             hint=f"`spadework agents new explorer --name {name}` puts one of yours in its place",
         )
     names = ", ".join(dict.fromkeys(agent.name for agent in agents if agent.counts))
-    raise ArgumentError(f"there is no agent {name!r}", hint=f"there are: {names}")
+    raise ArgumentError(f"no such agent: {name!r}", hint=f"the agents are: {names}")
 
 
 def model_change(agent: Agent, model: str) -> AgentChange | None:
@@ -82,7 +82,7 @@ def model_change(agent: Agent, model: str) -> AgentChange | None:
     try:
         after = set_key(before.decode(), "model", model).encode()
     except UnicodeDecodeError:
-        raise ArgumentError(f"{path}: it is no UTF-8 text", hint="save it as UTF-8") from None
+        raise ArgumentError(f"{path}: not valid UTF-8", hint="save it as UTF-8") from None
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}", hint=error.hint) from None
     return None if after == before else AgentChange(path, before, after)
@@ -112,7 +112,7 @@ def new_agent(
     """
     if not _NAME.fullmatch(name):
         raise ArgumentError(
-            f"{name!r} is no name for an agent", hint="letters, digits, `-` and `_`, 64 at most"
+            f"{name!r} is not a valid agent name", hint="letters, digits, `-` and `_`, 64 at most"
         )
     folder = survey.places.agents["user"]
     if scope == "project":
@@ -148,12 +148,12 @@ def copied(
     """Work out how an agent is copied to a file of the user's; name and description are put in.
 
     Raises:
-        ArgumentError: there is no such file, or it cannot be edited for sure.
+        ArgumentError: the file does not exist, or cannot be edited reliably.
     """
     found = next((one for one in survey.agents if one.name == agent_name and one.counts), None)
     if found is None or found.path is None:
         raise ArgumentError(
-            f"there is no agent file {agent_name!r} to copy", hint="see `spadework agents list`"
+            f"no agent file to copy: {agent_name!r}", hint="see `spadework agents list`"
         )
     keys = {"model": model} if model else {}
     if "description" not in found.lines:

@@ -41,5 +41,5 @@ def _skill(path: Path, source: Source) -> Skill:
         model=model.text if model is not None and model.kind == "text" else "",
         model_line=model.line if model is not None and model.kind == "text" else 0,
         forks=context is not None and context.text.strip() == "fork",
-        problem=f"the frontmatter is no YAML: {read.problem}" if read.problem else "",
+        problem=f"the frontmatter is not valid YAML: {read.problem}" if read.problem else "",
     )

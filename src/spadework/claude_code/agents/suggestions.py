@@ -24,7 +24,7 @@ class Suggestion:
     """Where an agent belongs and what to do.
 
     `set`: name the model in its file. `copy`, `new`: for plugins' and built-in agents, whose files
-    are not the user's; a command is told. `keep`: it is right, or the user's own choice.
+    the user does not own; a command is proposed. `keep`: it is right, or the user's own choice.
     """
 
     agent: Agent
@@ -70,7 +70,7 @@ def _why_kept(agent: Agent, tier: Tier, now: Resolution) -> str:
 
 
 def _is_chosen(agent: Agent, tier: Tier) -> bool:
-    """Whether the user named a model that is no mistake: sonnet for opus' work, or dearer."""
+    """Whether the user's model is a choice to keep: sonnet for opus' work, or a dearer one."""
     if not agent.model or agent.model.lower() == "inherit" or not model_names.is_known(agent.model):
         return False
     named = model_names.family(agent.model)

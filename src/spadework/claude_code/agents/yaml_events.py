@@ -25,7 +25,7 @@ _LONGEST = 128 * 1024
 
 
 class UnreadableYaml(Exception):
-    """A text is no YAML as it is wanted here; `line` counts from 0 in it, None if unknown."""
+    """The text is not YAML that can be used here; `line` counts from 0, None if unknown."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(" ".join(message.split()))
@@ -66,7 +66,7 @@ def events_of(text: str) -> list[Event]:
         Its events without those of stream and document; empty if it holds nothing.
 
     Raises:
-        UnreadableYaml: it is no YAML, several documents, too long or nested too deep.
+        UnreadableYaml: it is not YAML, has several documents, is too long or nested too deep.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above

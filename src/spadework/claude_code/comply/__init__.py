@@ -1,1 +1,1 @@
-"""Are the hard limits kept? Reads what it is told to read, and shows names and places only."""
+"""Compliance check of the hard limits. Reads only what it must; shows names and places only."""

@@ -14,8 +14,8 @@ class Harness:
     """One program.
 
     `holds` are files, relative to the home folder, that hold a Claude login by their very name;
-    `may_hold` those that may hold one among others. `words` are its commands and packages, as they
-    stand in server entries, settings and shell profiles.
+    `may_hold` those that may hold one among others. `words` are its commands and packages, as
+    written in server entries, settings and shell profiles.
     """
 
     name: str

@@ -61,13 +61,13 @@ def _refuse(path: Path) -> None:
     if is_credential_file(path):
         raise ArgumentError(f"{path} holds the client's login; it is never read")
     if not path.exists():
-        raise ArgumentError(f"there is no {path}", hint="name a file that is there")
+        raise ArgumentError(f"no such file: {path}", hint="name a file that exists")
 
 
 def _judge(source: InspectedSource) -> Iterator[CheckResult]:
     """Check one place; its `ok` line says that it was looked at."""
     if source.problem:
-        yield CheckResult("broken", source.place, source.problem, "mend it, then check again")
+        yield CheckResult("broken", source.place, source.problem, "fix it, then check again")
         return
     found = sorted(dict.fromkeys(_found(source)), key=lambda one: one[0])
     if not found:
@@ -84,7 +84,7 @@ def _found(source: InspectedSource) -> Iterator[tuple[int, CheckResult]]:
             yield setting.line, CheckResult("broken", where, breach.text, breach.cure)
         if source.is_open and is_key(setting):
             cure = f"`chmod 600 {source.place}`, or name a variable instead of the key"
-            text = "a key stands in a file that others can read"
+            text = "a key is in a file that others can read"
             yield setting.line, CheckResult("broken", where, text, cure)
     for command in source.commands:
         if harness := named_harness(command.value):
@@ -97,7 +97,7 @@ def _found(source: InspectedSource) -> Iterator[tuple[int, CheckResult]]:
 def _key_files() -> Iterator[CheckResult]:
     """Files that Spadework's config names for keys; they are not read."""
     if not os.path.lexists(user_config_file()):
-        return  # that has a line already, and is no breach
+        return  # it has a line already, and is not a breach
     try:
         config = load_config().config
     except ConfigError as error:

@@ -46,7 +46,7 @@ _PAIR = re.compile(rf"({_NAME})=(.*)", re.DOTALL)
 class NamedSetting:
     """A name and its value; the value is a secret until the opposite is known, so never shown.
 
-    `line` is 0 where there are no lines, as in the environment.
+    `line` is 0 for a source without lines, such as the environment.
     """
 
     name: str
@@ -63,7 +63,7 @@ def of_environment(environ: Mapping[str, str]) -> Iterator[NamedSetting]:
 def of_text(text: str) -> Iterator[NamedSetting]:
     """What a shell profile, a .env file, TOML or YAML sets; a comment sets nothing.
 
-    Shells have many ways to set a variable that are no `NAME=value` (`read`, `printf -v`, `for`,
+    Shells have many ways to set a variable besides `NAME=value` (`read`, `printf -v`, `for`,
     `${NAME:=value}`, …). So whatever else names one of the guarded variables, and is not known
     only to look at it or to unset it, counts as setting it.
     """
@@ -118,7 +118,7 @@ def of_json(text: str) -> Iterator[NamedSetting]:
 def of_servers(text: str) -> Iterator[NamedSetting]:
     """The same, of every table of MCP servers in the file alone."""
     for found in _SERVERS.finditer(text):
-        with suppress(ValueError):  # it stands in a text that is no table
+        with suppress(ValueError):  # it occurs in a text, not in a table
             servers, end = json.JSONDecoder().raw_decode(text, found.end())
             yield from _within(servers, text, found.end(), end)
 

@@ -84,7 +84,7 @@ async def _check(
         text = f"{address}: no answer within {_SECONDS:g} s"
         return None, [CheckResult("broken", subject, text, "restart that server"), *findings]
     except BackendError as error:
-        cure = error.hint or ("start that server, or mend its url" if _is_away(error) else "")
+        cure = error.hint or ("start the server, or fix its url" if _is_away(error) else "")
         return None, [CheckResult("broken", subject, f"{address}: {error}", cure), *findings]
     took = f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
     if not models:

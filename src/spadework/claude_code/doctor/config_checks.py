@@ -33,7 +33,7 @@ def check_config() -> tuple[Config | None, list[CheckResult]]:
             CheckResult(
                 "warning",
                 "config",
-                f"there is no {loaded.path}: only the embedded model answers",
+                f"no such file: {loaded.path}; only the embedded model answers",
                 "`spadework config init` looks for your servers and writes one",
             )
         ]
@@ -73,7 +73,7 @@ def _writable(path: Path, folder: Path) -> CheckResult:
             return CheckResult(
                 "ok", "ledger", f"{path}: not there yet, the first delegation makes it"
             )
-        cure = "mend the folder's rights, or set ledger.path to another file"
+        cure = "fix the folder's permissions, or set ledger.path to another file"
         return CheckResult("broken", "ledger", f"{path}: {folder} cannot be written to", cure)
     try:
         ledger = Ledger(path)

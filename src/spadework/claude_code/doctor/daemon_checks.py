@@ -22,12 +22,12 @@ async def describe() -> Mapping[str, Any] | None:
     """Ask the daemon what it is; None where none runs.
 
     Raises:
-        DaemonError: it does not answer, or there is no place to meet one.
+        DaemonError: it does not answer, or has no usable socket path.
     """
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
-            raise MalformedData("the answer is no object")
+            raise MalformedData("expected the answer to be an object")
         return result
 
     line = await connect(place_here())
@@ -43,7 +43,7 @@ class DaemonSnapshot:
 
 
 async def look_before() -> DaemonSnapshot:
-    """Look for a daemon; trouble is told by `check_daemon`."""
+    """Look for a daemon; `check_daemon` reports what is wrong."""
     try:
         told = await describe()
     except SpadeworkError:

@@ -39,7 +39,7 @@ class Examination:
     """What is asked for.
 
     `own_command` starts the server where none is registered; `models` are those whose window is
-    to be proved (none: those that the tools name); `say` is told what the proof is doing.
+    to be proved (none: those that the tools name); `say` reports the progress of the proof.
     """
 
     project: Path

@@ -52,7 +52,7 @@ def check_registration(found: Registration, *, has_client: bool) -> list[CheckRe
 
     Args:
         found: the entries.
-        has_client: whether there is a client at all; without one a missing entry is no failure.
+        has_client: whether a client is installed; if not, a missing entry is not a failure.
     """
     findings = [_unreadable(file.name, str(file), why) for file, why in found.problems]
     findings += [finding for entry in found.entries for finding in _of(entry, bool(found.used))]
@@ -96,7 +96,7 @@ def what(entry: RegisteredServer) -> str:
 
 
 def _unreadable(name: str, file: str, why: str) -> CheckResult:
-    hint = "mend it"
+    hint = "fix it"
     if name == ".claude.json":
         hint += ", or put back one of the client's copies: ~/.claude/backups"
     return CheckResult("broken", f"file {name}", f"{file} {why}", hint)
@@ -127,7 +127,7 @@ def _of(entry: RegisteredServer, has_other: bool) -> Iterator[CheckResult]:
             yield CheckResult(
                 "warning",
                 "registration",
-                f"{name} ({where}) was rejected: it stands in disabledMcpjsonServers",
+                f"{name} ({where}) was rejected: it is listed in disabledMcpjsonServers",
                 "`claude mcp reset-project-choices`, then run `claude` and accept it",
             )
         case "disabled":
@@ -141,7 +141,7 @@ def _of(entry: RegisteredServer, has_other: bool) -> Iterator[CheckResult]:
             yield CheckResult(
                 "warning" if has_other else "broken",
                 "registration",
-                f"{name} stands in {entry.file}: Claude Code ignores mcpServers there",
+                f"{name} is in {entry.file}: Claude Code ignores mcpServers there",
                 f"{REGISTER} moves it to where it counts" if not has_other else "take it out",
             )
         case "left-out":

@@ -38,7 +38,7 @@ _ALWAYS = "anthropic/alwaysLoad"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
 _LONGEST_REASON = 300
 _SHORT = 6
-"""What is no longer than this is no key, and might be part of any word."""
+"""A value up to this length is not treated as a key: it might be part of any word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
     Raises:
         HandshakeFailed: it does not start, or does not answer as it should.
     """
-    # The SDK writes tracebacks of what a server does wrong; it is told in a line.
+    # The SDK logs tracebacks when a server misbehaves; one line is reported instead.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         started = time.monotonic()
@@ -191,7 +191,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _reason(error: BaseException, said: Any) -> str:
     """Say why in a line: the server's own last words, else the error's."""
     if isinstance(error, FileNotFoundError):
-        return "there is no such program on the PATH"
+        return "program not found on PATH"
     said.seek(0)
     lines = [line.strip() for line in said.read().splitlines() if line.strip()]
     words = next((line for line in lines if line.startswith("error:")), None)

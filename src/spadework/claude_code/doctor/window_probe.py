@@ -35,7 +35,7 @@ SHORT_LINES = 20
 _TRIES = 3
 _LEAST_SHARE_READ = 0.9
 _WORDS = ("heron", "larch", "otter", "quartz", "saffron", "tundra", "walnut", "zephyr")
-_FILLER = "Line {number}: the barn was swept, the cart was mended and the gate was shut again."
+_FILLER = "Line {number}: the barn was swept, the cart was fixed and the gate was shut again."
 _RAISE = (
     "raise the server's own window (Ollama: 0.12.4 or newer refuses instead of cutting), or set "
     "the true one in [backends.NAME.windows]"
@@ -58,7 +58,7 @@ class ProbeReply:
 
 @dataclass(frozen=True, slots=True)
 class WindowProbe:
-    """A word, and the prompt that hides it; no server can know it, so it is no lucky guess."""
+    """A random word and the prompt that hides it. A server cannot guess the word."""
 
     word: str = field(default_factory=lambda: f"{secrets.choice(_WORDS)}{secrets.randbelow(9000)}")
 
@@ -69,7 +69,7 @@ class WindowProbe:
             Message(
                 "user",
                 f"The secret word is {self.word}.\n\n{filler}\n\nWhat is the secret word that "
-                "stands in the very first line? Answer with that word alone.",
+                "is in the very first line? Answer with that word alone.",
             ),
         )
 
