@@ -89,7 +89,7 @@ async def _given(findings: list[CheckResult]) -> list[CheckResult]:
 
 
 async def _client_group(asked: Examination) -> list[CheckResult]:
-    """The client, the registration, the handshake, and the daemon that stands behind it."""
+    """The client, the registration, the handshake, and the daemon behind it."""
     found = registered(places_here(asked.project, asked.environ))
     client, before = await asyncio.gather(check_client(asked.environ), look_before())
     has_client = not client.text.startswith("Claude Code was not found")
