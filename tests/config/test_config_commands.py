@@ -95,7 +95,7 @@ def test_check_tells_every_problem_and_exits_with_2(run, config_file):
     assert err == ""
     assert [line for line in out.splitlines() if line.startswith("error: ")] == [
         f"error: {config_file}:1: rots: unknown key; did you mean 'roots'?",
-        f"error: {config_file}:3: embedded.slots: takes a whole number from 1 to 64, found 0",
+        f"error: {config_file}:3: embedded.slots: expected an integer from 1 to 64, got 0",
         f"error: {config_file}:10: tools.ask_local_llama.password: {NO_SECRETS}",
     ]
     assert out.count("\n  hint: ") == 3

@@ -10,7 +10,7 @@ TOOL = '[tools.x]\nuse_for = "y"\n'
 KINDS = "'openai', 'litellm', 'ollama', 'llama-swap'"
 NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
 SUBSCRIPTION = "CLAUDE_CODE_OAUTH_TOKEN holds the token of a subscription, which is never used"
-CHOICE = f"takes one of {KINDS}, found"
+CHOICE = f"expected one of {KINDS}, got"
 NAMES = "is not a valid name: use 1 to 64 letters, digits, '-' and '_'"
 
 # The file, the line of the error, what it says after the line.
@@ -35,82 +35,86 @@ WRONG = [
     ),
     ("\n\n[koala]\nkind='ollama'", 3, "koala: unknown key"),
     # missing keys stand where their table does
-    ("# x\n[backends.a]\nkind = 'ollama'", 2, "backends.a.url: is missing; it takes a text"),
-    ("[tools.x]\nmodels = []", 1, "tools.x.use_for: is missing; it takes a text"),
+    ("# x\n[backends.a]\nkind = 'ollama'", 2, "backends.a.url: is missing; expected a string"),
+    ("[tools.x]\nmodels = []", 1, "tools.x.use_for: is missing; expected a string"),
     # wrong types
     (
         f"{TOOL}max_tokens = 'abc'",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found the text 'abc'",
+        "tools.x.max_tokens: expected an integer greater than 0, got the string 'abc'",
     ),
     (
         f"{TOOL}max_tokens = '12'",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found the text '12'",
+        "tools.x.max_tokens: expected an integer greater than 0, got the string '12'",
     ),
     (
         f"{TOOL}max_tokens = true",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found true",
+        "tools.x.max_tokens: expected an integer greater than 0, got true",
     ),
     (
         f"{TOOL}max_tokens = 1.5",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found 1.5",
+        "tools.x.max_tokens: expected an integer greater than 0, got 1.5",
     ),
     (
         f"{TOOL}max_tokens = -1",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found -1",
+        "tools.x.max_tokens: expected an integer greater than 0, got -1",
     ),
     (
         f"{TOOL}max_tokens = []",
         3,
-        "tools.x.max_tokens: takes a whole number greater than 0, found a list",
+        "tools.x.max_tokens: expected an integer greater than 0, got a list",
     ),
-    (f"{TOOL}temperature = 3", 3, "tools.x.temperature: takes a number from 0 to 2, found 3"),
-    (f"{TOOL}timeout = inf", 3, "tools.x.timeout: takes a number greater than 0, found inf"),
-    (f"{TOOL}timeout = nan", 3, "tools.x.timeout: takes a number greater than 0, found nan"),
+    (f"{TOOL}temperature = 3", 3, "tools.x.temperature: expected a number from 0 to 2, got 3"),
+    (f"{TOOL}timeout = inf", 3, "tools.x.timeout: expected a number greater than 0, got inf"),
+    (f"{TOOL}timeout = nan", 3, "tools.x.timeout: expected a number greater than 0, got nan"),
     (
         f"{TOOL}timeout = 0x{'f' * 5000}",
         3,
-        "tools.x.timeout: takes no such value: a number with too many digits",
+        "tools.x.timeout: value out of range: a number with too many digits",
     ),
-    (f"{TOOL}system = 1979-05-27", 3, "tools.x.system: takes a text, found a date or time"),
-    (f"{TOOL}system = {{ a = 1 }}", 3, "tools.x.system: takes a text, found a table"),
+    (f"{TOOL}system = 1979-05-27", 3, "tools.x.system: expected a string, got a date or time"),
+    (f"{TOOL}system = {{ a = 1 }}", 3, "tools.x.system: expected a string, got a table"),
     (
         f"{TOOL}models = 'koala/x'",
         3,
-        "tools.x.models: takes a list of texts, found the text 'koala/x'",
+        "tools.x.models: expected a list of strings, got the string 'koala/x'",
     ),
-    (f"{TOOL}models = [\n  'embedded/x',\n  3,\n]", 5, "tools.x.models[1]: takes a text, found 3"),
-    (f"{TOOL}parameters = {{ a = 1 }}", 3, "tools.x.parameters.a: takes a text, found 1"),
-    ("tools = 3", 1, "tools: takes a table of tables, found 3"),
-    ("tools.x = 3", 1, "tools.x: takes a table, found 3"),
-    ("[[backends]]\nurl = 'x'", 1, "backends: takes a table of tables, found a list"),
-    ("roots = 'x'", 1, "roots: takes a list of paths, found the text 'x'"),
-    ("roots = [1]", 1, "roots[0]: takes a path, found 1"),
-    ("[embedded]\nslots = 65", 2, "embedded.slots: takes a whole number from 1 to 64, found 65"),
+    (
+        f"{TOOL}models = [\n  'embedded/x',\n  3,\n]",
+        5,
+        "tools.x.models[1]: expected a string, got 3",
+    ),
+    (f"{TOOL}parameters = {{ a = 1 }}", 3, "tools.x.parameters.a: expected a string, got 1"),
+    ("tools = 3", 1, "tools: expected a table of tables, got 3"),
+    ("tools.x = 3", 1, "tools.x: expected a table, got 3"),
+    ("[[backends]]\nurl = 'x'", 1, "backends: expected a table of tables, got a list"),
+    ("roots = 'x'", 1, "roots: expected a list of paths, got the string 'x'"),
+    ("roots = [1]", 1, "roots[0]: expected a path, got 1"),
+    ("[embedded]\nslots = 65", 2, "embedded.slots: expected an integer from 1 to 64, got 65"),
     (
         "[embedded]\ncontext = 3",
         2,
-        "embedded.context: takes a whole number of 512 or more, found 3",
+        "embedded.context: expected an integer of 512 or more, got 3",
     ),
     (
         f"{KOALA}windows = {{ a = 1,\n b = 0 }}".replace("\n b", " b"),
         4,
-        "backends.koala.windows.b: takes a whole number greater than 0, found 0",
+        "backends.koala.windows.b: expected an integer greater than 0, got 0",
     ),
     # values of a few
     (
         KOALA.replace("litellm", "olama"),
         2,
-        f"backends.koala.kind: {CHOICE} the text 'olama'; did you mean 'ollama'?",
+        f"backends.koala.kind: {CHOICE} the string 'olama'; did you mean 'ollama'?",
     ),
     (
         f"{KOALA}trust = 'no'",
         4,
-        "backends.koala.trust: takes one of 'local', 'cloud', found the text 'no'",
+        "backends.koala.trust: expected one of 'local', 'cloud', got the string 'no'",
     ),
     # addresses, paths, names
     (KOALA.replace("http://", ""), 3, "backends.koala.url: is not an http:// or https:// URL"),
@@ -203,7 +207,7 @@ WRONG = [
     ),
     # what a terminal would obey, and what fills the screen
     ('"a\\u001b[31m\\u202e" = 1', 1, "'a\\x1b[31m\\u202e': unknown key"),
-    (f"roots = '{'y' * 900}'", 1, f"roots: takes a list of paths, found the text '{'y' * 59}…'"),
+    (f"roots = '{'y' * 900}'", 1, f"roots: expected a list of paths, got the string '{'y' * 59}…'"),
     # no TOML
     ("roots = x", 1, "not valid TOML: invalid value, in 'roots = x'"),
     (
@@ -288,8 +292,8 @@ def test_the_first_problem_by_line_speaks_for_all_and_the_others_are_counted(tmp
         load_config(file)
     problems = [str(problem) for problem in caught.value.problems]
     assert problems == [
-        f"{file}:3: tools.x.max_tokens: takes a whole number greater than 0, found 0",
-        f"{file}:5: embedded.slots: takes a whole number from 1 to 64, found the text 'x'",
+        f"{file}:3: tools.x.max_tokens: expected an integer greater than 0, got 0",
+        f"{file}:5: embedded.slots: expected an integer from 1 to 64, got the string 'x'",
         f"{file}:9: backends.koala.api_key: {NO_SECRETS}",
     ]
     assert str(caught.value) == f"{problems[0]} (and 2 more)"

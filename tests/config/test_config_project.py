@@ -243,7 +243,7 @@ def test_a_key_that_takes_tomllib_many_seconds_is_refused_at_once(project):
 def test_a_wrong_tool_is_told_as_in_the_users_own_file(project):
     message, _ = refusal(project, TOOL + "max_tokens = 'x'")
     assert message == (
-        "3: tools.notes.max_tokens: takes a whole number greater than 0, found the text 'x'"
+        "3: tools.notes.max_tokens: expected an integer greater than 0, got the string 'x'"
     )
 
 

@@ -63,7 +63,7 @@ def read(text: str, edit: Edit) -> dict[str, Any]:
 
 
 def look(text: str, edit: Edit) -> FileSnapshot:
-    """Tell what stands where a change would be made.
+    """Describe the current content at the place of a change.
 
     Raises:
         ConfigError: the file cannot be parsed.

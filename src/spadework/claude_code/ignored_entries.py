@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredEntry:
-    """An entry that no client reads: where it stands, and what it says."""
+    """An entry that no client reads: its location and content."""
 
     scope: Scope
     removal: Edit

@@ -36,7 +36,7 @@ class NotJson(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A member of an object, or an item of a list, whose key is None: where it stands."""
+    """A member of an object, or an item of a list, whose key is None, and its position."""
 
     key: str | None
     start: int
@@ -261,7 +261,7 @@ def _cut(text: str, container: _Container, child: _Child) -> str:
 
 
 def _line_before(text: str, position: int) -> int | None:
-    """Return where the line break before a place stands; None if more is on its line."""
+    """Return the position of the line break before a place; None if more is on its line."""
     line = text.rfind("\n", 0, position)
     if line < 0 or text[line:position].strip():
         return None

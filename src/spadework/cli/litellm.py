@@ -1,4 +1,4 @@
-"""`spadework litellm`: the config of a LiteLLM proxy, and how a proxy stands."""
+"""`spadework litellm`: the config of a LiteLLM proxy, and the state of a running one."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Display:
         self._was_away = False
 
     def show(self, standing: RunProgress) -> None:
-        """Show where a run stands now."""
+        """Show the current progress of a run."""
         if sys.stderr.isatty():
             self._draw(standing)
         elif self._is_worth_a_line(standing):

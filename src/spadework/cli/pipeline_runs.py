@@ -32,7 +32,7 @@ def list_runs(
     engine: Engine = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """List the newest runs: where each stands, and how many of its items are done."""
+    """List the newest runs: the state of each, and how many of its items are done."""
     from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
 
     if ready:
@@ -76,7 +76,7 @@ def _list_ready(*, as_json: bool) -> None:
 
 
 def show(run_id: RunId, engine: Engine = "", as_json: AsJson = False) -> None:
-    """Show one run: where it stands, who works on it, what it spent, and what came of it."""
+    """Show one run: its progress, its worker, its cost and its results."""
     with opened_runs(engine) as (_, database, runs):
         run = runs.find(run_id)
         (told,) = _described(database, runs, [run])

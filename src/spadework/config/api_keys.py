@@ -66,7 +66,7 @@ def resolve_key(backend: BackendConfig, environ: Mapping[str, str]) -> str | Non
 
 
 def key_warnings(backend: BackendConfig, environ: Mapping[str, str]) -> list[str]:
-    """Say what stands between a backend and its key, without any part of the key."""
+    """Say why a backend's key cannot be used, without any part of the key."""
     file = backend.api_key_file
     warnings = [exposed(file)] if file else []
     try:

@@ -1,4 +1,4 @@
-"""What is wrong with a config file, in the words of the person who writes it."""
+"""Turns validation errors of a config file into messages with line numbers and hints."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def report(problems: Iterable[Problem], text: str, file: Path) -> ConfigError:
 
 
 def forbidden_values(document: Mapping[str, Any]) -> list[Problem]:
-    """Find what may stand nowhere: keys that providers give out, numbers over 64 bits."""
+    """Find values that are never allowed: API keys, and integers over 64 bits."""
     problems = []
     for path, value in _values(document, ()):
         if isinstance(value, str) and is_secret_value(value):
             problems.append(Problem(path, NO_SECRETS, _WHERE_KEYS_GO))
         elif isinstance(value, int) and not fits_toml(value):
-            problems.append(Problem(path, f"takes no such value: {found(value)}"))
+            problems.append(Problem(path, f"value out of range: {found(value)}"))
     return problems
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Say in plain words what pydantic found."""
+    """Translate pydantic's errors into messages for users."""
     return [
         problem
         for detail in error.errors(include_url=False)
@@ -98,7 +98,7 @@ def _explained(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem
             yield _unknown(path, model, detail["input"])
         case "missing":
             key = _known(model, path)
-            yield Problem(path, f"is missing; it takes {key.takes()}", key.hint)
+            yield Problem(path, f"is missing; expected {key.takes()}", key.hint)
         case _:
             yield _misfit(path, model, detail["input"])
 
@@ -111,7 +111,7 @@ def _misfit(path: KeyPath, model: type[BaseModel], value: object) -> Problem:
     if _is_secret(path, model, value):
         return Problem(path, NO_SECRETS, _WHERE_KEYS_GO)
     key = _known(model, path)
-    what = f"takes {key.takes()}, found {found(value)}"
+    what = f"expected {key.takes()}, got {found(value)}"
     near = get_close_matches(value, key.choices, 1) if isinstance(value, str) else []
     if near:
         what += f"; did you mean {near[0]!r}?"

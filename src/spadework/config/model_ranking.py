@@ -126,7 +126,7 @@ class RankedServer:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A model for a tool, written `backend/model`, and why it stands where it does."""
+    """A model for a tool, written `backend/model`, and the reason for its rank."""
 
     model: str
     why: str

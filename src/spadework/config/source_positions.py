@@ -1,4 +1,4 @@
-"""Where each key of a TOML document stands: `tomllib` reads values but tells no lines.
+"""The line of each key of a TOML document: `tomllib` reports no line numbers.
 
 The document must be one that `tomllib` has accepted, so the scanner need not check anything.
 """

@@ -27,7 +27,7 @@ _MEANINGS = (
     ("Invalid statement", "neither a key nor a [table]", ""),
     ("Expected ']'", "the table's name lacks its closing bracket", "write it as [table]"),
     ("Exceeds the limit", "a number that is too long", ""),
-    ("Expected newline", "something stands after the value", "one key a line"),
+    ("Expected newline", "unexpected text after the value", "write one key per line"),
     ("Unterminated string", "a text lacks its closing quotes", ""),
     ('Expected "', "a text lacks its closing quotes", ""),
     ("Unclosed array", "a list lacks its closing bracket", ""),

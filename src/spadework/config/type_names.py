@@ -1,4 +1,4 @@
-"""Types, values and key paths of the config in plain words, for errors and for the docs."""
+"""Names of types, values and key paths of the config, for error messages and the docs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 60
 _BARE_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_SHOWN}}}")
 _ONE = {
-    str: "a text",
-    int: "a whole number",
+    str: "a string",
+    int: "an integer",
     float: "a number",
     Path: "a path",
     bool: "true or false",
 }
-_MANY = {str: "texts", int: "whole numbers", float: "numbers", Path: "paths"}
+_MANY = {str: "strings", int: "integers", float: "numbers", Path: "paths"}
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -46,20 +46,20 @@ def shown(text: str) -> str:
 
 
 def found(value: object) -> str:
-    """Say what stands where something else belongs."""
+    """Describe the value that was given instead of the expected one."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
         return str(value) if fits_toml(value) else "a number with too many digits"
     if isinstance(value, str):
-        return f"the text {shown(value)}"
+        return f"the string {shown(value)}"
     if isinstance(value, float):
         return str(value)
     return {"dict": "a table", "list": "a list"}.get(type(value).__name__, "a date or time")
 
 
 def as_toml(value: Any) -> str:
-    """Write a value as it stands behind the `=` of a config file; a table on one line."""
+    """Write a value as after the `=` of a config file; a table on one line."""
     import tomlkit  # noqa: PLC0415 - only what writes a config needs it
 
     if isinstance(value, dict):
@@ -71,13 +71,13 @@ def as_toml(value: Any) -> str:
 
 
 def fits_toml(number: int) -> bool:
-    """Tell whether a whole number is one of TOML's, which have 64 bits."""
+    """Whether an integer fits into 64 bits, as TOML requires."""
     return -(2**63) <= number < 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the config as its model has it.
+    """A key of the config, as declared by its model.
 
     Attributes:
         kind: its type, without `None` and `Annotated`.
@@ -105,7 +105,7 @@ class Key:
         return " ".join(self.about.split()).partition(". ")[0].rstrip(".")
 
     def takes(self) -> str:
-        """Say what it takes: "a whole number greater than 0", "one of 'local', 'cloud'", …."""
+        """Describe the expected value: "an integer greater than 0", "one of 'local', 'cloud'"."""
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
         origin, inner = get_origin(self.kind), get_args(self.kind)
@@ -117,7 +117,7 @@ class Key:
 
 
 def key_at(model: type[BaseModel], path: Sequence[str | int]) -> Key | None:
-    """Find the key at a path; None where the model knows of none."""
+    """Find the key at a path; None if the model has no such key."""
     key = Key(model)
     for name in path:
         if get_origin(key.kind) in {list, dict}:
@@ -136,7 +136,7 @@ def is_list(model: type[BaseModel], name: str) -> bool:
 
 
 def key_of(field: FieldInfo) -> Key:
-    """Return the key that a model's field stands for."""
+    """Return the key that a model's field declares."""
     return Key(*_bare(field.annotation, field.metadata), about=field.description or "")
 
 

@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "broken"]
 
 @dataclass(frozen=True, slots=True)
 class ProxyFinding:
-    """One line: how it stands with something, and what cures it.
+    """One line of the report: the state of a thing, and how to fix it.
 
     `subject` is a `model_name`, a key of the config, or a part of the proxy.
     """

@@ -216,7 +216,7 @@ def as_joined(entries: Iterable[ModelEntry]) -> dict[str, list[str]]:
 def only_new_names(
     entries: Iterable[ModelEntry], taken: Mapping[str, set[str]]
 ) -> list[ModelEntry]:
-    """Give another name to an entry whose name stands for another model already.
+    """Rename an entry whose name is already taken by another model.
 
     Args:
         entries: the entries.

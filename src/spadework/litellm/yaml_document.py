@@ -146,7 +146,7 @@ def words(node: Node | None) -> str | None:
 
 
 def number(node: Node | None) -> int | None:
-    """Return a scalar's whole number above 0; None where it is none."""
+    """Return a scalar as an integer above 0; None if it is not one."""
     text = words(node)
     value = int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else 0  # noqa: PLR2004 - no window has as many digits
     return value or None

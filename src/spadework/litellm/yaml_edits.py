@@ -1,4 +1,4 @@
-"""Puts lines into a config file; all that stands there stays as it is, byte for byte.
+"""Inserts lines into a config file; existing lines stay unchanged, byte for byte.
 
 What comes out is read again and compared: if anything but the wanted keys has changed its meaning,
 nothing is done.
@@ -57,7 +57,7 @@ class Edits:
         value: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         comments: Comments | None = None,
     ) -> None:
-        """Add keys or items to what stands under a key; the key is made if it is missing.
+        """Add keys or items to the value of a key; the key is created if it is missing.
 
         Args:
             above: the mapping that has the key, or will get it.
@@ -137,7 +137,7 @@ class Edits:
         lines: Iterator[str] = mapping_lines(table, comments)
         is_root = node is self.document.root
         if is_root and not self._follows_block_text(node.end_mark.index):
-            lines = chain([""], lines)  # a blank line stands before each part of the file
+            lines = chain([""], lines)  # a blank line precedes each part of the file
         self._insert_lines(node.end_mark.index, column, lines)
 
     def _add_items(

@@ -1,4 +1,4 @@
-"""The keys of a frontmatter: what each says, and where in the file its value stands."""
+"""The keys of a frontmatter: their values, and the position of each in the file."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._:/@\[\]-]*")
 
 
 def is_known(model: str) -> bool:
-    """Whether the client makes a Claude model of it; else it goes to the API as it stands."""
+    """Whether the client maps it to a Claude model; otherwise it goes to the API unchanged."""
     name = without_long_context(model).lower()
     return name in ALIASES or _FULL_ID.fullmatch(name) is not None
 

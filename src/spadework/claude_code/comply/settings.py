@@ -107,7 +107,7 @@ def _assigned(text: str) -> Iterator[NamedSetting]:
 
 
 def of_json(text: str) -> Iterator[NamedSetting]:
-    """Every text in a JSON file, by the key it stands under; `NAME=value` is split too.
+    """Every text in a JSON file, by its key; `NAME=value` is split too.
 
     Args:
         text: the whole file, which is valid JSON.

@@ -90,7 +90,7 @@ async def _given(findings: list[CheckResult]) -> list[CheckResult]:
 
 
 async def _client_group(asked: Examination) -> list[CheckResult]:
-    """The client, the registration, the handshake, and the daemon that stands behind it."""
+    """The client, the registration, the handshake, and the daemon behind it."""
     found = registered(places_here(asked.project, asked.environ))
     client, before = await asyncio.gather(find_client(asked.environ), look_before())
     findings = [check_client(client), *check_registration(found, has_client=client is not None)]

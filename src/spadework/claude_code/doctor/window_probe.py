@@ -1,4 +1,4 @@
-"""Proves a model's window: asks for a word that stands at the start of a prompt of that size.
+"""Proves a model's window: asks for a word at the start of a prompt of that size.
 
 What a server says of its window is a claim. One that cuts prompts without a word loses their
 beginning, and with it the word.
