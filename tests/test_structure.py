@@ -95,3 +95,23 @@ def test_a_change_is_found_in_two_places_or_few_more():
     ]
     places = {row: len(re.findall(r"`[\w/.]+[/y]`", row)) for row in rows[1:]}
     assert {row: count for row, count in places.items() if count > 3} == {}
+
+
+BANNED = re.compile(
+    r"\b(is no|are no|has not|shall|mend(?:s|ed|ing)?|told of|is told|stands? in|whose turn"
+    r"|let go of|goes before|what it is about)\b",
+    re.IGNORECASE,
+)
+"""Phrases that readers stumble over; say "is not a", "must", "fix", "reported" and the like."""
+
+
+def test_source_and_docs_have_none_of_the_phrases_that_were_removed():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugin/**/*.md")]
+    texts = {path: path.read_text() for path in [*MODULES.values(), *pages]}
+    assert len(texts) > 400
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path, text in texts.items()
+        for match in BANNED.finditer(text)
+    }
+    assert found == set()

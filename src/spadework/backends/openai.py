@@ -341,7 +341,7 @@ class OpenAIBackend:
             hint="remove the fallback from the proxy's config, or list the model in cloud_models",
         )
 
-    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
+    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:  # noqa: ARG002
         """Read off the headers of an answer where it came from; None where nothing changed."""
         del model
         rules = replace(self._settings.rules, backend=None)

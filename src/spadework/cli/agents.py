@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli import agents_editing
+from spadework.claude_code.agents.inventory import agent_inventory
+from spadework.claude_code.agents.new_agents import model_change
+from spadework.claude_code.agents.suggestions import suggest
+from spadework.cli import agents_editing, agents_output
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
@@ -28,9 +31,6 @@ def list_agents(as_json: Json = False) -> None:
     tools and file. In a pipe: tab-separated, no header: name, from, model, runs on, tools,
     findings, file.
     """
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
-    from spadework.cli import agents_output  # noqa: PLC0415 - as above
-
     survey = agent_inventory()
     findings = survey.findings()
     if as_json:
@@ -47,9 +47,6 @@ def lint(as_json: Json = False) -> None:
 
     Exits with 1 if there is an error or a warning; a note is none. The codes: docs/agents.md.
     """
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
-    from spadework.cli import agents_output  # noqa: PLC0415 - as above
-
     findings = agent_inventory().findings()
     if as_json:
         _print_json([agents_output.finding_data(one) for one in findings])
@@ -74,11 +71,6 @@ def suggest_models(
     An agent whose model was chosen on purpose is left as it is, unless the choice is dear reading
     or reasoning on haiku.
     """
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.new_agents import model_change  # noqa: PLC0415 - fast --help
-    from spadework.claude_code.agents.suggestions import suggest  # noqa: PLC0415 - as above
-    from spadework.cli import agents_output  # noqa: PLC0415 - as above
-
     if as_json and apply:
         raise ArgumentError("--json tells what is suggested, --apply does it: one of them")
     survey = agent_inventory()

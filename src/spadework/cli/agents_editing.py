@@ -8,8 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.claude_code.agents import changes
+from spadework.claude_code.agents.changes import make
+from spadework.claude_code.agents.inventory import agent_inventory
+from spadework.claude_code.agents.model_names import ALIASES
+from spadework.claude_code.agents.new_agents import (
+    checked_model,
+    copied,
+    find_agent,
+    model_change,
+    new_agent,
+    text_of,
+)
+from spadework.cli.agents_output import print_diff
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
+from spadework.util.atomic_files import keep_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +46,6 @@ class AgentKind(StrEnum):
 
 
 def _names(incomplete: str) -> list[str]:
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - fast --help
-
     names = dict.fromkeys(
         one.name for one in agent_inventory().agents if one.name and not one.dropped
     )
@@ -41,8 +53,6 @@ def _names(incomplete: str) -> list[str]:
 
 
 def _models(incomplete: str) -> list[str]:
-    from spadework.claude_code.agents.model_names import ALIASES  # noqa: PLC0415 - fast --help
-
     return [name for name in ALIASES if name.startswith(incomplete)]
 
 
@@ -69,13 +79,6 @@ def set_model(
     yes: Yes = False,
 ) -> None:
     """Set an agent's model: one key of its file, every other byte stays."""
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.new_agents import (  # noqa: PLC0415 - fast --help
-        checked_model,
-        find_agent,
-        model_change,
-    )
-
     checked_model(model)
     agent = find_agent(agent_inventory().agents, name, scope or "")
     change = model_change(agent, model)
@@ -92,8 +95,6 @@ def undo() -> None:
 
     Again: the one before that.
     """
-    from spadework.claude_code.agents import changes  # noqa: PLC0415 - fast --help
-
     for path in changes.undo():
         print(f"as before: {path}" if path.exists() else f"deleted: {path}")
 
@@ -113,9 +114,6 @@ def new(
 
     An explorer named Explore takes the place of the built-in agent that runs on the main model.
     """
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.new_agents import new_agent, text_of  # noqa: PLC0415 - as above
-
     survey = agent_inventory()
     change = new_agent(
         text_of(kind), survey, name=name or kind.value, scope=scope.value, force=force
@@ -136,9 +134,6 @@ def copy(
 
     A plugin's agent is called `plugin:name`: the copy stands beside it and takes nobody's place.
     """
-    from spadework.claude_code.agents.inventory import agent_inventory  # noqa: PLC0415 - as above
-    from spadework.claude_code.agents.new_agents import checked_model, copied  # noqa: PLC0415 - above
-
     survey = agent_inventory()
     change = copied(
         agent_name,
@@ -158,9 +153,6 @@ def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> No
         ArgumentError: nobody is there to ask.
         typer.Exit: the answer was no.
     """
-    from spadework.claude_code.agents.changes import make  # noqa: PLC0415 - fast --help
-    from spadework.cli.agents_output import print_diff  # noqa: PLC0415 - as above
-
     if not changes:
         print("nothing to change")
         return
@@ -177,9 +169,6 @@ def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> No
 
 
 def _write_new(change: AgentChange, *, dry_run: bool) -> None:
-    from spadework.claude_code.agents.changes import make  # noqa: PLC0415 - fast --help
-    from spadework.util.atomic_files import keep_copy  # noqa: PLC0415 - as above
-
     if dry_run:
         print(change.after.decode(), end="")
         return

@@ -6,6 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.claude_code.agents.changes import diff_of
+from spadework.claude_code.agents.model_resolution import resolve
+from spadework.claude_code.agents.tiering import TIERS
+from spadework.cli.table import print_table
+from spadework.util.text_cleaning import clean
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,8 +25,6 @@ if TYPE_CHECKING:
 
 def agent_data(agent: Agent, setup: Setup, findings: Sequence[LintFinding]) -> dict[str, Any]:
     """An agent as JSON."""
-    from spadework.claude_code.agents.model_resolution import resolve  # noqa: PLC0415 - beside its use
-
     resolved = None if agent.dropped else resolve(agent, setup)
     return {
         "name": agent.name,
@@ -67,9 +71,6 @@ def suggestion_data(suggestion: Suggestion) -> dict[str, Any]:
 
 def print_agents(survey: AgentInventory, findings: Sequence[LintFinding]) -> None:
     """Print a row for each agent."""
-    from spadework.claude_code.agents.model_resolution import resolve  # noqa: PLC0415 - beside its use
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-
     rows = []
     for agent in survey.agents:
         resolved = resolve(agent, survey.setup)
@@ -103,8 +104,6 @@ def print_findings(findings: Sequence[LintFinding]) -> None:
 
 def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
     """Print the tiers one by one, each agent on a line with why it belongs there."""
-    from spadework.claude_code.agents.tiering import TIERS  # noqa: PLC0415 - beside its use
-
     groups: list[tuple[str | None, str]] = [
         (tier, f"{tier}: {what}") for tier, what in TIERS.items()
     ]
@@ -127,8 +126,6 @@ def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
 
 def print_diff(change: AgentChange) -> None:
     """Print a change as a unified diff, in colours on a terminal."""
-    from spadework.claude_code.agents.changes import diff_of  # noqa: PLC0415 - beside its use
-
     text = diff_of(change)
     if not sys.stdout.isatty():
         print(text)
@@ -164,6 +161,4 @@ def _short(agent: Agent, places: Places) -> str:
 
 def _clean(text: str) -> str:
     """Agent files are written by others: no control characters, one line."""
-    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
-
     return " ".join(clean(text)[0].split()) if "\n" in text or "\t" in text else clean(text)[0]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from spadework.checks.prompt_injection import is_warning
 from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.screen import Screen
+from spadework.errors import HandedBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +57,6 @@ def print_text(question: Question) -> None:
         screen.leave()
     screen.show(answer.text)
     if screen.shows_status:
-        from spadework.checks.prompt_injection import is_warning  # noqa: PLC0415 - beside its use
         from spadework.mcp.tool_results import footer  # noqa: PLC0415 - beside its use
 
         for note in filter(is_warning, answer.notes):
@@ -68,8 +69,6 @@ def print_text(question: Question) -> None:
 
 def print_json(question: Question) -> None:
     """Print everything there is to know, a hand-back too, as one JSON object."""
-    from spadework.errors import HandedBack  # noqa: PLC0415 - beside its use
-
     try:
         answer = run(_ask(question))
     except HandedBack as error:

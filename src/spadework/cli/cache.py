@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.console import printable_json
+from spadework.config.loader import load_config
 
 if TYPE_CHECKING:
     from spadework.storage.answer_store import AnswerStore, CacheStats
@@ -19,7 +20,6 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print where the cache is and how much it holds."""
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.storage.answer_store import cache_path  # noqa: PLC0415 - sqlite3
 
     config = load_config().config.cache
@@ -69,7 +69,6 @@ def _standing() -> CacheStats:
 
 
 def _open() -> AnswerStore:
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.storage.answer_store import AnswerStore, cache_path  # noqa: PLC0415 - sqlite3
 
     return AnswerStore(cache_path(), load_config().config.cache.max_bytes)

@@ -6,7 +6,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from spadework.claude_code.check_results import worst
 from spadework.cli.console import printable_json
+from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +21,6 @@ _SUBJECT = 24
 
 def print_finding(finding: CheckResult) -> None:
     """Print one finding now; what servers and files say never reaches a terminal as it is."""
-    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
-
     subject, text, cure = (
         " ".join(clean(part)[0].split()) for part in (finding.subject, finding.text, finding.cure)
     )
@@ -35,7 +35,5 @@ def print_finding(finding: CheckResult) -> None:
 
 def print_json(findings: Sequence[CheckResult]) -> None:
     """Print all findings as one object, with the worst level."""
-    from spadework.claude_code.check_results import worst  # noqa: PLC0415 - beside its use
-
     told = {"worst": worst(findings), "findings": [asdict(finding) for finding in findings]}
     sys.stdout.write(printable_json(told, 2) + "\n")

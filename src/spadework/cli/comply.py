@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from spadework.claude_code.comply.scan import Inspection, inspect
+from spadework.cli.check_output import print_finding, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
 
 
@@ -29,11 +31,6 @@ def comply(
     Exits with 1 if there is anything to see to. Not legal advice: docs/compliance.md.
     """
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.claude_code.comply.scan import Inspection, inspect  # noqa: PLC0415 - heavy
-    from spadework.cli.check_output import (  # noqa: PLC0415 - beside its use
-        print_finding,
-        print_json,
-    )
 
     found = inspect(
         Inspection(

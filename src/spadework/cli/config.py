@@ -11,6 +11,17 @@ import typer
 
 from spadework.cli.console import count, printable_json, say
 from spadework.cli.exit_codes import EXIT_USAGE
+from spadework.cli.table import print_table
+from spadework.config.api_keys import key_warnings
+from spadework.config.loader import load_config, load_project_tools
+from spadework.config.models import EMBEDDED
+from spadework.config.source_positions import SourcePosition, locate
+from spadework.config.toml_reader import read_text
+from spadework.config.toml_writer import write_config
+from spadework.config.type_names import as_toml, dotted
+from spadework.embedded.model_file import configured_model, threads_of
+from spadework.errors import ArgumentError, ConfigError
+from spadework.util.paths import PROJECT_CONFIG_NAME, data_folder, user_config_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +36,6 @@ app = typer.Typer(help="Show, check and write the config file.", no_args_is_help
 @app.command()
 def path() -> None:
     """Print where the config file is."""
-    from spadework.util.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
-
     file = user_config_file()
     print(file)
     if not file.exists():
@@ -40,8 +49,6 @@ def show(
     as_toml: Annotated[bool, typer.Option("--toml", help="Print a config file.")] = False,
 ) -> None:
     """Print every key, its value and where that comes from."""
-    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
-
     loaded = load_config()
     if as_json:
         _print_json(loaded)
@@ -67,10 +74,6 @@ def check(
     The servers are asked for their models, and those of unknown trust are named. Exits with 2 if
     the file is wrong.
     """
-    from spadework.config.loader import load_config, load_project_tools  # noqa: PLC0415 - see above
-    from spadework.errors import ConfigError  # noqa: PLC0415 - see above
-    from spadework.util.paths import PROJECT_CONFIG_NAME  # noqa: PLC0415 - see above
-
     try:
         if file and file.name == PROJECT_CONFIG_NAME and file.exists():
             tools = load_project_tools(file.parent, load_config().config)
@@ -119,9 +122,6 @@ def init(
         left_out,
         starter,
     )
-    from spadework.config.toml_writer import write_config  # noqa: PLC0415 - keeps --help fast
-    from spadework.errors import ArgumentError, ConfigError  # noqa: PLC0415 - keeps --help fast
-    from spadework.util.paths import user_config_file  # noqa: PLC0415 - keeps --help fast
 
     file = user_config_file()
     if os.path.lexists(file) and not (force or dry_run or sets_nothing(file)):
@@ -149,8 +149,6 @@ def init(
 
 
 def _report_checked(loaded: LoadedConfig) -> None:
-    from spadework.config.api_keys import key_warnings  # noqa: PLC0415 - only `check` needs it
-
     config = loaded.config
     counts = f"{count(len(config.backends), 'backend')}, {count(len(config.all_tools()), 'tool')}"
     there = "" if loaded.exists else " is not there, the defaults apply"
@@ -174,8 +172,6 @@ def _report_trust(config: Config) -> None:
         list_quickly,
         unknown_trust,
     )
-    from spadework.config.models import EMBEDDED  # noqa: PLC0415 - heavy
-    from spadework.errors import ConfigError  # noqa: PLC0415 - beside its use
 
     async def listed() -> dict[str, list[ModelInfo] | None]:
         backends = open_backends(config, os.environ)
@@ -199,8 +195,6 @@ def _report_trust(config: Config) -> None:
 
 def _print_json(loaded: LoadedConfig) -> None:
 
-    from spadework.util.paths import data_folder  # noqa: PLC0415 - only `show` needs it
-
     figures = {
         "path": str(loaded.path),
         "exists": loaded.exists,
@@ -217,11 +211,6 @@ def _print_toml(loaded: LoadedConfig) -> None:
 
 
 def _print_table(loaded: LoadedConfig) -> None:
-    from spadework.cli.table import print_table  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.source_positions import SourcePosition, locate  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.toml_reader import read_text  # noqa: PLC0415 - only `show` needs it
-    from spadework.config.type_names import as_toml, dotted  # noqa: PLC0415 - only `show` needs it
-
     say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
     places = locate(read_text(loaded.path)) if loaded.exists else SourcePosition(1)
     used = _used_where_unset(loaded.config)
@@ -238,7 +227,6 @@ def _print_table(loaded: LoadedConfig) -> None:
 
 def _used_where_unset(config: Config) -> dict[tuple[str, ...], str | int]:
     """Return what counts for the keys whose default depends on the machine."""
-    from spadework.embedded.model_file import configured_model, threads_of  # noqa: PLC0415 - as above
     from spadework.storage.ledger import ledger_path  # noqa: PLC0415 - as above
 
     return {

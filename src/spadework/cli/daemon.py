@@ -9,6 +9,10 @@ import typer
 
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.daemon import bootstrap, control
+from spadework.daemon.control import describe, ensure_running
+from spadework.daemon.log_file import log_file
+from spadework.daemon.service_units import remove_unit, unit_here, write_unit
 from spadework.errors import ArgumentError, DaemonError
 
 if TYPE_CHECKING:
@@ -27,8 +31,6 @@ _AT_ONCE = 65536
 @app.command()
 def start() -> None:
     """Start the daemon in the background; windows do so by themselves."""
-    from spadework.daemon.control import ensure_running  # noqa: PLC0415 - beside its use
-
     pid, new = ensure_running()
     print(f"{'started' if new else 'runs already'}: process {pid}")
 
@@ -36,8 +38,6 @@ def start() -> None:
 @app.command()
 def stop() -> None:
     """Stop the daemon: what runs is cancelled, and recorded as such."""
-    from spadework.daemon import control  # noqa: PLC0415 - beside its use
-
     pid = control.stop()
     print("no daemon runs" if pid is None else f"stopped: process {pid}")
 
@@ -47,8 +47,6 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the daemon's process and who is connected; `spadework status` shows its work."""
-    from spadework.daemon.control import describe  # noqa: PLC0415 - beside its use
-
     told = describe()
     if as_json:
         print(printable_json(told or {"running": False}, 2))
@@ -101,8 +99,6 @@ def logs(
     ] = False,
 ) -> None:
     """Show the end of the daemon's log."""
-    from spadework.daemon.log_file import log_file  # noqa: PLC0415 - beside its use
-
     file = log_file()
     if not file.exists() and not follow:
         raise DaemonError(f"no log yet: {file}", hint="no daemon has run here")
@@ -143,8 +139,6 @@ def run(
     stay: Annotated[bool, typer.Option("--stay", help="Do not stop when idle.")] = False,
 ) -> None:
     """Run the daemon here, with its log on standard error, until Ctrl-C."""
-    from spadework.daemon import bootstrap  # noqa: PLC0415 - beside its use
-
     bootstrap.run(background=background, stay=stay)
 
 
@@ -158,8 +152,6 @@ def install(
     Needed by nobody: windows start it by themselves. A service starts it with the session, and
     gives it keys and paths of its own.
     """
-    from spadework.daemon.service_units import remove_unit, unit_here, write_unit  # noqa: PLC0415 - beside its use
-
     if show and remove:
         raise ArgumentError("--print and --remove exclude each other")
     unit = unit_here()

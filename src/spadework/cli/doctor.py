@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.claude_code.check_results import worst
 from spadework.cli.async_runner import run
+from spadework.cli.check_output import print_finding, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from spadework.claude_code.check_results import CheckResult
@@ -38,10 +42,6 @@ def doctor(
     Each line says ok, warning or broken, and how to cure it. Exits with 1 if something is broken,
     with 0 otherwise. In a pipe: tab-separated, no header: level, subject, text, cure.
     """
-    from spadework.claude_code.check_results import worst  # noqa: PLC0415 - beside its use
-    from spadework.cli.check_output import print_json  # noqa: PLC0415 - beside its use
-    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
-
     if model and not probe:
         raise ArgumentError("--model chooses what --probe asks", hint="add --probe")
     found = run(_examine(_asked(probe=probe, models=tuple(model or ())), shows=not as_json))
@@ -66,10 +66,7 @@ def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
 
 
 async def _examine(asked: Examination, *, shows: bool) -> list[CheckResult]:
-    from contextlib import aclosing  # noqa: PLC0415 - beside its use
-
     from spadework.claude_code.doctor.examination import examine  # noqa: PLC0415 - heavy
-    from spadework.cli.check_output import print_finding  # noqa: PLC0415 - beside its use
 
     found = []
     async with aclosing(examine(asked)) as findings:

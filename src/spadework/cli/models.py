@@ -11,6 +11,10 @@ import typer
 from spadework.cli.async_runner import run
 from spadework.cli.console import display_name, printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.table import print_table
+from spadework.config.confidential_folders import ConfidentialFolders
+from spadework.config.loader import load_config
+from spadework.engine.tools import user_tools
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
@@ -62,8 +66,6 @@ def _folder(folder: Path) -> Path:
 
 async def _survey(project: Path | None, *, daemon: bool | None) -> ModelInventory:
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
-    from spadework.engine.tools import user_tools  # noqa: PLC0415 - heavy
     from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
@@ -78,15 +80,10 @@ async def _survey(project: Path | None, *, daemon: bool | None) -> ModelInventor
 
 
 def _confidential_reason(folder: Path) -> str:
-    from spadework.config.confidential_folders import ConfidentialFolders  # noqa: PLC0415 - heavy
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
-
     return ConfidentialFolders.of(load_config().config).reason(folder)
 
 
 def _what_holds(folder: Path, confidential: str) -> str:
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
-
     if confidential:
         return f"{confidential}; local models only"
     private = load_config().config.references.private
@@ -117,8 +114,6 @@ def _as_data(survey: ModelInventory, confidential: str) -> dict[str, object]:
 
 
 def _print_table(survey: ModelInventory) -> None:
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-
     states = {True: "loaded", False: "not loaded", None: ""}
     rows = [
         [

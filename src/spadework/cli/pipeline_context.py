@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from spadework.config.loader import load_config
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def open_database(engine: str) -> tuple[Config, Database]:
         PipelineError: the database cannot be used.
     """
     check_extra()
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.pipelines.store.database import Database, engine_url  # noqa: PLC0415 - as above
     from spadework.pipelines.store.runs import prepare  # noqa: PLC0415 - as above
 

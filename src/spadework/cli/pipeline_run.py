@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from math import inf
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -13,6 +15,9 @@ from spadework.cli.async_runner import run as run_until_ended
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.pipeline_context import EXIT_SOME, EXIT_STOPPED, open_database
+from spadework.cli.pipeline_estimate import show
+from spadework.cli.pipeline_progress import Display
+from spadework.engine.job import Session
 from spadework.errors import ArgumentError, PipelineError
 
 if TYPE_CHECKING:
@@ -186,8 +191,6 @@ def _go_on(
     as_json: bool,
     retry_failed: bool = False,
 ) -> NoReturn:
-    from dataclasses import replace  # noqa: PLC0415 - beside its use
-
     from spadework.pipelines.run_options import with_wishes  # noqa: PLC0415 - heavy
 
     planned = replace(known, options=with_wishes(known.options, wishes, known.id))
@@ -204,7 +207,6 @@ def _positive(budget_usd: float | None) -> float | None:
 
 def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, ...]:
     from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.engine.job import Session  # noqa: PLC0415 - as above
     from spadework.pipelines.item_inputs import find_items  # noqa: PLC0415 - as above
 
     session = Session(current_folder(), name="pipeline")
@@ -222,8 +224,6 @@ def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, .
 def _estimate(
     config: Config, database: Database, planned: Run, items: tuple[Item, ...], *, as_json: bool
 ) -> None:
-    from spadework.cli.pipeline_estimate import show  # noqa: PLC0415 - heavy
-
     show(config, database, planned, items, as_json=as_json)
 
 
@@ -237,7 +237,6 @@ def _drive(
     as_json: bool,
     retry_failed: bool = False,
 ) -> NoReturn:
-    from spadework.cli.pipeline_progress import Display  # noqa: PLC0415 - heavy
     from spadework.pipelines.run_driver import drive  # noqa: PLC0415 - as above
 
     typer.echo(f"run {planned.id}: {planned.items} items", err=True)
@@ -316,8 +315,6 @@ def _tell(ended: Run, standing: RunProgress | None, good: int, engine: str) -> N
 
 def _tell_how_to_go_on(run: Run, engine: str) -> None:
     """Say which command goes on with a run, in the same database; never a password."""
-    from shlex import quote  # noqa: PLC0415 - beside its use
-
     from sqlalchemy import make_url  # noqa: PLC0415 - heavy
 
     where = make_url(engine).render_as_string(hide_password=True) if engine else ""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.console import printable_json
-from spadework.cli.pipeline_context import opened_runs
+from spadework.cli.pipeline_context import check_extra, opened_runs
 from spadework.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
+from spadework.cli.table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,6 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """List the newest runs: the state of each, and how many of its items are done."""
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
-
     if ready:
         _list_ready(as_json=as_json)
         return
@@ -62,8 +61,6 @@ def list_runs(
 
 
 def _list_ready(*, as_json: bool) -> None:
-    from spadework.cli.pipeline_context import check_extra  # noqa: PLC0415 - beside its use
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
     from spadework.pipelines.lookup import find_pipeline, ready_names  # noqa: PLC0415 - heavy
 
     check_extra()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from spadework.cli.pipeline_context import check_extra
+from spadework.cli.pipeline_run import run
+from spadework.daemon.service_units import user_units
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -66,10 +70,6 @@ def schedule(
 
 def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
     """Read the arguments as `pipeline run` will: what it refuses is said now, not at night."""
-    from typer.main import get_command  # noqa: PLC0415 - beside its use
-
-    from spadework.cli.pipeline_run import run  # noqa: PLC0415 - as above
-
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command()(run)
     words = [pipeline, *arguments]
@@ -77,8 +77,6 @@ def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
 
 
 def _next(planned: Schedule) -> list[str]:
-    from datetime import datetime  # noqa: PLC0415 - beside its use
-
     times = planned.cron.next_times(datetime.now().astimezone(), _SHOWN_TIMES)
     return [one.strftime("%Y-%m-%d %H:%M") for one in times]
 
@@ -133,7 +131,6 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _remove(pipeline: str) -> None:
-    from spadework.daemon.service_units import user_units  # noqa: PLC0415 - heavy
     from spadework.pipelines.schedules.crontab import remove_line  # noqa: PLC0415 - as above
     from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
     from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above

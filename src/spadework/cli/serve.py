@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.async_runner import run
+from spadework.config.loader import load_config
 from spadework.errors import DaemonError
+from spadework.remote.messages import line_of, load_error
+from spadework.shim.client import DaemonUnavailable
+from spadework.shim.launcher import connect_or_start
+from spadework.shim.rendezvous import CALL, NoEndpoint, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +49,6 @@ def serve(
     every client needs a token: see `spadework token new`.
     """
     if in_process:
-        from spadework.cli.async_runner import run  # noqa: PLC0415 - beside its use
-
         run(_serve_here(listen, require_token=require_token))
         return
     while _serve_by_daemon(listen, require_token=require_token):
@@ -53,9 +58,7 @@ def serve(
 
 async def _serve_here(listen: str, *, require_token: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy
-    import os  # noqa: PLC0415 - beside its use
 
-    from spadework.config.loader import load_config  # noqa: PLC0415 - heavy
     from spadework.engine.engine import Engine  # noqa: PLC0415 - heavy
     from spadework.mcp.http.http_server import (  # noqa: PLC0415 - heavy
         DEFAULT_LISTEN,
@@ -81,15 +84,6 @@ async def _serve_here(listen: str, *, require_token: bool) -> None:
 
 def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
     """Have the daemon serve; returns whether it served and then ended."""
-    from spadework.remote.messages import line_of, load_error  # noqa: PLC0415 - heavy
-    from spadework.shim.client import DaemonUnavailable  # noqa: PLC0415 - beside its use
-    from spadework.shim.launcher import connect_or_start  # noqa: PLC0415 - beside its use
-    from spadework.shim.rendezvous import (  # noqa: PLC0415 - beside its use
-        CALL,
-        NoEndpoint,
-        endpoint,
-    )
-
     try:
         met = connect_or_start(endpoint(), CALL)
     except NoEndpoint as failure:

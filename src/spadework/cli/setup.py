@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
+from spadework.claude_code.claude_paths import places_here, project_folder
+from spadework.claude_code.other_clients import CLIENTS
+from spadework.claude_code.setup_plan import registered_elsewhere
+from spadework.claude_code.undo_journal import OURS, UndoJournal
 from spadework.cli.console import confirm, printable_json, say
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
     from spadework.claude_code.claude_paths import Places, Scope
-    from spadework.claude_code.undo_journal import JournalStep, UndoJournal
+    from spadework.claude_code.undo_journal import JournalStep
 
 _SCOPES: tuple[Scope, ...] = ("user", "project", "local")
 
 
 def _clients(incomplete: str) -> list[str]:
-    from spadework.claude_code.other_clients import CLIENTS  # noqa: PLC0415 - keeps --help fast
-
     return [name for name in CLIENTS if name.startswith(incomplete)]
 
 
@@ -94,8 +97,6 @@ def setup(
     ours. A second run changes nothing. --remove takes everything back.
     """
     from spadework.api import current_folder  # noqa: PLC0415 - keeps --help fast
-    from spadework.claude_code.claude_paths import places_here, project_folder  # noqa: PLC0415 - lazy
-    from spadework.claude_code.undo_journal import UndoJournal  # noqa: PLC0415 - keeps --help fast
 
     chosen = _checked_scope(scope)
     _check_client(client)
@@ -140,8 +141,6 @@ def _checked_scope(scope: str) -> Scope:
 
 
 def _check_client(client: str) -> None:
-    from spadework.claude_code.other_clients import CLIENTS  # noqa: PLC0415 - keeps --help fast
-
     if client and client not in CLIENTS:
         raise ArgumentError(
             f"--client {client!r} is not known", hint=f"one of: {', '.join(CLIENTS)}"
@@ -149,8 +148,6 @@ def _check_client(client: str) -> None:
 
 
 def _checked_url(url: str) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - keeps --help fast
-
     if not url:
         return ""
     parts = urlsplit(url)
@@ -186,8 +183,6 @@ def _remove(
 
 def _chosen(steps: list[JournalStep], client: str, scope: str) -> list[JournalStep]:
     """Choose the steps of a client and a scope; the config goes with the last registration."""
-    from spadework.claude_code.undo_journal import OURS  # noqa: PLC0415 - keeps --help fast
-
     meant = [
         step
         for step in steps
@@ -199,8 +194,6 @@ def _chosen(steps: list[JournalStep], client: str, scope: str) -> list[JournalSt
 
 
 def _tell_of_entries_by_hand(places: Places) -> None:
-    from spadework.claude_code.setup_plan import registered_elsewhere  # noqa: PLC0415 - as above
-
     try:
         scopes = registered_elsewhere(places)
     except ConfigError:

@@ -12,7 +12,11 @@ from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
 from spadework.cli.daemon import NONE_RUNS
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.status_view import as_tables, read_standing, sections
+from spadework.cli.table import print_table
+from spadework.daemon.control import place_here
 from spadework.errors import ArgumentError, DaemonError
+from spadework.util.serialization import MalformedData
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,9 +51,7 @@ def status(
 
 async def _ask() -> dict[str, Any] | None:
     """Ask the daemon; None where none runs."""
-    from spadework.daemon.control import place_here  # noqa: PLC0415 - beside its use
     from spadework.remote.client import connect  # noqa: PLC0415 - heavy
-    from spadework.util.serialization import MalformedData  # noqa: PLC0415 - heavy
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
@@ -65,9 +67,6 @@ def _as_data(told: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    from spadework.cli.status_view import read_standing, sections  # noqa: PLC0415 - heavy
-    from spadework.cli.table import print_table  # noqa: PLC0415 - beside its use
-
     for number, section in enumerate(sections(read_standing(told), time.time())):
         if not sys.stdout.isatty():
             word = section.header[0]
@@ -117,6 +116,4 @@ async def _show_for_ever() -> None:
 
 
 def _tables(told: dict[str, Any]) -> list[RenderableType]:
-    from spadework.cli.status_view import as_tables, read_standing  # noqa: PLC0415 - heavy
-
     return as_tables(read_standing(told), time.time())

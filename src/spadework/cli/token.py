@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from spadework.cli.table import print_table
+
 app = typer.Typer(help="The bearer tokens of clients that call over HTTP.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -36,7 +38,6 @@ def list_tokens(as_json: Json = False) -> None:
 
     In a pipe: tab-separated, no header.
     """
-    from spadework.cli.table import print_table  # noqa: PLC0415 - heavy
     from spadework.mcp.http.access_tokens import TokenStore  # noqa: PLC0415 - beside its use
 
     tokens = TokenStore().all()

@@ -44,7 +44,7 @@ class Delegation:
         job: what is wanted.
         session: who wants it.
         tool: the tool that the job names.
-        listener: told of the progress.
+        listener: receives the progress.
     """
 
     def __init__(

@@ -95,7 +95,7 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
             ) from None
         except (asyncio.CancelledError, KeyboardInterrupt, HandshakeFailed):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a foreign server does, it is told
+        except Exception as error:  # noqa: BLE001 - any failure of a foreign server is reported
             cause = _innermost(error)
             raise HandshakeFailed(
                 _without_values(_reason(cause, said), entry),
