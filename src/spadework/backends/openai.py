@@ -328,9 +328,8 @@ class OpenAIBackend:
         Raises:
             SentToCloud: the server says that a model answered which is not local.
         """
-        if not request.local_only or (origin := self._origin(request.model, headers)) is None:
-            return
-        if origin.trust == "local":
+        origin = self._origin(request.model, headers) if request.local_only else None
+        if origin is None or origin.trust == "local":
             return
         source = f"it passed a request on ({origin.source})"
         self._leaked[request.model] = Evidence(origin.trust, source, firm=True)
@@ -341,7 +340,7 @@ class OpenAIBackend:
             hint="remove the fallback from the proxy's config, or list the model in cloud_models",
         )
 
-    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:  # noqa: ARG002
+    def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
         """Read off the headers of an answer where it came from; None where nothing changed."""
         del model
         rules = replace(self._settings.rules, backend=None)
