@@ -1,4 +1,4 @@
-"""One delegation under way: the path from a job to an answer or a hand-back."""
+"""Runs one delegation, from a job to an answer or a hand-back."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Delegation:
-    """A job on its way; what the ledger wants to know is kept as it becomes known."""
+    """A job in progress; collects the fields of its ledger row as they become known."""
 
     job: Job
     session: Session

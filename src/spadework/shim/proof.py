@@ -1,4 +1,4 @@
-"""Over loopback TCP anybody may listen, and anybody may call: daemon and client prove themselves.
+"""Mutual authentication over loopback TCP, where any user may listen or connect.
 
 Each side names a number used once; the other shows by it that it knows the token of the port file,
 which itself is never sent. Apart from the rest, because only TCP pays for these imports.

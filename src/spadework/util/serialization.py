@@ -25,7 +25,7 @@ _NAMES = {
 
 
 class MalformedData(ValueError):
-    """A value is not what it should be; the message says where and what."""
+    """A value has the wrong type or format; the message says where and why."""
 
 
 def encode(value: Any) -> Any:

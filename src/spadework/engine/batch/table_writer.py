@@ -1,4 +1,4 @@
-"""Writes a table to a file inside the project, whole or not at all."""
+"""Writes a table atomically to a file inside the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a job that is read in parts: each goes the one path of any delegation."""
+"""The steps of a map-reduce job; each runs like any other delegation."""
 
 from __future__ import annotations
 

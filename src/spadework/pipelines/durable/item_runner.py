@@ -55,7 +55,7 @@ SESSION = "pipeline"
 
 
 class ItemRunner:
-    """Does items, calls and ends of runs; one for each process.
+    """Runs items, their calls, and the ends of runs; one for each process.
 
     Args:
         config: the user's config.
