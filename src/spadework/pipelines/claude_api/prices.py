@@ -47,7 +47,7 @@ def cost_of(model: str, tokens: PricedTokens, *, batch: bool = False) -> Decimal
     except LookupError:
         raise ConfigError(
             f"no price is known for the model {model!r}",
-            hint="see to its spelling in claude_api.model or in the pipeline; for a new model "
+            hint="check its spelling in claude_api.model or in the pipeline; for a new model "
             "upgrade genai-prices",
         ) from None
     return price * _BATCH_SHARE if batch else price
