@@ -41,13 +41,13 @@ def test_a_max_tokens_that_is_no_count_is_refused(project, openai_double, wrong)
 
 
 def test_a_string_of_files_is_not_taken_as_a_list_of_letters(project):
-    with pytest.raises(ArgumentError, match="files is a list") as raised:
+    with pytest.raises(ArgumentError, match="files: expected a list, got") as raised:
         spadework.ask("Hi", files="notes.md")
     assert raised.value.hint == "files=['notes.md']"
 
 
 def test_a_string_of_roots_is_not_taken_as_the_root_folder(project):
-    with pytest.raises(ArgumentError, match="roots is a list"):
+    with pytest.raises(ArgumentError, match="roots: expected a list, got"):
         Spadework(roots=str(project))
 
 
@@ -132,9 +132,9 @@ async def test_labels_and_a_schema_give_a_label_and_a_value(project, openai_doub
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"labels": "bug"}, "labels is a list"),
+        ({"labels": "bug"}, "labels: expected a list, got"),
         ({"labels": ["a", 1]}, "labels: expected strings, got"),
-        ({"schema": "object"}, "schema is a mapping"),
+        ({"schema": "object"}, "schema: expected a mapping, got"),
         ({"schema": {"type": 1}}, "the schema is wrong at type"),
     ],
 )

@@ -89,12 +89,12 @@ def test_the_paths_of_the_architecture_exist():
     assert missing == []
 
 
-def test_a_change_is_found_in_two_places_or_few_more():
+def test_a_row_of_the_architecture_names_few_places():
     rows = [
         row for row in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if row.startswith("| ")
     ]
     places = {row: len(re.findall(r"`[\w/.]+[/y]`", row)) for row in rows[1:]}
-    assert {row: count for row, count in places.items() if count > 3} == {}
+    assert {row: count for row, count in places.items() if count > 4} == {}
 
 
 BANNED = re.compile(

@@ -276,7 +276,9 @@ def _folder(name: str, path: str | os.PathLike[str]) -> Path:
 
 def _listed(name: str, items: Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
     if isinstance(items, str | bytes | os.PathLike):
-        raise ArgumentError(f"{name} is a list, not {items!r}", hint=f"{name}=[{str(items)!r}]")
+        raise ArgumentError(
+            f"{name}: expected a list, got {items!r}", hint=f"{name}=[{str(items)!r}]"
+        )
     return items
 
 
@@ -285,7 +287,7 @@ def _references(files: Sequence[str | os.PathLike[str]]) -> list[str]:
         return [os.fspath(file) for file in _listed("files", files)]
     except TypeError:
         raise ArgumentError(
-            f"files: expected paths, got {files!r}", hint="a list of strings or paths"
+            f"files: expected paths, got {files!r}", hint="pass a list of strings or paths"
         ) from None
 
 
@@ -293,14 +295,16 @@ def _texts(name: str, items: Sequence[str]) -> Sequence[str]:
     _listed(name, items)
     for item in items:
         if not isinstance(item, str):
-            raise ArgumentError(f"{name}: expected strings, got {item!r}", hint="a list of strings")
+            raise ArgumentError(
+                f"{name}: expected strings, got {item!r}", hint="pass a list of strings"
+            )
     return items
 
 
 def _checked_schema(schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if schema is not None and not isinstance(schema, Mapping):
         hint = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
-        raise ArgumentError(f"schema is a mapping, not {type(schema).__name__}", hint=hint)
+        raise ArgumentError(f"schema: expected a mapping, got {type(schema).__name__}", hint=hint)
     return schema
 
 
@@ -309,6 +313,6 @@ def _checked_limit(max_tokens: int | None) -> int | None:
         return None
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
         raise ArgumentError(
-            f"max_tokens is {max_tokens!r}", hint="a whole number from 1 on, or None"
+            f"max_tokens is {max_tokens!r}", hint="expected an integer of at least 1, or None"
         )
     return max_tokens

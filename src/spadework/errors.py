@@ -41,7 +41,7 @@ _LONGEST_REFERENCE = 1000
 
 
 class SpadeworkError(Exception):
-    """The root of the tree.
+    """The base class of all errors of Spadework.
 
     Args:
         message: what went wrong and where, in one line.
@@ -210,7 +210,7 @@ class DaemonError(SpadeworkError):
 
 
 class TooManyTasks(SpadeworkError):
-    """A client has as many tasks under way as it may."""
+    """A client has reached its limit of running tasks."""
 
     code = "too-many-tasks"
 
@@ -238,13 +238,13 @@ class BackendError(SpadeworkError):
 
 
 class BackendUnavailable(BackendError):
-    """What answers is broken or falls silent, or nothing answers at all."""
+    """The server is broken or stops responding, or nothing responds at all."""
 
     code = "backend-unavailable"
 
 
 class Unreachable(BackendUnavailable):
-    """Nothing answers at the backend's address: no connection could be made."""
+    """No connection to the backend's address could be made."""
 
     code = "unreachable"
     is_temporary = True

@@ -17,9 +17,9 @@ PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "require
     [
         ({"type": "objec"}, "wrong at type"),
         ({"properties": {"a": {"minimum": "x"}}}, "wrong at properties.a.minimum"),
-        ({"$ref": "https://example.com/s.json"}, "points outside"),
-        ({"$ref": "other.json#/a"}, "points outside"),
-        ({"$ref": "#/$defs/a"}, "what is not there"),
+        ({"$ref": "https://example.com/s.json"}, "refers to another document"),
+        ({"$ref": "other.json#/a"}, "refers to another document"),
+        ({"$ref": "#/$defs/a"}, "refers to an undefined definition"),
         ({"description": "x" * 60_000}, "the most is"),
         ({"enum": [{1, 2}]}, "not valid JSON"),
     ],

@@ -86,7 +86,7 @@ def test_a_full_disk_is_no_reason_to_remove_the_tokens(command, token_file):
     )
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {token_file} cannot be written: ")
-    assert "hint: free the disk" in done.stderr
+    assert "hint: free disk space" in done.stderr
     assert "remove" not in done.stderr
     assert [one.name for one in TokenStore().all()] == ["laptop"]
 

@@ -169,16 +169,25 @@ def test_what_a_newer_version_says_besides_is_left_out():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (None, "job is NoneType, not dict"),
-        ([], "job is list, not dict"),
+        (None, "job: expected dict, got NoneType"),
+        ([], "job: expected dict, got list"),
         ({"arguments": {}}, "job.tool is missing"),
-        ({"tool": 1, "arguments": {}}, "job.tool is int, not str"),
-        ({"tool": "t", "arguments": {"task": 1}}, "job.arguments['task'] is int, not str"),
-        ({"tool": "t", "arguments": {}, "files": "a.md"}, "job.files is str, not list"),
-        ({"tool": "t", "arguments": {}, "files": [{}]}, "job.files[0] is dict, not str"),
-        ({"tool": "t", "arguments": {}, "max_tokens": True}, "job.max_tokens is a bool, not int"),
-        ({"tool": "t", "arguments": {}, "kind": "x"}, "job.kind is none of interactive, batch"),
-        ({"tool": "t", "arguments": {}, "kind": []}, "job.kind is none of interactive, batch"),
+        ({"tool": 1, "arguments": {}}, "job.tool: expected str, got int"),
+        ({"tool": "t", "arguments": {"task": 1}}, "job.arguments['task']: expected str, got int"),
+        ({"tool": "t", "arguments": {}, "files": "a.md"}, "job.files: expected list, got str"),
+        ({"tool": "t", "arguments": {}, "files": [{}]}, "job.files[0]: expected str, got dict"),
+        (
+            {"tool": "t", "arguments": {}, "max_tokens": True},
+            "job.max_tokens: expected int, got bool",
+        ),
+        (
+            {"tool": "t", "arguments": {}, "kind": "x"},
+            "job.kind: expected one of interactive, batch",
+        ),
+        (
+            {"tool": "t", "arguments": {}, "kind": []},
+            "job.kind: expected one of interactive, batch",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_job_is_told_by_its_place(data, said):

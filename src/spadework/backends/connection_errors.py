@@ -1,4 +1,4 @@
-"""Why a connection failed, in plain words.
+"""Explains why a connection failed.
 
 `httpx` and `httpx2` name their exceptions alike, so the names are compared: that needs neither.
 """

@@ -1,4 +1,4 @@
-"""What a server says about a request that failed, whatever shape it says it in.
+"""Parses the body of an error response, whatever its shape.
 
 The shapes are from real servers: `{"error": {…}}` (OpenAI, LiteLLM, llama.cpp, vLLM), `{"error":
 "text"}` (Ollama, llama-swap), that text being JSON itself (Ollama passing on its runner's

@@ -1,4 +1,4 @@
-"""Every failure of a backend becomes one exception of the tree in `errors`, named here.
+"""Translates every failure of a backend into an exception of `spadework.errors`.
 
 The error replies that it knows were recorded from real servers: tests/data/contracts has them.
 """

@@ -1,4 +1,4 @@
-"""Where a LiteLLM proxy sends what it is asked: by `litellm_params` of `/v1/model/info`."""
+"""Where a LiteLLM proxy routes requests: by `litellm_params` of `/v1/model/info`."""
 
 from __future__ import annotations
 

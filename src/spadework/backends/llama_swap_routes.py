@@ -1,4 +1,4 @@
-"""Where llama-swap sends what it is asked: to a server of its own, or to a peer.
+"""Where llama-swap routes a request: to a server of its own, or to a peer.
 
 A name may be a model, an alias, a selector (one of several targets), or the pin of the profile that
 is active; any of them may lead to a peer, whose address llama-swap does not tell.

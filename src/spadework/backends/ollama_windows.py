@@ -1,4 +1,4 @@
-"""One window for each of Ollama's models, the same in every process, without talking to another.
+"""Chooses one context window for each Ollama model, the same in every process.
 
 Ollama loads a model anew for each other `num_ctx`. So that no two processes, and no other client,
 make it do that in turn, all of them follow one rule: the config's word; else that of the model as

@@ -65,9 +65,8 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message
     from spadework.backends.tokenizers import Tokenizer
 
-# Where servers write the window into an entry of /v1/models; the loaded window takes precedence
-# over the largest possible one. The first is llama.cpp's, then vLLM's, LM Studio's, LiteLLM's,
-# OpenRouter's.
+# The window's field in an entry of /v1/models, the loaded window before the largest possible one:
+# llama.cpp's, then vLLM's, LM Studio's, LiteLLM's, OpenRouter's.
 WINDOW_FIELDS = (
     "meta.n_ctx",
     "max_model_len",

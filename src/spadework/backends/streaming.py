@@ -1,4 +1,4 @@
-"""What every backend does alike with what it sends and receives."""
+"""Helpers that all backends share for requests and streamed replies."""
 
 from __future__ import annotations
 

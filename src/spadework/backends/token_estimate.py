@@ -1,4 +1,4 @@
-"""How many tokens a prompt may take where the model's own tokenizer cannot be asked.
+"""Estimates the tokens of a prompt if the model's own tokenizer is unavailable.
 
 Checked against eight real tokenizers (SmolLM2, Llama 2 and 3, Mistral, Claude 2, cl100k, o200k,
 p50k) on 376 pieces of text: prose in 30 languages, code, JSON, minified scripts, HTML, logs,

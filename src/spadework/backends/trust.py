@@ -1,4 +1,4 @@
-"""Whether a model runs on the user's own machines, and where that was learned.
+"""Whether a model runs on the user's own machines, and the source of that knowledge.
 
 A backend collects evidence; the config has the last word. Who may be sent what is decided in
 `engine/trust_policy.py`, by the trust that is found here.

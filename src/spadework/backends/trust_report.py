@@ -1,4 +1,4 @@
-"""Which models of the configured backends are of unknown trust: for `config check` and `doctor`."""
+"""Lists configured models of unknown trust, for `config check` and `doctor`."""
 
 from __future__ import annotations
 

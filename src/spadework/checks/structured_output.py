@@ -88,7 +88,7 @@ def _check_end(schema: Mapping[str, Any]) -> None:
     except schema_validation.ValidationTooCostly as reason:
         raise ArgumentError(f"the schema is too complex: {reason}", hint=_SIMPLER) from None
     except schema_validation.Unresolvable as error:
-        said = f"the schema points at what is not there: {_short(repr(error.ref))}"
+        said = f"the schema refers to an undefined definition: {_short(repr(error.ref))}"
         raise ArgumentError(said, hint=_DEFINE) from None
     except schema_validation.UnsupportedPattern as error:
         raise ArgumentError(f"a pattern of the schema cannot be used: {error}") from None
@@ -136,7 +136,7 @@ def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
     """Nothing is fetched for a schema, and what it points at must be there."""
     shown = _short(repr(reference))
     if not reference.startswith("#"):
-        raise ArgumentError(f"the schema points outside of itself: {shown}", hint=_DEFINE)
+        raise ArgumentError(f"the schema refers to another document: {shown}", hint=_DEFINE)
     if reference != "#" and not reference.startswith("#/"):
         return  # a name; whether there is one is seen when the schema is tried
     place: Any = schema
@@ -144,7 +144,7 @@ def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
         key = step.replace("~1", "/").replace("~0", "~")
         place = place.get(key) if isinstance(place, dict) else None
     if place is None:
-        raise ArgumentError(f"the schema points at what is not there: {shown}", hint=_DEFINE)
+        raise ArgumentError(f"the schema refers to an undefined definition: {shown}", hint=_DEFINE)
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:

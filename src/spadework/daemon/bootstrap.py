@@ -1,4 +1,4 @@
-"""From the command to a daemon that listens; only then come the imports that take long."""
+"""Starts the daemon: first it listens, then it does the slow imports."""
 
 from __future__ import annotations
 

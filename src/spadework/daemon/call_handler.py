@@ -1,4 +1,4 @@
-"""What the daemon does for the command line and the Python API: one call a connection.
+"""Handles calls of the command line and the Python API: one call per connection.
 
 The protocol is that of spadework.remote.messages. The client that closes its end cancels the call.
 """

@@ -1,4 +1,4 @@
-"""What is on its way to a client that makes a call."""
+"""A writer that joins progress messages for a client that reads slowly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start, ask and end the daemon from outside: what `spadework daemon` does, without asyncio."""
+"""Starts, queries and stops the daemon for `spadework daemon`, without asyncio."""
 
 from __future__ import annotations
 

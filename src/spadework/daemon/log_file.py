@@ -1,4 +1,4 @@
-"""The daemon's log: a file in the data folder that is renewed before it grows large."""
+"""The daemon's log: a file in the data folder that is rotated before it grows large."""
 
 from __future__ import annotations
 

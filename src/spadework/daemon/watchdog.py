@@ -1,4 +1,4 @@
-"""A second line of defence: a daemon whose event loop stands still must not outlive SIGTERM.
+"""Watchdog: a daemon whose event loop is blocked must still end on SIGTERM.
 
 A signal's handler in Python runs only between two instructions of the main thread, and code in C
 may never come back to it, nor let another thread run. What ends the process is therefore armed in

@@ -56,13 +56,14 @@ def _explain_failure(error: Exception, file: str) -> EmbeddedError:
             )
         case OSError(errno=errno.ENOSPC):
             return EmbeddedError(
-                "the disk is full", hint="make room and pull again: it goes on where it stopped"
+                "the disk is full",
+                hint="free disk space and pull again: it resumes where it stopped",
             )
         case OSError(errno=int()):
             return EmbeddedError(f"{file} cannot be written: {error}")
     return EmbeddedError(
         f"the hub cannot be reached, or stopped sending: {_first_line(error)}",
-        hint="pull again: it goes on where it stopped; HTTPS_PROXY and HF_ENDPOINT are honoured",
+        hint="pull again: it resumes where it stopped; HTTPS_PROXY and HF_ENDPOINT are honoured",
     )
 
 

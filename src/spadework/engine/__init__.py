@@ -1,1 +1,1 @@
-"""The one path of a delegation."""
+"""The engine that runs delegations: material, scheduling, attempts, checks, hand-backs."""

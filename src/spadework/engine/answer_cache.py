@@ -1,4 +1,4 @@
-"""What was answered before, by the content of what was asked."""
+"""A cache of answers, keyed by the content of the request."""
 
 from __future__ import annotations
 

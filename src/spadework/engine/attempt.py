@@ -1,4 +1,4 @@
-"""One model, one try: fit, stream, check."""
+"""One attempt with one model: fit the prompt, stream the reply, check it."""
 
 from __future__ import annotations
 

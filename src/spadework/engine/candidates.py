@@ -1,4 +1,4 @@
-"""Which models may answer a job, in order."""
+"""Selects the models that may answer a job, in order of preference."""
 
 from __future__ import annotations
 

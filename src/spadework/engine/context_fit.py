@@ -1,4 +1,4 @@
-"""Does a prompt fit a model's window, and how long may the answer then be?"""
+"""Checks whether a prompt fits a model's context window, and how long the answer may be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One delegation under way: the path from a job to an answer or a hand-back."""
+"""Runs one delegation, from a job to an answer or a hand-back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Delegation:
-    """A job on its way; what the ledger needs is kept as it becomes known.
+    """A job in progress; it collects the fields of its ledger row as they become known.
 
     Args:
         services: what the engine lends.

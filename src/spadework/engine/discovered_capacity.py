@@ -1,4 +1,4 @@
-"""What each backend takes at once: the config's word, then the server's own, then the kind's."""
+"""Slots of each backend: from the config, else as the server reports, else by its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine: what every face calls. It owns the backends and the ledger."""
+"""The engine, called by the MCP server, the CLI and the API; owns backends and ledger."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SECONDS_FOR_STATUS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ModelInventory:
-    """What there is now: models, backends that failed, and what each tool asks for.
+    """The models that are available now, backends that failed, and each tool's model list.
 
     `standing` says of a model by its id, or of a backend, how many requests it has or that it is
     set aside; what is idle is not named. `local_only` names the tools that no list in the config

@@ -1,4 +1,4 @@
-"""What a failed attempt means for the ones after it."""
+"""Decides what a failed attempt means for later attempts."""
 
 from __future__ import annotations
 

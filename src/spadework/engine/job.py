@@ -1,4 +1,4 @@
-"""What goes into a delegation and what comes out of it."""
+"""The input of a delegation (`Job`) and its outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in with a job: its arguments, and the material that its references stand for."""
+"""Validates a job's arguments, and reads the material that its references name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second model judges an answer against the source: yes or no, with the reason."""
+"""LLM as a judge: a second model checks an answer against the source, and says why."""
 
 from __future__ import annotations
 

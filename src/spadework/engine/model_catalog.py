@@ -1,4 +1,4 @@
-"""What the backends have, remembered for a short while: a call costs no extra round trip."""
+"""A short-lived cache of the backends' model lists, which saves a round trip per call."""
 
 from __future__ import annotations
 

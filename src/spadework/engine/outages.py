@@ -1,4 +1,4 @@
-"""What several delegations wait for, where servers are away: one of it is shown for all."""
+"""Server outages that several delegations wait for; each is shown once for all of them."""
 
 from __future__ import annotations
 

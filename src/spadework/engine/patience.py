@@ -1,4 +1,4 @@
-"""How long a job outlasts servers that are away: batch work until its time is over.
+"""How long a job waits for unavailable servers: batch work until its time is over.
 
 A question is handed back at once, since Claude can do the work itself. A row of a batch that is
 lost to a server's restart has to be asked again by hand, and it has time.

@@ -1,4 +1,4 @@
-"""What a job comes to once its references are read: the chat, and what its answer must be."""
+"""A job ready to send: its chat messages, and the requirements on the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a job's material and arguments to the messages that a model gets.
+"""Builds the messages for a model from a job's material and arguments.
 
 What calls share stands first, so that servers can reuse their prefix cache: the system prompt, then
 the files, then the task. File content is fenced, numbered by line and marked as data.

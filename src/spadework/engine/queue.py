@@ -1,4 +1,4 @@
-"""The one queue before all models: every delegation waits here for its slot."""
+"""The queue in which every delegation waits for a slot of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client offers to read is asked for only when a reference is not found without it."""
+"""Asks the client for its roots only if a reference cannot be resolved without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How everything stands at one moment: the one source of `spadework status` and of the tools."""
+"""The status report behind `spadework status` and the status tool."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ErrorStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Everything."""
+    """The complete status of an engine."""
 
     backends: tuple[BackendStatus, ...]
     running: tuple[RunningStatus, ...]

@@ -1,4 +1,4 @@
-"""The tools that a session has: the user's, and those that its project adds."""
+"""The tools of a session: the user's, and those that its project adds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job may be sent to: the one place that decides, before anything is sent."""
+"""Decides to which models a job may be sent, before anything is sent."""
 
 from __future__ import annotations
 

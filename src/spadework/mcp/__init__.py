@@ -1,1 +1,1 @@
-"""The faces of the engine: MCP."""
+"""The MCP server: stdio and HTTP."""

@@ -1,4 +1,4 @@
-"""What Claude reads of `ask_each`: every byte is paid for in every session."""
+"""The schema of `ask_each` that Claude reads: every byte costs tokens in every session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine that follows its config file: a change is taken up without a restart."""
+"""An engine that reloads its config file when it changes, without a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a table to what Claude sees of it: short, whatever the table's length."""
+"""Renders a table for Claude: short, whatever the table's length."""
 
 from __future__ import annotations
 

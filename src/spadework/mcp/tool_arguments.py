@@ -1,4 +1,4 @@
-"""A call's arguments against the tool's schema; an error shows a right call."""
+"""Validates a call's arguments against the tool's schema; an error shows a valid call."""
 
 from __future__ import annotations
 

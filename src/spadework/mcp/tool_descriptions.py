@@ -1,4 +1,4 @@
-"""What Claude reads of the tools: every byte is paid for in every session."""
+"""The tool descriptions that Claude reads: every byte costs tokens in every session."""
 
 from __future__ import annotations
 

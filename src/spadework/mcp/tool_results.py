@@ -1,4 +1,4 @@
-"""From an outcome to what goes over the wire: text content, and no structuredContent for prose."""
+"""Renders an outcome as an MCP result: text content, and no structuredContent for prose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pipeline's functions may call: `ask`, `claude`, `step` and `setting`.
+"""The functions that a pipeline may call: `ask`, `claude`, `step` and `setting`.
 
 `ask` and `claude` are plain functions that return coroutines: what a call says of its privacy holds
 from the moment it is written down, before it or any other one beside it begins.
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Calls(Protocol):
-    """Who makes the calls: a run, or a test of a pipeline."""
+    """The implementation of the calls: a run, or a test of a pipeline."""
 
     def for_item(self, item: Item) -> Calls:
         """Who makes the calls of a pipeline that is called with an item."""

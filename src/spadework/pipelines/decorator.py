@@ -1,4 +1,4 @@
-"""`@pipeline`: what makes a plain async function a pipeline, and how one is found in a file."""
+"""The `@pipeline` decorator, which makes a plain async function a pipeline."""
 
 from __future__ import annotations
 

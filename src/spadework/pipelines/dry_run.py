@@ -1,4 +1,4 @@
-"""What a run would ask and cost, found out by walking through it without asking a model.
+"""Estimates the calls and the cost of a run by executing it without asking a model.
 
 The pipeline's functions are called with some of the items. Each call is noted and answered with
 something of the right form. A step is not called: what it returns is made up by its annotation.
@@ -50,7 +50,7 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """What a run would ask and cost.
+    """The calls and the cost of a run, estimated.
 
     Args:
         items: how many items there are.
@@ -82,7 +82,7 @@ class RunEstimate:
 
 @dataclass(slots=True)
 class _Noted:
-    """What was asked so far."""
+    """The calls recorded so far."""
 
     local: Counter[str] = field(default_factory=Counter)
     claude: list[tuple[ClaudeRequest, _Calls]] = field(default_factory=list)
@@ -200,7 +200,7 @@ def _guessed(requests: Sequence[ClaudeRequest], *, batch: bool) -> tuple[int, fl
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """What all calls of an estimate have in common."""
+    """The state shared by all calls of an estimate."""
 
     config: Config
     run: Run
@@ -219,7 +219,7 @@ class _Walk:
 
 @dataclass(slots=True)
 class _Calls:
-    """Notes each call of one item and answers it with something of the right form."""
+    """Records each call of one item and answers it with a placeholder in the right format."""
 
     walk: _Walk
     name: str

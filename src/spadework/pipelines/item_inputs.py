@@ -1,4 +1,4 @@
-"""From the INPUTS of the command line to a run's items."""
+"""Turns the INPUTS of the command line into the items of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is private in a run, and the one decision whether something may go to Claude.
+"""Tracks what is private in a run, and decides whether something may be sent to Claude.
 
 Privacy is kept for each item as a whole: what Python makes of an answer cannot be followed. An item
 is private if it is marked so, if a call of it is, or if a file that a call names is. From then on

@@ -1,4 +1,4 @@
-"""What goes into a pipeline's functions and what comes out of a run."""
+"""The input of a pipeline's functions and the results of a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What became of one item; one line of the results.
+    """The result of one item; one line of the results.
 
     Args:
         number: the item's number.
@@ -72,7 +72,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Claude said, or the local model that stood in.
+    """The reply of Claude, or of the local model that replaced it (`stood_in`).
 
     Args:
         text: the reply.
@@ -95,7 +95,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a run is.
+    """The progress of a run.
 
     Args:
         done: items that have a row, failed ones included.

@@ -1,4 +1,4 @@
-"""From `FILE:NAME`, or the name of a ready pipeline, to the pipeline."""
+"""Loads a pipeline by `FILE:NAME` or by the name of a ready pipeline."""
 
 from __future__ import annotations
 

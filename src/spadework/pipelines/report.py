@@ -1,4 +1,4 @@
-"""What the ends of pipelines have in common: rows as material, and an honest foot of a report."""
+"""Helpers for the `end` functions of pipelines: results as material, the footer of a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of a run: one JSON object a line, written whole as each comes."""
+"""Writes the results of a run as JSON Lines, each line atomically as its result arrives."""
 
 from __future__ import annotations
 

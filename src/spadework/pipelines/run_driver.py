@@ -1,4 +1,4 @@
-"""One run from its items to its results; the same id is the same run."""
+"""Drives one run from its items to its results; the same id resumes the same run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Watch:
-    """What a run's own process has seen of it."""
+    """What the process that drives a run has observed so far."""
 
     run: Run
     results: Results
@@ -187,9 +187,9 @@ async def _watch(here: WorkerProcess, watch: _Watch, hear: Callable[[RunProgress
 
 
 async def _requeue_lost(here: WorkerProcess, watch: _Watch, standing: RunProgress) -> None:
-    """If nothing was done for a while, see whether something fell out of the queues.
+    """If nothing finished for a while, queue lost items again.
 
-    That is so where the database went away in the middle of an item.
+    Items are lost if the database becomes unavailable in the middle of one.
     """
     if standing.done != watch.done:
         watch.done, watch.moved = standing.done, time.monotonic()

@@ -1,4 +1,4 @@
-"""From what the command line says to a run: a new one, or one that goes on."""
+"""Creates a run, or the options of a resumed one, from command-line options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IN_A_BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What was said of a run; None where nothing was."""
+    """The command-line options of a run; None where an option was not given."""
 
     out: Path | None = None
     ordered: bool | None = None

@@ -21,7 +21,7 @@ _TAKEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """What is to be written.
+    """The files to write.
 
     Args:
         script: the pipeline's file.

@@ -1,4 +1,4 @@
-"""Testing a pipeline without a model: what its calls are answered, and what they asked.
+"""Tests a pipeline without a model: set the answers of its calls, and inspect the calls.
 
     def test_a_title_is_kept() -> None:
         with answering(ask={"title": "A"}) as asked:
@@ -33,7 +33,7 @@ MODEL = "test/model"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call: `tool` is empty where Claude was asked."""
+    """One recorded call; `tool` is empty for a call to Claude."""
 
     prompt: str
     tool: str = ""
@@ -76,7 +76,7 @@ def answering(
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """Makes the calls of a test."""
+    """Answers the calls of a test."""
 
     local: object
     remote: object

@@ -35,7 +35,7 @@ class Abandoned(WorkStopped):
 
 
 class Cancellation:
-    """Says for whom something is done, and until when.
+    """The deadline and the cancellation state of a piece of work.
 
     Args:
         client: whose call it is; one client shares what it may use at once.

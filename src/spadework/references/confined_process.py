@@ -25,11 +25,11 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
 
 class ConfinedFailure(Exception):
-    """The child could not do it; the message says why."""
+    """The child process failed; the message says why."""
 
 
 class TooSlow(Exception):
-    """The time is over."""
+    """The time limit is exceeded."""
 
 
 class TooLong(Exception):

@@ -1,1 +1,1 @@
-"""The daemon's calls as the command line and the Python API make them."""
+"""The client side of daemon calls, for the command line and the Python API."""

@@ -1,4 +1,4 @@
-"""One call of the daemon over its socket, as an asyncio client. It never starts a daemon."""
+"""An asyncio client that makes one call to the daemon. It never starts a daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines from a stream, each of bounded length: one that is longer is thrown away as it comes."""
+"""Reads lines of bounded length from a stream; a longer line is discarded as it arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over a connection of the role `call`: values, errors and lines of JSON.
+"""The messages of a `call` connection: values, errors and lines of JSON.
 
     client  {"call": "delegate", "job": {…}, "session": {…}, …}      one request
     daemon  {"progress": {…}}, {"text": "…"}, {"away": "…"}           while it works

@@ -1,4 +1,4 @@
-"""The engine that a caller gets: the daemon's if one runs, else one of its own."""
+"""The engine for a caller: the daemon's if one is running, else one in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`spadework mcp`: what an MCP client starts. It relays bytes to the daemon, and weighs nothing.
+"""`spadework mcp`: the process that an MCP client starts. A light relay to the daemon.
 
 Standard library only, and of ours nothing but this folder.
 """

@@ -1,4 +1,4 @@
-"""A lock on a file that the system lets go of when its holder dies, however that happens."""
+"""A file lock that the system releases when its holder dies, however that happens."""
 
 from __future__ import annotations
 

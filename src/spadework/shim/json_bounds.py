@@ -1,4 +1,4 @@
-"""How long a line of JSON may be, how many values it may hold and how deep they may be nested.
+"""Limits on a line of JSON: its length, its number of values and its depth.
 
 A parser makes an object of each value: forty megabytes of empty lists take seconds and a gigabyte.
 So a line is counted before it is parsed; that costs a few milliseconds for each megabyte. No

@@ -1,4 +1,4 @@
-"""Which environment variables the user's config names for keys; no other is handed to a daemon.
+"""The environment variables that the config names for keys; only these reach the daemon.
 
 Apart from the rest, because only a window whose config has keys pays for the parser.
 """

@@ -1,4 +1,4 @@
-"""Bytes to lines, wherever they are cut."""
+"""Splits chunks of bytes into lines."""
 
 from __future__ import annotations
 

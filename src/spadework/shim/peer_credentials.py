@@ -1,4 +1,4 @@
-"""Who is at the other end: the socket, its folder and the process behind it must be the user's own.
+"""Peer checks: the socket, its folder and the process behind it must belong to the user.
 
 Both ends use it: the clients before they say anything, the daemon before it listens to anybody.
 """

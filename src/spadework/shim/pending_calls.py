@@ -1,4 +1,4 @@
-"""What the shim must know of what passes through it, so that a daemon's end costs one error."""
+"""Tracks the calls that pass through the shim, so that a daemon's end costs one error each."""
 
 from __future__ import annotations
 

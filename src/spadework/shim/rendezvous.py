@@ -1,4 +1,4 @@
-"""Where a shim and the daemon meet, and the first lines that they say to each other.
+"""The endpoint at which shim and daemon meet, and the first lines that they exchange.
 
 Standard library only, and little of it: every import here is paid at the start of every window.
 

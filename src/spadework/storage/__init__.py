@@ -1,1 +1,1 @@
-"""What is kept on disk: the ledger of delegations and the answers of earlier calls."""
+"""Storage on disk: the ledger of delegations and the answers of earlier calls."""

@@ -1,4 +1,4 @@
-"""Answers that were given before: the same model, prompt and content need not be asked again.
+"""The stored answers: the same model, prompt and content need not be asked again.
 
 SQLite in the data folder, bounded in size; what was not used for longest goes first. It holds
 answers, never what they were made from. A cache that cannot be used costs nobody an answer.

@@ -25,7 +25,7 @@ _NAMES = {
 
 
 class MalformedData(ValueError):
-    """A value is not what it should be; the message says where and what."""
+    """A value has the wrong type or format; the message says where and why."""
 
 
 def encode(value: Any) -> Any:
@@ -44,13 +44,13 @@ def encode(value: Any) -> Any:
         return [encode(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in a message")
+    raise TypeError(f"{type(value).__name__} cannot be serialized")
 
 
 def _key(key: Any) -> str:
     if isinstance(key, str):
         return key
-    raise TypeError(f"a mapping's keys are strings, not {type(key).__name__}")
+    raise TypeError(f"a mapping's keys must be strings, not {type(key).__name__}")
 
 
 def decode(kind: Any, data: object, where: str) -> Any:
@@ -79,7 +79,7 @@ def decode(kind: Any, data: object, where: str) -> Any:
         return {key: decode(arguments[1], one, f"{where}[{key!r}]") for key, one in pairs}
     if origin is Literal:
         if data not in arguments:
-            raise MalformedData(f"{where} is none of {', '.join(map(str, arguments))}")
+            raise MalformedData(f"{where}: expected one of {', '.join(map(str, arguments))}")
         return data
     return _decode_plain(kind, data, where)
 
@@ -120,7 +120,7 @@ def _decode_plain(kind: Any, data: object, where: str) -> Any:
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if kind is int and isinstance(data, bool):
-        raise MalformedData(f"{where} is a bool, not int")
+        raise MalformedData(f"{where}: expected int, got bool")
     return _expect(kind, data, where)
 
 
@@ -128,4 +128,4 @@ def _expect(kind: Any, data: object, where: str) -> Any:
     if isinstance(data, kind):
         return data
     name = "null" if kind is types.NoneType else kind.__name__
-    raise MalformedData(f"{where} is {type(data).__name__}, not {name}")
+    raise MalformedData(f"{where}: expected {name}, got {type(data).__name__}")

@@ -58,9 +58,9 @@ def test_a_table_that_was_written_before_is_replaced(tmp_path, name):
         ("/etc/results.jsonl", "outside the project"),
         ("link/results.jsonl", "outside the project"),
         (".git/results.jsonl", "is not an allowed path for a table"),
-        ("own.jsonl", "no table of this tool's"),
-        ("own.csv", "no table of this tool's"),
-        ("folder.csv", "no table of this tool's"),
+        ("own.jsonl", "exists already and was not written by this tool"),
+        ("own.csv", "exists already and was not written by this tool"),
+        ("folder.csv", "exists already and was not written by this tool"),
     ],
 )
 def test_a_place_where_nothing_may_be_written_is_refused(tmp_path, name, said):

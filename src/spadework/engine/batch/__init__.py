@@ -1,1 +1,1 @@
-"""Delegate many: one question to every file or item, each by the one path."""
+"""Batches: the same question to every file or item, each a delegation of its own."""

@@ -1,4 +1,4 @@
-"""From a job's references and texts to its items."""
+"""Turns a job's references and texts into items."""
 
 from __future__ import annotations
 

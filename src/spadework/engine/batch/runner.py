@@ -1,4 +1,4 @@
-"""Asks one question of every item, so many at once; what fails costs the others nothing."""
+"""Asks one question of every item, several at once; a failed item does not affect others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into a question to many items and what comes out of it."""
+"""The input of a question to many items and its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a table to a file inside the project, whole or not at all."""
+"""Writes a table atomically to a file inside the project."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def checked_place(save_to: str, project: Path) -> Path:
         )
     if path.is_dir() or (path.exists() and not _is_ours(path)):
         raise ArgumentError(
-            f"save_to {save_to!r} is there already, and no table of this tool's",
+            f"save_to {save_to!r} exists already and was not written by this tool",
             hint="choose another name; a table that was written here before is replaced",
         )
     return path

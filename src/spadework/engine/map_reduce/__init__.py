@@ -1,1 +1,1 @@
-"""Material that fits no window: split, read part by part, brought together again."""
+"""Map-reduce over long material: split it, take notes on each part, merge the notes."""

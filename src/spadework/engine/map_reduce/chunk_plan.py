@@ -1,4 +1,4 @@
-"""What will be done with material that fits no window, known before the first call."""
+"""Plans how long material is split and merged, before the first call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KILOBYTE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How a window is shared out, in tokens: the material of a call, and the notes that come."""
+    """How a context window is divided, in tokens: the material of a call, and its notes."""
 
     material: int
     notes: int

@@ -1,4 +1,4 @@
-"""Reads material part by part, and brings the notes together as a tree until they fit."""
+"""Takes notes on material part by part, and merges the notes as a tree until they fit."""
 
 from __future__ import annotations
 

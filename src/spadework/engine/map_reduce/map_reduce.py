@@ -1,4 +1,4 @@
-"""From material that fits no window to one answer: plan, read, merge, answer."""
+"""Map-reduce over material that exceeds every context window: plan, read, merge, answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is asked about one part, about notes, and in the end."""
+"""The prompts of map-reduce: for one part, for merging notes, and for the final answer."""
 
 from __future__ import annotations
 

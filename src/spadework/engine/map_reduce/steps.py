@@ -1,4 +1,4 @@
-"""The steps of a job that is read in parts: each takes the same path as any question."""
+"""The steps of a map-reduce job; each runs like any other delegation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask which model when: slots, fair queues, model affinity, health.
+"""Scheduling of requests to models: slots, fair queues, model affinity, health.
 
 Everything here but `slot_manager` is pure: no input or output, no clock of its own, no chance.
 """

@@ -1,4 +1,4 @@
-"""How many requests a model takes at once, learnt from refusals: AIMD, as in TCP.
+"""Adaptive concurrency limits for each model, learned from refusals: AIMD, as in TCP.
 
 A server that answers 429 says that it has too many, not that it is broken. Each refusal brings the
 limit down to what the server holds at that moment, and somewhat below; each round of answers raises

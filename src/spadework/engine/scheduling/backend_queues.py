@@ -1,4 +1,4 @@
-"""One backend as the scheduler sees it: its slots, its queues, the model that it holds."""
+"""The scheduler's state of one backend: its slots, its queues and its loaded model."""
 
 from __future__ import annotations
 

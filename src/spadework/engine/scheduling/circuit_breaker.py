@@ -1,4 +1,4 @@
-"""Health: a backend or a model that fails is set aside for a while, then tried by one probe."""
+"""Circuit breaker: a failing backend or model is skipped for a while, then probed once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_EXPONENT = 100
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """Seconds after the first failure, what they are multiplied by, and where that ends."""
+    """Exponential backoff: the first delay in seconds, the factor, and the maximum."""
 
     first: float
     growth: float

@@ -1,4 +1,4 @@
-"""What a request and a swap take, learnt from what was measured."""
+"""The duration of requests and model swaps, averaged over past measurements."""
 
 from __future__ import annotations
 

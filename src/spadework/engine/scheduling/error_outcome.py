@@ -1,4 +1,4 @@
-"""What an error says about the health of a server, and what a refusal is as an error."""
+"""Maps an exception to a health outcome, and a refusal of the scheduler to an exception."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits, since when, and the how-manieth it was."""
+    """A waiting request, its start time, and its sequence number."""
 
     request: SlotRequest
     since: float

@@ -1,4 +1,4 @@
-"""The breakers of every backend and every model, asked together."""
+"""The circuit breakers of all backends and models."""
 
 from __future__ import annotations
 

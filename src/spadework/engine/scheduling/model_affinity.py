@@ -1,4 +1,4 @@
-"""Which model an exclusive backend serves: a swap is dear, so what waits is grouped by model."""
+"""Model affinity: groups requests by model, since an exclusive backend swaps models slowly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a tool's ordered list of models to what the scheduler chooses from."""
+"""Turns a tool's ordered list of models into the groups that the scheduler chooses from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend has read which document: a server keeps what a prompt begins with."""
+"""Prefix affinity: prefer the backend whose prompt cache already holds a document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PREFIXES_REMEMBERED = 4096
 
 
 class PrefixAffinity:
-    """Remembers where each prefix was sent last; the oldest are forgotten."""
+    """Remembers the backend to which each prefix was sent last; the oldest entries are dropped."""
 
     def __init__(self) -> None:
         self._backends: OrderedDict[tuple[str, str], str] = OrderedDict()

@@ -1,4 +1,4 @@
-"""Where a request waits: at the healthy models of its first tier, or where its prefix is."""
+"""Chooses the queues of a request: its preferred healthy models, or where its prefix is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class QueuePlacement:
-    """All requests that wait, and the models in whose queues each of them is.
+    """All waiting requests, and the models in whose queues each of them is.
 
     Args:
         all_queues: the backends by name.

@@ -35,7 +35,7 @@ _MOST_FAILED_PROBES = 4
 
 
 class Scheduler:
-    """Decides who may ask which model when.
+    """Decides which request gets a slot of which model, and when.
 
     Call `decide` after every other call, and when `next_decision_at` has come.
 

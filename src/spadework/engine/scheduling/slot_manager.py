@@ -1,4 +1,4 @@
-"""The scheduler for asyncio: wait for a slot, hold it, give it back whatever happens."""
+"""The asyncio front end of the scheduler: acquire a slot, hold it, always release it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _ignore(_: QueuePosition) -> None:
 
 @dataclass(slots=True)
 class Slot:
-    """A slot that is held.
+    """An acquired slot.
 
     `cold` says that the model is being loaded for it, which takes about `swap` seconds.
     """
@@ -59,7 +59,7 @@ class Slot:
 
 
 class SlotManager:
-    """Lets requests through as the scheduler decides. One per event loop.
+    """Grants slots to coroutines as the scheduler decides. One per event loop.
 
     Args:
         scheduler: decides; nobody else calls its `decide`.

@@ -1,4 +1,4 @@
-"""What goes into the scheduler and what it decides."""
+"""The scheduler's input and its decisions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Model(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How much a backend takes at once.
+    """The concurrency of a backend.
 
     Args:
         slots: requests at once, over all models.
@@ -60,7 +60,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers that the scheduler goes by; times in seconds.
+    """The scheduler's settings; times in seconds.
 
     Args:
         max_wait: how long a model stands back while another one is served on an exclusive
@@ -100,7 +100,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """One wish for a slot.
+    """A request for a slot.
 
     Args:
         id: different from that of every other request that waits or runs.
@@ -125,7 +125,7 @@ class SlotRequest:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A slot is taken: ask this model now.
+    """A slot is granted: ask this model now.
 
     `cold` says that the model is being loaded for it, which takes about `swap` seconds.
     """
@@ -138,7 +138,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No slot, and no use in waiting; `retry_after` in seconds, None where nobody knows."""
+    """No slot, and waiting is pointless; `retry_after` in seconds, None if unknown."""
 
     id: str
     model: Model
@@ -152,7 +152,7 @@ Decision = Granted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The model answered. What the answer is worth is not asked here."""
+    """The model answered; the quality of the answer does not matter here."""
 
 
 @dataclass(frozen=True, slots=True)

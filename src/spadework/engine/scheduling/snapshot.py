@@ -1,4 +1,4 @@
-"""What can be read of the scheduler: frozen, for `spadework status` and for progress."""
+"""Immutable snapshots of the scheduler, for `spadework status` and for progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """A request's place in line (1 is next), about how many seconds that is, and for what."""
+    """A request's position in the queue (1 is next), the expected seconds, and its model."""
 
     position: int
     seconds: float

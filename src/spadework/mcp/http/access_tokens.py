@@ -1,4 +1,4 @@
-"""The bearer tokens by which clients on other machines are known; only their hashes are kept."""
+"""The bearer tokens of clients on other machines; only their hashes are stored."""
 
 from __future__ import annotations
 

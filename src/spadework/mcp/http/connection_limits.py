@@ -1,4 +1,4 @@
-"""How many connections may be open at once: in all, and from one address.
+"""Limits on open connections: in total, and from one address.
 
 At the limit, the oldest connection without a request is closed, so that clients which
 connect and stay silent displace each other and not those that work.

@@ -1,4 +1,4 @@
-"""What a client on another machine must not learn: where things are on this one.
+"""Hides the paths of this machine from clients on other machines.
 
 Refusals are made without such paths. This is for the rest, whose texts come from everywhere:
 errors of the config, the ledger, the embedded engine and of servers, and what a converter says.

@@ -1,4 +1,4 @@
-"""One HTTP request on its way: what has gone out, and whether its client is still there.
+"""The state of one HTTP exchange: what was sent, and whether the client is connected.
 
 It sits between the web server and the SDK's transport, and handles what that leaves open: an
 answer of the newer revision is a stream from the start, so that no client gives up before the

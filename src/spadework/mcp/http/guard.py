@@ -1,4 +1,4 @@
-"""Who is let in: Host and Origin against web pages that aim at us, then the bearer token."""
+"""Request guard: Host and Origin checks against hostile web pages, then the bearer token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine as one MCP server for all clients over HTTP: each call says by itself whose it is."""
+"""The MCP server that all HTTP clients share: each call identifies its client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server: one socket, guarded, with the SDK's streamable transport behind it."""
+"""The HTTP server: one socket, authentication, and the SDK's streamable HTTP transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the server listens: `HOST:PORT`, and the socket that is bound to it."""
+"""Parses `HOST:PORT`, and binds the listening socket."""
 
 from __future__ import annotations
 

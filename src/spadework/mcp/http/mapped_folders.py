@@ -1,4 +1,4 @@
-"""References of a client that shares no disk with us: what they stand for here, if anything."""
+"""Maps references of a client on another machine to folders of this one."""
 
 from __future__ import annotations
 

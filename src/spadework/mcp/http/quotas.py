@@ -1,4 +1,4 @@
-"""How much of the server one caller may take, so that there is room for the others."""
+"""Quotas for each caller, so that one caller cannot exhaust the server."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _AUTH_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where requests go and what they are signed with; the key is in no `repr`."""
+    """The API's URL and key; the key never appears in a `repr`."""
 
     address: str
     key: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""What the SDK raises, and what a batch says of a request, as errors of our tree."""
+"""Translates exceptions of the SDK and errors in batch results into `spadework.errors`."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _CANNOT = "the batch {batch} was {what} before this request was done; it cost no
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a batch is sent and how often it is looked at; times in seconds.
+    """When a batch is sent and how often it is polled; times in seconds.
 
     A batch is sent when it has `most` requests, or when for `quiet` none has come. It is looked
     at after `interval`, then ever less often, but at least every `longest`.
@@ -60,7 +60,7 @@ class _Pile:
 
 
 class NotSent(Exception):
-    """A batch was not made; `charged` tells whether it might be there all the same."""
+    """The batch was not created; `charged` tells whether it might exist all the same."""
 
     def __init__(self, error: SpadeworkError, *, charged: bool) -> None:
         super().__init__(str(error))
@@ -69,7 +69,7 @@ class NotSent(Exception):
 
 
 class Batches:
-    """The batches of one process; all of it on one event loop."""
+    """The batches of one process; use it from one event loop."""
 
     def __init__(self, client: ClaudeClient, budget: Budget, timing: Timing) -> None:
         self._client = client

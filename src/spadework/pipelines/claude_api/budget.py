@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of one run; `call_id` is the same whenever it is made again."""
+    """One call of one run; `call_id` stays the same when the call is repeated."""
 
     run_id: str
     call_id: str
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a run has cost, in US dollars; what is in flight and what was lost at their most."""
+    """The cost of a run in US dollars; calls in flight and lost calls count with their maximum."""
 
     spent_usd: float
     in_flight_usd: float
@@ -53,7 +53,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What is known of a call.
+    """The state of one call in the budget.
 
     `answer` if it was settled before; `batch_id` if it waits in a batch; else it may be sent, and
     `send` is the number to settle it by.
@@ -65,7 +65,7 @@ class BudgetState:
 
 
 class Budget:
-    """The calls of every run in one database. Threads, processes and machines may share it."""
+    """Tracks and limits the cost of each run in a database that threads and processes share."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""The table of calls to Claude: what each may cost, what it cost, and what it answered."""
+"""The database table of calls to Claude: the maximum cost, the cost and the answer of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Claude API through its official SDK: one question, one streamed reply."""
+"""A client of the Claude API, built on the official SDK: one request, one streamed reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 @dataclass(slots=True)
 class Sending:
-    """One call on its way through the SDK, which may send it more than once.
+    """One call in progress in the SDK, which may send it more than once.
 
     `again` is awaited before it is sent once more although nobody saw the end of the last time;
     what it raises ends the call. `unseen` tells whether the last send may have been charged.
@@ -53,7 +53,7 @@ def watched(sending: Sending) -> Iterator[None]:
 
 
 class ClaudeClient:
-    """One `AsyncAnthropic` with a key that was checked; nothing of it comes from elsewhere."""
+    """An `AsyncAnthropic` with a validated key; it takes no other settings from the environment."""
 
     def __init__(self, access: Access, *, max_retries: int) -> None:
         self.sdk = anthropic.AsyncAnthropic(

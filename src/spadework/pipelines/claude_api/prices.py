@@ -1,4 +1,4 @@
-"""What a call costs, by the table that comes with `genai-prices`; there is none of our own.
+"""The price of a call, from the table of `genai-prices`; Spadework has no table of its own.
 
 Money is counted in whole billionths of a dollar, so that sums are exact in any database. What does
 not come out even is rounded up. The table is that of the installed version: nothing is fetched.
@@ -19,7 +19,7 @@ _BATCH_SHARE = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class PricedTokens:
-    """What the API counted; `read` is what was neither read from its cache nor written to it."""
+    """Tokens as the API counted them; `read` excludes those read from or written to its cache."""
 
     read: int
     written: int
@@ -47,7 +47,7 @@ def cost_of(model: str, tokens: PricedTokens, *, batch: bool = False) -> Decimal
     except LookupError:
         raise ConfigError(
             f"no price is known for the model {model!r}",
-            hint="see to its spelling in claude_api.model or in the pipeline; for a new model "
+            hint="check its spelling in claude_api.model or in the pipeline; for a new model "
             "upgrade genai-prices",
         ) from None
     return price * _BATCH_SHARE if batch else price

@@ -1,4 +1,4 @@
-"""One question to Claude, and the reply, as values that a database can keep."""
+"""A request to Claude and its reply, as values that can be stored in a database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClaudeRequest:
-    """One question.
+    """One request.
 
     Args:
         model: the model's name as the API has it.

@@ -1,4 +1,4 @@
-"""The one way from a pipeline to Claude.
+"""The service through which pipelines call Claude.
 
 What was settled is not asked again, the budget holds, and every call is in the ledger.
 """
@@ -66,7 +66,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallEstimate:
-    """What requests would cost, in US dollars: what is read, and the most with the replies."""
+    """The cost of requests in US dollars: of the input, and the maximum with the replies."""
 
     calls: int
     input_tokens: int
@@ -80,7 +80,7 @@ async def _allowed() -> None:
 
 @dataclass(slots=True)
 class _Asking:
-    """One call on its way."""
+    """One call in progress."""
 
     call: Call
     request: ClaudeRequest
@@ -94,7 +94,7 @@ class _Asking:
 
 
 class ClaudeService:
-    """Claude for the runs of one process; use it from one event loop, and close it.
+    """Calls Claude for the runs of one process; use it from one event loop, and close it.
 
     Args:
         config: the config's part `claude_api`.

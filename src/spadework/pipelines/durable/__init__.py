@@ -1,1 +1,1 @@
-"""Runs that outlive their process: everything that knows DBOS."""
+"""Durable execution: runs that survive their process. Only this package uses DBOS."""

@@ -34,7 +34,7 @@ NOT_WANTED = "--no-claude was given"
 
 
 class ClaudeSide:
-    """Asks Claude for the steps of pipelines.
+    """Sends the Claude calls of pipelines.
 
     Args:
         config: the user's config.

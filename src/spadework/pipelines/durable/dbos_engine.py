@@ -1,4 +1,4 @@
-"""DBOS in this process: its database, its queues, and what others left undone."""
+"""Sets up DBOS in this process: its database, its queues, and recovery of unfinished work."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def items_queue(database: Database, run: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """How much of a queue is worked on at once: by one process, and by all."""
+    """The concurrency of a queue: in one process, and in all."""
 
     by_worker: int | None = None
     by_all: int | None = None

@@ -1,4 +1,4 @@
-"""The calls of one item, each durable: what `ask`, `claude` and `step` stand for in a run."""
+"""The durable calls of one item: how a run implements `ask`, `claude` and `step`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _DIGEST_LENGTH = 16
 
 
 class RunStopped(BaseException):
-    """The run stops; the item goes on when it is resumed.
+    """The run stops; the item continues when the run is resumed.
 
     No `Exception`: a pipeline's `except Exception` would make a result of it.
     """

@@ -50,7 +50,7 @@ _OF_ALL = (ArgumentError, ConfigError, DaemonError, PipelineError, PrivateRefuse
 
 
 class ItemRunner(RunServices):
-    """Does items, calls and ends of runs; one for each process.
+    """Runs items, their calls, and the ends of runs; one for each process.
 
     Args:
         config: the user's config.

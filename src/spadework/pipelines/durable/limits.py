@@ -1,4 +1,4 @@
-"""How many calls each backend takes at once, over all workers."""
+"""Limits on concurrent calls for each backend, across all workers."""
 
 from __future__ import annotations
 

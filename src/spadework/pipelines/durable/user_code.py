@@ -1,4 +1,4 @@
-"""Calling a pipeline's own functions, whatever they do, and keeping what they return."""
+"""Calls a pipeline's own functions, handles their errors and validates their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at work: it gives signs of life, and takes over what dead ones left."""
+"""A worker process: sends heartbeats, and takes over the items of dead workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PUTTING_SECONDS = 300.0
 
 
 class WorkerProcess:
-    """A process that works on runs.
+    """A process that executes runs.
 
     Args:
         database: where the runs are kept.

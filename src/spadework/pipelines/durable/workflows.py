@@ -30,7 +30,7 @@ _NO_LIMIT = 2**31
 
 
 class WorkflowHandlers(Protocol):
-    """Does what the workflows stand for; see `stage.Stage`."""
+    """Implements the workflows; see `item_runner.ItemRunner`."""
 
     def do_item(self, run: str, number: int) -> Awaitable[None]:
         """Do an item, unless it has its row."""
@@ -44,7 +44,7 @@ class WorkflowHandlers(Protocol):
 
 @dataclass(slots=True)
 class _Here:
-    """What this process works with; DBOS has one registry for each process."""
+    """The handlers of this process; DBOS has one registry for each process."""
 
     work: WorkflowHandlers | None = None
     results: dict[str, asyncio.Future[str]] = field(default_factory=dict)

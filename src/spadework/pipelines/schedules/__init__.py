@@ -1,1 +1,1 @@
-"""A pipeline at set times, by the machine's own systemd or cron."""
+"""Scheduled pipelines, run by systemd or cron."""

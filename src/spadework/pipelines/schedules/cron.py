@@ -1,4 +1,4 @@
-"""What `30 9 * * MON-FRI` means: to cron, to systemd, and as the next times."""
+"""Parses cron expressions, converts them for systemd, and computes the next times."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Times as cron has them.
+    """A parsed cron expression.
 
     Attributes:
         text: the five fields in numbers, as every cron reads them.

@@ -1,4 +1,4 @@
-"""One scheduled run: what is started, where, and when."""
+"""A scheduled run: its command, its working folder and its time."""
 
 from __future__ import annotations
 

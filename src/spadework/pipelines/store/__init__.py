@@ -1,1 +1,1 @@
-"""What is kept of runs, in the database of the durable engine: SQLite or Postgres."""
+"""Storage of runs in the database of the durable engine: SQLite or Postgres."""

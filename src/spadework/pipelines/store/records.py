@@ -1,4 +1,4 @@
-"""A run as it is kept."""
+"""The records of a run as stored in the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ State = Literal["running", "done", "failed", "cancelled", "budget"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run was asked for; every process that works on it keeps to it.
+    """The options of a run; every process that works on it follows them.
 
     Args:
         project: the folder that relative references start from.
@@ -74,7 +74,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process that works on runs; `silent` is seconds since its last sign of life."""
+    """A worker process; `silent` is the number of seconds since its last heartbeat."""
 
     executor: str
     host: str

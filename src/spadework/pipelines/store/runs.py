@@ -1,4 +1,4 @@
-"""Runs and their items: made once, read and changed by every process that works on them."""
+"""Stores runs and their items; every process that works on them reads and updates them."""
 
 from __future__ import annotations
 

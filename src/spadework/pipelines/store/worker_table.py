@@ -1,4 +1,4 @@
-"""The processes that work on runs, by their signs of life."""
+"""The table of worker processes and their heartbeats."""
 
 from __future__ import annotations
 

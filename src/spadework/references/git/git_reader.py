@@ -53,7 +53,7 @@ IN_SUBMODULE = "a submodule whose repository is outside the roots"
 
 @dataclass(frozen=True, slots=True)
 class GitReading:
-    """What git showed.
+    """The output of git for a reference.
 
     `paths` are the absolute paths of the files whose content is in it. `note` says why
     `text` is empty; it is empty itself where `text` is not.

@@ -29,19 +29,19 @@ _running: set[str] = set()
 
 
 class GitFailed(Exception):
-    """Git said no; the message is its first line."""
+    """Git failed; the message is the first line of its error."""
 
 
 class GitTooSlow(Exception):
-    """Git took longer than it may."""
+    """Git exceeded its time limit."""
 
 
 class GitTooLong(Exception):
-    """Git printed more than it may."""
+    """Git exceeded its output limit."""
 
 
 class GitTooBig(Exception):
-    """Git needed more memory than it may use."""
+    """Git exceeded its memory limit."""
 
 
 class GitMissing(Exception):
