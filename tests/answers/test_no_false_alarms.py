@@ -9,7 +9,7 @@ from spadework.checks.reply_checks import ModelReply, check_reply
 @given(EXCHANGES)
 @settings(max_examples=200)
 def test_an_honest_answer_passes_every_check(exchange):
-    demand, text = exchange
+    requirements, text = exchange
     reply = ModelReply(
         text=text,
         finish="stop",
@@ -19,7 +19,7 @@ def test_an_honest_answer_passes_every_check(exchange):
         expected_tokens=880,
         expected_source="counted by words",
     )
-    checked = check_reply(reply, demand)
+    checked = check_reply(reply, requirements)
     assert checked.notes == ()
-    if demand.schema is None and not text.startswith("```"):
+    if requirements.schema is None and not text.startswith("```"):
         assert checked.text == text.strip()

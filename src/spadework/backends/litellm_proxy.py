@@ -38,7 +38,7 @@ class LiteLLMBackend(OpenAIBackend):
     """A LiteLLM proxy: OpenAI's API, and `/v1/model/info` for what stands behind each model."""
 
     kind = "litellm"
-    life_path = "/health/liveliness"
+    liveness_path = "/health/liveliness"
 
     def __init__(self, settings: BackendSettings) -> None:
         super().__init__(settings)

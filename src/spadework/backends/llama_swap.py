@@ -47,7 +47,7 @@ class LlamaSwapBackend(OpenAIBackend):
     """A llama-swap proxy in front of llama.cpp servers."""
 
     kind = "llama-swap"
-    life_path = "/health"
+    liveness_path = "/health"
     window_fields = METADATA_FIELDS + WINDOW_FIELDS
 
     def __init__(self, settings: BackendSettings) -> None:

@@ -93,7 +93,7 @@ class OpenAIBackend:
     windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
-    life_path = "/v1/models"
+    liveness_path = "/v1/models"
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
         self.name = settings.name
@@ -169,13 +169,13 @@ class OpenAIBackend:
                 yield chunk
 
     async def probe(self) -> None:
-        """Ask `life_path` for a sign of life; any answer is one.
+        """Ask `liveness_path` for a sign of life; any answer is one.
 
         Raises:
             Unreachable: nothing answers.
             BackendError: no answer comes, or it is not HTTP.
         """
-        url = root_url(self._settings.url) + self.life_path
+        url = root_url(self._settings.url) + self.liveness_path
         await sign_of_life(self._asked(), lambda: self._wire.get(url, headers=self._headers))
 
     async def loaded(self) -> frozenset[str] | None:

@@ -90,31 +90,33 @@ class ValidatedReply:
     checks: tuple[str, ...] = ()
 
 
-def check_reply(reply: ModelReply, demand: AnswerRequirements | None = None) -> ValidatedReply:
+def check_reply(
+    reply: ModelReply, requirements: AnswerRequirements | None = None
+) -> ValidatedReply:
     """Turn a reply into an answer.
 
     Raises:
         CheckFailed: its `check` is one of the names in docs/answers.md.
     """
-    demand = demand or AnswerRequirements()
+    requirements = requirements or AnswerRequirements()
     read = _check_truncation(reply)
     split = split_thinking(reply.text)
     text, hidden = clean(split.visible)
     text = text.strip()
-    _check_ending(reply, split, text, demand)
+    _check_ending(reply, split, text, requirements)
     passed = (*read, "cut-off", "unfinished", "empty")
-    if demand.content:
-        check_refusal(text, demand.given)
+    if requirements.content:
+        check_refusal(text, requirements.given)
         passed = (*passed, "refusal")
-    if demand.labels:
-        found = _labelled(reply, text, demand)
-    elif demand.schema is not None:
-        found, more = _structured(text, demand.schema, demand)
+    if requirements.labels:
+        found = _labelled(reply, text, requirements)
+    elif requirements.schema is not None:
+        found, more = _structured(text, requirements.schema, requirements)
         hidden += more
     else:
-        found = _prose(text, demand) if demand.content else ValidatedReply(text)
+        found = _prose(text, requirements) if requirements.content else ValidatedReply(text)
     notes = [*found.notes, *_notes(split, hidden)]
-    if not demand.labels and (note := _address(found)):
+    if not requirements.labels and (note := _address(found)):
         notes.insert(0, note)
     return ValidatedReply(
         found.text, tuple(notes), found.value, found.confidence, (*passed, *found.checks)
@@ -136,11 +138,15 @@ def _check_truncation(reply: ModelReply) -> tuple[str, ...]:
     return ("silent-truncation",)
 
 
-def _check_ending(reply: ModelReply, split: Split, text: str, demand: AnswerRequirements) -> None:
+def _check_ending(
+    reply: ModelReply, split: Split, text: str, requirements: AnswerRequirements
+) -> None:
     only_thinking = reply.had_thinking or bool(split.thinking)
-    if reply.finish == "length" and not _is_whole(text, demand):
-        if demand.content:
-            check_loop(text, demand.given)  # the better reason, since a larger limit does not help
+    if reply.finish == "length" and not _is_whole(text, requirements):
+        if requirements.content:
+            check_loop(
+                text, requirements.given
+            )  # the better reason, since a larger limit does not help
         raise CheckFailed(
             "cut-off",
             f"the answer was cut off at {reply.max_tokens} tokens"
@@ -158,38 +164,40 @@ def _check_ending(reply: ModelReply, split: Split, text: str, demand: AnswerRequ
         )
 
 
-def _is_whole(text: str, demand: AnswerRequirements) -> bool:
+def _is_whole(text: str, requirements: AnswerRequirements) -> bool:
     """A grammar lets a model go on with blanks after the end: what stands there may be whole."""
-    if demand.labels:
-        return json_string(text) in demand.labels
-    if demand.schema is None:
+    if requirements.labels:
+        return json_string(text) in requirements.labels
+    if requirements.schema is None:
         return False
     try:
-        structured(text, demand.schema)
+        structured(text, requirements.schema)
     except CheckFailed:
         return False
     return True
 
 
-def _labelled(reply: ModelReply, text: str, demand: AnswerRequirements) -> ValidatedReply:
-    label = label_of(text, demand.labels)
-    sure = margin(reply.tokens, text, label, demand.labels)
+def _labelled(reply: ModelReply, text: str, requirements: AnswerRequirements) -> ValidatedReply:
+    label = label_of(text, requirements.labels)
+    sure = margin(reply.tokens, text, label, requirements.labels)
     return ValidatedReply(label, confidence=sure, checks=("label",))
 
 
 def _structured(
-    text: str, schema: Mapping[str, Any], demand: AnswerRequirements
+    text: str, schema: Mapping[str, Any], requirements: AnswerRequirements
 ) -> tuple[ValidatedReply, int]:
     value, hidden = structured(text, schema)
     passed = ["json", "schema"]
-    if demand.content and check_extraction(value, schema, demand.given, grounded=demand.grounded):
+    if requirements.content and check_extraction(
+        value, schema, requirements.given, grounded=requirements.grounded
+    ):
         passed.append("extraction")
     return ValidatedReply(compact(value), value=value, checks=tuple(passed)), hidden
 
 
-def _prose(text: str, demand: AnswerRequirements) -> ValidatedReply:
-    given = demand.given
-    check_echo(text, given, demand.notices)
+def _prose(text: str, requirements: AnswerRequirements) -> ValidatedReply:
+    given = requirements.given
+    check_echo(text, given, requirements.notices)
     check_loop(text, given)
     passed = ["echo", "loop"]
     if check_language(text, given):

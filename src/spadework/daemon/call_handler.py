@@ -192,7 +192,7 @@ async def _serve(
     """Run the HTTP server for as long as the client stays."""
     from spadework.daemon.http_serving import serve_http  # noqa: PLC0415 - heavy
 
-    daemon.keeps_face_open()
+    daemon.mark_as_http_host()
     try:
         await serve_http(daemon, request, writer, reader, keys)
     except Exception as failure:  # noqa: BLE001 - as in `_work`

@@ -23,7 +23,7 @@ class DaemonService(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return what `spadework daemon status` shows, as plain JSON without any key."""
 
-    def keeps_face_open(self) -> None:
+    def mark_as_http_host(self) -> None:
         """Record that this connection serves over HTTP, for as long as it lasts."""
 
     def stop(self) -> None:

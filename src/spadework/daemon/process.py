@@ -118,7 +118,7 @@ class Daemon:
             "connections": [one.peer.describe() for one in self._connections.values()],
         }
 
-    def keeps_face_open(self) -> None:
+    def mark_as_http_host(self) -> None:
         """Note that the connection of this task serves over HTTP, for as long as it lasts."""
         if here := _here.get():
             here.serves = True

@@ -100,7 +100,7 @@ class AttemptContext:
     """What a model is asked, and what its answer is held against."""
 
     messages: tuple[Message, ...]
-    demand: AnswerRequirements
+    requirements: AnswerRequirements
     limits: Limits
     temperature: float | None = None
 
@@ -125,7 +125,7 @@ async def run_attempt(
         async with asyncio.timeout(limits.seconds):
             reply, figures = await _reply(backend, info, asking, listener, on_first_token)
             try:
-                return await _checked(reply, asking.demand), figures
+                return await _checked(reply, asking.requirements), figures
             except CheckFailed as failure:
                 if failure.check not in REPAIRABLE:
                     raise
@@ -153,7 +153,7 @@ async def _repaired(
         reply, more = await _reply(backend, info, again, listener, _nothing)
     except ContextExceeded:
         raise failure from None  # report why the answer was wrong, not why the repair failed
-    checked = await _checked(reply, asking.demand)
+    checked = await _checked(reply, asking.requirements)
     notes = (f"repaired once: {failure}", *checked.notes)
     return replace(checked, notes=notes), figures.with_more(more)
 
@@ -172,7 +172,7 @@ async def _reply(
     """Ask once and take in the whole reply."""
     streamed = Streamed(started=time.monotonic(), on_first_token=on_first_token)
     listener.progress(Progress("asking", f"asking {display_name(info.id)}"))
-    form = ResponseFormat(asking.demand.labels, asking.demand.schema)
+    form = ResponseFormat(asking.requirements.labels, asking.requirements.schema)
     try:
         fitting = await fit(backend, info, asking.messages, asking.limits.tokens)
         request = ChatRequest(
@@ -202,14 +202,14 @@ async def _reply(
     return reply, streamed.figures()
 
 
-async def _checked(reply: ModelReply, demand: AnswerRequirements) -> ValidatedReply:
+async def _checked(reply: ModelReply, requirements: AnswerRequirements) -> ValidatedReply:
     """Check a reply; in a thread where that takes so long that others would notice."""
-    given = demand.given
+    given = requirements.given
     material = sum(map(len, given.texts)) + sum(len(one.text) for one in given.passages)
     is_short = material + len(reply.text) < _LONG_MATERIAL
-    if is_short and demand.schema is None and "```" not in reply.text:
-        return check_reply(reply, demand)
-    return await CHECKING.run(check_reply, reply, demand)
+    if is_short and requirements.schema is None and "```" not in reply.text:
+        return check_reply(reply, requirements)
+    return await CHECKING.run(check_reply, reply, requirements)
 
 
 async def _stream_constrained(

@@ -45,9 +45,9 @@ class AttemptTrace:
         """Give up the place in the queue: the next request waits anew."""
         self._ticket = uuid.uuid4().hex
 
-    async def cleared(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
+    async def permitted_models(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
         """Return the models that may have this; record the others that were asked for by name."""
-        names, refused = await self.context.cleared(found)
+        names, refused = await self.context.permitted_models(found)
         by_name = self.context.job.models or self.context.tool.config.models
         is_expected = names and not by_name
         for name, error in refused:
@@ -66,7 +66,7 @@ class AttemptTrace:
         """Add an attempt that failed; what is known of the model is looked up again."""
         services = self.context.services
         services.catalog.forget(name)
-        is_private = self.context.clearance.private
+        is_private = self.context.trust_policy.private
         note = services.on_private_failure if is_private else services.on_failure
         note(name, error)
         self.record(name, error, temporary=temporary)

@@ -87,23 +87,23 @@ def _add(model: ModelInfo, found: dict[str, ModelInfo | None]) -> None:
         found[model.id] = found[model.id] or model
 
 
-def worth_listing(clearance: TrustPolicy, catalog: Catalog) -> list[str]:
+def worth_listing(trust_policy: TrustPolicy, catalog: Catalog) -> list[str]:
     """Name the backends that may have a model for a job; a cloud is not even asked for its list."""
     return [
         name
         for name, backend in catalog.backends.items()
-        if clearance.may_leave(name) or not backend.presumed("*")
+        if trust_policy.may_leave(name) or not backend.presumed("*")
     ]
 
 
-async def split_by_clearance(
-    found: Mapping[str, ModelInfo | None], clearance: TrustPolicy, catalog: Catalog
+async def split_by_trust(
+    found: Mapping[str, ModelInfo | None], trust_policy: TrustPolicy, catalog: Catalog
 ) -> tuple[list[str], list[tuple[str, SpadeworkError]]]:
     """Split models into those that may have a job, in order, and those that may not.
 
     Args:
         found: the models by name; one without a description is described if that matters.
-        clearance: decides.
+        trust_policy: decides.
         catalog: describes.
 
     Returns:
@@ -117,7 +117,7 @@ async def split_by_clearance(
     asked = []
     for name, info in found.items():
         backend, model = catalog.find(name)
-        if info or clearance.needs_no_trust(name):
+        if info or trust_policy.needs_no_trust(name):
             continue
         if certain := backend.presumed(model):
             described[name] = ModelInfo(
@@ -125,7 +125,7 @@ async def split_by_clearance(
                 model,
                 trust=certain.trust,
                 trust_source=certain.source,
-                aliases=_listed_as(backend, model, clearance),
+                aliases=_listed_as(backend, model, trust_policy),
             )
         else:
             asked.append(name)
@@ -140,17 +140,17 @@ async def split_by_clearance(
     for name, known in described.items():
         if isinstance(known, SpadeworkError):
             errors.append((name, known))
-        elif known is None or not clearance.refusal(known):
+        elif known is None or not trust_policy.refusal(known):
             allowed += [] if _is_among(name, allowed, catalog) else [name]
         else:
             refused.setdefault(known.backend, []).append(known)
-    return allowed, [*errors, *_refusals(refused, clearance)]
+    return allowed, [*errors, *_refusals(refused, trust_policy)]
 
 
-def _listed_as(backend: Backend, model: str, clearance: TrustPolicy) -> tuple[str, ...]:
+def _listed_as(backend: Backend, model: str, trust_policy: TrustPolicy) -> tuple[str, ...]:
     """Name the other names by which the tool lists a model, as far as no server need be asked."""
     full = backend.full_name(model)
-    listed = (pattern.partition("/") for pattern in clearance.listed)
+    listed = (pattern.partition("/") for pattern in trust_policy.listed)
     return tuple(
         other
         for name, _, other in listed
@@ -167,15 +167,15 @@ def _is_among(name: str, others: Sequence[str], catalog: Catalog) -> bool:
 
 
 def _refusals(
-    refused: Mapping[str, list[ModelInfo]], clearance: TrustPolicy
+    refused: Mapping[str, list[ModelInfo]], trust_policy: TrustPolicy
 ) -> list[tuple[str, SpadeworkError]]:
     reasons: list[tuple[str, SpadeworkError]] = []
     for backend, infos in refused.items():
         if len(infos) > _MOST_NAMED:
-            together = clearance.passed_over(infos)
+            together = trust_policy.passed_over(infos)
             reasons += [(backend, together)] if together else []
             continue
-        reasons += [(info.id, why) for info in infos if (why := clearance.refusal(info))]
+        reasons += [(info.id, why) for info in infos if (why := trust_policy.refusal(info))]
     return reasons
 
 

@@ -100,11 +100,11 @@ class Delegation:
             context.session, services.config, services.config_problem
         )
         private = private_reason(job, Material((), ()), confidential)
-        clearance = TrustPolicy.of(context.tool, private, confidential=bool(confidential))
-        context.clearance = clearance
+        trust_policy = TrustPolicy.of(context.tool, private, confidential=bool(confidential))
+        context.trust_policy = trust_policy
         material = context.material = await self._read()
-        context.clearance = replace(
-            clearance,
+        context.trust_policy = replace(
+            trust_policy,
             private=private_reason(job, material, confidential),
             confidential=bool(confidential) or any(one.confidential for one in material.sources),
         )
@@ -126,9 +126,9 @@ class Delegation:
         while True:
             try:
                 async with asyncio.timeout(context.seconds_left()):
-                    names = worth_listing(context.clearance, catalog)
+                    names = worth_listing(context.trust_policy, catalog)
                     found, trace.attempts = await candidates(trace.patterns, names, catalog.models)
-                    allowed = await trace.cleared(found)
+                    allowed = await trace.permitted_models(found)
             except TimeoutError:
                 trace.record("", out_of_time(", ".join(trace.patterns), ""))
                 return []
@@ -142,11 +142,11 @@ class Delegation:
 
     def _marked(self, outcome: Outcome) -> Outcome:
         """Mark an answer that was made of something private, and say where it was processed."""
-        clearance = self.context.clearance
-        if not clearance.private or not isinstance(outcome, Answer):
+        trust_policy = self.context.trust_policy
+        if not trust_policy.private or not isinstance(outcome, Answer):
             return outcome
         notes = outcome.notes
-        if clearance.confidential:
+        if trust_policy.confidential:
             notes = (
                 *notes,
                 f"confidential: processed by {display_name(outcome.model)}, a local model",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spadework.engine.attempt import Limits, out_of_time
-from spadework.engine.candidates import split_by_clearance
+from spadework.engine.candidates import split_by_trust
 from spadework.engine.job import Progress
 from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
 from spadework.engine.scheduling.preference import preference_groups
@@ -62,7 +62,7 @@ class DelegationContext:
     tool: Tool
     listener: Listener
     started: float = field(default_factory=time.monotonic)
-    clearance: TrustPolicy = field(default_factory=lambda: TrustPolicy("", ()))
+    trust_policy: TrustPolicy = field(default_factory=lambda: TrustPolicy("", ()))
     """What the job may be sent to; nothing but local models until its material is known."""
     material: Material = field(default_factory=lambda: Material((), ()))
     has_no_secrets: list[bool] = field(default_factory=list)
@@ -129,13 +129,13 @@ class DelegationContext:
         message = f"place {place.position} in the queue for {model}{about}"
         self.listener.progress(Progress("waiting", message))
 
-    async def cleared(
+    async def permitted_models(
         self, found: Mapping[str, ModelInfo | None]
     ) -> tuple[list[str], list[tuple[str, SpadeworkError]]]:
         """Split models into those that may have this, and those that may not, with the reason."""
-        return await split_by_clearance(found, self.clearance, self.services.catalog)
+        return await split_by_trust(found, self.trust_policy, self.services.catalog)
 
-    async def cleared_model(self, model_id: str) -> ModelInfo:
+    async def permitted_model(self, model_id: str) -> ModelInfo:
         """Describe the model that is about to be sent something, if it may be.
 
         Raises:
@@ -150,7 +150,7 @@ class DelegationContext:
         except TimeoutError:
             backend, _, model = model_id.partition("/")
             raise out_of_time(backend, model) from None
-        self.clearance.require(info)
+        self.trust_policy.require(info)
         if info.trust != "local" and not self.has_no_secrets:
             texts = texts_of_job(self.job, self.material, self.tool.config.labels)
             await CHECKING.run(refuse_secrets, texts)

@@ -327,7 +327,7 @@ class Engine:
         """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
         figures = answer.figures if answer else figures or Figures()
         context = delegation.context
-        withheld = bool(context.clearance.private)
+        withheld = bool(context.trust_policy.private)
         entry = LedgerEntry(
             at=time.time(),
             session=context.session.name,

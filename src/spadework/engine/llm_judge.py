@@ -79,7 +79,7 @@ async def apply_judge(
     if config.verify != "second-model":
         return answer
     wanted = [config.verify_model] if config.verify_model else allowed
-    judges = await trace.cleared({name: None for name in wanted if name != answer.model})
+    judges = await trace.permitted_models({name: None for name in wanted if name != answer.model})
     if not judges:
         note = f"no second model judged this: there is none but {display_name(answer.model)}"
         return replace(answer, notes=(*answer.notes, note))
@@ -102,11 +102,11 @@ async def _ask_judge(
     """Ask in the queue, like everybody; the slot of the answer is free by now."""
     context, request = trace.context, trace.slot_request(judges)
     async with context.services.queue.slot(request, context.report_position) as slot:
-        info = await context.cleared_model(str(slot.model))
+        info = await context.permitted_model(str(slot.model))
         context.listener.progress(Progress("asking", f"{display_name(info.id)} judges the answer"))
         backend, _ = context.services.catalog.find(str(slot.model))
         messages = judging_messages(
-            work.demand.given.task, answer.text, work.material.sources, context.job.texts
+            work.requirements.given.task, answer.text, work.material.sources, context.job.texts
         )
         asking = AttemptContext(messages, DEMAND, context.limits(MAX_TOKENS), TEMPERATURE)
         checked, _ = await run_attempt(backend, info, asking, Listener(), slot.first_token)

@@ -106,11 +106,11 @@ class ModelChain:
 
     async def _ask(self, slot: Slot, work: PreparedJob) -> Answer:
         context = self.trace.context
-        info = await context.cleared_model(str(slot.model))
+        info = await context.permitted_model(str(slot.model))
         limits = context.limits(context.max_tokens)
         backend, _ = context.services.catalog.find(str(slot.model))
         temperature = context.tool.config.temperature
-        asking = AttemptContext(work.messages, work.demand, limits, temperature)
+        asking = AttemptContext(work.messages, work.requirements, limits, temperature)
         checked, figures = await run_attempt(
             backend, info, asking, context.listener, slot.first_token
         )

@@ -30,7 +30,7 @@ class PreparedJob:
 
     messages: tuple[Message, ...]
     material: Material
-    demand: AnswerRequirements
+    requirements: AnswerRequirements
     asked_first: tuple[Message, ...]
 
     def after(self, failure: SpadeworkError) -> PreparedJob:
@@ -45,7 +45,7 @@ def prepare(tool: ToolConfig, job: Job, form: ResponseFormat, material: Material
         Passage(one.path, one.text, one.first_line, one.last_line) for one in material.sources
     )
     given = GroundingContext(render_task(tool, job.arguments), passages, tuple(job.texts.values()))
-    demand = AnswerRequirements(
+    requirements = AnswerRequirements(
         given=given,
         labels=form.labels,
         schema=form.schema,
@@ -53,4 +53,4 @@ def prepare(tool: ToolConfig, job: Job, form: ResponseFormat, material: Material
         content=tool.verify != "none",
         notices=(DATA_NOTICE, CITING) if given.has_material else (),
     )
-    return PreparedJob(messages, material, demand, messages)
+    return PreparedJob(messages, material, requirements, messages)

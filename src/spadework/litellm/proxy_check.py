@@ -98,7 +98,7 @@ async def check(
 async def _liveliness(settings: BackendConfig) -> ProxyFinding | None:
     import httpx  # noqa: PLC0415 - heavy
 
-    url = root_url(settings.url) + LiteLLMBackend.life_path
+    url = root_url(settings.url) + LiteLLMBackend.liveness_path
     timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
     proxied = not is_local_host(host_of(url))
     async with async_client(httpx, trust_env=proxied, timeout=timeout) as client:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from spadework.config.models import OPTIONAL_MARK
-from spadework.engine.candidates import candidates, patterns_of, split_by_clearance, worth_listing
+from spadework.engine.candidates import candidates, patterns_of, split_by_trust, worth_listing
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.errors import SpadeworkError
 from spadework.mcp import ask_each_schema
@@ -128,10 +128,10 @@ async def _facts(engine: Engine, tool: Tool) -> str:
     try:
         async with asyncio.timeout(_FACTS_SECONDS):
             patterns = patterns_of(tool.config.models, catalog.backends)
-            clearance = TrustPolicy.of(tool)
-            listed = worth_listing(clearance, catalog)
+            trust_policy = TrustPolicy.of(tool)
+            listed = worth_listing(trust_policy, catalog)
             found, _ = await candidates(patterns, listed, catalog.models)
-            names, _ = await split_by_clearance(found, clearance, catalog)
+            names, _ = await split_by_trust(found, trust_policy, catalog)
             if not names:
                 return ""
             info = await catalog.describe(names[0])

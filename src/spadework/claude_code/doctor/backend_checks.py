@@ -41,7 +41,7 @@ Listed = dict[str, "list[ModelInfo] | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CheckContext:
     """What the checks of the backends stand on; `shut` says why a backend cannot be opened."""
 
     config: Config
@@ -50,10 +50,10 @@ class Surroundings:
     environ: Mapping[str, str]
 
 
-async def check_backends(house: Surroundings) -> tuple[Listed, list[CheckResult]]:
+async def check_backends(context: CheckContext) -> tuple[Listed, list[CheckResult]]:
     """Ask every backend for its models, all at once: a dead one costs its own time-out alone."""
-    names = [*house.config.backends, *([EMBEDDED] if _uses_embedded(house.config) else [])]
-    results = await asyncio.gather(*(_check(name, house) for name in names))
+    names = [*context.config.backends, *([EMBEDDED] if _uses_embedded(context.config) else [])]
+    results = await asyncio.gather(*(_check(name, context) for name in names))
     return (
         {name: models for name, (models, _) in zip(names, results, strict=True)},
         [finding for _, findings in results for finding in findings],
@@ -66,20 +66,20 @@ def _uses_embedded(config: Config) -> bool:
 
 
 async def _check(
-    name: str, house: Surroundings
+    name: str, context: CheckContext
 ) -> tuple[list[ModelInfo] | None, list[CheckResult]]:
-    if shut := house.shut.get(name):
+    if shut := context.shut.get(name):
         return None, [shut]
     subject = f"backend {name}"
-    config = house.config.backends.get(name)
+    config = context.config.backends.get(name)
     address = (
         f"{config.kind} at {shown_url(config.url)}" if config else "a model in a child process"
     )
-    findings = _check_keys(subject, config, house.environ) if config else []
+    findings = _check_keys(subject, config, context.environ) if config else []
     started = time.monotonic()
     try:
         async with asyncio.timeout(_SECONDS):
-            models = await house.backends[name].models()
+            models = await context.backends[name].models()
     except TimeoutError:
         text = f"{address}: no answer within {_SECONDS:g} s"
         return None, [CheckResult("broken", subject, text, "restart that server"), *findings]
@@ -93,7 +93,7 @@ async def _check(
     return models, [
         CheckResult("ok", subject, f"{address}: {took}, models: {len(models)}"),
         *_check_trust(subject, models),
-        *_check_names(subject, house.backends[name]),
+        *_check_names(subject, context.backends[name]),
         *findings,
     ]
 
@@ -120,18 +120,18 @@ def _check_keys(
 
 
 async def check_tools(
-    house: Surroundings, tools: Mapping[str, ToolConfig], listed: Listed
+    context: CheckContext, tools: Mapping[str, ToolConfig], listed: Listed
 ) -> list[CheckResult]:
     """Can each tool be answered: by which model, with what window and at what speed?"""
-    checks = (_check_tool(name, tool, house, listed) for name, tool in tools.items())
+    checks = (_check_tool(name, tool, context, listed) for name, tool in tools.items())
     return list(await asyncio.gather(*checks))
 
 
-def present(tool: ToolConfig, house: Surroundings, listed: Listed) -> tuple[list[str], list[str]]:
+def present(tool: ToolConfig, context: CheckContext, listed: Listed) -> tuple[list[str], list[str]]:
     """Split a tool's models into those that are there now, in order, and those that are not."""
     there: dict[str, None] = {}
     missing = []
-    for pattern in patterns_of(tool.models, house.backends):
+    for pattern in patterns_of(tool.models, context.backends):
         found = _matching(pattern, listed, local_only=not tool.models)
         there.update(dict.fromkeys(found))
         if not found:
@@ -149,10 +149,10 @@ def _matching(pattern: str, listed: Listed, *, local_only: bool) -> Sequence[str
 
 
 async def _check_tool(
-    name: str, tool: ToolConfig, house: Surroundings, listed: Listed
+    name: str, tool: ToolConfig, context: CheckContext, listed: Listed
 ) -> CheckResult:
     subject = f"tool {name}"
-    there, missing = present(tool, house, listed)
+    there, missing = present(tool, context, listed)
     if not there:
         text = f"none of its models is there: {', '.join(missing)}"
         cure = "`spadework models` lists what there is; change the tool's `models`, or load them"
@@ -160,7 +160,7 @@ async def _check_tool(
     backend, _, model = there[0].partition("/")
     try:
         async with asyncio.timeout(_SECONDS):
-            info = await house.backends[backend].describe(model)
+            info = await context.backends[backend].describe(model)
     except (BackendError, TimeoutError) as error:
         return CheckResult(
             "broken", subject, str(error) or f"{display_name(there[0])} is not described in time"
@@ -168,7 +168,7 @@ async def _check_tool(
     shown = display_name(there[0])
     more = f" and {len(there) - 1} more" if len(there) > 1 else ""
     window = f"window {info.window} ({info.window_source})" if info.window else "window unknown"
-    text = f"{shown}{more}; {window}{_speed(house.config, there[0])}"
+    text = f"{shown}{more}; {window}{_speed(context.config, there[0])}"
     if missing:
         what = f"{text}; not there: {', '.join(missing)}"
         cure = "an alias may be missing from its server's list; else correct the tool's `models`"
@@ -197,13 +197,13 @@ def _speed(config: Config, model: str) -> str:
     return f"; {speed:.0f} tokens/s by the ledger" if speed else ""
 
 
-async def close(house: Surroundings) -> None:
+async def close(context: CheckContext) -> None:
     """Close every backend."""
-    for backend in house.backends.values():
+    for backend in context.backends.values():
         await backend.close()
 
 
-def open_house(config: Config, environ: Mapping[str, str]) -> Surroundings:
+def open_context(config: Config, environ: Mapping[str, str]) -> CheckContext:
     """Open the backends, each by itself: a key that cannot be read stops that one alone."""
     from spadework.backends.embedded_backend import EmbeddedBackend  # noqa: PLC0415 - heavy
     from spadework.backends.registry import open_backend  # noqa: PLC0415 - heavy
@@ -215,4 +215,4 @@ def open_house(config: Config, environ: Mapping[str, str]) -> Surroundings:
             opened[name] = open_backend(name, told, environ, config)
         except ConfigError as error:
             shut[name] = CheckResult("broken", f"backend {name}", str(error), error.hint)
-    return Surroundings(config, opened, shut, environ)
+    return CheckContext(config, opened, shut, environ)

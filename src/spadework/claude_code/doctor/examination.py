@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from spadework.claude_code.doctor.backend_checks import Listed, Surroundings
+    from spadework.claude_code.doctor.backend_checks import CheckContext, Listed
     from spadework.claude_code.registrations import Registration
     from spadework.config.models import Config, ToolConfig
 
@@ -120,47 +120,49 @@ async def _config_group(asked: Examination, config: Config) -> list[CheckResult]
     """What the config names: the project's tools, backends, models, ledger."""
     added, findings = check_project(asked.project, config)
     tools = {**config.all_tools(), **added}
-    house = servers.open_house(config, asked.environ)
+    context = servers.open_context(config, asked.environ)
     try:
-        listed, found = await servers.check_backends(house)
+        listed, found = await servers.check_backends(context)
         findings += found
-        findings += await servers.check_tools(house, tools, listed)
+        findings += await servers.check_tools(context, tools, listed)
         if asked.probe:
-            findings += await _proved(asked, house, tools, listed)
+            findings += await _proved(asked, context, tools, listed)
     finally:
-        await servers.close(house)
+        await servers.close(context)
     return [*findings, *check_ledger(config)]
 
 
 async def _proved(
-    asked: Examination, house: Surroundings, tools: Mapping[str, ToolConfig], listed: Listed
+    asked: Examination, context: CheckContext, tools: Mapping[str, ToolConfig], listed: Listed
 ) -> list[CheckResult]:
     """Prove windows, one model after another on each backend, the backends at once."""
-    chosen = asked.models or _named(house, tools, listed)
+    chosen = asked.models or _named(context, tools, listed)
     by_backend: dict[str, list[str]] = {}
     for model in chosen:
         by_backend.setdefault(model.partition("/")[0], []).append(model)
 
     async def on_one(models: list[str]) -> list[CheckResult]:
-        return [finding for model in models for finding in await _prove(asked, house, model)]
+        return [finding for model in models for finding in await _prove(asked, context, model)]
 
     results = await asyncio.gather(*map(on_one, by_backend.values()))
     return [finding for result in results for finding in result]
 
 
-def _named(house: Surroundings, tools: Mapping[str, ToolConfig], listed: Listed) -> tuple[str, ...]:
+def _named(
+    context: CheckContext, tools: Mapping[str, ToolConfig], listed: Listed
+) -> tuple[str, ...]:
     """The models that tools name, and the first one of each tool that names none."""
     chosen: dict[str, None] = {}
     for tool in tools.values():
-        there, _ = servers.present(tool, house, listed)
+        there, _ = servers.present(tool, context, listed)
         named = [model for model in there if model in tool.models]
         chosen.update(dict.fromkeys(named or there[:1]))
     return tuple(chosen)
 
 
-async def _prove(asked: Examination, house: Surroundings, model: str) -> list[CheckResult]:
+async def _prove(asked: Examination, context: CheckContext, model: str) -> list[CheckResult]:
     name, _, bare = model.partition("/")
-    backend = house.backends.get(name)
+    backend = context.backends.get(name)
     if backend is None:
         return []
     try:

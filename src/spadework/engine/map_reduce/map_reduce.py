@@ -112,7 +112,7 @@ def _reader(
         of = max(least, done + 1)
         listener.progress(Progress("reading", f"step {done} of {of}: {plan}", 0, done, of))
 
-    return Reader(plan, work.demand.given.task, sources, count, ask, tell, _splitter(context))
+    return Reader(plan, work.requirements.given.task, sources, count, ask, tell, _splitter(context))
 
 
 async def _noted(
@@ -127,7 +127,7 @@ async def _noted(
     outcome = await steps.map_step(models, aside, plan.sizes.notes)
     if isinstance(outcome, HandBack) and outcome.tries[-1].check in _OF_NOTES:
         # The answer itself is held against the material; a note may quote amiss.
-        lenient = replace(aside, demand=replace(aside.demand, content=False))
+        lenient = replace(aside, requirements=replace(aside.requirements, content=False))
         outcome = await steps.map_step(models, lenient, plan.sizes.notes)
     if isinstance(outcome, Answer):
         return outcome
@@ -155,7 +155,7 @@ async def _planned(
     sources: Sequence[tuple[str, Source]],
 ) -> tuple[ChunkPlan | None, Callable[[str], int], int]:
     """Measure samples with the model's own tokenizer, and split."""
-    context, task = steps.chain.trace.context, work.demand.given.task
+    context, task = steps.chain.trace.context, work.requirements.given.task
     samples = _samples([source for _, source in sources])
     around = part_messages(1, 1, task, ())
     chats = [around, *(part_messages(1, 1, task, (sample,)) for sample in samples)]
@@ -230,9 +230,11 @@ def _work_aside(
     messages: tuple[Message, ...], about: tuple[Source, ...], notes: str, work: PreparedJob
 ) -> PreparedJob:
     """Notes are held against what they were taken from."""
-    demand = work.demand
-    given = GroundingContext(demand.given.task, _passages(about), (notes,) if notes else ())
-    own = AnswerRequirements(given=given, content=demand.content, notices=(DATA_NOTICE, CITING))
+    requirements = work.requirements
+    given = GroundingContext(requirements.given.task, _passages(about), (notes,) if notes else ())
+    own = AnswerRequirements(
+        given=given, content=requirements.content, notices=(DATA_NOTICE, CITING)
+    )
     return PreparedJob(messages, Material(about, ()), own, messages)
 
 
@@ -241,12 +243,12 @@ def _work_of_end(
 ) -> PreparedJob:
     """The answer is held against the material itself, and judged by the notes."""
     tool = context.tool.config
-    form = ResponseFormat(work.demand.labels, work.demand.schema)
-    task = work.demand.given.task
+    form = ResponseFormat(work.requirements.labels, work.requirements.schema)
+    task = work.requirements.given.task
     asked = f"{task}\n\n{form.instruction}" if form.instruction else task
     messages = end_messages(tool.system, len(plan.parts), asked, notes or "(nothing was found)")
     material = replace(work.material, sources=(_as_source("notes", notes or "\n"),))
-    return PreparedJob(messages, material, work.demand, messages)
+    return PreparedJob(messages, material, work.requirements, messages)
 
 
 def _passages(sources: Sequence[Source]) -> tuple[Passage, ...]:

@@ -35,7 +35,7 @@ class MapReduceSteps:
         """
         trace, context = self.chain.trace, self.chain.trace.context
         backend, name = context.services.catalog.find(model)
-        await context.cleared_model(model)
+        await context.permitted_model(model)
         request = trace.slot_request([model])
         async with context.services.queue.slot(request, context.report_position):
             return [await backend.count_tokens(name, chat) for chat in chats]
