@@ -316,13 +316,13 @@ def _overloaded(
 
 def _retry_after(said: ErrorBody, headers: Mapping[str, str]) -> float | None:
     """Read when to come back, in seconds: RFC 9110 section 10.2.3, or LiteLLM's words."""
-    translate_errors = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", translate_errors):
-        return min(float(translate_errors), LONGEST_WAIT)
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+        return min(float(value), LONGEST_WAIT)
     if match := re.search(r"try again in (\d{1,9}(?:\.\d{1,9})?) ?s", said.text, re.IGNORECASE):
         return min(float(match[1]), LONGEST_WAIT)
     try:
-        date = parsedate_to_datetime(translate_errors)
+        date = parsedate_to_datetime(value)
     except ValueError:
         return None
     away = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)

@@ -226,10 +226,10 @@ class OllamaBackend:
         # The client's own type drops the fields that tell of cloud models.
         ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
         async with request_timeout(self._asked()):
-            translate_errors = (await ask("GET", "/api/tags")).json()
-            listed = translate_errors.get("models") if isinstance(translate_errors, dict) else None
+            reply = (await ask("GET", "/api/tags")).json()
+            listed = reply.get("models") if isinstance(reply, dict) else None
             if not isinstance(listed, list):
-                raise UnexpectedReply("not a list of models", repr(translate_errors))
+                raise UnexpectedReply("not a list of models", repr(reply))
         tags: dict[str, dict[str, Any]] = {}
         for one in (entry for entry in listed if isinstance(entry, dict)):
             name = one.get("model") or one.get("name")
@@ -245,12 +245,10 @@ class OllamaBackend:
         """
         ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - as in `_tags`
         async with request_timeout(self._asked(model)):
-            translate_errors = (await ask("POST", "/api/show", json={"model": model})).json()
-        if not isinstance(translate_errors, dict):
-            raise bad_reply(
-                self._asked(model), "not a description of a model", repr(translate_errors)
-            )
-        return translate_errors
+            reply = (await ask("POST", "/api/show", json={"model": model})).json()
+        if not isinstance(reply, dict):
+            raise bad_reply(self._asked(model), "not a description of a model", repr(reply))
+        return reply
 
     def _judged(
         self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
@@ -272,11 +270,11 @@ class OllamaBackend:
         found = decide(info.id, found, self._settings.rules)
         return replace(info, trust=found.trust, trust_source=found.source)
 
-    def _remote(self, translate_errors: Mapping[str, Any]) -> Evidence | None:
+    def _remote(self, described: Mapping[str, Any]) -> Evidence | None:
         """Judge the server that Ollama itself asks for a model, if there is one."""
-        if not _is_remote(translate_errors):
+        if not _is_remote(described):
             return None
-        host, model = (_text(translate_errors.get(key)) for key in ("remote_host", "remote_model"))
+        host, model = (_text(described.get(key)) for key in ("remote_host", "remote_model"))
         found = of_address(host, replace(self._settings.rules, backend=None))
         source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
         return Evidence(found.trust, source, firm=True)
@@ -368,8 +366,8 @@ def _digest(tag: Mapping[str, Any]) -> str:
     return _text(tag.get("digest"))
 
 
-def _is_remote(translate_errors: Mapping[str, Any]) -> bool:
-    return bool(translate_errors.get("remote_host") or translate_errors.get("remote_model"))
+def _is_remote(described: Mapping[str, Any]) -> bool:
+    return bool(described.get("remote_host") or described.get("remote_model"))
 
 
 def _only_embeds(tag: Mapping[str, Any]) -> bool:

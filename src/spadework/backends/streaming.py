@@ -103,12 +103,12 @@ def as_count(value: object) -> int | None:
     return value if 0 <= value < _TOO_MANY else None
 
 
-def as_tokens(translate_errors: object) -> tuple[TokenChoice, ...]:
+def as_tokens(data: object) -> tuple[TokenChoice, ...]:
     """Read a list of tokens with their probabilities, as OpenAI's API and Ollama's write it.
 
     What is not of that form is left out: nobody loses an answer by an odd figure.
     """
-    entries = translate_errors if isinstance(translate_errors, list) else ()
+    entries = data if isinstance(data, list) else ()
     tokens = []
     for entry in entries:
         if (one := _token(entry)) is None:
