@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import ChatRequest, Message
-from spadework.backends.embedded_backend import LlamaServer
+from spadework.backends.embedded import LlamaServer
 from spadework.config.models import EmbeddedConfig
 from spadework.embedded.demo_model import DEMO_SHA256, install_demo_model
 from spadework.embedded.model_file import DEMO_NAME, demo_model_file, threads_of

@@ -18,7 +18,7 @@ from doubles.asking import chunks, request, settings
 from doubles.http_server import HttpDouble
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
-from spadework.config.discovery import discover
+from spadework.discovery.search import discover
 from spadework.errors import BackendError, BadReply
 from spadework.util import http_client
 
@@ -147,7 +147,7 @@ async def test_decoded_bytes_are_what_is_counted(kind, media):
 def test_two_kilobytes_do_not_become_gigabytes(levels):
     asking = (
         "import asyncio, sys\n"
-        "from spadework.config.discovery import discover\n"
+        "from spadework.discovery.search import discover\n"
         "from spadework.backends.base import BackendSettings\n"
         "from spadework.backends.openai import OpenAIBackend\n"
         "from spadework.backends.ollama import OllamaBackend\n"

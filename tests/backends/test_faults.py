@@ -16,11 +16,13 @@ from doubles.asking import DEAD_URL, settings, text
 from doubles.contracts import exchange, exchanges
 from doubles.openai_compatible import OpenAIDouble
 from doubles.plays import Play, compact
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.backends.error_translation import RequestContext, error_from_response
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
+from spadework.backends.registry import all_kinds
 from spadework.errors import (
     AuthFailed,
     BackendError,
@@ -162,9 +164,11 @@ ANY_JSON = st.recursive(
     ),
 )
 
+FACTS = {**all_kinds(), "embedded": EmbeddedBackend.facts}
+
 
 def asked(kind="openai", key=KEY, model="llama3-local"):
-    return RequestContext(kind, settings("http://koala:4000", api_key=key), model)
+    return RequestContext(kind, settings("http://koala:4000", api_key=key), FACTS[kind], model)
 
 
 def test_every_recorded_error_is_in_the_table():

@@ -8,7 +8,7 @@ from doubles.asking import settings
 from doubles.contracts import exchange
 from doubles.openai_compatible import OpenAIDouble
 from spadework.backends.base import Message
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.errors import AuthFailed, BadReply
 
 SOURCE = "max_input_tokens in LiteLLM's /v1/model/info"

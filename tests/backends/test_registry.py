@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from doubles.asking import DEAD_URL
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend

@@ -13,7 +13,7 @@ from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
 from spadework.backends.base import DiscoveredCapacity
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend

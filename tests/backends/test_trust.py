@@ -13,7 +13,7 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.llama_swap import LlamaSwapDouble
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.backends.litellm_routes import SELF_HOSTED, route_evidence
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend

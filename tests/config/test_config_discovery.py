@@ -6,7 +6,7 @@ import time
 import pytest
 from model_servers import LITELLM, LITELLM_MODELS, LLAMA_SWAP, OLLAMA, models
 
-from spadework.config.discovery import FoundServer, addresses, discover, with_models
+from spadework.discovery.search import FoundServer, addresses, discover, with_models
 from spadework.errors import ArgumentError
 
 

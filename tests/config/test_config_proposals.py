@@ -2,8 +2,8 @@
 
 import pytest
 
-from spadework.config.discovery import FoundServer
-from spadework.config.model_ranking import ModelFact, RankedServer, billions, proposals
+from spadework.discovery.model_ranking import ModelFact, RankedServer, billions, proposals
+from spadework.discovery.search import FoundServer
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from spadework.config.discovery import FoundServer
 from spadework.config.loader import load_config
-from spadework.config.model_ranking import ModelFact, proposals
-from spadework.config.starter_file import key_variable, named, starter
+from spadework.discovery.model_ranking import ModelFact, proposals
+from spadework.discovery.search import FoundServer
+from spadework.discovery.starter_file import key_variable, named, starter
 
 KOALA = "http://koala.lan:4000"
 LOCAL = ("llama3-local", "codellama-local", "embed-small")

@@ -11,7 +11,7 @@ import pytest
 
 from embedded.waiting import until
 from spadework.backends.base import ChatRequest, DiscoveredCapacity, Message
-from spadework.backends.embedded_backend import EmbeddedBackend
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.config.models import EmbeddedConfig
 from spadework.errors import BackendUnavailable, ContextExceeded, CutStream, ModelUnknown
 

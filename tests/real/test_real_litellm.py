@@ -9,7 +9,7 @@ import pytest
 
 from doubles.asking import chunks, request, settings, text
 from real.llama_server import LONG_LIST, busy_slots
-from spadework.backends.litellm_proxy import LiteLLMBackend
+from spadework.backends.litellm import LiteLLMBackend
 from spadework.errors import (
     AuthFailed,
     BackendUnavailable,

@@ -38,21 +38,10 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import BackendSettings
     from spadework.backends.error_body import ErrorBody
+    from spadework.backends.kind_facts import KindFacts
 
 Fault = TypeVar("Fault", bound=BackendError)
 
-START_HINTS = {
-    "embedded": "ask again: the embedded engine is started anew",
-    "litellm": "start LiteLLM there (`litellm --config …`)",
-    "llama-swap": "start llama-swap there",
-    "ollama": "start Ollama there (`ollama serve`)",
-    "openai": "start the server there",
-}
-MODEL_HINTS = {
-    "litellm": "add it to `model_list` in LiteLLM's config",
-    "llama-swap": "add it to llama-swap's config",
-    "ollama": "run `ollama pull {model}` on that machine",
-}
 KEY_REFUSED = "no_db_connection|token_not_found|invalid_api_key|auth_error"
 MODEL_UNKNOWN = (
     "invalid model name|no router for requested model|model_not_found"
@@ -96,6 +85,7 @@ class RequestContext:
 
     kind: str
     settings: BackendSettings
+    facts: KindFacts
     model: str = ""
 
     def fault(self, fault: type[Fault], message: str, hint: str = "") -> Fault:
@@ -105,7 +95,7 @@ class RequestContext:
     @property
     def start_hint(self) -> str:
         """What to do where nothing answers."""
-        hint = START_HINTS.get(self.kind, START_HINTS["openai"])
+        hint = self.facts.start_hint
         if self.kind == "embedded":
             return hint
         return f"{hint}, or correct `url` in [backends.{self.settings.name}]"
@@ -113,7 +103,7 @@ class RequestContext:
     @property
     def log_hint(self) -> str:
         """What to do where something answers, but breaks."""
-        return START_HINTS[self.kind] if self.kind == "embedded" else LOG_HINT
+        return self.facts.start_hint if self.kind == "embedded" else LOG_HINT
 
 
 @contextmanager
@@ -209,9 +199,7 @@ def error_from_response(
     if _is_about_the_key(asked, status, said):
         return _refused_key(asked, said, quoted)
     if status in {None, 400, 404} and said.says(MODEL_UNKNOWN):
-        hint = MODEL_HINTS.get(asked.kind, "name one that it has").format(
-            model=display_name(asked.model)
-        )
+        hint = asked.facts.model_hint.format(model=display_name(asked.model))
         hint = f"{hint}; `spadework models` lists what there is"
         return asked.fault(ModelUnknown, f"the backend has no such model; {quoted}", hint)
     if said.says(REQUEST_AT_FAULT):

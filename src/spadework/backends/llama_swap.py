@@ -7,6 +7,7 @@ entry only the model and its state are read.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from spadework.backends.base import DiscoveredCapacity
 from spadework.backends.chat_completions import model_state, usable_names
 from spadework.backends.http_clients import root_url
+from spadework.backends.kind_facts import KindFacts
 from spadework.backends.llama_swap_routes import (
     active_pins,
     aliases_of,
@@ -43,10 +45,31 @@ _AS_RUNNING = {"loaded": "ready", "loading": "starting"}
 """The words of the list's `status` in those of `/running`."""
 
 
+def _lists_what_runs(text: str) -> bool:
+    """Whether this is the reply of llama-swap's `/running`."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(parsed, dict) and isinstance(parsed.get("running"), list)
+
+
 class LlamaSwapBackend(OpenAIBackend):
     """A llama-swap proxy in front of llama.cpp servers."""
 
     kind = "llama-swap"
+    # It refuses the eleventh request for a model, whose own server tells its slots once it runs:
+    # until then a few requests load it.
+    facts = KindFacts(
+        "start llama-swap there",
+        "add it to llama-swap's config",
+        usual_ports={8080: "llama-swap"},
+        slots=8,
+        slots_per_model=2,
+        exclusive=True,
+        loaded_models_tell_slots=True,
+        signature=("/running", _lists_what_runs),
+    )
     liveness_path = "/health"
     window_fields = METADATA_FIELDS + WINDOW_FIELDS
 

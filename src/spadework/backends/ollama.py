@@ -15,6 +15,7 @@ from spadework.backends.error_translation import (
     translate_errors,
 )
 from spadework.backends.http_clients import import_in_thread, ollama_client
+from spadework.backends.kind_facts import KindFacts
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
 from spadework.backends.streaming import (
     as_count,
@@ -44,6 +45,15 @@ class OllamaBackend:
     """An Ollama server. The `num_ctx` that a model is asked for follows `ollama_windows`."""
 
     kind = "ollama"
+    # One request for each model unless OLLAMA_NUM_PARALLEL says more, which it does not report.
+    facts = KindFacts(
+        "start Ollama there (`ollama serve`)",
+        "run `ollama pull {model}` on that machine",
+        usual_ports={11434: "Ollama"},
+        slots=16,
+        slots_per_model=1,
+        signature=("/", lambda text: "Ollama is running" in text),
+    )
     windows_change = True
 
     def __init__(self, settings: BackendSettings) -> None:
@@ -280,7 +290,7 @@ class OllamaBackend:
         return Evidence(found.trust, source, firm=True)
 
     def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, model)
+        return RequestContext(self.kind, self._settings, self.facts, model)
 
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not

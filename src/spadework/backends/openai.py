@@ -35,6 +35,7 @@ from spadework.backends.http_clients import (
     openai_client,
     root_url,
 )
+from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from spadework.backends.streaming import (
     as_count,
@@ -90,6 +91,7 @@ class OpenAIBackend:
     """
 
     kind = "openai"
+    facts = KindFacts("start the server there", usual_ports={1234: "LM Studio", 8000: "vLLM"})
     windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
@@ -240,7 +242,7 @@ class OpenAIBackend:
         return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
 
     def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, model)
+        return RequestContext(self.kind, self._settings, self.facts, model)
 
     async def _get(self, url: str, model: str = "") -> Any:
         """Ask for JSON; `url` is relative to `/v1` or whole. What is not JSON is given as text.
@@ -389,11 +391,10 @@ class OpenAIBackend:
         await import_in_thread("openai")
         import openai  # noqa: PLC0415 - importing it is slow
 
+        wanted = openai.AsyncStream[
+            object
+        ]  # plain JSON: the SDK's models drop what is not OpenAI's
         with translate_errors(asked):
             return await self._client.post(
-                "/chat/completions",
-                cast_to=object,  # plain JSON: the models of the SDK drop what is not OpenAI's
-                body=body,
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
+                "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=wanted
             )

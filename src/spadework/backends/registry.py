@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
 from spadework.backends.base import BackendSettings
-from spadework.backends.embedded_backend import EmbeddedBackend
-from spadework.backends.litellm_proxy import LiteLLMBackend
-from spadework.backends.llama_swap import LlamaSwapBackend
-from spadework.backends.ollama import OllamaBackend
-from spadework.backends.openai import OpenAIBackend
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.backends.trust import TrustRules
 from spadework.config.api_keys import key_hint, resolve_key
+from spadework.config.backend_kinds import KINDS
 from spadework.config.models import EMBEDDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from spadework.backends.base import Backend
-    from spadework.config.models import BackendConfig, BackendKind, Config
+    from spadework.backends.kind_facts import KindFacts
+    from spadework.config.backend_kinds import BackendKind
+    from spadework.config.models import BackendConfig, Config
 
-KINDS: Mapping[BackendKind, Callable[[BackendSettings], Backend]] = {
-    "litellm": LiteLLMBackend,
-    "llama-swap": LlamaSwapBackend,
-    "ollama": OllamaBackend,
-    "openai": OpenAIBackend,
-}
+
+class BackendClass(Protocol):
+    """The class of a kind."""
+
+    facts: KindFacts
+
+    def __call__(self, settings: BackendSettings, /) -> Backend:
+        """Open a backend of this kind; nothing connects yet."""
+
+
+def backend_class(kind: BackendKind) -> BackendClass:
+    """Import the class of a kind."""
+    module, _, name = KINDS[kind].partition(":")
+    return cast("BackendClass", getattr(import_module(module), name))
+
+
+def all_kinds() -> dict[str, KindFacts]:
+    """Return the facts of every kind by its name; the kind that others are taken for comes last."""
+    facts = {kind: backend_class(kind).facts for kind in KINDS}
+    return dict(sorted(facts.items(), key=lambda one: one[1].signature is None))
 
 
 def open_backends(
@@ -76,7 +90,7 @@ def open_backend(
         idle_timeout=config.idle_timeout,
         windows=dict(config.windows),
     )
-    return KINDS[config.kind](settings)
+    return backend_class(config.kind)(settings)
 
 
 def trust_rules(config: BackendConfig, whole: Config | None) -> TrustRules:

@@ -117,7 +117,7 @@ def init(
 ) -> None:
     """Look for model servers and write a config file that uses them."""
     from spadework.cli.server_search import find_servers, sets_nothing  # noqa: PLC0415 - keeps --help fast
-    from spadework.config.starter_file import (  # noqa: PLC0415 - keeps --help fast
+    from spadework.discovery.starter_file import (  # noqa: PLC0415 - keeps --help fast
         WHOLE_LIST,
         left_out,
         starter,

@@ -22,8 +22,8 @@ from spadework.util.text_cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from spadework.config.discovery import FoundServer
     from spadework.config.models import Config
+    from spadework.discovery.search import FoundServer
     from spadework.litellm.merge import Merged
     from spadework.litellm.proxy_findings import ProxyFinding
     from spadework.litellm.server_offers import Offer
@@ -237,11 +237,11 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     Raises:
         SpadeworkError: no model was found, and one is needed.
     """
-    from spadework.config.discovery import (  # noqa: PLC0415 - as above
+    from spadework.discovery.search import (  # noqa: PLC0415 - as above
         LOOPBACK,
-        USUAL_PORTS,
         addresses,
         discover,
+        usual_ports,
     )
     from spadework.litellm.server_offers import (  # noqa: PLC0415 - as above
         as_joined,
@@ -252,7 +252,7 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
 
     found: list[FoundServer] = []
     if hosts or len(proxies(settings.backends)) == len(settings.backends):
-        looked = addresses(hosts or [LOOPBACK], list(USUAL_PORTS))
+        looked = addresses(hosts or [LOOPBACK], list(usual_ports()))
         _say(f"Looking for model servers at {', '.join(looked)} …")
         found = run(discover(looked))
     servers = servers_of(settings, found, os.environ)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from spadework.backends.context_windows import with_facts
 from spadework.cli.console import count, say
 from spadework.config.api_keys import checked_key
-from spadework.config.discovery import LOOPBACK, USUAL_PORTS, addresses, discover, with_models
 from spadework.config.loader import load_config
-from spadework.config.starter_file import key_variable, named
 from spadework.config.toml_reader import parse, read_text
+from spadework.discovery.model_facts import with_facts
+from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports, with_models
+from spadework.discovery.starter_file import key_variable, named
 from spadework.errors import ConfigError, LedgerError
 from spadework.storage.ledger import Ledger, ledger_path
 from spadework.util.paths import data_folder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from spadework.config.model_ranking import RankedServer
+    from spadework.discovery.model_ranking import RankedServer
 
 
 _MOST_PASSED_OVER = 20
@@ -50,7 +50,7 @@ def find_servers(
         ArgumentError: a host or a port is invalid.
         ConfigError: a variable does not hold a valid key.
     """
-    looked = addresses([LOOPBACK, *hosts], list(ports) or list(USUAL_PORTS))
+    looked = addresses([LOOPBACK, *hosts], list(ports) or list(usual_ports()))
     say(f"Looking for model servers at {', '.join(looked)} …")
     servers = _with_their_models(named(asyncio.run(discover(looked))), ask=ask)
     for server in servers:

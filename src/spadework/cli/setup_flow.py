@@ -18,9 +18,9 @@ from spadework.claude_code.verification import client_word, shake_hands
 from spadework.cli.console import agrees, confirm, display_name, say
 from spadework.cli.server_search import find_servers, sets_nothing
 from spadework.config.loader import load_config
-from spadework.config.model_ranking import proposals
-from spadework.config.starter_file import WHOLE_LIST, starter
 from spadework.config.toml_writer import write_config
+from spadework.discovery.model_ranking import proposals
+from spadework.discovery.starter_file import WHOLE_LIST, starter
 from spadework.errors import HandedBack, SpadeworkError
 from spadework.util.atomic_files import replace_file
 from spadework.util.paths import user_config_file
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from spadework.claude_code.claude_paths import Places, Scope
     from spadework.claude_code.setup_plan import PlannedChange, SetupPlan
     from spadework.claude_code.undo_journal import UndoJournal
-    from spadework.config.model_ranking import RankedServer
+    from spadework.discovery.model_ranking import RankedServer
     from spadework.engine.job import Answer
 
 _TASK = "Answer with the single word: ready"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from spadework.config.backend_kinds import BackendKind
 from spadework.config.http_config import HttpConfig
 from spadework.config.pipeline_config import ClaudeApiConfig, PipelinesConfig
 from spadework.config.section import ConfigSection
@@ -57,8 +58,6 @@ __all__ = [
     "ReferencesConfig",
     "ToolConfig",
 ]
-
-BackendKind = Literal["openai", "litellm", "ollama", "llama-swap"]
 
 EMBEDDED = "embedded"
 TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}

@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend
     from spadework.config.models import BackendConfig, Config
 
-# Ollama serves one request for each model unless OLLAMA_NUM_PARALLEL says more, and does not tell;
-# llama-swap refuses the eleventh request for a model, whose own server tells its slots once it
-# runs: until then a few requests load it. Other servers have queues of their own.
-OF_KIND: Mapping[str, Capacity] = {
-    "ollama": Capacity(16, per_model=1),
-    "llama-swap": Capacity(8, per_model=2, exclusive=True),
-}
-OF_OTHERS = Capacity(32)
-
-_TELL_OF_LOADED = frozenset({"llama-swap"})
-"""Kinds whose models tell their slots once they are loaded."""
-
 _A_MOMENT = 30.0
 _BELIEVED_SECONDS = 600.0
 
@@ -68,7 +56,8 @@ class Capacities:
         if name == EMBEDDED:
             return Capacity(self._config.embedded.slots)
         learnt = self._learnt.get(name, DiscoveredCapacity())
-        capacity = OF_KIND.get(self._backends[name].kind, OF_OTHERS)
+        facts = self._backends[name].facts
+        capacity = Capacity(facts.slots, per_model=facts.slots_per_model, exclusive=facts.exclusive)
         if learnt.models:
             models = {model: slots or capacity.slots for model, slots in learnt.models.items()}
             slots = max(capacity.slots, *models.values())
@@ -110,7 +99,7 @@ class Capacities:
     def tells_of(self, model: Model, full_name: str) -> bool:
         """Tell whether what a model takes at once is known, or is not to be learnt at all."""
         backend = self._backends.get(model.backend)
-        if backend is None or backend.kind not in _TELL_OF_LOADED:
+        if backend is None or not backend.facts.loaded_models_tell_slots:
             return True
         known = self._learnt.get(model.backend, DiscoveredCapacity()).models
         return model.name in known or full_name in known

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from spadework.backends.litellm_proxy import OLLAMA_ROUTE
+from spadework.backends.litellm import OLLAMA_ROUTE
 from spadework.litellm.merge import route_of, served_by
 from spadework.litellm.model_entries import (
     ENVIRONMENT,

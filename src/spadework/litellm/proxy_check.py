@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import ChatRequest, Message
 from spadework.backends.http_clients import root_url
-from spadework.backends.litellm_proxy import OLLAMA_ROUTE, LiteLLMBackend
+from spadework.backends.litellm import OLLAMA_ROUTE, LiteLLMBackend
 from spadework.backends.registry import open_backend
 from spadework.config.api_keys import resolve_key
 from spadework.config.local_hosts import host_of, is_local_host

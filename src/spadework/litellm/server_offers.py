@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from spadework.backends.embedded_backend import EmbeddedBackend
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.backends.http_clients import api_url, root_url
 from spadework.backends.registry import open_backend
 from spadework.config.api_keys import resolve_key
-from spadework.config.discovery import FoundServer, with_models
-from spadework.config.model_ranking import ModelFact, RankedServer
 from spadework.config.models import EMBEDDED, BackendConfig
-from spadework.config.starter_file import key_variable, named
+from spadework.discovery.model_ranking import ModelFact, RankedServer
+from spadework.discovery.search import FoundServer, with_models
+from spadework.discovery.starter_file import key_variable, named
 from spadework.errors import BackendError
 from spadework.litellm.model_entries import (
     OLLAMA_CHAT_ROUTE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spadework.backends.http_clients import shown_url
-from spadework.backends.litellm_proxy import OLLAMA_NOTE
+from spadework.backends.litellm import OLLAMA_NOTE
 from spadework.backends.trust_report import unknown_trust
 from spadework.claude_code.check_results import CheckResult
 from spadework.config.api_keys import key_warnings
@@ -205,7 +205,7 @@ async def close(context: CheckContext) -> None:
 
 def open_context(config: Config, environ: Mapping[str, str]) -> CheckContext:
     """Open the backends, each by itself: a key that cannot be read stops that one alone."""
-    from spadework.backends.embedded_backend import EmbeddedBackend  # noqa: PLC0415 - heavy
+    from spadework.backends.embedded import EmbeddedBackend  # noqa: PLC0415 - heavy
     from spadework.backends.registry import open_backend  # noqa: PLC0415 - heavy
 
     opened: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import DiscoveredCapacity
+from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import (
     DEPLOYMENT_HEADER,
     origin_of,
@@ -38,6 +39,14 @@ class LiteLLMBackend(OpenAIBackend):
     """A LiteLLM proxy: OpenAI's API, and `/v1/model/info` for what stands behind each model."""
 
     kind = "litellm"
+    facts = KindFacts(
+        "start LiteLLM there (`litellm --config …`)",
+        "add it to `model_list` in LiteLLM's config",
+        usual_ports={4000: "LiteLLM"},
+        is_proxy=True,
+        signature=("/health/liveliness", lambda text: "I'm alive!" in text),
+        key_variables=("LITELLM_API_KEY", "LITELLM_MASTER_KEY"),
+    )
     liveness_path = "/health/liveliness"
 
     def __init__(self, settings: BackendSettings) -> None:

@@ -6,18 +6,18 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from spadework.config.discovery import LOOPBACK
-from spadework.config.model_ranking import RankedServer, proposals
+from spadework.backends.registry import backend_class
 from spadework.config.type_names import as_toml
+from spadework.discovery.model_ranking import RankedServer, proposals
+from spadework.discovery.search import LOOPBACK
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from spadework.config.discovery import FoundServer
-    from spadework.config.model_ranking import Proposal
+    from spadework.discovery.model_ranking import Proposal
+    from spadework.discovery.search import FoundServer
 
-LITELLM_VARIABLES = ("LITELLM_API_KEY", "LITELLM_MASTER_KEY")
 
 WHOLE_LIST = "`spadework models` lists all of them"
 _MOST_MODELS = 3
@@ -66,10 +66,11 @@ def named(found: Iterable[FoundServer]) -> list[RankedServer]:
 
 def key_variable(server: RankedServer, environ: Mapping[str, str]) -> str:
     """Choose the variable that holds a server's key: one that is set, if there is one."""
-    if server.found.kind != "litellm":
+    variables = backend_class(server.found.kind).facts.key_variables
+    if not variables:
         name = re.sub(r"[^A-Z0-9]", "_", f"{server.name}_API_KEY".upper())
         return f"SERVER_{name}" if name[0].isdigit() else name
-    return next((name for name in LITELLM_VARIABLES if environ.get(name)), LITELLM_VARIABLES[0])
+    return next((name for name in variables if environ.get(name)), variables[0])
 
 
 def starter(

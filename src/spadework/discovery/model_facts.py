@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spadework.backends.base import BackendSettings
-from spadework.backends.registry import KINDS
-from spadework.config.model_ranking import ModelFact
+from spadework.backends.registry import backend_class
+from spadework.discovery.model_ranking import ModelFact
 from spadework.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from spadework.backends.base import Backend, ModelInfo
-    from spadework.config.model_ranking import RankedServer
+    from spadework.discovery.model_ranking import RankedServer
 
 _SECONDS = 3.0
 _MOST_DESCRIBED = 12
@@ -39,7 +39,7 @@ async def _with_facts(server: RankedServer, key: str) -> RankedServer:
     if server.found.needs_key and not key:
         return server
     settings = BackendSettings(server.name, server.found.url, key or None, connect_timeout=_SECONDS)
-    backend = KINDS[server.found.kind](settings)
+    backend = backend_class(server.found.kind)(settings)
     found: dict[str, ModelFact] = {}
     try:
         async with asyncio.timeout(_SECONDS):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.backends.context_windows import with_facts
-from spadework.config.discovery import FoundServer
-from spadework.config.model_ranking import RankedServer
+from spadework.discovery.model_facts import with_facts
+from spadework.discovery.model_ranking import RankedServer
+from spadework.discovery.search import FoundServer
 
 
 def server(double, kind="openai", models=("llama3-local",), **more):

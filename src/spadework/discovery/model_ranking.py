@@ -10,13 +10,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spadework.backends.registry import backend_class
 from spadework.config.local_hosts import host_of, is_local_host
 from spadework.util.untrusted_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from spadework.config.discovery import FoundServer
+    from spadework.discovery.search import FoundServer
 
 GENERAL_TOOL = "ask_local_llama"
 CODING_TOOL = "ask_coding_model"
@@ -119,7 +120,7 @@ class RankedServer:
             return ModelFact(None, "cloud", f"public host {host}")
         if _CLOUD.search(model):
             return ModelFact(None, "unknown", "named like a cloud model")
-        if self.found.kind == "litellm":
+        if backend_class(self.found.kind).facts.is_proxy:
             return ModelFact(None, "unknown", "the proxy did not tell its route")
         return ModelFact(None, "local", f"local host {host}")
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import BackendSettings, DiscoveredCapacity, ModelInfo
+from spadework.backends.kind_facts import KindFacts
 from spadework.backends.openai import OpenAIBackend
 from spadework.config.models import EMBEDDED
 from spadework.embedded.engine import EmbeddedEngine
@@ -32,6 +33,7 @@ class EmbeddedBackend:
 
     name = EMBEDDED
     kind = "embedded"
+    facts = KindFacts("ask again: the embedded engine is started anew")
     windows_change = False
     unusable_names = 0
     first_token_timeout = _SETTINGS.first_token_timeout
@@ -181,6 +183,7 @@ class LlamaServer(OpenAIBackend):
     """The server in the worker, on its unix socket."""
 
     kind = "embedded"
+    facts = KindFacts("ask again: the embedded engine is started anew")
 
     def __init__(self, socket: Path) -> None:
         super().__init__(_SETTINGS, socket=str(socket))

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from spadework.backends.registry import all_kinds
 from spadework.errors import ArgumentError
 from spadework.util.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
 from spadework.util.untrusted_text import is_usable_name
@@ -21,16 +22,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from spadework.config.models import BackendKind
+    from spadework.config.backend_kinds import BackendKind
 
 LOOPBACK = "127.0.0.1"
-USUAL_PORTS = {
-    4000: "LiteLLM",
-    11434: "Ollama",
-    8080: "llama-swap",
-    1234: "LM Studio",
-    8000: "vLLM",
-}
 SECONDS = 1.0
 
 _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?")
@@ -38,8 +32,11 @@ _ADDRESS = re.compile(r"http://([^/]+)(/.*)?", re.IGNORECASE)
 _PORTS = range(1, 65536)
 _MAX_BYTES = 1_000_000
 _OK = 200
+_NOT_FOUND = 404
 _CHAT_MODES = (None, "chat", "completion", "responses")  # LiteLLM says what a model is for
 _KEY_WANTED = frozenset({401, 403})
+_OTHERS = "openai"
+"""The kind of a server that shows no sign of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,13 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
     return list(found)
 
 
+def usual_ports() -> dict[int, str]:
+    """Return the ports where servers of the known kinds usually listen, with the server's name."""
+    return {
+        port: name for facts in all_kinds().values() for port, name in facts.usual_ports.items()
+    }
+
+
 async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundServer]:
     """Look at all addresses at once.
 
@@ -124,21 +128,25 @@ async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
     import httpx  # noqa: PLC0415 - as above
 
     try:
-        root, greeting = await _get(client, f"{url}/")
-        if "Ollama is running" in greeting:
-            return FoundServer("ollama", url, (await _models(client, url))[1] or ())
-        if "I'm alive!" in (await _get(client, f"{url}/health/liveliness"))[1]:
-            status, models = await _models(client, url)
-            return FoundServer("litellm", url, models or (), needs_key=status != _OK)
-        running = _json((await _get(client, f"{url}/running"))[1]).get("running")
+        for kind, facts in all_kinds().items():
+            if facts.signature is None:
+                continue
+            path, is_sign = facts.signature
+            if is_sign((await _get(client, url + path))[1]):
+                status, models = await _models(client, url)
+                if models is None and status == _NOT_FOUND:
+                    return None
+                # Without a key LiteLLM may fail with a 500 instead of a 401.
+                return FoundServer(kind, url, models or (), needs_key=models is None)
+        root, _ = await _get(client, f"{url}/")
         status, models = await _models(client, url)
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     if models is not None:
-        return FoundServer("llama-swap" if isinstance(running, list) else "openai", url, models)
+        return FoundServer(_OTHERS, url, models)
     # A server that refuses everything may be anything; vLLM and its like refuse only /v1.
     if status in _KEY_WANTED and root not in _KEY_WANTED:
-        return FoundServer("openai", url, needs_key=True)
+        return FoundServer(_OTHERS, url, needs_key=True)
     return None
 
 

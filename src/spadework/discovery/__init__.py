@@ -1,0 +1,1 @@
+"""Finds model servers, ranks their models for the tools, and writes the first config file."""
