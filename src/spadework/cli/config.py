@@ -14,8 +14,6 @@ from spadework.cli.exit_codes import EXIT_USAGE
 from spadework.cli.table import print_table
 from spadework.config.api_keys import key_warnings
 from spadework.config.loader import load_config, load_project_tools
-from spadework.config.models import EMBEDDED
-from spadework.config.source_positions import SourcePosition, locate
 from spadework.config.toml_reader import read_text
 from spadework.config.toml_writer import write_config
 from spadework.config.type_names import as_toml, dotted
@@ -163,6 +161,8 @@ def _report_checked(loaded: LoadedConfig) -> None:
 
 def _report_trust(config: Config) -> None:
     """Name the models that are not known to be local or a cloud's."""
+    from spadework.config.models import EMBEDDED  # noqa: PLC0415 - pydantic is heavy
+
     if not config.backends:
         return
     import asyncio  # noqa: PLC0415 - only `check` needs it
@@ -211,6 +211,11 @@ def _print_toml(loaded: LoadedConfig) -> None:
 
 
 def _print_table(loaded: LoadedConfig) -> None:
+    from spadework.config.source_positions import (  # noqa: PLC0415 - tomllib
+        SourcePosition,
+        locate,
+    )
+
     say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
     places = locate(read_text(loaded.path)) if loaded.exists else SourcePosition(1)
     used = _used_where_unset(loaded.config)
