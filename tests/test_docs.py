@@ -1,5 +1,6 @@
 """Every command in the docs is run: here, or where the table below says."""
 
+import itertools
 import os
 import re
 import shlex
@@ -135,6 +136,32 @@ def sandbox(tmp_path, monkeypatch, openai_double, runtime_folder):
 def test_the_docs_hold_commands():
     assert len(HERE) >= 8
     assert {command for _, command in commands()} >= set(RUN_ELSEWHERE)
+
+
+def named_tests(where):
+    """The files that a place names: by path, by file name or by the name of a test in one."""
+    files = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
+    for word in re.findall(r"[\w/.]*test_\w+(?:\.py)?", where):
+        name = word.rsplit("/", 1)[-1]
+        if name.endswith(".py"):
+            yield files[name]
+        else:
+            yield next(path for path in files.values() if f"def {name}(" in path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [(command, where) for command, where in RUN_ELSEWHERE.items() if "test_" in where],
+)
+def test_what_is_run_elsewhere_is_run_there(command, where):
+    """The files exist, and have the words of the command that are not of the user's choice."""
+    text = "".join(path.read_text() for path in named_tests(where))
+    parts = shlex.split(command)[1:]
+    names = itertools.takewhile(lambda part: re.fullmatch("[a-z]+", part), parts)
+    options = (part for part in parts if re.fullmatch("--[a-z-]+", part))
+    missing = [word for word in (*names, *options) if word.removeprefix("--") not in text]
+    assert text
+    assert missing == []
 
 
 @pytest.mark.parametrize(("page", "command"), HERE, ids=[command for _, command in HERE])

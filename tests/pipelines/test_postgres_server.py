@@ -43,6 +43,10 @@ with postgres_server() as server:
 """
 
 
+def test_there_is_a_postgres_to_test_with():
+    assert programs_here(), "install a Debian postgresql or the wheel of the dev group"
+
+
 @pytest.mark.parametrize("origin", programs_here())
 def test_each_postgres_that_is_here_serves(origin):
     with postgres_server(programs_here()[origin]) as server, server.fresh_database() as url:

@@ -125,9 +125,13 @@ def test_a_turn_with_its_agents_its_skill_and_the_hints(client):
     assert not [event for event in events if "hook_no_verdict" in json.dumps(event)]
 
 
-def test_the_hints_are_muted_by_the_environment_of_the_client(client):
+@pytest.mark.parametrize("how", ["by a variable", "in the client"])
+def test_the_hints_can_be_muted(client, how):
     install(client, "spadework-hints")
-    client.environ["SPADEWORK_HINTS"] = "0"
+    if how == "by a variable":
+        client.environ["SPADEWORK_HINTS"] = "0"
+    else:
+        client.shell("claude plugin disable spadework-hints@spadework")
     with ModelApi("Done.") as api:
         finish(client.print_turn(api, PROMPT))
     assert REMINDER_AT_PROMPT not in json.dumps(api.turns)
