@@ -1,5 +1,7 @@
 """A newer shim and an older daemon: they work together until that can be replaced."""
 
+import threading
+
 import pytest
 
 from doubles.plays import Play
@@ -69,3 +71,26 @@ def test_an_older_shim_works_with_a_newer_daemon(window, daemon_pid):
     assert old.call() == "Three lines."
     assert daemon_pid() == first
     assert control.describe()["superseded"] is False
+
+
+def test_a_daemon_that_is_asked_for_its_status_all_the_time_is_replaced(window):
+    """Who polls asks so often that some question is always under way."""
+    over = threading.Event()
+
+    def poll():
+        while not over.is_set():
+            control.describe()
+
+    old = window(**OLD)
+    assert old.call() == "Three lines."
+    threads = [threading.Thread(target=poll) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        new = window(**NEW)
+        wait_until(lambda: versions_seen() == "99.0rc1")
+        assert new.call() == "Three lines."
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

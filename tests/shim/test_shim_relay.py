@@ -325,6 +325,24 @@ def test_a_newer_shim_goes_to_the_next_daemon_by_itself(daemon, start_shim):
     assert heard(shim) == CHANGED
 
 
+def test_a_daemon_that_moves_while_it_takes_the_session_over_is_left_too(daemon, start_shim):
+    """It says so before it has answered the handshake: the shim must not miss that."""
+    shim = start_shim(SPADEWORK_TEST_VERSION="0.2.0")
+    first = begin(daemon, shim)
+    first.control({"moved": True})
+    assert first.hear() == {"moved": True}
+    first.close()
+    second = daemon.greet()
+    assert second.hear() == INITIALIZE
+    second.control({"moved": True})
+    second.say({"jsonrpc": "2.0", "id": 0, "result": {"server": 2}})
+    assert second.hear() == INITIALIZED
+    assert second.hear() == {"moved": True}
+    second.close()
+    begin_again(daemon, version="0.2.0")
+    assert heard(shim) == CHANGED
+
+
 @pytest.fixture
 def keyed(window, monkeypatch):
     """A config that names variables for keys; returns it."""

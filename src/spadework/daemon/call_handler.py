@@ -134,10 +134,12 @@ async def _called(
 
 
 async def _status(daemon: DaemonService) -> object:
+    daemon.mark_as_status_query()
     return asdict(await daemon.live.engine.status()) | {"daemon": daemon.describe()}
 
 
 async def _describe(daemon: DaemonService) -> object:
+    daemon.mark_as_status_query()
     return daemon.describe()
 
 

@@ -51,6 +51,8 @@ class ClientConnection:
         self.told_to_move_at: float | None = None
         self.serves = False
         """Whether it only keeps the HTTP server open, which does not count as work."""
+        self.asks_for_status = False
+        """Whether it only asks for a status, which does not count as work either."""
         self._task = asyncio.current_task()
         self._wants = tuple(wants)
         self._traffic = Traffic(self._control)
@@ -61,7 +63,7 @@ class ClientConnection:
         """How many of its requests are being worked on."""
         if self.peer.role == MCP:
             return len(self._traffic.waiting)
-        return 0 if self.serves else 1
+        return 0 if self.serves or self.asks_for_status else 1
 
     async def serve_mcp(self, live: ReloadingEngine) -> None:
         """Speak MCP until the client leaves."""

@@ -26,5 +26,8 @@ class DaemonService(Protocol):
     def mark_as_http_host(self) -> None:
         """Record that this connection serves over HTTP, for as long as it lasts."""
 
+    def mark_as_status_query(self) -> None:
+        """Record that this connection only asks for a status: it does not keep the daemon busy."""
+
     def stop(self) -> None:
         """End gracefully."""

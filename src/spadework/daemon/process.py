@@ -123,6 +123,11 @@ class Daemon:
         if here := _here.get():
             here.serves = True
 
+    def mark_as_status_query(self) -> None:
+        """Record that the connection of this task only asks for a status."""
+        if here := _here.get():
+            here.asks_for_status = True
+
     def stop(self) -> None:
         """End gracefully: calls are cancelled, rows written, the embedded engine ended."""
         self._stopping.set()

@@ -319,10 +319,14 @@ class Relay:
         if (handshake := self._calls.handshake()) and not self._repeat(met, *handshake):
             met.socket.close()
             return "the new Spadework daemon did not take this session over; call again"
+        # What it has sent is heard last: after "moved" nothing more may be sent to it.
+        sent, met.rest = met.rest, b""
         self._take(met)
         to_daemon, to_client = self._calls.resumed()
         self._send_daemon(to_daemon)
         self._to_client += to_client
+        if sent:
+            self._hear(sent)
         return ""
 
     def _repeat(
@@ -333,14 +337,17 @@ class Relay:
 
         met.socket.settimeout(_SECONDS_FOR_HANDSHAKE)
         lines = LineBuffer()
+        controls: list[bytes] = []
         try:
             met.socket.sendall(initialize)
             pending = lines.feed(met.rest)
             while True:
                 for number, (line, _) in enumerate(pending):
-                    if is_answer_to(line, identity):
+                    if line.startswith(CONTROL):
+                        controls.append(line)
+                    elif is_answer_to(line, identity):
                         rest = [one for one, _ in pending[number + 1 :]]
-                        met.rest = b"".join(rest) + lines.take()
+                        met.rest = b"".join((*controls, *rest)) + lines.take()
                         met.socket.sendall(initialized)
                         return True
                 data = met.socket.recv(_AT_ONCE)
