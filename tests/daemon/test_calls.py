@@ -41,6 +41,9 @@ class Host:
     def describe(self):
         return {"version": "1.2.3", "pid": 7, "started": 0.0, "connections": []}
 
+    def mark_as_status_query(self):
+        """A connection of its own is not there."""
+
     def stop(self):
         self.stopped.set()
 
