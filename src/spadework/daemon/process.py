@@ -11,6 +11,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from spadework.backends.registry import all_kinds
 from spadework.config.api_keys import wanted_names
 from spadework.config.loader import load_config
 from spadework.daemon.call_handler import answer
@@ -58,6 +59,7 @@ def serve(holding: InstanceLock, *, log: str, stay: bool) -> None:
         ConfigError: the config is wrong.
     """
     loaded = load_config()
+    all_kinds()  # now too, though the config may name a kind only later
     live = ReloadingEngine(Engine.from_config(loaded.config), loaded.path)
     gc.freeze()  # what is here now stays
     gc.enable()
