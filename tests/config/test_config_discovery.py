@@ -25,6 +25,18 @@ async def test_each_kind_of_server_is_known_by_its_answers(serve):
     ]
 
 
+@pytest.mark.parametrize("status", [404, 500])
+async def test_an_ollama_that_lists_no_models_is_found_and_wants_no_key(serve, status):
+    server = serve(OLLAMA | {"/v1/models": (status, "no")})
+    assert await look(server) == [FoundServer("ollama", server.url)]
+
+
+async def test_nothing_is_asked_for_twice(serve):
+    server = serve({"/v1/models": (200, models("qwen"))})
+    await look(server)
+    assert sorted(server.asked) == ["/", "/health/liveliness", "/running", "/v1/models"]
+
+
 async def test_a_litellm_without_a_key_tells_its_models(serve):
     server = serve(LITELLM | {"/v1/models": (200, LITELLM_MODELS)})
     [found] = await look(server)

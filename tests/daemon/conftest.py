@@ -27,7 +27,7 @@ def config_file(config_file, tmp_path, monkeypatch):
 
 @pytest.fixture
 def window(config_file, project):
-    """Open a window of the older revision, with what else its environment shall hold."""
+    """Open a window of the older revision, with more variables in its environment."""
     opened = []
 
     def start(*arguments, opens=True, **environment):

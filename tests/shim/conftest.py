@@ -39,7 +39,7 @@ def daemon(daemon_of):
 
 @pytest.fixture
 def start_shim(window):
-    """Start `spadework mcp` with what else its environment shall hold."""
+    """Start `spadework mcp` with more variables in its environment."""
     started = []
 
     def start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **environment):

@@ -24,6 +24,8 @@ class KindFacts:
         loaded_models_tell_slots: whether a model tells its slots once it is loaded.
         signature: a path and a test of the reply's text by which a server of this kind is
             recognized; None for the kind that is assumed of all others.
+        signature_suffices: whether a server with that sign is of this kind though it lists no
+            models.
         key_variables: the environment variables that usually hold its key.
     """
 
@@ -36,4 +38,5 @@ class KindFacts:
     is_proxy: bool = False
     loaded_models_tell_slots: bool = False
     signature: tuple[str, Callable[[str], bool]] | None = None
+    signature_suffices: bool = False
     key_variables: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ class LiteLLMBackend(OpenAIBackend):
         usual_ports={4000: "LiteLLM"},
         is_proxy=True,
         signature=("/health/liveliness", lambda text: "I'm alive!" in text),
+        signature_suffices=True,
         key_variables=("LITELLM_API_KEY", "LITELLM_MASTER_KEY"),
     )
     liveness_path = "/health/liveliness"

@@ -53,6 +53,7 @@ class OllamaBackend:
         slots=16,
         slots_per_model=1,
         signature=("/", lambda text: "Ollama is running" in text),
+        signature_suffices=True,
     )
     windows_change = True
 

@@ -40,10 +40,6 @@ COMMANDS = {
 }
 """The commands in the order of the help, each with the line that the help shows of it."""
 
-GROUPS = frozenset(
-    {"agents", "pipeline", "config", "cache", "embedded", "daemon", "token", "litellm"}
-)
-
 
 class _LazyCommands(MutableMapping[str, "Command"]):
     """The commands by name; each is imported when it is looked up."""
@@ -57,8 +53,8 @@ class _LazyCommands(MutableMapping[str, "Command"]):
         if name not in self._loaded:
             module = import_module(f"spadework.cli.{name}")
             holder = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-            if name in GROUPS:
-                holder.add_typer(module.app, name=name)
+            if app := getattr(module, "app", None):
+                holder.add_typer(app, name=name)
             else:
                 holder.command(name=name)(getattr(module, name))
             self._loaded[name] = get_group(holder).commands[name]

@@ -18,10 +18,11 @@ from spadework.util.http_client import LARGEST_DOCUMENT, async_client, replies_u
 from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     import httpx
 
+    from spadework.backends.kind_facts import KindFacts
     from spadework.config.backend_kinds import BackendKind
 
 LOOPBACK = "127.0.0.1"
@@ -32,7 +33,6 @@ _ADDRESS = re.compile(r"http://([^/]+)(/.*)?", re.IGNORECASE)
 _PORTS = range(1, 65536)
 _MAX_BYTES = 1_000_000
 _OK = 200
-_NOT_FOUND = 404
 _CHAT_MODES = (None, "chat", "completion", "responses")  # LiteLLM says what a model is for
 _KEY_WANTED = frozenset({401, 403})
 _OTHERS = "openai"
@@ -127,27 +127,40 @@ async def with_models(found: FoundServer, api_key: str, seconds: float = SECONDS
 async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
     import httpx  # noqa: PLC0415 - as above
 
+    replies: dict[str, tuple[int, str]] = {}
+
+    async def reply(path: str) -> tuple[int, str]:
+        if path not in replies:
+            replies[path] = await _get(client, url + path)
+        return replies[path]
+
     try:
-        for kind, facts in all_kinds().items():
-            if facts.signature is None:
-                continue
-            path, is_sign = facts.signature
-            if is_sign((await _get(client, url + path))[1]):
-                status, models = await _models(client, url)
-                if models is None and status == _NOT_FOUND:
-                    return None
-                # Without a key LiteLLM may fail with a 500 instead of a 401.
-                return FoundServer(kind, url, models or (), needs_key=models is None)
-        root, _ = await _get(client, f"{url}/")
+        kind, facts = await _kind_by_signature(reply)
         status, models = await _models(client, url)
+        root, _ = await reply("/")
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
-    if models is not None:
-        return FoundServer(_OTHERS, url, models)
+    if models is not None or facts.signature_suffices:
+        # Without a key LiteLLM may fail with a 500 instead of a 401.
+        needs_key = status != _OK and bool(facts.key_variables)
+        return FoundServer(kind, url, models or (), needs_key)
     # A server that refuses everything may be anything; vLLM and its like refuse only /v1.
     if status in _KEY_WANTED and root not in _KEY_WANTED:
         return FoundServer(_OTHERS, url, needs_key=True)
     return None
+
+
+async def _kind_by_signature(
+    reply: Callable[[str], Awaitable[tuple[int, str]]],
+) -> tuple[BackendKind, KindFacts]:
+    """Recognize a server by what it says at some path; `_OTHERS` if it shows no known sign."""
+    kinds = all_kinds()
+    for kind, facts in kinds.items():
+        if facts.signature is not None:
+            path, is_sign = facts.signature
+            if is_sign((await reply(path))[1]):
+                return kind, facts
+    return _OTHERS, kinds[_OTHERS]
 
 
 async def _models(client: httpx.AsyncClient, url: str) -> tuple[int, tuple[str, ...] | None]:

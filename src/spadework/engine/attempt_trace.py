@@ -6,7 +6,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spadework.engine.candidates import split_by_trust
 from spadework.engine.job import Attempt, Figures, HandBack, Progress
+from spadework.engine.scheduling.preference import preference_groups
+from spadework.engine.scheduling.slot_requests import SlotRequest
 from spadework.errors import CheckFailed, PrivateRefused, SpadeworkError, TrustRefused
 
 if TYPE_CHECKING:
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from spadework.backends.base import ModelInfo
     from spadework.engine.delegation_context import DelegationContext
     from spadework.engine.patience import Patience
-    from spadework.engine.scheduling.slot_requests import SlotRequest
 
 
 @dataclass(slots=True)
@@ -39,7 +41,17 @@ class AttemptTrace:
 
     def slot_request(self, names: Sequence[str]) -> SlotRequest:
         """Build the request for a slot of one of these models; it keeps its place if repeated."""
-        return self.context.slot_request(names, self._ticket, self.prefix)
+        context, catalog = self.context, self.context.services.catalog
+        trust = {name: catalog.last_trust(name) for name in names}
+        return SlotRequest(
+            id=self._ticket,
+            session=context.session.name,
+            tiers=preference_groups(names, trust),
+            kind=context.job.kind,
+            prefix=self.prefix,
+            deadline=context.deadline,
+            tool=context.tool.name,
+        )
 
     def leave_queue(self) -> None:
         """Give up the place in the queue: the next request waits anew."""
@@ -47,8 +59,9 @@ class AttemptTrace:
 
     async def permitted_models(self, found: Mapping[str, ModelInfo | None]) -> list[str]:
         """Return the models that may have this; record the others that were asked for by name."""
-        names, refused = await self.context.permitted_models(found)
-        by_name = self.context.job.models or self.context.tool.config.models
+        context = self.context
+        names, refused = await split_by_trust(found, context.trust_policy, context.services.catalog)
+        by_name = context.job.models or context.tool.config.models
         is_expected = names and not by_name
         for name, error in refused:
             if not (is_expected and isinstance(error, TrustRefused | PrivateRefused)):

@@ -8,23 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spadework.engine.attempt import Limits, out_of_time
-from spadework.engine.candidates import split_by_trust
-from spadework.engine.job import Progress
+from spadework.engine.job import Listener, Progress
 from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
-from spadework.engine.scheduling.preference import preference_groups
-from spadework.engine.scheduling.slot_requests import SlotRequest
 from spadework.engine.thread_pools import CHECKING
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.references.reader import Material
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from spadework.backends.base import ModelInfo
     from spadework.config.models import Config
     from spadework.engine.answer_cache import AnswerCache
-    from spadework.engine.job import Job, Listener, Session
+    from spadework.engine.job import Job, Session
     from spadework.engine.model_catalog import Catalog
     from spadework.engine.queue import Queue
     from spadework.engine.scheduling.snapshot import QueuePosition
@@ -68,15 +65,15 @@ class DelegationContext:
     has_no_secrets: list[bool] = field(default_factory=list)
     """Filled once the texts were searched, for all that is asked on behalf of the job."""
 
-    def aside(self, max_tokens: int) -> DelegationContext:
-        """Return the context of a step that is done for the job: it is not shown and not judged."""
+    def for_map_step(self, max_tokens: int) -> DelegationContext:
+        """Return the context of a step that takes notes: it is not shown, and not judged."""
         config = self.tool.config
         plain = {"least_confidence": 0.0, "verify": "none" if config.verify == "none" else "checks"}
         return replace(
             self,
             job=replace(self.job, kind="batch", max_tokens=max_tokens),
             tool=replace(self.tool, config=config.model_copy(update=plain)),
-            listener=type(self.listener)(),
+            listener=Listener(),
         )
 
     @property
@@ -103,37 +100,12 @@ class DelegationContext:
         timeout = self.tool.config.timeout
         return Limits(max_tokens, min(timeout, left), of_call=left < timeout)
 
-    def slot_request(self, names: Sequence[str], ticket: str, prefix: str) -> SlotRequest:
-        """Build the request for a slot of one of these models.
-
-        Args:
-            names: the models, in order of preference.
-            ticket: the id of the request.
-            prefix: a digest of what the prompt begins with; empty if no server has read it.
-        """
-        trust = {name: self.services.catalog.last_trust(name) for name in names}
-        return SlotRequest(
-            id=ticket,
-            session=self.session.name,
-            tiers=preference_groups(names, trust),
-            kind=self.job.kind,
-            prefix=prefix,
-            deadline=self.deadline,
-            tool=self.tool.name,
-        )
-
     def report_position(self, place: QueuePosition) -> None:
         """Report to the listener where in the queue this job is."""
         about = f", about {place.seconds:.0f} s" if place.seconds >= 1 else ""
         model = display_name(str(place.model))
         message = f"place {place.position} in the queue for {model}{about}"
         self.listener.progress(Progress("waiting", message))
-
-    async def permitted_models(
-        self, found: Mapping[str, ModelInfo | None]
-    ) -> tuple[list[str], list[tuple[str, SpadeworkError]]]:
-        """Split models into those that may have this, and those that may not, with the reason."""
-        return await split_by_trust(found, self.trust_policy, self.services.catalog)
 
     async def permitted_model(self, model_id: str) -> ModelInfo:
         """Describe the model that is about to be sent something, if it may be.

@@ -28,7 +28,7 @@ class Outages:
 
     @property
     def current(self) -> str:
-        """What is waited for, in the words of the delegation that has waited longest; or empty."""
+        """The message of the delegation that has waited longest; empty if none waits."""
         return next(iter(self._waiting.values()), "")
 
     @contextmanager

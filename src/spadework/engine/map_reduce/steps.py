@@ -50,7 +50,7 @@ class MapReduceSteps:
         """
         trace = self.chain.trace
         aside = AttemptTrace(
-            trace.context.aside(max_tokens), trace.patience.for_a_part(), trace.patterns
+            trace.context.for_map_step(max_tokens), trace.patience.for_a_part(), trace.patterns
         )
         return await ModelChain(aside, self.chain.bytes_read).run(list(models), work)
 
