@@ -9,7 +9,7 @@ PIPELINE_DEMO := .cache/demo-pipeline
 # Hundreds of tests start Python; without bytecode each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-pipeline test quick lint format bench docs site clean
+.PHONY: help demo demo-pipeline test quick coverage lint format bench docs site clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 15
@@ -44,6 +44,9 @@ test: $(STAMP)  ## Run every test, the slow ones with real servers and clients t
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick
+
+coverage: $(STAMP)  ## Print the branches that the quick tests miss in engine, checks, references and daemon
+	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick --cov --cov-branch --cov-report=term-missing:skip-covered
 
 lint: $(STAMP)  ## Check style, types, floors, dependencies, spelling and the links of the docs
 	@$(BIN)/ruff format --check .

@@ -177,6 +177,7 @@ def test_a_schema_without_a_bound_is_refused_before_any_model_is_asked(schema, w
         check_schema(schema)
 
 
+@pytest.mark.slow
 def test_a_schema_that_takes_too_long_to_read_is_too_large():
     schema = {"allOf": [{} for _ in range(12_000)]}
     with pytest.raises(ArgumentError, match=r"too large: checking it takes longer than 0\.01 s"):
@@ -198,6 +199,7 @@ BRANCHES = [{"properties": {"c": {"$ref": "#/$defs/n"}}, "required": [key]} for 
 TREE = {"$defs": {"n": {"anyOf": BRANCHES}}, "$ref": "#/$defs/n"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "reply"),
     [

@@ -235,6 +235,7 @@ async def test_an_endless_head_is_refused():
                 await listed(kind, f"http://127.0.0.1:{port}")
 
 
+@pytest.mark.slow
 async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
     monkeypatch.setattr("spadework.backends.streaming.QUESTION_TIMEOUT", 0.3)
     with Endless(b" ", "application/json", pause=0.02) as server:

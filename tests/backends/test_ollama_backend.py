@@ -277,6 +277,7 @@ async def test_models_are_listed_without_those_that_only_embed(ollama_double, ba
     assert {asked.path for asked in ollama_double.requests} == {"/api/tags", "/api/ps"}
 
 
+@pytest.mark.slow
 async def test_a_list_asks_for_eight_descriptions_at_once_and_not_for_ever():
     class Slow(OllamaDouble):
         at_once = most = 0

@@ -110,6 +110,7 @@ async def test_recorded_streams_are_read(openai_double, backend, server, stream,
     assert got[-1].usage.prompt_tokens
 
 
+@pytest.mark.slow
 async def test_a_recorded_stream_cut_at_any_byte_is_an_error_or_whole(openai_double, backend):
     stream = exchange("llama-swap", "stream")
     body = stream.body.encode()

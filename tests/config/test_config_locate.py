@@ -1,5 +1,6 @@
 import tomllib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,7 @@ def line_of_number(text, value):
     return line
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(documents())
 def test_every_key_that_tomllib_sees_is_found_on_the_line_where_it_stands(text):
@@ -143,6 +145,7 @@ def test_every_key_that_tomllib_sees_is_found_on_the_line_where_it_stands(text):
             assert 1 <= root.line_of(path[:end]) <= line
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(documents())
 def test_no_key_is_found_that_tomllib_does_not_see(text):

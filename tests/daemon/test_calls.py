@@ -209,6 +209,7 @@ async def test_a_daemon_that_ends_cancels_its_calls(host, tmp_path, openai_doubl
     assert ledger_rows(tmp_path) == [("cancelled", "shell")]
 
 
+@pytest.mark.slow
 async def test_a_slow_client_gets_the_texts_joined_and_holds_up_nobody(
     host, tmp_path, openai_double
 ):

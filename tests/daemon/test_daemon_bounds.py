@@ -91,6 +91,7 @@ def stuck_process(work, *, to_end, stuck):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_daemon_whose_loop_is_lost_in_a_match(number):
     process = stuck_process(IN_RE, to_end=1, stuck=3600)
@@ -99,6 +100,7 @@ def test_a_signal_ends_a_daemon_whose_loop_is_lost_in_a_match(number):
     assert process.wait(SECONDS) == 1
 
 
+@pytest.mark.slow
 def test_code_that_never_comes_back_ends_with_its_processor_time():
     process = stuck_process(IN_C, to_end=3600, stuck=1)
     assert process.wait(SECONDS) == -signal.SIGPROF

@@ -73,6 +73,7 @@ def test_a_question_says_what_is_temporary_but_waits_for_none_of_it():
     assert patience(is_batch=False).outlasts(LLAMA, Unreachable("no", **NAMES), 0)
 
 
+@pytest.mark.slow
 async def test_a_row_outlasts_a_model_that_loads_and_asks_in_pauses(
     build, job, session, openai_double
 ):
@@ -111,6 +112,7 @@ async def test_a_list_that_cannot_be_had_yet_is_asked_for_in_pauses(
     assert told[-1] == ""
 
 
+@pytest.mark.slow
 async def test_a_model_that_has_answered_before_is_waited_for_and_one_that_never_did_is_not(
     build, job, session, openai_double
 ):
@@ -157,6 +159,7 @@ async def test_a_backend_that_is_configured_anew_is_not_waited_for_under_its_old
     assert isinstance((await asyncio.gather(*rows(engine, job, session)))[0], Answer)
 
 
+@pytest.mark.slow
 async def test_a_limit_that_says_when_to_come_back_loses_no_row(build, job, session, openai_double):
     busy = Play(status=429, body='{"error":{"message":"slow down"}}', headers={"Retry-After": "0"})
     openai_double.plays(*[busy] * 6, GOOD)

@@ -73,6 +73,7 @@ async def test_a_server_that_says_nothing_does_not_hold_up_who_does_not_need_it(
         assert isinstance(await engine.delegate(job(), session), Answer)
 
 
+@pytest.mark.slow
 async def test_the_deadline_counts_before_the_slot_and_for_every_question(
     build, job, session, deaf_url
 ):
@@ -86,6 +87,7 @@ async def test_the_deadline_counts_before_the_slot_and_for_every_question(
     assert outcome.tries[0].kind == "DeadlinePassed"
 
 
+@pytest.mark.slow
 async def test_a_calls_own_deadline_is_no_fault_of_the_models(build, job, session, openai_double):
     openai_double.plays(Play(pieces=("One", *["more"] * 100), pause=0.05, prompt_tokens=90))
     engine = build(koala=openai_double.url, models=[LLAMA, CODE], tool={"deadline": 0.4})
@@ -205,6 +207,7 @@ async def test_a_ledger_that_cannot_be_written_is_told_with_the_answer_and_in_th
     assert (await engine.status()).errors[-1].model == "ledger"
 
 
+@pytest.mark.slow
 async def test_a_model_is_shown_as_loading_until_its_first_token(build, job, session):
     with HeldLlamaSwap("a") as swap:
         swap.plays(Play(pieces=("One", "more"), pause=0.5, prompt_tokens=90))

@@ -38,6 +38,7 @@ def test_a_backlog_longer_than_max_wait_still_spends_at_most_a_fifth_on_swaps():
     assert world.loads * 10.0 <= 0.2 * world.now + 3 * 10.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 2, 4])
 @given(st.lists(st.floats(0.1, 3000.0), min_size=1, max_size=5))
 @settings(max_examples=25)

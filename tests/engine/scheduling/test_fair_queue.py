@@ -83,6 +83,7 @@ def test_a_batch_of_500_does_not_starve_another_windows_batch():
     assert [world.order.index(f"small {number}") for number in range(3)] == [1, 3, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 4])
 @given(st.lists(st.floats(0.1, 900.0), min_size=1, max_size=8))
 def test_a_question_waits_at_most_two_services_behind_a_batch_of_any_length(slots, times):

@@ -29,6 +29,7 @@ def echo(params):
     return Says(params["messages"][0]["content"][0]["text"], input_tokens=1000, output_tokens=100)
 
 
+@pytest.mark.slow
 async def test_calls_of_a_run_go_out_as_one_batch_at_half_the_price(make_gate, api, ledger):
     gate = make_gate(
         Timing(quiet=2.0, interval=0.01, longest=0.02)
