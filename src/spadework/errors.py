@@ -21,7 +21,7 @@ SpadeworkError
 │   ├── ModelUnknown         the backend does not have that model
 │   ├── ContextExceeded      the input does not fit the model's window
 │   ├── Overloaded           too many requests; may say when to come back
-│   ├── CoolingDown          the proxy has set the model aside for a while
+│   ├── CoolingDown          the proxy has suspended the model for a while
 │   ├── DeadlinePassed       the call's own time was over before the answer was whole
 │   ├── SentToCloud          a server passed what was meant for a local model on to another one
 │   ├── AuthFailed           the key is missing or wrong
@@ -302,7 +302,7 @@ class Overloaded(BackendError):
 
 
 class CoolingDown(Overloaded):
-    """The proxy has set the model aside after failures; it is not a rate limit."""
+    """The proxy has suspended the model after failures; it is not a rate limit."""
 
     code = "cooling-down"
 

@@ -253,7 +253,7 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
         for header in ("7", "1.5", soon, past, "-3", "nan", "soon", "", "999999999")
     }
     assert 80 < told.pop(soon) <= 90
-    assert told.pop("999999999") == 3600, "a typing error sets nothing aside for thirty years"
+    assert told.pop("999999999") == 3600, "a typing error suspends nothing for thirty years"
     assert told == {"7": 7, "1.5": 1.5, past: 0, "-3": None, "nan": None, "soon": None, "": None}
 
 

@@ -100,7 +100,7 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
             files=("notes.md",),
             private=why == "flag",
             models=asked_models,
-            remember=draw(st.booleans()),
+            use_cache=draw(st.booleans()),
             schema=SCHEMA if shape == "schema" else None,
             labels=("one", "two") if shape == "labels" else (),
         )
@@ -318,8 +318,8 @@ async def test_an_answer_that_was_kept_from_a_cloud_is_not_given_for_something_p
     build, session, proxy
 ):
     engine = build(models=["koala/claude"])
-    assert isinstance(await engine.delegate(job(remember=True), session), Answer)
-    again = await engine.delegate(job(remember=True, private=True), session)
+    assert isinstance(await engine.delegate(job(use_cache=True), session), Answer)
+    again = await engine.delegate(job(use_cache=True, private=True), session)
     assert not isinstance(again, Answer)
     assert len(proxy.served) == 1
 

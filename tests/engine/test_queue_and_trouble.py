@@ -60,7 +60,7 @@ async def test_a_question_that_is_given_up_tells_all_the_same_that_a_machine_is_
     assert breakers(engine) == {}
     await until(lambda: breakers(engine) == {"koala": "open"})
     # Another question: the first one may not have told its last asker yet.
-    with pytest.raises(Unreachable, match="set aside for another"):
+    with pytest.raises(Unreachable, match="suspended for another"):
         await engine.catalog.models("koala")
 
 
@@ -160,7 +160,7 @@ async def test_a_replaced_backend_is_closed_when_its_last_user_is_done_not_when_
         assert isinstance(await second, Answer)
 
 
-async def test_a_model_that_is_set_aside_stands_once_among_the_tries(
+async def test_a_model_that_is_suspended_stands_once_among_the_tries(
     build, job, session, openai_double
 ):
     """It was listed again for each model that was asked after it."""

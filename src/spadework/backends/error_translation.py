@@ -63,7 +63,7 @@ NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
 SERVER_ERROR = "Internal Server Error"
 LONGEST_WAIT = 3600.0
-"""Seconds for which a server's word sets it aside: it may be wrong, or made for another purpose."""
+"""Seconds for which a server's word suspends it: it may be wrong, or made for another purpose."""
 
 
 class UnexpectedReply(Exception):
@@ -293,7 +293,7 @@ def _overloaded(
     if said.says("all_deployments_in_cooldown"):
         fault: Overloaded = asked.fault(
             CoolingDown,
-            "LiteLLM has set the model aside after failures of the server behind it",
+            "LiteLLM has suspended the model after failures of the server behind it",
             f"{wait}; see whether that server runs",
         )
     else:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.config.api_keys import window_keys
 from spadework.daemon.coalescing_writer import CoalescingWriter
+from spadework.daemon.http_serving import serve_http
 from spadework.engine.candidates import patterns_of
 from spadework.engine.job import Listener
 from spadework.errors import ArgumentError, DaemonError, SpadeworkError
@@ -24,7 +25,7 @@ from spadework.remote.messages import (
     load_session,
     outcome_data,
 )
-from spadework.util.serialization import MalformedData, decode
+from spadework.util.serialization import MalformedData, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -135,12 +136,13 @@ async def _called(
 
 async def _status(daemon: DaemonService) -> object:
     daemon.mark_as_status_query()
-    return asdict(await daemon.live.engine.status()) | {"daemon": daemon.describe()}
+    report = await daemon.live.engine.status()
+    return encode(report) | {"daemon": encode(daemon.describe())}
 
 
 async def _describe(daemon: DaemonService) -> object:
     daemon.mark_as_status_query()
-    return daemon.describe()
+    return encode(daemon.describe())
 
 
 async def _stop(daemon: DaemonService) -> object:
@@ -192,8 +194,6 @@ async def _serve(
     writer: asyncio.StreamWriter,
 ) -> None:
     """Run the HTTP server for as long as the client stays."""
-    from spadework.daemon.http_serving import serve_http  # noqa: PLC0415 - heavy
-
     daemon.mark_as_http_host()
     try:
         await serve_http(daemon, request, writer, reader, keys)

@@ -16,6 +16,7 @@ from spadework.config.api_keys import wanted_names
 from spadework.config.loader import load_config
 from spadework.daemon.call_handler import answer
 from spadework.daemon.client_connection import ClientConnection
+from spadework.daemon.daemon_service import DaemonStatus
 from spadework.daemon.handshake import HandshakeRefused, accept_peer, refusal
 from spadework.daemon.http_serving import open_configured
 from spadework.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
@@ -104,21 +105,21 @@ class Daemon:
         running = sum(one.running for one in self._connections.values() if one is not here)
         return running + self.live.tasks.running
 
-    def describe(self) -> dict[str, Any]:
-        """Say what `spadework daemon status` shows: plain JSON, and nothing of any key."""
-        return {
-            "version": own_version(),
-            "pid": os.getpid(),
-            "started": self.started,
-            "address": self._holding.address,
-            "config": str(self.live.config_file),
-            "problem": self.live.problem,
-            "http": ", ".join(self.http),
-            "log": self._log,
-            "running": self.running,
-            "superseded": self._superseded,
-            "connections": [one.peer.describe() for one in self._connections.values()],
-        }
+    def describe(self) -> DaemonStatus:
+        """Return what `spadework daemon status` shows."""
+        return DaemonStatus(
+            version=own_version(),
+            pid=os.getpid(),
+            started=self.started,
+            address=self._holding.address,
+            config=str(self.live.config_file),
+            problem=self.live.problem,
+            http=", ".join(self.http),
+            log=self._log,
+            running=self.running,
+            superseded=self._superseded,
+            connections=tuple(one.peer.describe() for one in self._connections.values()),
+        )
 
     def mark_as_http_host(self) -> None:
         """Note that the connection of this task serves over HTTP, for as long as it lasts."""

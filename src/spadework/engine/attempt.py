@@ -250,8 +250,8 @@ async def _stream(
                     raise _too_much(info, request.max_tokens)
                 if over or not (chunk.text or chunk.thinking):
                     continue
-                standing = _standing(info.id, streamed)
-                listener.progress(Progress("answering", standing, streamed.count))
+                status = _reply_status(info.id, streamed)
+                listener.progress(Progress("answering", status, streamed.count))
                 if chunk.text:
                     listener.text(chunk.text)
     except TimeoutError:
@@ -289,7 +289,7 @@ def _too_much(info: ModelInfo, max_tokens: int) -> BadReply:
     )
 
 
-def _standing(name: str, streamed: Streamed) -> str:
+def _reply_status(name: str, streamed: Streamed) -> str:
     doing = "thinking" if streamed.thinking and not streamed.pieces else "answering"
     tokens = f"{streamed.count} token{'' if streamed.count == 1 else 's'}"
     return f"{display_name(name)} is {doing}: {tokens}"

@@ -31,7 +31,7 @@ class AttemptTrace:
     patience: Patience
     patterns: tuple[str, ...] = ()
     """The models that were wanted, as the tool's list names them."""
-    prefix: str = ""
+    prefix_digest: str = ""
     """A digest of what the prompt begins with; empty if no server has read it."""
     attempts: list[Attempt] = field(default_factory=list)
     hint: str = ""
@@ -48,7 +48,7 @@ class AttemptTrace:
             session=context.session.name,
             tiers=preference_groups(names, trust),
             kind=context.job.kind,
-            prefix=self.prefix,
+            prefix_digest=self.prefix_digest,
             deadline=context.deadline,
             tool=context.tool.name,
         )
@@ -84,8 +84,8 @@ class AttemptTrace:
         note(name, error)
         self.record(name, error, temporary=temporary)
 
-    def record_set_aside(self, names: list[str]) -> bool:
-        """Record each model that is set aside, once; return whether there is one."""
+    def record_suspended(self, names: list[str]) -> bool:
+        """Record each model that is suspended, once; return whether there is one."""
         refusals = {name: self.context.services.queue.refusal_of(name) for name in names}
         recorded = {one.model for one in self.attempts}
         for name, refusal in refusals.items():

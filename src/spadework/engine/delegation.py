@@ -15,7 +15,7 @@ from spadework.engine.job import Answer, Figures, HandBack, Progress
 from spadework.engine.job_inputs import (
     check_arguments,
     confidential_reason,
-    digest,
+    prefix_digest,
     private_reason,
     read_material,
 )
@@ -75,21 +75,21 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         context, job, tool = self.context, self.context.job, self.context.tool
-        memory = context.services.memory
+        cache = context.services.answer_cache
         check_arguments(tool, job)
         form = await CHECKING.run(response_format_of, tool.config, job)
         await self._decide_trust()
         work = prepare(tool.config, job, form, context.material)
-        self._trace.prefix = digest(context.material)
+        self._trace.prefix_digest = prefix_digest(context.material)
         names = await self._candidates()
         question = question_of(tool.config, job, work.messages, context.max_tokens)
-        if job.remember and not job.fresh and (known := await memory.find(names, question)):
+        if job.use_cache and not job.fresh and (known := await cache.find(names, question)):
             return self._marked(self._known(known))
         outcome = await self._chain.run(names, work)
         if isinstance(outcome, HandBack) and self._trace.too_small and tool.config.max_parts:
             outcome = await answer_in_parts(self._chain, work, self._trace.too_small, outcome)
-        if job.remember and isinstance(outcome, Answer):
-            await memory.keep(question, outcome)
+        if job.use_cache and isinstance(outcome, Answer):
+            await cache.keep(question, outcome)
         return self._marked(outcome)
 
     async def _decide_trust(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spadework.engine.job import Job, Session
     from spadework.engine.model_catalog import Catalog
     from spadework.engine.queue import Queue
-    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.scheduling.slot_requests import QueuePosition
     from spadework.engine.tools import Tool
     from spadework.errors import SpadeworkError
     from spadework.storage.ledger import Pace
@@ -42,7 +42,7 @@ class Services:
     config: Config
     catalog: Catalog
     queue: Queue
-    memory: AnswerCache
+    answer_cache: AnswerCache
     pace: Callable[[str], Pace | None]
     on_failure: Callable[[str, SpadeworkError], None]
     on_private_failure: Callable[[str, SpadeworkError], None]

@@ -9,7 +9,7 @@ from spadework.errors import CheckFailed, CoolingDown, Overloaded
 if TYPE_CHECKING:
     from spadework.errors import SpadeworkError
 
-# Seconds; with the scatter of cooldowns it stays below the scheduler's patience.
+# Seconds; with the scatter of cooldowns it stays below the scheduler's `max_suspension`.
 _WORTH_ASKING_AGAIN = 4.0
 # A failure of the server, or one that another model would not repeat, does not help the next model.
 _NO_ADVICE = frozenset({"silent-truncation", "unfinished", "empty", "confidence"})

@@ -76,9 +76,9 @@ class Job:
         kind: batch work stands back behind questions.
         labels: the answer is one of these, instead of the tool's own.
         schema: a JSON Schema; the answer is JSON that follows it.
-        remember: whether an answer that was given before will do, and this one is kept.
+        use_cache: whether an answer that was given before will do, and this one is kept.
         private: only local models may see any of it, texts and arguments included.
-        fresh: with `remember`, ask anew; the answer replaces the one that was kept.
+        fresh: with `use_cache`, ask anew; the answer replaces the one that was kept.
         patient: whether batch work waits for servers that are away.
     """
 
@@ -91,7 +91,7 @@ class Job:
     kind: Kind = "interactive"
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
-    remember: bool = False
+    use_cache: bool = False
     private: bool = False
     fresh: bool = False
     patient: bool = True

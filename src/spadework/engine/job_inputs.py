@@ -112,7 +112,7 @@ def private_reason(job: Job, material: Material, confidential: str) -> str:
     return next((f"{path} is private" for path in sources), "")
 
 
-def digest(material: Material) -> str:
+def prefix_digest(material: Material) -> str:
     """Name what the prompt begins with, so that it goes to the server that has it in its cache."""
     if not material.sources:
         return ""

@@ -77,7 +77,7 @@ class ModelChain:
         context, request = self.trace.context, self.trace.slot_request(names)
         async with context.services.queue.slot(request, context.report_position) as slot:
             asked.append(str(slot.model))
-            self.trace.record_set_aside(names[: names.index(asked[0])])
+            self.trace.record_suspended(names[: names.index(asked[0])])
             if slot.cold:
                 about = f", about {slot.swap:.0f} s" if slot.swap >= 1 else ""
                 loading = f"{display_name(str(slot.model))} is being loaded{about}"
@@ -87,7 +87,7 @@ class ModelChain:
     def _left_after(self, error: SpadeworkError, names: list[str], asked: list[str]) -> list[str]:
         """Record a failure; return the models that may still be asked."""
         if not asked:  # the queue refused them all
-            if isinstance(error, Overloaded) or not self.trace.record_set_aside(names):
+            if isinstance(error, Overloaded) or not self.trace.record_suspended(names):
                 self.trace.record(names[0], error)
             return []
         (name,) = asked

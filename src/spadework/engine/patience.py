@@ -79,7 +79,7 @@ class Patience:
         return self._own[name] <= MOST_OF_ITS_OWN and self._breaks[name] <= MOST_BREAKS
 
     def next_pause(self) -> float:
-        """Seconds to wait before a server that is not set aside is asked again; each longer.
+        """Seconds to wait before a server that is not suspended is asked again; each longer.
 
         Requests that a broken server lost together come back one by one: should one of them be
         what breaks it, the others have their answer by then.

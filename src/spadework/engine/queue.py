@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend
     from spadework.config.models import Config
     from spadework.engine.scheduling.slot_manager import Slot
-    from spadework.engine.scheduling.slot_requests import Capacity, SlotRequest
-    from spadework.engine.scheduling.snapshot import QueuePosition, Snapshot
+    from spadework.engine.scheduling.slot_requests import Capacity, QueuePosition, SlotRequest
+    from spadework.engine.scheduling.status import StatusReport
 
     Found = TypeVar("Found")
 
@@ -47,7 +47,7 @@ class Queue:
             {}, _policy(config), clock=time.monotonic, jitter=random.SystemRandom().random
         )
         self._gate = SlotManager(self._scheduler, self._probe)
-        self._patience = config.queue.patience
+        self._max_outage = config.queue.patience
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._introducing: dict[str, asyncio.Task[None]] = {}
@@ -65,7 +65,7 @@ class Queue:
         self._backends = backends
         self._capacities.take(config, backends)
         self._configure()
-        self._patience = config.queue.patience
+        self._max_outage = config.queue.patience
         self._scheduler.policy = _policy(config)
         self._gate.decide()
 
@@ -88,7 +88,7 @@ class Queue:
 
         Raises:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
-            BackendUnavailable: every model of the request is set aside after failures.
+            BackendUnavailable: every model of the request is suspended after failures.
         """
         for tier in request.tiers:
             for model in tier:
@@ -119,7 +119,7 @@ class Queue:
         """
         backend = Model(name, "")
         claim = self._scheduler.take_probe(name)
-        if not claim and (why := self._scheduler.set_aside(backend)):
+        if not claim and (why := self._scheduler.suspension(backend)):
             self._gate.decide()  # it sets the alarm for the probe
             raise Unreachable(why, backend=name, hint=_ASK_LATER)
         return await asyncio.shield(self._beside(self._ask(name, claim, question)))
@@ -145,12 +145,12 @@ class Queue:
                 self._scheduler.give_up_probe(name, claim)
 
     def refusal_of(self, model_id: str) -> BackendUnavailable | None:
-        """Say why a model is set aside; None where it is not."""
+        """Say why a model is suspended; None where it is not."""
         model = Model.of(model_id)
-        why = self._scheduler.set_aside(model)
+        why = self._scheduler.suspension(model)
         if not why:
             return None
-        away = self._scheduler.set_aside(Model(model.backend, ""))
+        away = self._scheduler.suspension(Model(model.backend, ""))
         kind = Unreachable if away else BackendUnavailable
         refusal = kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
         refusal.is_temporary = self._scheduler.is_worth_waiting_for(model)
@@ -159,26 +159,26 @@ class Queue:
     async def wait_for_any(
         self, names: Iterable[str], until: float, on_wait: Callable[[str, str], None]
     ) -> bool:
-        """Wait until one of these may be asked that are set aside; nothing loads a model for it.
+        """Wait until one of these may be asked that are suspended; nothing loads a model for it.
 
         Args:
             names: models, or backends.
             until: a time of `time.monotonic`.
-            on_wait: told a name and why it is set aside, once a second.
+            on_wait: told a name and why it is suspended, once a second.
 
         Returns:
             Whether one may be asked; False if its time came first.
         """
         models = {name: Model.of(name) for name in names}
         while True:
-            aside = {name: self._scheduler.want_back(model) for name, model in models.items()}
-            if not all(aside.values()):
+            suspended = {name: self._scheduler.want_back(model) for name, model in models.items()}
+            if not all(suspended.values()):
                 return True
             # An outage is waited for once, not once for each row that comes later.
-            ends = max(map(self._scheduler.shut_since, models.values())) + self._patience
+            ends = max(map(self._scheduler.shut_since, models.values())) + self._max_outage
             if (left := min(until, ends) - time.monotonic()) <= 0:
                 return False
-            on_wait(*next(iter(aside.items())))
+            on_wait(*next(iter(suspended.items())))
             self._gate.decide()  # it sets the alarm for the probe
             await self._gate.health_change(min(left, _SECONDS_BETWEEN_TELLING))
 
@@ -197,7 +197,7 @@ class Queue:
             return 1
         return self._capacity_of(model.backend).of_model(model.name)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StatusReport:
         """Everything as it stands."""
         return self._scheduler.snapshot()
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import ModelInfo
     from spadework.engine.batch.table import Table
-    from spadework.engine.engine import ModelInventory
     from spadework.engine.job import Outcome
+    from spadework.engine.model_catalog import ModelInventory
     from spadework.errors import SpadeworkError
 
 # Not shown to the model; clients that want the figures find them here.
@@ -111,7 +111,7 @@ def survey_result(
 ) -> CallToolResult:
     """List the models, a line each, then what does not answer or is wrong."""
     lines = [
-        model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
+        model_line(model, survey.tools_of(model), survey.states.get(model.id, ""))
         for model in survey.models
         if not model.route or survey.tools_of(model)  # it is none to choose
     ]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spadework import errors
-from spadework.backends.base import ModelInfo  # noqa: TC001 - `decode` reads the annotations
-from spadework.engine.job import Answer, Attempt, HandBack, Job, Progress, Session
+from spadework.engine.job import Answer, HandBack, Job, Progress, Session
+from spadework.engine.model_catalog import ModelInventory
 from spadework.errors import ConfigError, SpadeworkError
 from spadework.shim.json_bounds import LONGEST_LINE, excess
 from spadework.util.serialization import MalformedData, decode, encode
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from spadework.engine.engine import ModelInventory
     from spadework.engine.job import Outcome
 
 LONGEST = LONGEST_LINE
@@ -128,34 +127,15 @@ def load_outcome(data: object) -> Outcome:
     return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class _SurveyRecord:
-    models: tuple[ModelInfo, ...]
-    failed: tuple[Attempt, ...]
-    patterns: Mapping[str, tuple[str, ...]]
-    standing: Mapping[str, str] = field(default_factory=dict)
-    local_only: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def inventory_data(survey: ModelInventory) -> dict[str, Any]:
-    """Write a survey."""
-    return dict(encode(survey))
+def inventory_data(inventory: ModelInventory) -> dict[str, Any]:
+    """Write an inventory."""
+    return dict(encode(inventory))
 
 
 def load_inventory(data: object) -> ModelInventory:
-    """Read a survey."""
-    from spadework.engine.engine import ModelInventory  # noqa: PLC0415 - heavy
-
-    record: _SurveyRecord = decode(_SurveyRecord, data, "survey")
-    return ModelInventory(
-        record.models,
-        record.failed,
-        record.patterns,
-        record.standing,
-        record.local_only,
-        record.warnings,
-    )
+    """Read an inventory."""
+    inventory: ModelInventory = decode(ModelInventory, data, "survey")
+    return inventory
 
 
 # What each class of the tree holds besides message and hint, and what stands for it where an

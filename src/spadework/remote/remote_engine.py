@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from spadework.config.models import Config
-    from spadework.engine.engine import Engine, ModelInventory
+    from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Outcome, Session
+    from spadework.engine.model_catalog import ModelInventory
     from spadework.engine.tools import Tool
     from spadework.remote.client import Line
 

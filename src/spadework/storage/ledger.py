@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from spadework.config.models import Config
 
-Outcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+LedgerOutcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
+OUTCOMES: tuple[LedgerOutcome, ...] = get_args(LedgerOutcome)
 
 _BUSY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.005
@@ -89,7 +89,7 @@ class LedgerEntry:
     session: str
     tool: str
     model: str
-    outcome: Outcome
+    outcome: LedgerOutcome
     prompt_tokens: int | None
     completion_tokens: int | None
     first_token_seconds: float | None

@@ -129,7 +129,7 @@ def _job(job: EachJob, item: BatchItem) -> Job:
         kind="batch",
         labels=job.labels,
         schema=job.schema,
-        remember=True,
+        use_cache=True,
         fresh=job.fresh,
         private=job.private,
     )

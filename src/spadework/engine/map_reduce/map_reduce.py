@@ -104,7 +104,7 @@ def _reader(
     listener.progress(Progress("reading", str(plan), done=0, of=least))
 
     async def ask(messages: tuple[Message, ...], about: tuple[Source, ...], notes: str) -> str:
-        outcome = await _noted(steps, models, _work_aside(messages, about, notes, work), plan)
+        outcome = await _noted(steps, models, _map_job(messages, about, notes, work), plan)
         spent.append(outcome.figures)
         return outcome.text
 
@@ -116,7 +116,7 @@ def _reader(
 
 
 async def _noted(
-    steps: MapReduceSteps, models: Sequence[str], aside: PreparedJob, plan: ChunkPlan
+    steps: MapReduceSteps, models: Sequence[str], job: PreparedJob, plan: ChunkPlan
 ) -> Answer:
     """Take notes.
 
@@ -124,10 +124,10 @@ async def _noted(
         ContextExceeded: it does not fit after all.
         PartFailed: no model took notes that pass the checks.
     """
-    outcome = await steps.map_step(models, aside, plan.sizes.notes)
+    outcome = await steps.map_step(models, job, plan.sizes.notes)
     if isinstance(outcome, HandBack) and outcome.tries[-1].check in _OF_NOTES:
         # The answer itself is held against the material; a note may quote amiss.
-        lenient = replace(aside, requirements=replace(aside.requirements, content=False))
+        lenient = replace(job, requirements=replace(job.requirements, content=False))
         outcome = await steps.map_step(models, lenient, plan.sizes.notes)
     if isinstance(outcome, Answer):
         return outcome
@@ -226,7 +226,7 @@ def _answer_tokens(context: DelegationContext, window: int) -> int:
     return max(_SHORTEST_ANSWER, min(wanted, window // 3))
 
 
-def _work_aside(
+def _map_job(
     messages: tuple[Message, ...], about: tuple[Source, ...], notes: str, work: PreparedJob
 ) -> PreparedJob:
     """Notes are held against what they were taken from."""

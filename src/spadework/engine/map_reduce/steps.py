@@ -49,14 +49,14 @@ class MapReduceSteps:
             max_tokens: how long the notes may be.
         """
         trace = self.chain.trace
-        aside = AttemptTrace(
+        map_trace = AttemptTrace(
             trace.context.for_map_step(max_tokens), trace.patience.for_a_part(), trace.patterns
         )
-        return await ModelChain(aside, self.chain.bytes_read).run(list(models), work)
+        return await ModelChain(map_trace, self.chain.bytes_read).run(list(models), work)
 
     async def reduce_step(self, models: Sequence[str], work: PreparedJob) -> Outcome:
         """Ask for the answer; that the material did not fit is not a failure any more."""
         trace = self.chain.trace
         trace.attempts = [one for one in trace.attempts if one.kind != ContextExceeded.__name__]
-        trace.prefix = ""
+        trace.prefix_digest = ""
         return await self.chain.run(list(models), work)

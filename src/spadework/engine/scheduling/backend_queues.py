@@ -120,9 +120,9 @@ class BackendQueues:
         is_question = waiting.request.kind == "interactive"
         return is_question and self.needs_swap(name) and self._only_batch_waits()
 
-    def detour_in(self, now: float, patience: float) -> float:
+    def detour_in(self, now: float, interval: float) -> float:
         """Seconds until a question to another model may interrupt batch work again."""
-        return max(0.0, self._detour_ended + patience - now)
+        return max(0.0, self._detour_ended + interval - now)
 
     def next_change(self, now: float, policy: Policy) -> float | None:
         """When a question that waits may interrupt, if nothing happens before; None for never."""

@@ -130,7 +130,7 @@ class CircuitBreaker:
         self.probe, self._is_eager = claim, eager
 
     def succeed(self, request_id: str) -> None:
-        """Note that the server answered. While it is set aside, only the probe counts."""
+        """Note that the server answered. While it is suspended, only the probe counts."""
         if self._until is None:
             self._failures = 0
         elif self.probe == request_id:

@@ -26,7 +26,7 @@ _OF_THE_MODEL = (BackendUnavailable, BadReply, CoolingDown, CutStream, ModelUnkn
 def verdict_on(error: Exception) -> Failed:
     """Say whose fault an error is.
 
-    Only a machine that no connection can be made to is set aside as a whole: where anything
+    Only a machine that no connection can be made to is suspended as a whole: where anything
     answers, another model there may do. A refused key is the request's own fault: another session
     may bring a better one. So is an answer that fails its checks. A server that has too many
     requests is sound.
@@ -45,7 +45,7 @@ def _scope_of(error: Exception) -> Scope:
 
 
 def error_of(refused: Refused) -> BackendError:
-    """Make a refusal an error of the tree: `Overloaded`, or `BackendUnavailable` if set aside."""
+    """Make a refusal an error of the tree: `Overloaded`, or `BackendUnavailable` if suspended."""
     backend, model = refused.model
     if refused.why == "unhealthy":
         hint = "ask again then, or start that server"

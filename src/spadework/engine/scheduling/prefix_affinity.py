@@ -12,21 +12,21 @@ _PREFIXES_REMEMBERED = 4096
 
 
 class PrefixAffinity:
-    """Remembers the backend to which each prefix was sent last; the oldest entries are dropped."""
+    """Remembers by digest the backend that each prefix was sent to last; drops the oldest."""
 
     def __init__(self) -> None:
         self._backends: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def remember(self, prefix: str, model: Model) -> None:
-        """Note that a model has a prefix in its cache; an empty one is none."""
-        if not prefix:
+    def remember(self, digest: str, model: Model) -> None:
+        """Note that a model has the prefix of this digest in its cache; an empty digest is none."""
+        if not digest:
             return
-        key = (model.name, prefix)
+        key = (model.name, digest)
         self._backends[key] = model.backend
         self._backends.move_to_end(key)
         if len(self._backends) > _PREFIXES_REMEMBERED:
             self._backends.popitem(last=False)
 
-    def has(self, prefix: str, model: Model) -> bool:
+    def has(self, digest: str, model: Model) -> bool:
         """Tell whether this backend was the last to be sent a prefix for this model."""
-        return bool(prefix) and self._backends.get((model.name, prefix)) == model.backend
+        return bool(digest) and self._backends.get((model.name, digest)) == model.backend

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from spadework.engine.scheduling.fair_queue import Waiting
     from spadework.engine.scheduling.health import Health
     from spadework.engine.scheduling.queue_placement import QueuePlacement
-    from spadework.engine.scheduling.slot_requests import Model, Policy, SlotRequest
-    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.scheduling.slot_requests import Model, Policy, QueuePosition, SlotRequest
 
 
 class Estimates:
@@ -63,11 +62,11 @@ class Estimates:
         return Refused(waiting.request.id, place.model, "busy", said, place.seconds)
 
     def unhealthy(self, request: SlotRequest, now: float) -> Refused:
-        """Refuse a request because every model of it is set aside."""
+        """Refuse a request because every model of it is suspended."""
         models = [model for tier in request.tiers for model in tier]
         first = min(models, key=lambda model: self._health.reopens_in(model, now))
         wait = self._health.reopens_in(first, now)
-        return Refused(request.id, first, "unhealthy", self._health.set_aside(first, now), wait)
+        return Refused(request.id, first, "unhealthy", self._health.suspension(first, now), wait)
 
     def late(
         self, waiting: Waiting, models: Sequence[Model], now: float, policy: Policy

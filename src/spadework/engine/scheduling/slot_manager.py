@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from spadework.engine.scheduling.scheduler import Scheduler
-    from spadework.engine.scheduling.slot_requests import Decision, Model, SlotRequest
-    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.scheduling.slot_requests import (
+        Decision,
+        Model,
+        QueuePosition,
+        SlotRequest,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +102,7 @@ class SlotManager:
 
         Raises:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
-            BackendUnavailable: every model of the request is set aside after failures.
+            BackendUnavailable: every model of the request is suspended after failures.
             ValueError: the request's id is taken, or it names an unknown backend.
         """
         refused = self.scheduler.submit(request)
@@ -132,7 +136,7 @@ class SlotManager:
         self._set_alarm()
 
     async def health_change(self, seconds: float) -> None:
-        """Wait until a model or a backend is set aside or let in again, so long at most."""
+        """Wait until a model or a backend is suspended or let in again, so long at most."""
         changed = self._health_changed
         with suppress(TimeoutError):
             await asyncio.wait_for(changed.wait(), seconds)

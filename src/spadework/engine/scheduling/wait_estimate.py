@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spadework.engine.scheduling.slot_requests import Model
-from spadework.engine.scheduling.snapshot import QueuePosition
+from spadework.engine.scheduling.slot_requests import Model, QueuePosition
 
 if TYPE_CHECKING:
     from spadework.engine.scheduling.backend_queues import BackendQueues
