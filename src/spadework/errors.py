@@ -17,6 +17,7 @@ SpadeworkError
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
 │   ├── BackendUnavailable   what answers is broken, or falls silent
+│   │   ├── ServerFailed     the server said that it failed
 │   │   └── Unreachable      nothing answers at the backend's address
 │   ├── ModelUnknown         the backend does not have that model
 │   ├── ContextExceeded      the input does not fit the model's window
@@ -243,6 +244,12 @@ class BackendUnavailable(BackendError):
     code = "backend-unavailable"
 
 
+class ServerFailed(BackendUnavailable):
+    """The server answered that it failed, such as with status 500."""
+
+    code = "server-failed"
+
+
 class Unreachable(BackendUnavailable):
     """No connection to the backend's address could be made."""
 
@@ -362,10 +369,18 @@ class CheckFailed(SpadeworkError):
 
 
 class HandedBack(SpadeworkError):
-    """Every model of a tool's list failed; `tries` holds one line for each."""
+    """Every model of a tool's list failed; `tries` holds one line for each, `codes` its reason."""
 
     code = "handed-back"
 
-    def __init__(self, message: str, *, tries: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        tries: tuple[str, ...] = (),
+        codes: tuple[str, ...] = (),
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.tries = tries
+        self.codes = codes

@@ -188,7 +188,7 @@ async def test_a_question_waits_its_turn_at_a_server_that_has_too_many_but_not_f
     openai_double.plays(busy)
     outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
-    assert outcome.tries[0].kind == "Overloaded"
+    assert outcome.tries[0].code == "overloaded"
     assert 4 < len(openai_double.chats) < 15  # once a second, for ten seconds
 
 

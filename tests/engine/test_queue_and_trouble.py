@@ -83,7 +83,7 @@ async def test_the_deadline_counts_before_the_slot_and_for_every_question(
     every = build(koala=deaf_url, models=["koala/*"], tool={"deadline": 0.5})
     async with asyncio.timeout(10):
         outcome = await every.delegate(job(), session)
-    assert outcome.tries[0].kind == "DeadlinePassed"
+    assert outcome.tries[0].code == "deadline-passed"
 
 
 async def test_a_calls_own_deadline_is_no_fault_of_the_models(build, job, session, openai_double):
@@ -91,7 +91,7 @@ async def test_a_calls_own_deadline_is_no_fault_of_the_models(build, job, sessio
     engine = build(koala=openai_double.url, models=[LLAMA, CODE], tool={"deadline": 0.4})
     for _ in range(4):
         outcome = await engine.delegate(job(), session)
-        assert [one.kind for one in outcome.tries] == ["DeadlinePassed"]
+        assert [one.code for one in outcome.tries] == ["deadline-passed"]
         assert "raise the tool's deadline" in outcome.hint
     assert breakers(engine) == {}
 

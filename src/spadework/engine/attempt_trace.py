@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.engine.candidates import split_by_trust
+from spadework.engine.hand_back_reasons import NO_MODEL
 from spadework.engine.job import Attempt, Figures, HandBack, Progress
 from spadework.engine.scheduling.preference import preference_groups
 from spadework.engine.scheduling.slot_requests import SlotRequest
-from spadework.errors import CheckFailed, PrivateRefused, SpadeworkError, TrustRefused
+from spadework.errors import PrivateRefused, SpadeworkError, TrustRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,8 +72,7 @@ class AttemptTrace:
     def record(self, name: str, error: SpadeworkError, *, temporary: bool = False) -> None:
         """Add an attempt to the trace and report it to the listener."""
         self.hint = error.hint or self.hint
-        check = error.check if isinstance(error, CheckFailed) else ""
-        self.attempts.append(Attempt(name, type(error).__name__, str(error), check, temporary))
+        self.attempts.append(Attempt.failed(name, error, temporary=temporary))
         self.context.listener.progress(Progress("next-model", str(self.attempts[-1])))
 
     def record_failure(self, name: str, error: SpadeworkError, *, temporary: bool) -> None:
@@ -98,6 +98,6 @@ class AttemptTrace:
         attempts = tuple(self.attempts)
         if not attempts:
             said = f"no model matches {', '.join(self.patterns)}"
-            attempts = (Attempt("", "ModelUnknown", said),)
+            attempts = (Attempt("", NO_MODEL, said),)
             self.hint = self.hint or "`spadework models` lists what there is"
         return HandBack(self.context.tool.name, attempts, figures, self.hint)

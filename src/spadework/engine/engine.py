@@ -328,6 +328,7 @@ class Engine:
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
             tries=tuple(one.without_words if withheld else str(one) for one in delegation.attempts),
+            failures=tuple((one.model, one.code) for one in delegation.attempts),
             error=_WITHHELD if error and withheld else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FIGURES_KEY = "spadework/figures"
 ERROR_KEY = "spadework/error"
 """Under which a result's metadata has the code of its error."""
+REASONS_KEY = "spadework/reasons"
+"""The same for a hand-back: a code of `engine/hand_back_reasons.py` for each model."""
 
 
 def outcome_result(outcome: Outcome) -> CallToolResult:
@@ -34,7 +36,9 @@ def outcome_result(outcome: Outcome) -> CallToolResult:
     what the model should know besides the answer is in it.
     """
     if not isinstance(outcome, Answer):
-        return text_result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
+        codes = [one.code for one in outcome.tries]
+        about = {FIGURES_KEY: asdict(outcome.figures), REASONS_KEY: codes}
+        return text_result([outcome.reason], about, is_error=True)
     figures = asdict(outcome.figures) | {
         "model": outcome.model,
         "notes": list(outcome.notes),

@@ -147,7 +147,7 @@ _FIELDS: dict[type[SpadeworkError], dict[str, Any]] = {
     errors.ContextExceeded: {"tokens": None, "window": None, "bytes_that_fit": None},
     errors.Overloaded: {"retry_after": None},
     errors.CheckFailed: {"check": ""},
-    errors.HandedBack: {"tries": ()},
+    errors.HandedBack: {"tries": (), "codes": ()},
 }
 
 

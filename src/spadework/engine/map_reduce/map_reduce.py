@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spadework.checks.grounding_context import GroundingContext, Passage
 from spadework.checks.reply_checks import AnswerRequirements
+from spadework.engine.hand_back_reasons import TOO_LONG, TOO_MANY_PARTS
 from spadework.engine.job import Answer, Attempt, Figures, HandBack, Progress
 from spadework.engine.map_reduce.chunk_plan import (
     ChunkPlan,
@@ -70,7 +71,7 @@ async def answer_in_parts(
     try:
         plan, count, around = await _planned(steps, work, model, window, sources)
     except BackendError as error:
-        return _add(handed_back, Attempt(model, type(error).__name__, str(error)), error.hint)
+        return _add(handed_back, Attempt.failed(model, error), error.hint)
     if plan is None:
         return handed_back
     if refusal := _refusal(plan, context):
@@ -83,7 +84,7 @@ async def answer_in_parts(
     except PartFailed as failure:
         return _add(handed_back, *_of_part(failure.hand_back))
     except ContextExceeded as error:
-        return _add(handed_back, Attempt(model, type(error).__name__, str(error)), error.hint)
+        return _add(handed_back, Attempt.failed(model, error), error.hint)
     end = _work_of_end(context, work, plan, notes)
     return _completed(await steps.reduce_step(models, end), plan, spent)
 
@@ -131,7 +132,7 @@ async def _noted(
         outcome = await steps.map_step(models, lenient, plan.sizes.notes)
     if isinstance(outcome, Answer):
         return outcome
-    if any(one.kind == ContextExceeded.__name__ for one in outcome.tries):
+    if any(one.code == ContextExceeded.code for one in outcome.tries):
         raise ContextExceeded("a part does not fit", backend=plan.model.partition("/")[0])
     raise PartFailed(outcome)
 
@@ -212,11 +213,11 @@ def _refusal(plan: ChunkPlan, context: DelegationContext) -> tuple[Attempt, str]
     hint = "name fewer files, or line ranges such as path:1-200"
     if len(plan.parts) > most:
         said = f"that is {plan}; at most {most} parts are read"
-        return Attempt(plan.model, "TooManyParts", said), f"{hint}; or raise the tool's max_parts"
+        return Attempt(plan.model, TOO_MANY_PARTS, said), f"{hint}; or raise the tool's max_parts"
     left = context.seconds_left()
     if plan.seconds is not None and plan.seconds > left:
         said = f"that is {plan}; {left:.0f} s are left for the call"
-        return Attempt(plan.model, "TooLong", said), f"{hint}; or raise the tool's deadline"
+        return Attempt(plan.model, TOO_LONG, said), f"{hint}; or raise the tool's deadline"
     return None
 
 

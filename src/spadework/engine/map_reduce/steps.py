@@ -57,6 +57,6 @@ class MapReduceSteps:
     async def reduce_step(self, models: Sequence[str], work: PreparedJob) -> Outcome:
         """Ask for the answer; that the material did not fit is not a failure any more."""
         trace = self.chain.trace
-        trace.attempts = [one for one in trace.attempts if one.kind != ContextExceeded.__name__]
+        trace.attempts = [one for one in trace.attempts if one.code != ContextExceeded.code]
         trace.prefix_digest = ""
         return await self.chain.run(list(models), work)
