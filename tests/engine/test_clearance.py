@@ -14,8 +14,7 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
 from spadework.config.model_patterns import matches
 from spadework.config.models import Config
-from spadework.engine.batch.items import items_of
-from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.runner import ask_each, items_of
 from spadework.engine.batch.table import EachJob
 from spadework.engine.engine import Engine
 from spadework.engine.job import Answer, Job, Session

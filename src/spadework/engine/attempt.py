@@ -14,8 +14,7 @@ from spadework.checks.reply_checks import REPAIRABLE, ModelReply, ValidatedReply
 from spadework.checks.thinking import split_thinking
 from spadework.engine.context_fit import explain_excess, fit
 from spadework.engine.job import Figures, Progress
-from spadework.engine.prompt_messages import for_repair
-from spadework.engine.response_format import ResponseFormat
+from spadework.engine.prompt_messages import ResponseFormat, for_repair
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import (
     BackendUnavailable,

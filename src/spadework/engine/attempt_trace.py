@@ -1,7 +1,12 @@
-"""The trace of one chain of attempts: which models were tried, how they failed, what remains."""
+"""The trace of one chain of attempts: which models were tried, how they failed, what remains.
+
+Batch work waits here for servers that are away, as long as its patience lasts.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,9 +14,9 @@ from typing import TYPE_CHECKING
 from spadework.engine.candidates import split_by_trust
 from spadework.engine.hand_back_reasons import NO_MODEL
 from spadework.engine.job import Attempt, Figures, HandBack, Progress
-from spadework.engine.scheduling.preference import preference_groups
-from spadework.engine.scheduling.slot_requests import SlotRequest
+from spadework.engine.scheduling.slot_requests import SlotRequest, preference_groups
 from spadework.errors import PrivateRefused, SpadeworkError, TrustRefused
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,6 +97,46 @@ class AttemptTrace:
             if refusal and name not in recorded:
                 self.record(name, refusal, temporary=refusal.is_temporary)
         return any(refusals.values())
+
+    async def outlast(self, names: Sequence[str]) -> list[str]:
+        """Wait for those of these that are away for a while; name them once one is back.
+
+        Args:
+            names: models, or backends whose models could not be listed. Failed attempts on them
+                are forgotten once one is back.
+        """
+        context, patience = self.context, self.patience
+        queue = context.services.queue
+        away = {one.model for one in self.attempts if one.temporary} & set(names)
+        waited_for = [name for name in names if name in away]
+        until = min(patience.until, context.deadline)
+        if not patience.is_batch or not waited_for or not self._are_held(waited_for):
+            return []
+
+        def tell(name: str, why: str) -> None:
+            left = max(0.0, until - time.monotonic())
+            said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
+            context.listener.progress(Progress("away", said))
+            context.listener.away(said)
+
+        if not all(queue.refusal_of(name) for name in waited_for):
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            tell(waited_for[0], self.attempts[-1].message)
+            await asyncio.sleep(min(left, patience.next_pause()))
+        is_back = await queue.wait_for_any(waited_for, until, tell)
+        context.listener.away("")
+        if not is_back or not self._are_held(waited_for):
+            return []
+        self.attempts = [one for one in self.attempts if one.model not in away]
+        return waited_for
+
+    def _are_held(self, names: Sequence[str]) -> bool:
+        """Tell whether the config still means these servers: it may have changed meanwhile."""
+        services = self.context.services
+        backends = (services.catalog.backends.get(name.partition("/")[0]) for name in names)
+        return all(backend is not None and services.queue.holds(backend) for backend in backends)
 
     def hand_back(self, figures: Figures) -> HandBack:
         """Build the hand-back of a question that no model answered."""

@@ -21,10 +21,8 @@ from spadework.engine.job_inputs import (
 )
 from spadework.engine.map_reduce.map_reduce import answer_in_parts
 from spadework.engine.model_chain import ModelChain
-from spadework.engine.outage_wait import outlast
 from spadework.engine.patience import Patience
-from spadework.engine.prepared_job import prepare
-from spadework.engine.response_format import response_format_of
+from spadework.engine.prompt_messages import prepare, response_format_of
 from spadework.engine.thread_pools import CHECKING
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.references.reader import Material
@@ -132,7 +130,7 @@ class Delegation:
             except TimeoutError:
                 trace.record("", out_of_time(", ".join(trace.patterns), ""))
                 return []
-            if allowed or not await outlast(trace, [one.model for one in trace.attempts]):
+            if allowed or not await trace.outlast([one.model for one in trace.attempts]):
                 return allowed
 
     def _known(self, found: Answer) -> Answer:

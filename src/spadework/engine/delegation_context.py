@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from spadework.engine.attempt import Limits, out_of_time
 from spadework.engine.job import Listener, Progress
-from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
 from spadework.engine.thread_pools import CHECKING
-from spadework.engine.trust_policy import TrustPolicy
+from spadework.engine.trust_policy import TrustPolicy, refuse_secrets, texts_of_job
 from spadework.references.reader import Material
 from spadework.util.untrusted_text import display_name
 

@@ -94,12 +94,12 @@ _REASONS = (
     Reason(
         TOO_MANY_PARTS,
         "the material has more parts than the tool reads",
-        ("engine/map_reduce/map_reduce.py",),
+        ("engine/map_reduce/chunk_plan.py",),
     ),
     Reason(
         TOO_LONG,
         "reading the material would take longer than the call may",
-        ("engine/map_reduce/map_reduce.py",),
+        ("engine/map_reduce/chunk_plan.py",),
     ),
     Reason(NO_MODEL, "no model matches the tool's list", ("engine/attempt_trace.py",)),
 )

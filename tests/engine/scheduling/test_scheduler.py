@@ -3,8 +3,7 @@
 import pytest
 from virtual_world import World, request
 
-from spadework.engine.scheduling.preference import preference_groups
-from spadework.engine.scheduling.slot_requests import Capacity, Policy, Succeeded
+from spadework.engine.scheduling.slot_requests import Capacity, Policy, Succeeded, preference_groups
 from spadework.engine.scheduling.status import BackendStatus, WaitingStatus
 
 TWO = {"koala": Capacity(2), "wombat": Capacity(2)}

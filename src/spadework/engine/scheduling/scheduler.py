@@ -11,10 +11,10 @@ from spadework.engine.scheduling.backend_queues import BackendQueues
 from spadework.engine.scheduling.costs import Costs
 from spadework.engine.scheduling.fair_queue import Waiting
 from spadework.engine.scheduling.health import Health
-from spadework.engine.scheduling.queue_estimates import Estimates
 from spadework.engine.scheduling.queue_placement import QueuePlacement
 from spadework.engine.scheduling.slot_requests import Failed, Granted, Model, Policy, Succeeded
 from spadework.engine.scheduling.status import status_report
+from spadework.engine.scheduling.wait_estimate import Estimates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The scheduler's input and its decisions."""
+"""The scheduler's input, in groups of equally preferred models, and its decisions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Kind = Literal["interactive", "batch"]
 Scope = Literal["backend", "model", "request", "concurrency"]
@@ -183,3 +183,19 @@ class Failed:
 
 
 RequestResult = Succeeded | Failed
+
+
+def preference_groups(
+    model_ids: Iterable[str], trust: Mapping[str, str]
+) -> tuple[tuple[Model, ...], ...]:
+    """Put the same model on several backends into one tier, at the place of the first.
+
+    Args:
+        model_ids: `backend/model`, best first.
+        trust: how far each model is trusted; a local and a cloud one are never equally good.
+    """
+    tiers: dict[tuple[str, str], list[Model]] = {}
+    for model_id in model_ids:
+        model = Model.of(model_id)
+        tiers.setdefault((model.name, trust[model_id]), []).append(model)
+    return tuple(map(tuple, tiers.values()))
