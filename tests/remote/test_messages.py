@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spadework import errors
 from spadework.backends.base import ModelInfo
 from spadework.engine.job import Answer, Attempt, Figures, HandBack, Job, Progress, Session
-from spadework.engine.model_catalog import ModelInventory
+from spadework.engine.model_inventory import ModelInventory
 from spadework.errors import BackendError, ConfigError, ReferenceRefused, SpadeworkError
 from spadework.remote import messages
 from spadework.util.serialization import MalformedData, encode

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 from spadework.config.api_keys import checked_key
 from spadework.daemon.daemon_service import ConnectionStatus
 from spadework.errors import ConfigError
-from spadework.shim.peer_credentials import UntrustedPeer, check_peer, process_of
-from spadework.shim.rendezvous import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
+from spadework.shim.rendezvous import (
+    CALL,
+    LONGEST_HELLO,
+    MCP,
+    PROTOCOL,
+    UntrustedPeer,
+    check_peer,
+    own_version,
+    process_of,
+)
 
 if TYPE_CHECKING:
     import socket

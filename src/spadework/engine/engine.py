@@ -18,7 +18,8 @@ from spadework.engine.candidates import list_models, patterns_of, unusable
 from spadework.engine.delegation import Delegation
 from spadework.engine.delegation_context import Services
 from spadework.engine.job import Answer, Figures, Listener, Postponed
-from spadework.engine.model_catalog import Catalog, ModelInventory
+from spadework.engine.model_catalog import Catalog
+from spadework.engine.model_inventory import ModelInventory
 from spadework.engine.queue import Queue
 from spadework.engine.scheduling.status import ErrorStatus
 from spadework.engine.tools import all_tools, find_tool, local_only_tools

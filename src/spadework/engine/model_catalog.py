@@ -1,15 +1,13 @@
-"""The backends' models: all of them at one moment, and a short-lived cache of the lists."""
+"""A short-lived cache of the backends' model lists, which saves a round trip per call."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from spadework.backends.base import ModelInfo
 from spadework.config.api_keys import window_keys
-from spadework.engine.job import Attempt  # noqa: TC001 - `decode` reads the annotations
 from spadework.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,32 +24,6 @@ _REMEMBERED_SECONDS_OF_LOADED = 1.0
 _MOST_REMEMBERED = 1000
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInventory:
-    """The models that are available now, backends that failed, and each tool's model list.
-
-    `states` says of a model by its id, or of a backend, how many requests it has or that it is
-    suspended; what is idle is not named. `local_only` names the tools that no list in the config
-    opens to other models than local ones; `warnings` says whose names cannot be used.
-    """
-
-    models: tuple[ModelInfo, ...]
-    failed: tuple[Attempt, ...]
-    patterns: Mapping[str, tuple[str, ...]]
-    states: Mapping[str, str] = field(default_factory=dict)
-    local_only: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def tools_of(self, model: ModelInfo) -> list[str]:
-        """Name the tools that may use a model."""
-        return [
-            tool
-            for tool, patterns in self.patterns.items()
-            if model.is_meant_by(patterns)
-            and (model.trust == "local" or tool not in self.local_only)
-        ]
 
 
 class Catalog:

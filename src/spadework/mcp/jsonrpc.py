@@ -26,7 +26,7 @@ from mcp_types import (
 from pydantic_core import from_json
 
 from spadework.remote.line_reader import LineReader, LineTooLong
-from spadework.shim.json_bounds import LONGEST_LINE, excess
+from spadework.shim.line_buffer import LONGEST_LINE, excess
 from spadework.shim.rendezvous import CONTROL
 
 if TYPE_CHECKING:

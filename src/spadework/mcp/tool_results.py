@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spadework.backends.base import ModelInfo
     from spadework.engine.batch.table import Table
     from spadework.engine.job import Outcome
-    from spadework.engine.model_catalog import ModelInventory
+    from spadework.engine.model_inventory import ModelInventory
     from spadework.errors import SpadeworkError
 
 # Not shown to the model; clients that want the figures find them here.

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from spadework import errors
 from spadework.engine.job import Answer, HandBack, Job, Progress, Session
-from spadework.engine.model_catalog import ModelInventory
+from spadework.engine.model_inventory import ModelInventory
 from spadework.errors import ConfigError, SpadeworkError
-from spadework.shim.json_bounds import LONGEST_LINE, excess
+from spadework.shim.line_buffer import LONGEST_LINE, excess
 from spadework.util.serialization import MalformedData, decode, encode
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spadework.config.models import Config
     from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Outcome, Session
-    from spadework.engine.model_catalog import ModelInventory
+    from spadework.engine.model_inventory import ModelInventory
     from spadework.engine.tools import Tool
     from spadework.remote.client import Line
 
