@@ -37,8 +37,20 @@ Each error is one line (`str(error)`) and, where something can be done about it,
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # importing `typing` for it takes longer than all of this
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
 _LONGEST_MESSAGE = 3000  # characters
 _LONGEST_REFERENCE = 1000
+
+
+def _untrusted_text() -> ModuleType:
+    """Import what cleans the words of others: few runs raise anything."""
+    from spadework.util import untrusted_text  # noqa: PLC0415 - see above
+
+    return untrusted_text
 
 
 class SpadeworkError(Exception):
@@ -59,10 +71,9 @@ class SpadeworkError(Exception):
     """Whether a connection broke after it was made."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - few runs raise anything
-
-        super().__init__(one_line(message, _LONGEST_MESSAGE))
-        self.hint = one_line(hint, _LONGEST_MESSAGE)
+        text = _untrusted_text()
+        super().__init__(text.one_line(message, _LONGEST_MESSAGE))
+        self.hint: str = text.one_line(hint, _LONGEST_MESSAGE)
 
 
 class ConfigError(SpadeworkError):
@@ -112,9 +123,9 @@ class ReferenceRefused(SpadeworkError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from spadework.util.untrusted_text import display_path, one_line  # noqa: PLC0415 - as above
-
-        named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
+        text = _untrusted_text()
+        named = repr(reference)
+        where = text.display_path(text.one_line(path, _LONGEST_REFERENCE))
         if len(named) > _LONGEST_REFERENCE:
             named = f"{named[:_LONGEST_REFERENCE]}…'"
         super().__init__(f"reference {named} refused: {where}: {reason} [{rule}]", hint=hint)
@@ -230,9 +241,7 @@ class BackendError(SpadeworkError):
     another_model_may_cure = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
-        from spadework.util.untrusted_text import display_name  # noqa: PLC0415 - as above
-
-        where = display_name(f"{backend}/{model}" if model else backend)
+        where = _untrusted_text().display_name(f"{backend}/{model}" if model else backend)
         super().__init__(f"{where}: {message}", hint=hint)
         self.backend = backend
         self.model = model

@@ -13,6 +13,9 @@ from spadework.errors import ArgumentError, ConfigError, DaemonError, SpadeworkE
 from spadework.shim.launcher import READY
 from spadework.shim.rendezvous import NoEndpoint, endpoint
 
+if sys.platform != "win32":
+    import resource
+
 if TYPE_CHECKING:
     import socket
 
@@ -74,8 +77,6 @@ def _allow_many_files() -> None:
     """Raise the limit of open files, of which each window is one; macOS begins with 256."""
     if sys.platform == "win32":
         return
-    import resource  # noqa: PLC0415 - this system has it
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:

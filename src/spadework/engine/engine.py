@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from spadework.backends.registry import open_backends
 from spadework.config.api_keys import window_keys
 from spadework.config.models import EMBEDDED
 from spadework.engine.answer_cache import AnswerCache
@@ -92,8 +93,6 @@ class Engine:
         Raises:
             ConfigError: a key's file cannot be read.
         """
-        from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-
         environment = os.environ if environ is None else environ
         memory_budget.configure(config.references.max_memory_bytes)
         return cls(config, open_backends(config, environment), ledger_path(config))
@@ -120,8 +119,6 @@ class Engine:
         Raises:
             ConfigError: a key's file cannot be read; the old config stays.
         """
-        from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-
         old = self.catalog.backends
         opened = open_backends(config, os.environ if environ is None else environ, old)
         gone = [one for name, one in old.items() if opened.get(name) is not one]
