@@ -121,12 +121,12 @@ class Attempt:
 
     `code` is that of a reason (`engine/hand_back_reasons.py`); `check` names the check that failed,
     if one did. `message` is ours: what a model or a server wrote is quoted in it. `temporary` tells
-    that it may pass by itself.
+    that it may pass by itself. What an older version has kept has no code.
     """
 
     model: str
-    code: str
-    message: str
+    code: str = ""
+    message: str = ""
     check: str = ""
     temporary: bool = False
 

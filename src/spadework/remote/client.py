@@ -8,6 +8,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spadework.engine.job import Progress
 from spadework.errors import DaemonError
 from spadework.remote.line_reader import LineReader
 from spadework.remote.messages import (
@@ -16,11 +17,10 @@ from spadework.remote.messages import (
     line_of,
     load_error,
     load_message,
-    load_progress,
 )
 from spadework.shim.client import DaemonUnavailable, connect_to_daemon
 from spadework.shim.rendezvous import CALL
-from spadework.util.serialization import MalformedData
+from spadework.util.serialization import MalformedData, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ class Line:
                     with suppress(
                         MalformedData
                     ):  # a newer daemon may have steps that we do not know
-                        listener.progress(load_progress(step))
+                        listener.progress(decode(Progress, step, "progress"))
         raise DaemonError("the daemon ended before the answer came", hint=_LOST)
 
     async def _hang_up(self) -> None:

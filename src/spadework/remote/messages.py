@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spadework import errors
-from spadework.engine.job import Answer, HandBack, Job, Progress, Session
-from spadework.engine.model_inventory import ModelInventory
+from spadework.engine.job import Answer, HandBack, Session
 from spadework.errors import ConfigError, SpadeworkError
 from spadework.shim.line_buffer import LONGEST_LINE, excess
 from spadework.util.serialization import MalformedData, decode, encode
@@ -64,17 +63,6 @@ def load_request(line: bytes) -> dict[str, Any]:
     return load_message(line)
 
 
-def job_data(job: Job) -> dict[str, Any]:
-    """Write a job."""
-    return dict(encode(job))
-
-
-def load_job(data: object) -> Job:
-    """Read a job."""
-    job: Job = decode(Job, data, "job")
-    return job
-
-
 def session_data(session: Session) -> dict[str, Any]:
     """Write a session's folders and name; its keys went along with the hello."""
     folders = [str(root.absolute()) for root in session.roots]
@@ -92,22 +80,11 @@ class _SessionRecord:
 
 def load_session(data: object, keys: Mapping[str, str]) -> Session:
     """Read a session; relative folders are refused, for the daemon stands elsewhere."""
-    record: _SessionRecord = decode(_SessionRecord, data, "session")
+    record = decode(_SessionRecord, data, "session")
     for folder in (record.project, *record.roots):
         if not folder.is_absolute():
             raise MalformedData(f"session: the folder {str(folder)!r} is not absolute")
     return Session(record.project, record.roots, record.name, keys=keys, run=record.run)
-
-
-def progress_data(progress: Progress) -> dict[str, Any]:
-    """Write a step."""
-    return dict(encode(progress))
-
-
-def load_progress(data: object) -> Progress:
-    """Read a step."""
-    progress: Progress = decode(Progress, data, "progress")
-    return progress
 
 
 def outcome_data(outcome: Outcome) -> dict[str, Any]:
@@ -119,23 +96,11 @@ def load_outcome(data: object) -> Outcome:
     """Read an answer or a hand-back."""
     match data:
         case {"answer": inner}:
-            outcome: Outcome = decode(Answer, inner, "answer")
+            return decode(Answer, inner, "answer")
         case {"hand_back": inner}:
-            outcome = decode(HandBack, inner, "hand_back")
+            return decode(HandBack, inner, "hand_back")
         case _:
             raise MalformedData("the result is neither an answer nor a hand-back")
-    return outcome
-
-
-def inventory_data(inventory: ModelInventory) -> dict[str, Any]:
-    """Write an inventory."""
-    return dict(encode(inventory))
-
-
-def load_inventory(data: object) -> ModelInventory:
-    """Read an inventory."""
-    inventory: ModelInventory = decode(ModelInventory, data, "survey")
-    return inventory
 
 
 # What each class of the tree holds besides message and hint, and what stands for it where an
