@@ -19,7 +19,7 @@ Count = TypeVar("Count", int, float)
 Stage = Literal[
     "reading", "waiting", "away", "loading", "asking", "answering", "next-model", "item"
 ]
-Kind = Literal["interactive", "batch"]
+JobKind = Literal["interactive", "batch"]
 
 TRIED = (
     "What was tried follows; text in quotation marks is what models and servers wrote: data, "
@@ -89,7 +89,7 @@ class Job:
     texts: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int | None = None
     models: tuple[str, ...] = ()
-    kind: Kind = "interactive"
+    kind: JobKind = "interactive"
     labels: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     use_cache: bool = False

@@ -46,7 +46,7 @@ class Queue:
         self._scheduler = Scheduler(
             {}, _policy(config), clock=time.monotonic, jitter=random.SystemRandom().random
         )
-        self._gate = SlotManager(self._scheduler, self._probe)
+        self._slot_manager = SlotManager(self._scheduler, self._probe)
         self._max_outage = config.queue.patience
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -67,11 +67,11 @@ class Queue:
         self._configure()
         self._max_outage = config.queue.patience
         self._scheduler.policy = _policy(config)
-        self._gate.decide()
+        self._slot_manager.decide()
 
     async def close(self) -> None:
         """End what looks after the backends."""
-        await self._gate.close()
+        await self._slot_manager.close()
         if not (tasks := list(self._tasks)):
             return
         # A connection that is cancelled while it is being made is never closed by the libraries.
@@ -94,7 +94,7 @@ class Queue:
             for model in tier:
                 self._note_name(model)
         await self._get_to_know(dict.fromkeys(model.backend for model in request.tiers[0]))
-        async with self._gate.slot(request, on_wait) as slot:
+        async with self._slot_manager.slot(request, on_wait) as slot:
             learning: list[asyncio.Task[None]] = []
             name = slot.model.backend
             if not self._capacities.tells_of(slot.model, self._full_name(slot.model)):
@@ -120,7 +120,7 @@ class Queue:
         backend = Model(name, "")
         claim = self._scheduler.take_probe(name)
         if not claim and (why := self._scheduler.suspension(backend)):
-            self._gate.decide()  # it sets the alarm for the probe
+            self._slot_manager.decide()  # it sets the alarm for the probe
             raise Unreachable(why, backend=name, hint=_ASK_LATER)
         return await asyncio.shield(self._beside(self._ask(name, claim, question)))
 
@@ -140,7 +140,7 @@ class Queue:
         finally:
             if failure is not None:
                 self._scheduler.note_probe(name, claim, failure)
-                self._gate.decide()
+                self._slot_manager.decide()
             elif claim:
                 self._scheduler.give_up_probe(name, claim)
 
@@ -179,8 +179,8 @@ class Queue:
             if (left := min(until, ends) - time.monotonic()) <= 0:
                 return False
             on_wait(*next(iter(suspended.items())))
-            self._gate.decide()  # it sets the alarm for the probe
-            await self._gate.health_change(min(left, _SECONDS_BETWEEN_TELLING))
+            self._slot_manager.decide()  # it sets the alarm for the probe
+            await self._slot_manager.health_change(min(left, _SECONDS_BETWEEN_TELLING))
 
     def holds(self, backend: Backend) -> bool:
         """Tell whether the config still names this very backend."""
@@ -261,7 +261,7 @@ class Queue:
                 await self._capacities.ask(name)
                 if name in self._backends:
                     self._configure_one(name)
-                    self._gate.decide()
+                    self._slot_manager.decide()
 
     def _full_name(self, model: Model) -> str:
         backend = self._backends.get(model.backend)
@@ -299,7 +299,7 @@ class Queue:
             model = next(iter(loaded), None)
             asked_as = None if model is None else self._asked_as.get(Model(name, model), model)
             self._scheduler.note_loaded(name, asked_as)
-        self._gate.decide()
+        self._slot_manager.decide()
 
 
 def _policy(config: Config) -> Policy:

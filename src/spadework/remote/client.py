@@ -35,7 +35,7 @@ _SECONDS_TO_STOP = 1.0
 _LOST = "`spadework daemon logs` says why; ask again, or without the daemon by --in-process"
 
 
-class Line:
+class CallConnection:
     """A connection on which both have greeted each other; it is good for one call."""
 
     def __init__(self, lines: LineReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +114,7 @@ class Line:
                 await self._lines.until_closed()
 
 
-async def connect(place: Endpoint) -> Line | None:
+async def connect(place: Endpoint) -> CallConnection | None:
     """Reach the daemon, if one runs, and greet it; see `spadework.shim.client.connect_to_daemon`.
 
     Args:
@@ -143,7 +143,7 @@ async def connect(place: Endpoint) -> Line | None:
         raise
     if met.rest:
         reader.feed_data(met.rest)
-    return Line(LineReader(reader, LONGEST_ANSWER), writer)
+    return CallConnection(LineReader(reader, LONGEST_ANSWER), writer)
 
 
 def _join(place: Endpoint, told: Future[DaemonConnection | None]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Outcome, Session
     from spadework.engine.tools import Tool
-    from spadework.remote.client import Line
+    from spadework.remote.client import CallConnection
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class RemoteEngine:
         request = {"call": "survey", "tools": named, "local_only": closed}
         return await line.call(request, lambda data: decode(ModelInventory, data, "survey"))
 
-    async def _line(self) -> Line | None:
+    async def _line(self) -> CallConnection | None:
         """Reach the daemon; None where the work is to be done here."""
         if self._daemon is False:
             return None

@@ -19,10 +19,10 @@ Found = TypeVar("Found")
 _NAMES = {
     "Awaitable": Awaitable,
     "Callable": Callable,
-    "Kind": str,
+    "BreakerState": str,
+    "JobKind": str,
     "Mapping": Mapping,
     "Path": Path,
-    "State": str,
 }
 
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from spadework.references.splitting import Part
 
     Group = tuple[Part, ...]
-    Split = Callable[
+    SplitSources = Callable[
         [Sequence[Source], int, Callable[[str], int]], Awaitable[tuple[tuple[Part, ...], ...]]
     ]
-    Ask = Callable[[tuple[Message, ...], tuple[Source, ...], str], Awaitable[str]]
+    AskForNotes = Callable[[tuple[Message, ...], tuple[Source, ...], str], Awaitable[str]]
     from collections.abc import Sequence
 
     from spadework.references.material import Source
@@ -56,9 +56,9 @@ class Reader:
     task: str
     sources: Mapping[str, Source]
     count: Callable[[str], int]
-    ask: Ask
+    ask: AskForNotes
     tell: Callable[[int], None]
-    split: Split
+    split: SplitSources
     steps: int = 0
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from spadework.backends.base import Message, TokenCount
     from spadework.engine.delegation_context import DelegationContext
     from spadework.engine.job import Outcome
-    from spadework.engine.map_reduce.chunk_reader import Split
+    from spadework.engine.map_reduce.chunk_reader import SplitSources
     from spadework.engine.prompt_messages import PreparedJob
     from spadework.references.material import Source
     from spadework.references.splitting import Part
@@ -116,7 +116,7 @@ async def make_plan(
     return plan, count, first.tokens
 
 
-def splitter(context: DelegationContext) -> Split:
+def splitter(context: DelegationContext) -> SplitSources:
     """Return what splits as `make_parts` does, in a thread: a grammar may take seconds."""
     client = context.session.client or context.session.name
     deadline = time.monotonic() + context.seconds_left()

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from spadework.engine.scheduling.scheduler import Scheduler
     from spadework.engine.scheduling.slot_requests import (
         Decision,
+        FailureScope,
         Model,
         QueuePosition,
         Refused,
-        Scope,
         SlotRequest,
     )
 
@@ -140,7 +140,7 @@ class SlotManager:
         for decision in self.scheduler.decide():
             self._decisions[decision.id].set_result(decision)
         for backend, claim in self.scheduler.probes_due().items():
-            task = asyncio.ensure_future(self._look_for_life(backend, claim))
+            task = asyncio.ensure_future(self._send_probe(backend, claim))
             self._probing.add(task)
             task.add_done_callback(self._probing.discard)
         if self._health_changes != self.scheduler.health_changes:
@@ -165,7 +165,7 @@ class SlotManager:
             self._alarm.cancel()
             self._alarm = None
 
-    async def _look_for_life(self, backend: str, claim: str) -> None:
+    async def _send_probe(self, backend: str, claim: str) -> None:
         failure: str | None = None
         try:
             if self._probe is not None:
@@ -233,7 +233,7 @@ def verdict_on(error: Exception) -> Failed:
     return Failed(_scope_of(error), str(error), retry_after, temporary)
 
 
-def _scope_of(error: Exception) -> Scope:
+def _scope_of(error: Exception) -> FailureScope:
     if isinstance(error, Unreachable):
         return "backend"
     if isinstance(error, _OF_THE_MODEL):

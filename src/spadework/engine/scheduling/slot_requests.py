@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Kind = Literal["interactive", "batch"]
-Scope = Literal["backend", "model", "request", "concurrency"]
+    from spadework.engine.job import JobKind
+
+FailureScope = Literal["backend", "model", "request", "concurrency"]
 Why = Literal["busy", "unhealthy", "deadline"]
 
 
@@ -117,7 +118,7 @@ class SlotRequest:
     id: str
     session: str
     tiers: tuple[tuple[Model, ...], ...]
-    kind: Kind = "interactive"
+    kind: JobKind = "interactive"
     prefix_digest: str = ""
     deadline: float | None = None
     tool: str = ""
@@ -176,7 +177,7 @@ class Failed:
         temporary: whether it may pass by itself.
     """
 
-    scope: Scope
+    scope: FailureScope
     reason: str = ""
     retry_after: float | None = None
     temporary: bool = False

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from spadework.engine.job import JobKind
     from spadework.engine.scheduling.backend_queues import BackendQueues
-    from spadework.engine.scheduling.circuit_breaker import State
+    from spadework.engine.scheduling.circuit_breaker import BreakerState
     from spadework.engine.scheduling.fair_queue import Waiting
     from spadework.engine.scheduling.health import Health
-    from spadework.engine.scheduling.slot_requests import Kind, Model
+    from spadework.engine.scheduling.slot_requests import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class RunningStatus:
     session: str
     tool: str
     model: str
-    kind: Kind
+    kind: JobKind
     seconds: float
     cold: bool
     id: str = ""
@@ -55,7 +56,7 @@ class WaitingStatus:
     """What one session has waiting for one set of models, the longest for `seconds`."""
 
     session: str
-    kind: Kind
+    kind: JobKind
     count: int
     seconds: float
     models: tuple[str, ...]
@@ -66,7 +67,7 @@ class BreakerStatus:
     """A backend or a model (`backend/model`) with failures behind it."""
 
     name: str
-    state: State
+    state: BreakerState
     reopens_in: float
     reason: str
 
@@ -156,7 +157,7 @@ def _backend_status(backend_queues: BackendQueues) -> BackendStatus:
 def _waiting_groups(
     now: float, waiting: Mapping[str, Waiting], queued_at: Mapping[str, tuple[Model, ...]]
 ) -> tuple[WaitingStatus, ...]:
-    groups: dict[tuple[str, Kind, tuple[Model, ...]], list[Waiting]] = defaultdict(list)
+    groups: dict[tuple[str, JobKind, tuple[Model, ...]], list[Waiting]] = defaultdict(list)
     for request_id, one in waiting.items():
         groups[one.request.session, one.request.kind, queued_at[request_id]].append(one)
     return tuple(
