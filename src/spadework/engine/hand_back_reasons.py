@@ -14,7 +14,7 @@ TOO_LONG = "too-long"
 
 
 class Reason(NamedTuple):
-    """A reason: its stable code, what it means, and the files of the package where it arises.
+    """A reason: its stable code, what it means, and the files or folders of the package where it arises.
 
     `was_asked` is false where nothing was sent to the model.
     """
@@ -55,10 +55,20 @@ _REASONS = (
     Reason(
         "backend-unavailable",
         "the server is silent, still loading, or suspended after failures",
-        (*_BY_ITS_RESPONSE, "engine/attempt.py", "engine/queue.py"),
+        (
+            *_BY_ITS_RESPONSE,
+            "backends/embedded.py",
+            "engine/attempt.py",
+            "engine/queue.py",
+            "engine/scheduling/slot_manager.py",
+        ),
     ),
     Reason("server-failed", "the server failed", _BY_ITS_RESPONSE),
-    Reason("model-unknown", "the server does not have the model", _BY_ITS_RESPONSE),
+    Reason(
+        "model-unknown",
+        "the server does not have the model",
+        (*_BY_ITS_RESPONSE, "backends/embedded.py"),
+    ),
     Reason("auth-failed", "the key is missing or wrong", _BY_ITS_RESPONSE),
     Reason("request-rejected", "the server refused the request", _BY_ITS_RESPONSE),
     Reason(
@@ -78,18 +88,23 @@ _REASONS = (
     Reason(
         "bad-reply",
         "the reply is not what the protocol says",
-        (*_BY_ITS_RESPONSE, "engine/attempt.py"),
+        (*_BY_ITS_RESPONSE, "engine/attempt.py", "engine/candidates.py"),
     ),
     Reason(
         "check-failed",
         "the reply did not pass a check, which the attempt names",
-        ("checks/reply_checks.py", "engine/llm_judge.py", "engine/model_chain.py"),
+        ("checks/", "engine/llm_judge.py", "engine/model_chain.py"),
     ),
     # The job is too large, or has no model.
     Reason(
         "context-exceeded",
         "the material does not fit the model's window",
-        ("engine/context_fit.py", *_BY_ITS_RESPONSE),
+        (
+            *_BY_ITS_RESPONSE,
+            "backends/ollama.py",
+            "engine/context_fit.py",
+            "engine/map_reduce/map_reduce.py",
+        ),
     ),
     Reason(
         TOO_MANY_PARTS,
