@@ -126,16 +126,16 @@ def survey_result(
     return text_result([conceal("\n".join(lines)) or "no backend has a model"], {})
 
 
-def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> str:
-    """One model in one line; `standing` is what it has to do now."""
+def model_line(model: ModelInfo, tools: Sequence[str], state: str = "") -> str:
+    """One model in one line; `state` is what it has to do now."""
     window = f"window {model.window} tokens" if model.window else "window unknown"
     if model.window_source:
         window += f" ({model.window_source})"
     parts = [display_name(model.id), shown_trust(model), window]
     if model.loaded is not None:
         parts.append("loaded" if model.loaded else "not loaded")
-    if standing:
-        parts.append(standing)
+    if state:
+        parts.append(state)
     if tools:
         parts.append(f"used by {', '.join(tools)}")
     return "; ".join([*parts, *model.remarks])
