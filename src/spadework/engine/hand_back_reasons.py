@@ -14,7 +14,7 @@ TOO_LONG = "too-long"
 
 
 class Reason(NamedTuple):
-    """A reason: its stable code, what it means, and the files or folders of the package where it arises.
+    """A reason: its stable code, what it means, and the files or folders where it arises.
 
     `was_asked` is false where nothing was sent to the model.
     """
