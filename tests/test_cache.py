@@ -26,9 +26,9 @@ def test_it_never_takes_more_than_it_may_and_forgets_what_was_not_used_longest(c
     for number in range(12):
         cache.keep(f"{number}", {"text": "x" * 900})
         cache.find("0")
-    standing = cache.standing()
-    assert standing.bytes <= 10_000
-    assert standing.answers >= 9
+    stats = cache.stats()
+    assert stats.bytes <= 10_000
+    assert stats.answers >= 9
     assert cache.find("0")
     assert cache.find("11")
     assert cache.find("1") is None
@@ -44,7 +44,7 @@ def test_an_answer_larger_than_the_whole_cache_drives_nothing_out(cache):
 def test_clearing_forgets_everything(cache):
     cache.keep("a", {"text": "x"})
     assert cache.clear().answers == 1
-    assert cache.standing().answers == 0
+    assert cache.stats().answers == 0
 
 
 def test_two_processes_share_it(cache):
@@ -59,7 +59,7 @@ def test_two_processes_share_it(cache):
 def test_many_threads_write_at_once(cache):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: cache.keep(f"{n}", {"text": "x"}), range(100)))
-    assert cache.standing().answers == 100
+    assert cache.stats().answers == 100
 
 
 def test_it_is_for_its_owner_alone(cache):

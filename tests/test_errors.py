@@ -22,6 +22,7 @@ CODES = {
     "TooManyTasks": "too-many-tasks",
     "BackendError": "backend",
     "BackendUnavailable": "backend-unavailable",
+    "ServerFailed": "server-failed",
     "Unreachable": "unreachable",
     "ModelUnknown": "model-unknown",
     "ContextExceeded": "context-exceeded",

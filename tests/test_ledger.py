@@ -100,7 +100,7 @@ def test_a_ledger_of_the_first_version_is_migrated_with_its_rows(tmp_path):
     old.commit()
     old.close()
     ledger = Ledger(path)
-    assert [(one.tool, one.confidence, one.checks) for one in ledger.entries()] == [("t", None, ())]
+    assert [(one.tool, one.checks, one.failures) for one in ledger.entries()] == [("t", (), ())]
     ledger.close()
     check = sqlite3.connect(path)
     assert check.execute("PRAGMA user_version").fetchone() == (len(_MIGRATIONS),)
@@ -228,3 +228,22 @@ def test_a_killed_writer_leaves_every_row_that_it_reported(tmp_path):
     check = sqlite3.connect(path)
     assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     check.close()
+
+
+def test_a_model_is_failing_by_the_code_of_its_last_failure_and_not_by_any_wording(tmp_path):
+    llama, quoted = "koala/llama", "koala/ll ama"
+    ledger = Ledger(tmp_path / "ledger.db")
+    lines = (f"{llama}: the server failed (500)", '"koala/ll ama": the server failed')
+    codes = ((llama, "server-failed"), (quoted, "server-failed"))
+    ledger.record(replace(ENTRY, outcome="handed-back", model="", tries=lines, failures=codes))
+    assert ledger.failing() == {
+        llama: "the server failed (500)",
+        '"koala/ll ama"': "the server failed",
+    }
+    assert next(iter(ledger.entries())).failures == codes
+    of_before = ("panda/b: the server failed (500)", "panda/c: BackendUnavailable")
+    ledger.record(replace(ENTRY, outcome="handed-back", model="", tries=of_before))
+    words = (f'{llama}: the server wrote: "koala/x: the server failed"',)
+    ledger.record(replace(ENTRY, model=llama, tries=words, failures=((llama, "bad-reply"),)))
+    assert ledger.failing() == {'"koala/ll ama"': "the server failed"}
+    ledger.close()

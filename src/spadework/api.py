@@ -169,8 +169,7 @@ class Spadework:
             ConfigError: a model's backend is not configured.
             DaemonError: the daemon must run and does not, or it ended in mid-call.
         """
-        from spadework.engine.batch.items import items_of  # noqa: PLC0415 - beside its use
-        from spadework.engine.batch.runner import ask_each  # noqa: PLC0415 - as above
+        from spadework.engine.batch.runner import ask_each, items_of  # noqa: PLC0415 - heavy
         from spadework.engine.batch.table import EachJob  # noqa: PLC0415 - as above
 
         found = self._engine.find_tool(tool, self._session.project)

@@ -17,11 +17,12 @@ SpadeworkError
 ├── DaemonError              the daemon cannot be started or reached, or ended in mid-call
 ├── BackendError             a backend, or one model on it, failed
 │   ├── BackendUnavailable   what answers is broken, or falls silent
+│   │   ├── ServerFailed     the server said that it failed
 │   │   └── Unreachable      nothing answers at the backend's address
 │   ├── ModelUnknown         the backend does not have that model
 │   ├── ContextExceeded      the input does not fit the model's window
 │   ├── Overloaded           too many requests; may say when to come back
-│   ├── CoolingDown          the proxy has set the model aside for a while
+│   ├── CoolingDown          the proxy has suspended the model for a while
 │   ├── DeadlinePassed       the call's own time was over before the answer was whole
 │   ├── SentToCloud          a server passed what was meant for a local model on to another one
 │   ├── AuthFailed           the key is missing or wrong
@@ -36,8 +37,20 @@ Each error is one line (`str(error)`) and, where something can be done about it,
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # importing `typing` for it takes longer than all of this
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
 _LONGEST_MESSAGE = 3000  # characters
 _LONGEST_REFERENCE = 1000
+
+
+def _untrusted_text() -> ModuleType:
+    """Import what cleans the words of others: few runs raise anything."""
+    from spadework.util import untrusted_text  # noqa: PLC0415 - see above
+
+    return untrusted_text
 
 
 class SpadeworkError(Exception):
@@ -58,10 +71,9 @@ class SpadeworkError(Exception):
     """Whether a connection broke after it was made."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - few runs raise anything
-
-        super().__init__(one_line(message, _LONGEST_MESSAGE))
-        self.hint = one_line(hint, _LONGEST_MESSAGE)
+        text = _untrusted_text()
+        super().__init__(text.one_line(message, _LONGEST_MESSAGE))
+        self.hint: str = text.one_line(hint, _LONGEST_MESSAGE)
 
 
 class ConfigError(SpadeworkError):
@@ -111,9 +123,9 @@ class ReferenceRefused(SpadeworkError):
     def __init__(
         self, reference: str, path: str, rule: str, reason: str, *, hint: str = ""
     ) -> None:
-        from spadework.util.untrusted_text import display_path, one_line  # noqa: PLC0415 - as above
-
-        named, where = repr(reference), display_path(one_line(path, _LONGEST_REFERENCE))
+        text = _untrusted_text()
+        named = repr(reference)
+        where = text.display_path(text.one_line(path, _LONGEST_REFERENCE))
         if len(named) > _LONGEST_REFERENCE:
             named = f"{named[:_LONGEST_REFERENCE]}…'"
         super().__init__(f"reference {named} refused: {where}: {reason} [{rule}]", hint=hint)
@@ -229,9 +241,7 @@ class BackendError(SpadeworkError):
     another_model_may_cure = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
-        from spadework.util.untrusted_text import display_name  # noqa: PLC0415 - as above
-
-        where = display_name(f"{backend}/{model}" if model else backend)
+        where = _untrusted_text().display_name(f"{backend}/{model}" if model else backend)
         super().__init__(f"{where}: {message}", hint=hint)
         self.backend = backend
         self.model = model
@@ -241,6 +251,12 @@ class BackendUnavailable(BackendError):
     """The server is broken or stops responding, or nothing responds at all."""
 
     code = "backend-unavailable"
+
+
+class ServerFailed(BackendUnavailable):
+    """The server answered that it failed, such as with status 500."""
+
+    code = "server-failed"
 
 
 class Unreachable(BackendUnavailable):
@@ -302,7 +318,7 @@ class Overloaded(BackendError):
 
 
 class CoolingDown(Overloaded):
-    """The proxy has set the model aside after failures; it is not a rate limit."""
+    """The proxy has suspended the model after failures; it is not a rate limit."""
 
     code = "cooling-down"
 
@@ -362,10 +378,18 @@ class CheckFailed(SpadeworkError):
 
 
 class HandedBack(SpadeworkError):
-    """Every model of a tool's list failed; `tries` holds one line for each."""
+    """Every model of a tool's list failed; `tries` holds one line for each, `codes` its reason."""
 
     code = "handed-back"
 
-    def __init__(self, message: str, *, tries: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        tries: tuple[str, ...] = (),
+        codes: tuple[str, ...] = (),
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.tries = tries
+        self.codes = codes

@@ -33,6 +33,7 @@ from spadework.errors import (
     ModelUnknown,
     Overloaded,
     RequestRejected,
+    ServerFailed,
     Unreachable,
 )
 
@@ -50,11 +51,11 @@ BACKENDS = {
 RECORDED = {
     ("litellm", "unknown model"): ModelUnknown,
     ("litellm", "bad key"): AuthFailed,
-    ("litellm", "no key"): BackendUnavailable,  # with a key sent; without: see below
-    ("litellm", "down"): BackendUnavailable,
+    ("litellm", "no key"): ServerFailed,  # with a key sent; without: see below
+    ("litellm", "down"): ServerFailed,
     ("litellm", "down, cooling"): CoolingDown,
-    ("litellm", "backend 500"): BackendUnavailable,
-    ("litellm", "timeout"): BackendUnavailable,
+    ("litellm", "backend 500"): ServerFailed,
+    ("litellm", "timeout"): ServerFailed,
     ("litellm", "ctx too long embedded"): ContextExceeded,
     ("litellm", "bad json"): RequestRejected,
     ("litellm", "no messages"): RequestRejected,
@@ -64,8 +65,8 @@ RECORDED = {
     ("llama-swap", "unknown"): ModelUnknown,
     ("llama-swap", "no model"): RequestRejected,
     ("llama-swap", "bad json"): RequestRejected,
-    ("llama-swap", "broken"): BackendUnavailable,
-    ("llama-swap", "neverhealthy"): BackendUnavailable,
+    ("llama-swap", "broken"): ServerFailed,
+    ("llama-swap", "neverhealthy"): ServerFailed,
     ("llama-swap", "climit"): Overloaded,
     ("llama-swap", "concurrency limit"): Overloaded,
     ("llama-swap", "unload unknown"): ModelUnknown,
@@ -105,12 +106,12 @@ OTHERS = [
     (404, "<html><h1>404 Not Found</h1></html>", BadReply),
     (302, "moved", BadReply),
     (422, '{"detail":[{"loc":["body"],"msg":"extra fields not permitted"}]}', RequestRejected),
-    (500, "", BackendUnavailable),
-    (502, "<html>Bad Gateway</html>", BackendUnavailable),
+    (500, "", ServerFailed),
+    (502, "<html>Bad Gateway</html>", ServerFailed),
     (503, LOADING, BackendUnavailable),
     (503, BUSY, Overloaded),
-    (504, "upstream timed out", BackendUnavailable),
-    (529, "{}", BackendUnavailable),
+    (504, "upstream timed out", ServerFailed),
+    (529, "{}", ServerFailed),
 ]
 LLAMA_CPP = "request (5031 tokens) exceeds the available context size (2048 tokens), try"
 VLLM = "maximum context length is 4096 tokens. However, you requested 5000 tokens (4900 in the"
@@ -253,7 +254,7 @@ def test_overloaded_says_how_long_in_seconds_or_by_a_date():
         for header in ("7", "1.5", soon, past, "-3", "nan", "soon", "", "999999999")
     }
     assert 80 < told.pop(soon) <= 90
-    assert told.pop("999999999") == 3600, "a typing error sets nothing aside for thirty years"
+    assert told.pop("999999999") == 3600, "a typing error suspends nothing for thirty years"
     assert told == {"7": 7, "1.5": 1.5, past: 0, "-3": None, "nan": None, "soon": None, "": None}
 
 

@@ -158,7 +158,7 @@ def test_without_patience_a_row_is_handed_back_as_a_question_is(configure, opena
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     lost = [row for row in rows if row["answer"] is None]
     assert len(lost) == ROWS - len(openai_double.answered)
-    words = ("the stream broke off", "hung up", "nothing answers at", "set aside")
+    words = ("the stream broke off", "hung up", "nothing answers at", "suspended")
     assert [row["error"] for row in lost if not any(one in row["error"] for one in words)] == []
     bodies = [chat.body for chat in openai_double.chats]
     assert len(bodies) == len(set(bodies)), "no row was asked about twice"

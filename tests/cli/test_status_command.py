@@ -13,7 +13,7 @@ import pytest
 
 from doubles.plays import Play
 from remote.houses import a_house, until
-from spadework.cli.status_view import read_standing, sections
+from spadework.cli.status_view import load_status, sections
 from spadework.errors import DaemonError
 
 NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
@@ -85,7 +85,7 @@ def house(tmp_path_factory):
 
 
 def laid_out():
-    return {one.header[0]: one.rows for one in sections(read_standing(TOLD), now=4_725.0)}
+    return {one.header[0]: one.rows for one in sections(load_status(TOLD), now=4_725.0)}
 
 
 def test_every_part_of_the_status_has_its_rows():
@@ -108,14 +108,14 @@ def test_what_a_server_says_does_not_reach_the_terminal_as_it_is():
 
 def test_parts_with_nothing_in_them_are_left_out():
     told = TOLD | {"running": [], "waiting": [], "breakers": [], "errors": []}
-    shown = sections(read_standing(told), now=4_725.0)
+    shown = sections(load_status(told), now=4_725.0)
     assert [one.header[0] for one in shown] == ["daemon", "backend"]
 
 
 @pytest.mark.parametrize("told", [{}, {"daemon": None}, TOLD | {"backends": [{}]}])
 def test_a_status_of_another_version_is_one_error(told):
     with pytest.raises(DaemonError, match="status is not understood"):
-        read_standing(told)
+        load_status(told)
 
 
 @pytest.mark.slow

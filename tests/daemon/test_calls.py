@@ -158,7 +158,7 @@ async def test_a_hand_back_is_a_result(host, tmp_path, openai_double):
     async with connected(host) as client:
         client.say(delegation(tmp_path))
         (last,) = await client.hear_the_end()
-    assert last["result"]["hand_back"]["tries"][0]["kind"] == "CheckFailed"
+    assert last["result"]["hand_back"]["tries"][0]["code"] == "check-failed"
 
 
 async def test_a_refused_reference_is_an_error_of_its_class(host, tmp_path):

@@ -14,7 +14,7 @@ from spadework.daemon import control
 from spadework.daemon.process import MOST_OF_A_PROCESS
 from spadework.errors import DaemonError
 from spadework.mcp.jsonrpc import MOST_WAITING
-from spadework.shim.json_bounds import LONGEST_LINE
+from spadework.shim.line_buffer import LONGEST_LINE
 
 pytestmark = pytest.mark.slow
 

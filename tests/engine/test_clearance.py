@@ -14,8 +14,7 @@ from doubles.litellm import CLOUD, LOCAL, LiteLLMDouble
 from doubles.plays import Play
 from spadework.config.model_patterns import matches
 from spadework.config.models import Config
-from spadework.engine.batch.items import items_of
-from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.runner import ask_each, items_of
 from spadework.engine.batch.table import EachJob
 from spadework.engine.engine import Engine
 from spadework.engine.job import Answer, Job, Session
@@ -100,7 +99,7 @@ async def test_no_way_through_the_engine_leads_to_a_model_that_may_not_have_it(d
             files=("notes.md",),
             private=why == "flag",
             models=asked_models,
-            remember=draw(st.booleans()),
+            use_cache=draw(st.booleans()),
             schema=SCHEMA if shape == "schema" else None,
             labels=("one", "two") if shape == "labels" else (),
         )
@@ -170,7 +169,7 @@ async def test_where_nothing_is_local_the_hand_back_says_what_to_do(build, sessi
     proxy.routes = {"claude": [CLOUD], "untold": [UNTOLD]}
     proxy.entries = [{"id": name} for name in proxy.routes]
     outcome = await build().delegate(job(), session)
-    assert {one.kind for one in outcome.tries} == {"TrustRefused"}
+    assert {one.code for one in outcome.tries} == {"trust-refused"}
     assert "local_models" in outcome.hint
     assert proxy.served == []
 
@@ -179,13 +178,13 @@ async def test_a_cloud_model_answers_where_the_config_lists_it(build, session, p
     engine = build(models=["koala/claude"])
     assert (await engine.delegate(job(), session)).model == "koala/claude"
     private = await engine.delegate(job(private=True), session)
-    assert [one.kind for one in private.tries] == ["PrivateRefused"]
+    assert [one.code for one in private.tries] == ["private-refused"]
     assert len(proxy.served) == 1
 
 
 async def test_a_model_that_is_asked_for_by_name_must_be_listed_too(build, session, proxy):
     outcome = await build(models=["koala/here"]).delegate(job(models=("koala/claude",)), session)
-    assert [one.kind for one in outcome.tries] == ["TrustRefused"]
+    assert [one.code for one in outcome.tries] == ["trust-refused"]
     assert proxy.served == []
 
 
@@ -205,7 +204,7 @@ async def test_a_file_of_a_confidential_folder_is_private_for_every_project(
     engine = build(models=["koala/claude"], projects=[project])
     elsewhere = Session(project=other, roots=(project,), name="test")
     outcome = await engine.delegate(job(files=(str(project / "client.md"),)), elsewhere)
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert proxy.served == []
 
 
@@ -222,7 +221,7 @@ async def test_a_projects_own_file_cannot_take_confidentiality_back(build, sessi
     (project / ".spadework.toml").write_text("confidential = false\n")
     engine = build(models=["koala/claude"], projects=[project.parent / "*"])
     outcome = await engine.delegate(job(), session)
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert proxy.served == []
 
 
@@ -231,7 +230,7 @@ async def test_a_projects_file_that_cannot_be_read_counts_as_confidential(
 ):
     (project / ".spadework.toml").write_text("confidential = tru")
     outcome = await build(models=["koala/claude"]).delegate(job(), session)
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert proxy.served == []
 
 
@@ -241,7 +240,7 @@ async def test_a_projects_file_with_an_unknown_key_counts_as_confidential(
 ):
     (project / ".spadework.toml").write_text(text)
     outcome = await build(models=["koala/claude"]).delegate(job(), session)
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert proxy.served == []
 
 
@@ -282,7 +281,7 @@ async def test_a_folder_below_a_confidential_one_is_confidential(build, proxy, p
     below = project / "src" / "deep"
     below.mkdir(parents=True)
     outcome = await build(models=["koala/claude"]).delegate(job(), Session(project=below))
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert proxy.served == []
 
 
@@ -298,7 +297,7 @@ async def test_the_ledger_keeps_no_word_of_a_confidential_project(
     kept = (tmp_path / "ledger.db").read_bytes()
     wal = tmp_path / "ledger.db-wal"
     assert b"secret agent" not in kept + (wal.read_bytes() if wal.exists() else b"")
-    assert b"CheckFailed" in kept + (wal.read_bytes() if wal.exists() else b"")
+    assert b"check-failed" in kept + (wal.read_bytes() if wal.exists() else b"")
 
 
 async def test_many_items_of_a_private_question_stay_local(build, session, proxy):
@@ -318,8 +317,8 @@ async def test_an_answer_that_was_kept_from_a_cloud_is_not_given_for_something_p
     build, session, proxy
 ):
     engine = build(models=["koala/claude"])
-    assert isinstance(await engine.delegate(job(remember=True), session), Answer)
-    again = await engine.delegate(job(remember=True, private=True), session)
+    assert isinstance(await engine.delegate(job(use_cache=True), session), Answer)
+    again = await engine.delegate(job(use_cache=True, private=True), session)
     assert not isinstance(again, Answer)
     assert len(proxy.served) == 1
 
@@ -327,4 +326,4 @@ async def test_an_answer_that_was_kept_from_a_cloud_is_not_given_for_something_p
 async def test_a_proxy_that_passes_a_private_request_on_is_found_out(build, session, proxy):
     proxy.fallbacks, proxy.obeys = {"here": "claude"}, False
     outcome = await build(models=["koala/here"]).delegate(job(private=True), session)
-    assert [one.kind for one in outcome.tries] == ["SentToCloud"]
+    assert [one.code for one in outcome.tries] == ["sent-to-cloud"]

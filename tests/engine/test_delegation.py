@@ -66,7 +66,7 @@ async def test_the_next_model_is_tried_when_one_fails(build, job, session, opena
     answer = await engine.delegate(job(), session)
     assert (answer.text, answer.model) == ("Here.", CODE)
     [attempt] = answer.tries
-    assert (attempt.model, attempt.kind) == (LLAMA, "CheckFailed")
+    assert (attempt.model, attempt.code) == (LLAMA, "check-failed")
     [row] = rows(tmp_path)
     assert row.model == CODE
     assert "empty answer" in row.tries[0]
@@ -104,7 +104,7 @@ async def test_a_dead_machine_leads_to_the_next_one(build, job, session, openai_
     engine = build(dead=DEAD_URL, koala=openai_double.url, models=["dead/x", LLAMA])
     answer = await engine.delegate(job(), session)
     assert answer.model == LLAMA
-    assert answer.tries[0].kind == "Unreachable"
+    assert answer.tries[0].code == "unreachable"
 
 
 async def test_a_list_of_nothing_means_every_model_of_the_backends(
@@ -198,7 +198,7 @@ async def test_private_files_do_not_go_to_the_cloud(build, job, session):
         )
         answer = await engine.delegate(job("What?", "notes.md"), session)
         assert answer.model == "local/llama3-local"
-        assert answer.tries[0].kind == "PrivateRefused"
+        assert answer.tries[0].code == "private-refused"
         assert cloud.requests == []
         assert (await engine.delegate(job("What?", "long.txt:1-2"), session)).model.startswith(
             "cloud/"
@@ -221,7 +221,7 @@ async def test_nothing_of_a_private_job_goes_to_the_cloud_and_no_cloud_judges_it
         assert "no second model judged this" in answer.notes[0]
         only = replace(private, models=("cloud/llama3-local",))
         refused = await engine.delegate(only, session)
-        assert [one.kind for one in refused.tries] == ["PrivateRefused"]
+        assert [one.code for one in refused.tries] == ["private-refused"]
         assert cloud.requests == []
 
 

@@ -87,7 +87,7 @@ async def test_an_unknown_model_is_named_with_what_to_do(build, job, session):
         engine = build(koala=ollama.url, kinds={"koala": "ollama"}, models=["koala/nope"])
         outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
-    assert outcome.tries[0].kind == "ModelUnknown"
+    assert outcome.tries[0].code == "model-unknown"
     assert "ollama pull nope" in outcome.reason
 
 
@@ -115,4 +115,4 @@ async def test_three_dead_machines_are_three_reasons(build, job, session):
         models=["a/x", "b/x", "c/x"],
     )
     outcome = await engine.delegate(job(), session)
-    assert [one.kind for one in outcome.tries] == ["Unreachable"] * 3
+    assert [one.code for one in outcome.tries] == ["unreachable"] * 3

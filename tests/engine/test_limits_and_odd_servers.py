@@ -54,7 +54,7 @@ async def test_a_larger_model_is_asked_where_the_first_is_too_small(build, job, 
         )
         answer = await engine.delegate(job("What?", "long.txt"), session)
         assert answer.model == "large/llama3-local"
-        assert answer.tries[0].kind == "ContextExceeded"
+        assert answer.tries[0].code == "context-exceeded"
         assert small.chats == []
 
 

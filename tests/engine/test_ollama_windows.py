@@ -57,7 +57,7 @@ async def test_a_reply_that_outgrew_its_window_ends_at_a_larger_model(build, job
             models=[LLAMA, "large/llama3-local"],
         )
         answer = await engine.delegate(job("Hi"), session)
-    assert (answer.text, answer.tries[0].kind) == ("All of it.", "ContextExceeded")
+    assert (answer.text, answer.tries[0].code) == ("All of it.", "context-exceeded")
     assert "7000 tokens and the 1300 of the reply" in answer.tries[0].message
 
 

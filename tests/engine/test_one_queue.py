@@ -151,12 +151,12 @@ async def test_a_dead_machine_is_asked_once_and_not_by_every_call(build, job, se
     port = int(DEAD_URL.rpartition(":")[2])
     assert isinstance(first, HandBack)
     outcomes = await asyncio.gather(*(engine.delegate(job(), session) for _ in range(20)))
-    assert all("set aside for another" in one.reason for one in outcomes)
+    assert all("suspended for another" in one.reason for one in outcomes)
     (shown,) = engine.queue.snapshot().breakers
     assert (shown.name, shown.state) == ("koala", "open")
     assert str(port) in shown.reason
     survey = await engine.survey({})
-    assert "set aside for another" in str(survey.failed[0])
+    assert "suspended for another" in str(survey.failed[0])
 
 
 @pytest.mark.slow  # the cooldown of a dead machine is five seconds
@@ -188,7 +188,7 @@ async def test_a_question_waits_its_turn_at_a_server_that_has_too_many_but_not_f
     openai_double.plays(busy)
     outcome = await engine.delegate(job(), session)
     assert isinstance(outcome, HandBack)
-    assert outcome.tries[0].kind == "Overloaded"
+    assert outcome.tries[0].code == "overloaded"
     assert 4 < len(openai_double.chats) < 15  # once a second, for ten seconds
 
 
@@ -202,7 +202,7 @@ async def test_a_server_that_is_busy_for_long_leads_to_the_next_model(
     for _ in range(2):
         answer = await engine.delegate(job(), session)
         assert (answer.text, len(answer.tries)) == ("Here.", 1)
-    assert "set aside for another" in answer.tries[0].message
+    assert "suspended for another" in answer.tries[0].message
     assert [one.json["model"] for one in openai_double.chats].count("llama3-local") == 1
 
 
@@ -320,7 +320,7 @@ async def test_the_list_of_models_tells_what_each_has_to_do(build, job, session,
         start(engine, job(f"{number}"), session)
     await until(lambda: waiting(engine) == 2)
     survey = await engine.survey({})
-    assert survey.standing == {LLAMA: "1 running, 2 waiting"}
+    assert survey.states == {LLAMA: "1 running, 2 waiting"}
     assert "; 1 running, 2 waiting" in survey_result(survey, "").content[0].text
 
 
@@ -338,4 +338,4 @@ async def test_a_model_that_is_loaded_already_is_asked_before_another_one(
         assert len(ollama.asked("/api/ps")) >= 2
         await engine.delegate(replace(job(), models=(CODE,)), session)
         backend = engine.queue.snapshot().backends[0]
-        assert (backend.loaded, backend.swaps) == ("codellama-local", 0)
+        assert (backend.loaded, backend.swaps) == (("codellama-local",), 0)

@@ -1,6 +1,6 @@
 """One of the outages that delegations wait for is shown for all of them."""
 
-from spadework.engine.outages import Outages
+from spadework.engine.patience import Outages
 
 
 def test_the_one_that_has_waited_longest_is_shown_until_nobody_waits_any_more():

@@ -123,7 +123,7 @@ async def test_a_model_that_has_answered_before_is_waited_for_and_one_that_never
     other = build(koala=openai_double.url, models=[LLAMA])
     openai_double.plays(GOOD, BROKEN, BROKEN, BROKEN, GOOD)
     assert isinstance((await asyncio.gather(*rows(other, job, session)))[0], Answer)
-    await asyncio.gather(*rows(other, job, session, 3))  # it is set aside now
+    await asyncio.gather(*rows(other, job, session, 3))  # it is suspended now
     assert isinstance((await asyncio.gather(*rows(other, job, session)))[0], Answer)
 
 

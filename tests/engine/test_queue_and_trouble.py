@@ -60,7 +60,7 @@ async def test_a_question_that_is_given_up_tells_all_the_same_that_a_machine_is_
     assert breakers(engine) == {}
     await until(lambda: breakers(engine) == {"koala": "open"})
     # Another question: the first one may not have told its last asker yet.
-    with pytest.raises(Unreachable, match="set aside for another"):
+    with pytest.raises(Unreachable, match="suspended for another"):
         await engine.catalog.models("koala")
 
 
@@ -84,7 +84,7 @@ async def test_the_deadline_counts_before_the_slot_and_for_every_question(
     every = build(koala=deaf_url, models=["koala/*"], tool={"deadline": 0.5})
     async with asyncio.timeout(10):
         outcome = await every.delegate(job(), session)
-    assert outcome.tries[0].kind == "DeadlinePassed"
+    assert outcome.tries[0].code == "deadline-passed"
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ async def test_a_calls_own_deadline_is_no_fault_of_the_models(build, job, sessio
     engine = build(koala=openai_double.url, models=[LLAMA, CODE], tool={"deadline": 0.4})
     for _ in range(4):
         outcome = await engine.delegate(job(), session)
-        assert [one.kind for one in outcome.tries] == ["DeadlinePassed"]
+        assert [one.code for one in outcome.tries] == ["deadline-passed"]
         assert "raise the tool's deadline" in outcome.hint
     assert breakers(engine) == {}
 
@@ -162,7 +162,7 @@ async def test_a_replaced_backend_is_closed_when_its_last_user_is_done_not_when_
         assert isinstance(await second, Answer)
 
 
-async def test_a_model_that_is_set_aside_stands_once_among_the_tries(
+async def test_a_model_that_is_suspended_stands_once_among_the_tries(
     build, job, session, openai_double
 ):
     """It was listed again for each model that was asked after it."""

@@ -60,7 +60,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_cloud_model_is_not_sent_a_secret(ask, proxy, place):
     outcome = await ask("koala/claude", **PLACES[place])
-    assert [one.kind for one in outcome.tries] == ["SecretRefused"]
+    assert [one.code for one in outcome.tries] == ["secret-refused"]
     assert proxy.served == []
     assert KEY not in outcome.reason
     assert "AWS" in outcome.reason

@@ -26,7 +26,7 @@ ENVIRONMENT = Path(__file__).parents[2] / ".cache" / "litellm-venv"
 MASTER_KEY = "sk-master-of-the-test-proxy"
 START_SECONDS = 120.0
 
-# `allowed_fails: 0` puts a model aside at its first failure.
+# `allowed_fails: 0` suspends a model at its first failure.
 CONFIG = """\
 model_list:
   - model_name: llama3-local

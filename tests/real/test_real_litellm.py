@@ -88,7 +88,7 @@ async def test_a_bad_and_a_missing_key_say_what_to_set(litellm_proxy, key):
 
 
 async def ask_once_warm(backend, name):
-    """Ask a model that another test may have asked: the proxy says until when it is set aside."""
+    """Ask a model that another test may have asked: the proxy says until when it is suspended."""
     while True:
         try:
             return await text(backend, request(name))
@@ -96,7 +96,7 @@ async def ask_once_warm(backend, name):
             await asyncio.sleep(told.retry_after)
 
 
-async def test_a_dead_server_behind_is_unavailable_and_then_set_aside(backend):
+async def test_a_dead_server_behind_is_unavailable_and_then_suspended(backend):
     with pytest.raises(BackendUnavailable, match="Connection error"):
         await ask_once_warm(backend, "down")
     with pytest.raises(CoolingDown) as caught:

@@ -154,7 +154,7 @@ async def test_a_private_file_goes_to_a_local_route_though_clouds_come_first(hou
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "berget/llama-70b", "mixed", "also-claude"])
 async def test_a_private_file_never_goes_to_a_cloud_that_is_listed(house, tmp_path, model):
     outcome = await ask(engine_for(house, tmp_path, f"koala/{model}"), tmp_path)
-    assert [one.kind for one in outcome.tries] == ["PrivateRefused"]
+    assert [one.code for one in outcome.tries] == ["private-refused"]
     assert all(not asked.body for server in house for asked in server.requests)
 
 

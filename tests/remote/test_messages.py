@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,11 +12,15 @@ from hypothesis import strategies as st
 
 from spadework import errors
 from spadework.backends.base import ModelInfo
-from spadework.engine.engine import ModelInventory
 from spadework.engine.job import Answer, Attempt, Figures, HandBack, Job, Progress, Session
+from spadework.engine.model_inventory import ModelInventory
 from spadework.errors import BackendError, ConfigError, ReferenceRefused, SpadeworkError
 from spadework.remote import messages
-from spadework.util.serialization import MalformedData, encode
+from spadework.util.serialization import MalformedData, decode, encode
+
+load_job = partial(decode, Job, where="job")
+load_progress = partial(decode, Progress, where="progress")
+load_inventory = partial(decode, ModelInventory, where="survey")
 
 # File names that are no UTF-8 come as lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=[]))
@@ -72,7 +77,7 @@ def over_the_wire(data):
 
 @given(JOBS)
 def test_a_job_arrives_as_it_was(job):
-    assert messages.load_job(over_the_wire(messages.job_data(job))) == job
+    assert load_job(over_the_wire(encode(job))) == job
 
 
 @given(SESSIONS, st.dictionaries(TEXT, TEXT, max_size=2))
@@ -90,7 +95,7 @@ def test_a_session_of_an_older_version_has_no_run():
 
 @given(STEPS)
 def test_a_step_arrives_as_it_was(step):
-    assert messages.load_progress(over_the_wire(messages.progress_data(step))) == step
+    assert load_progress(over_the_wire(encode(step))) == step
 
 
 @given(OUTCOMES)
@@ -100,7 +105,7 @@ def test_an_outcome_arrives_as_it_was(outcome):
 
 @given(SURVEYS)
 def test_a_survey_arrives_as_it_was(survey):
-    assert messages.load_inventory(over_the_wire(messages.inventory_data(survey))) == survey
+    assert load_inventory(over_the_wire(encode(survey))) == survey
 
 
 def every_class(kind=SpadeworkError):
@@ -163,7 +168,7 @@ def test_an_error_of_an_older_version_lacks_no_attribute():
 
 
 def test_what_a_newer_version_says_besides_is_left_out():
-    assert messages.load_job({"tool": "t", "arguments": {}, "colour": "red"}) == Job("t", {})
+    assert load_job({"tool": "t", "arguments": {}, "colour": "red"}) == Job("t", {})
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,7 @@ def test_what_a_newer_version_says_besides_is_left_out():
 )
 def test_what_is_wrong_with_a_job_is_told_by_its_place(data, said):
     with pytest.raises(MalformedData) as raised:
-        messages.load_job(data)
+        load_job(data)
     assert str(raised.value) == said
 
 
@@ -230,10 +235,10 @@ def test_a_line_that_is_no_message_is_told(line):
 )
 def test_any_line_is_understood_or_told_and_never_a_traceback(line):
     readers = [
-        messages.load_job,
-        messages.load_progress,
+        load_job,
+        load_progress,
         messages.load_outcome,
-        messages.load_inventory,
+        load_inventory,
         messages.load_error,
         lambda data: messages.load_session(data, {}),
     ]
@@ -244,7 +249,7 @@ def test_any_line_is_understood_or_told_and_never_a_traceback(line):
 
 def test_any_mapping_may_hold_arguments():
     job = Job("t", MappingProxyType({"task": "x"}))
-    assert messages.load_job(messages.job_data(job)).arguments == {"task": "x"}
+    assert load_job(encode(job)).arguments == {"task": "x"}
 
 
 @pytest.mark.parametrize("odd", [object(), {1: "a"}, b"bytes"])

@@ -165,7 +165,9 @@ def test_a_wrong_config_ends_the_server_with_one_line(stdio_server, config_file)
 
 
 def test_nothing_but_the_protocol_is_written_to_standard_output(stdio_server, own_work):
-    start = "spadework.mcp.stdio import run" if own_work else "spadework.shim import main as run"
+    start = (
+        "spadework.mcp.stdio import run" if own_work else "spadework.shim.main import main as run"
+    )
     code = f"print('stray'); from {start}; run()"
     server = subprocess.Popen(
         [sys.executable, "-c", code],

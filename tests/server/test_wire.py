@@ -16,7 +16,7 @@ from spadework.mcp.jsonrpc import (
     messages,
     parse,
 )
-from spadework.shim.json_bounds import LONGEST_LINE
+from spadework.shim.line_buffer import LONGEST_LINE
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 

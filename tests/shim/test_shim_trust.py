@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from spadework.shim import client, key_names
-from spadework.shim.peer_credentials import check_peer, check_place
-from spadework.shim.rendezvous import MCP, endpoint
+from spadework.shim.rendezvous import MCP, check_peer, check_place, endpoint
 from spadework.util.paths import user_config_file
 
 NOBODY = 65534

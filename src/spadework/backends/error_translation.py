@@ -28,6 +28,7 @@ from spadework.errors import (
     ModelUnknown,
     Overloaded,
     RequestRejected,
+    ServerFailed,
     SpadeworkError,
     Unreachable,
 )
@@ -63,7 +64,7 @@ NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
 SERVER_ERROR = "Internal Server Error"
 LONGEST_WAIT = 3600.0
-"""Seconds for which a server's word sets it aside: it may be wrong, or made for another purpose."""
+"""Seconds for which a server's word suspends it: it may be wrong, or made for another purpose."""
 
 
 class UnexpectedReply(Exception):
@@ -217,10 +218,11 @@ def _fault_by_status(
         return _rejected(asked, said, f"the request was refused ({status})", quoted)
     number = f" ({status})" if status else ""
     if said.says("loading model"):
-        what, hint = f"it is still loading the model{number}", "ask again in a moment"
+        what = f"it is still loading the model{number}"
+        fault = asked.fault(BackendUnavailable, what, "ask again in a moment")
     else:
-        what, hint = f"the server failed{number}; {quoted}", asked.log_hint
-    fault = asked.fault(BackendUnavailable, what, hint)
+        what = f"the server failed{number}; {quoted}"
+        fault = asked.fault(ServerFailed, what, asked.log_hint)
     is_away = status in GATEWAY_ERRORS or said.says(MODEL_AWAY)
     fault.is_temporary = is_away and not said.says(CANNOT_LOAD)
     return fault
@@ -293,7 +295,7 @@ def _overloaded(
     if said.says("all_deployments_in_cooldown"):
         fault: Overloaded = asked.fault(
             CoolingDown,
-            "LiteLLM has set the model aside after failures of the server behind it",
+            "LiteLLM has suspended the model after failures of the server behind it",
             f"{wait}; see whether that server runs",
         )
     else:

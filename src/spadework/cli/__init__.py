@@ -12,7 +12,7 @@ _CONFIG_VARIABLE = "SPADEWORK_CONFIG"  # as in spadework.util.paths, which impor
 def main() -> None:
     """Run the command line; every error of ours becomes one line, a hint and an exit code."""
     if _is_shim(sys.argv[1:]):
-        from spadework.shim import main as relay  # noqa: PLC0415 - and nothing else: it is small
+        from spadework.shim.main import main as relay  # noqa: PLC0415 - and nothing else: it is small
 
         relay()
         return

@@ -72,8 +72,8 @@ def print_json(question: Question) -> None:
     try:
         answer = run(_ask(question))
     except HandedBack as error:
-        handed_back = {"outcome": "handed-back", "tries": error.tries, "hint": error.hint}
-        _write(handed_back)
+        told = {"tries": error.tries, "codes": error.codes, "hint": error.hint}
+        _write({"outcome": "handed-back"} | told)
         raise typer.Exit(EXIT_FAILED) from None
     _write({"outcome": "answered"} | asdict(answer))
 

@@ -63,7 +63,7 @@ def _standing() -> CacheStats:
         return CacheStats(0, 0)
     cache = _open()
     try:
-        return cache.standing()
+        return cache.stats()
     finally:
         cache.close()
 

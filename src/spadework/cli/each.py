@@ -17,7 +17,7 @@ from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.schema_option import read_schema
 from spadework.cli.screen import Screen
 from spadework.cli.table import print_table
-from spadework.engine.batch.table_writer import checked_place, write_table
+from spadework.engine.batch.table import checked_place, write_table
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spadework.shim import main
+from spadework.shim.main import main
 
 
 def mcp(

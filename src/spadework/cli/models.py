@@ -18,7 +18,7 @@ from spadework.engine.tools import user_tools
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
-    from spadework.engine.engine import ModelInventory
+    from spadework.engine.model_inventory import ModelInventory
 
 
 def models(

@@ -12,7 +12,7 @@ from spadework.cli.async_runner import run
 from spadework.cli.console import printable_json
 from spadework.cli.daemon import NONE_RUNS
 from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.cli.status_view import as_tables, read_standing, sections
+from spadework.cli.status_view import as_tables, load_status, sections
 from spadework.cli.table import print_table
 from spadework.daemon.control import place_here
 from spadework.errors import ArgumentError, DaemonError
@@ -67,7 +67,7 @@ def _as_data(told: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    for number, section in enumerate(sections(read_standing(told), time.time())):
+    for number, section in enumerate(sections(load_status(told), time.time())):
         if not sys.stdout.isatty():
             word = section.header[0]
             print_table(["", *section.header], [[word, *row] for row in section.rows])
@@ -116,4 +116,4 @@ async def _show_for_ever() -> None:
 
 
 def _tables(told: dict[str, Any]) -> list[RenderableType]:
-    return as_tables(read_standing(told), time.time())
+    return as_tables(load_status(told), time.time())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spadework.engine.status_report import StatusReport
+from spadework.daemon.daemon_service import DaemonStatus
+from spadework.engine.scheduling.status import StatusReport
 from spadework.errors import DaemonError
 from spadework.shim.rendezvous import MCP
 from spadework.util.serialization import MalformedData, decode
 from spadework.util.untrusted_text import display_name, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -21,33 +22,11 @@ _LONGEST_CELL = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
-    """One connection of the daemon; its role tells a window from a command."""
-
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """What the daemon says of itself; `started` is seconds since 1970.
-
-    `problem` says why a changed config is not in use, `http` where it listens for other machines.
-    """
-
-    version: str
-    pid: int
-    started: float
-    connections: tuple[Connected, ...] = ()
-    problem: str = ""
-    http: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class StatusView:
     """The daemon and its engine at one moment."""
 
-    process: Process
-    status: StatusReport
+    daemon: DaemonStatus
+    engine: StatusReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +39,7 @@ class StatusSection:
     """Columns that a narrow terminal leaves out."""
 
 
-def read_standing(told: Mapping[str, Any]) -> StatusView:
+def load_status(data: Mapping[str, Any]) -> StatusView:
     """Read what the daemon answers to the call `status`.
 
     Raises:
@@ -68,8 +47,8 @@ def read_standing(told: Mapping[str, Any]) -> StatusView:
     """
     try:
         return StatusView(
-            decode(Process, told.get("daemon"), "daemon"),
-            decode(StatusReport, dict(told), "status"),
+            decode(DaemonStatus, data.get("daemon"), "daemon"),
+            decode(StatusReport, dict(data), "status"),
         )
     except MalformedData as failure:
         raise DaemonError(
@@ -78,89 +57,29 @@ def read_standing(told: Mapping[str, Any]) -> StatusView:
         ) from None
 
 
-def sections(standing: StatusView, now: float) -> list[StatusSection]:
+def sections(view: StatusView, now: float) -> list[StatusSection]:
     """Lay out everything that there is to show; `now` is seconds since 1970."""
-    status = standing.status
+    daemon, engine = view.daemon, view.engine
     every = [
-        _process(standing.process, now),
-        _section(
-            ("problem", "the changed config is not in use"),
-            [("problem", standing.process.problem)] if standing.process.problem else [],
-        ),
-        _section(
-            ("http", "address"), [("http", standing.process.http)] if standing.process.http else []
-        ),
-        _section(
-            ("backend", "kind", "running", "slots", "waiting", "exclusive", "swaps", "loaded"),
-            (
-                (
-                    one.name,
-                    one.kind,
-                    one.running,
-                    one.slots,
-                    one.waiting,
-                    "yes" if one.exclusive else "no",
-                    one.swaps,
-                    _loaded(one.loaded),
-                )
-                for one in status.backends
-            ),
-            spare=("swaps", "exclusive", "kind"),
-        ),
-        _section(
-            ("running", "tool", "model", "kind", "seconds", "state"),
-            (
-                (
-                    one.session,
-                    one.tool,
-                    display_name(one.model),
-                    one.kind,
-                    f"{one.seconds:.1f}",
-                    "loading" if one.cold else "",
-                )
-                for one in status.running
-            ),
-            spare=("kind", "tool"),
-        ),
-        _section(
-            ("waiting", "kind", "count", "longest", "models"),
-            (
-                (
-                    one.session,
-                    one.kind,
-                    one.count,
-                    f"{one.seconds:.1f}",
-                    ", ".join(map(display_name, one.models)),
-                )
-                for one in status.waiting
-            ),
-        ),
-        _section(
-            ("breaker", "state", "reopens in", "reason"),
-            (
-                (display_name(one.name), one.state, f"{one.reopens_in:.0f}", one.reason)
-                for one in status.breakers
-            ),
-        ),
-        _section(
-            ("error", "model", "kind", "message"),
-            (
-                (_clock(one.at), display_name(one.model), one.kind, one.message)
-                for one in status.errors
-            ),
-            spare=("kind",),
-        ),
+        _process(daemon, now),
+        _note("problem", "the changed config is not in use", daemon.problem),
+        _note("http", "address", daemon.http),
+        _section("backend", engine.backends, spare=("swaps", "exclusive", "kind")),
+        _section("running", engine.running, {"cold": "state"}, spare=("kind", "tool")),
+        _section("waiting", engine.waiting, {"seconds": "longest"}),
+        _section("breaker", engine.breakers),
+        _section("error", engine.errors, spare=("kind",)),
     ]
     return [section for section in every if section.rows]
 
 
-def as_tables(standing: StatusView, now: float) -> list[RenderableType]:
+def as_tables(view: StatusView, now: float) -> list[RenderableType]:
     """Make tables for a live screen, with an empty line between them."""
     from rich.table import Table  # noqa: PLC0415 - heavy
     from rich.text import Text  # noqa: PLC0415 - heavy
 
     shown: list[RenderableType] = []
-    for section in sections(standing, now):
+    for section in sections(view, now):
         table = Table(*section.header, box=None, pad_edge=False, header_style="bold")
         for row in section.rows:
             table.add_row(*map(Text, row))
@@ -168,22 +87,40 @@ def as_tables(standing: StatusView, now: float) -> list[RenderableType]:
     return shown[:-1]
 
 
-def _process(process: Process, now: float) -> StatusSection:
-    windows = sum(one.role == MCP for one in process.connections)
-    up = timedelta(seconds=max(0, int(now - process.started)))
-    row = (process.version, process.pid, up, windows)
-    return _section(("daemon", "pid", "up", "windows"), [row])
+def _process(daemon: DaemonStatus, now: float) -> StatusSection:
+    windows = sum(one.role == MCP for one in daemon.connections)
+    up = timedelta(seconds=max(0, int(now - daemon.started)))
+    row = (daemon.version, str(daemon.pid), str(up), str(windows))
+    return StatusSection(("daemon", "pid", "up", "windows"), (tuple(map(_clean, row)),))
+
+
+def _note(word: str, title: str, text: str) -> StatusSection:
+    return StatusSection((word, title), ((word, _clean(text)),) if text else ())
 
 
 def _section(
-    header: tuple[str, ...], rows: Iterable[tuple[object, ...]], spare: tuple[str, ...] = ()
+    word: str,
+    items: Sequence[Any],
+    titles: Mapping[str, str] | None = None,
+    spare: tuple[str, ...] = (),
 ) -> StatusSection:
-    return StatusSection(header, tuple(tuple(map(_cell, row)) for row in rows), spare)
+    """Lay out dataclasses, a column for each field; the first column is called by `word`."""
+    names = [field.name for field in fields(items[0])] if items else []
+    names = [name for name in names if name not in _HIDDEN]
+    known = titles or {}
+    header = (word, *(known.get(name, name.replace("_", " ")) for name in names[1:]))
+    rows = tuple(tuple(_cell(name, getattr(one, name)) for name in names) for one in items)
+    return StatusSection(header, rows, spare)
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
+    written = _FORMATS[name](value) if name in _FORMATS else value
+    return _clean(("yes" if written else "no") if isinstance(written, bool) else str(written))
+
+
+def _clean(text: str) -> str:
     """What clients and servers say may hold tabs, line ends and terminal escapes."""
-    return one_line(str(value), _LONGEST_CELL)
+    return one_line(text, _LONGEST_CELL)
 
 
 def _loaded(names: tuple[str, ...] | None) -> str:
@@ -194,3 +131,17 @@ def _loaded(names: tuple[str, ...] | None) -> str:
 
 def _clock(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+
+
+_HIDDEN = frozenset({"id"})
+_FORMATS: Mapping[str, Callable[[Any], str]] = {
+    "name": display_name,
+    "model": display_name,
+    "models": lambda names: ", ".join(map(display_name, names)),
+    "loaded": _loaded,
+    "seconds": "{:.1f}".format,
+    "reopens_in": "{:.0f}".format,
+    "cold": lambda cold: "loading" if cold else "",
+    "at": _clock,
+}
+"""How the fields of the status are written; others are written as they are, flags as yes or no."""

@@ -228,8 +228,8 @@ class QueueConfig(ConfigSection):
     batch work at most once in so long; then the batch goes on."""
 
     patience: float = Field(default=1800.0, ge=0)
-    """Seconds that a row of batch work waits for a server that is away or a model that is set
-    aside, but never longer than the tool's `deadline`. 0: not at all, as for a question."""
+    """Seconds that a row of batch work waits for a server that is away or a model that is
+    suspended, but never longer than the tool's `deadline`. 0: not at all, as for a question."""
 
     max_waiting: int = Field(default=2000, ge=1)
     """The most requests that wait, over all sessions; further ones are refused as busy."""

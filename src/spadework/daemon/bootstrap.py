@@ -13,6 +13,9 @@ from spadework.errors import ArgumentError, ConfigError, DaemonError, SpadeworkE
 from spadework.shim.launcher import READY
 from spadework.shim.rendezvous import NoEndpoint, endpoint
 
+if sys.platform != "win32":
+    import resource
+
 if TYPE_CHECKING:
     import socket
 
@@ -42,26 +45,26 @@ def run(*, background: bool = False, stay: bool = False) -> None:
         place = endpoint()
     except NoEndpoint as failure:
         raise DaemonError(str(failure), hint=failure.hint) from None
-    holding = InstanceLock(place, _SECONDS_FOR_THE_LAST_ONE if background else 0.0)
+    instance_lock = InstanceLock(place, _SECONDS_FOR_THE_LAST_ONE if background else 0.0)
     try:
         if background:
             _say_ready()
-        _serve(holding, background=background, stay=stay)
+        _serve(instance_lock, background=background, stay=stay)
     except SpadeworkError as error:
-        _turn_away(holding.socket, error)
+        _turn_away(instance_lock.socket, error)
         raise
     finally:
-        holding.give_up()
+        instance_lock.release()
 
 
-def _serve(holding: InstanceLock, *, background: bool, stay: bool) -> None:
+def _serve(instance_lock: InstanceLock, *, background: bool, stay: bool) -> None:
     from spadework.daemon.log_file import start_log  # noqa: PLC0415 - we are expected to listen first
 
     gc.disable()  # looking for garbage among what is being imported takes a tenth of the start
     log = start_log(to_screen=not background)
     from spadework.daemon.process import serve  # noqa: PLC0415 - heavy
 
-    serve(holding, log=log, stay=stay)
+    serve(instance_lock, log=log, stay=stay)
 
 
 def _leave_starter() -> None:
@@ -74,8 +77,6 @@ def _allow_many_files() -> None:
     """Raise the limit of open files, of which each window is one; macOS begins with 256."""
     if sys.platform == "win32":
         return
-    import resource  # noqa: PLC0415 - this system has it
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:

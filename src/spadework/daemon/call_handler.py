@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.config.api_keys import window_keys
 from spadework.daemon.coalescing_writer import CoalescingWriter
+from spadework.daemon.http_serving import serve_http
 from spadework.engine.candidates import patterns_of
-from spadework.engine.job import Listener
+from spadework.engine.job import Job, Listener
 from spadework.errors import ArgumentError, DaemonError, SpadeworkError
 from spadework.remote.line_reader import LineReader
 from spadework.remote.messages import (
     error_data,
-    inventory_data,
-    load_job,
     load_request,
     load_session,
     outcome_data,
 )
-from spadework.util.serialization import MalformedData, decode
+from spadework.util.serialization import MalformedData, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -135,12 +134,13 @@ async def _called(
 
 async def _status(daemon: DaemonService) -> object:
     daemon.mark_as_status_query()
-    return asdict(await daemon.live.engine.status()) | {"daemon": daemon.describe()}
+    report = await daemon.live.engine.status()
+    return encode(report) | {"daemon": encode(daemon.describe())}
 
 
 async def _describe(daemon: DaemonService) -> object:
     daemon.mark_as_status_query()
-    return daemon.describe()
+    return encode(daemon.describe())
 
 
 async def _stop(daemon: DaemonService) -> object:
@@ -156,9 +156,9 @@ async def _delegate(
     client: str,
 ) -> object:
     await daemon.live.look()  # the caller has read the config just now
-    job = load_job(request.get("job"))
+    job = decode(Job, request.get("job"), "job")
     session = replace(load_session(request.get("session"), keys), client=client)
-    tells: tuple[str, ...] = decode(tuple[str, ...], request.get("tells", []), "tells")
+    tells = decode(tuple[str, ...], request.get("tells", []), "tells")
     deaf = Listener()
     listener = Listener(
         outbox.progress if "progress" in tells else deaf.progress,
@@ -171,7 +171,7 @@ async def _delegate(
 async def _survey(daemon: DaemonService, request: Mapping[str, Any]) -> object:
     """List what there is; the tools are the caller's, by the models that they ask for."""
     given = request.get("tools", {})
-    closed: tuple[str, ...] = decode(tuple[str, ...], request.get("local_only", []), "local_only")
+    closed = decode(tuple[str, ...], request.get("local_only", []), "local_only")
     tools = {
         name: decode(tuple[str, ...], models, f"tools[{name!r}]")
         for name, models in (given.items() if isinstance(given, dict) else ())
@@ -181,7 +181,7 @@ async def _survey(daemon: DaemonService, request: Mapping[str, Any]) -> object:
     found = await engine.survey({})
     backends = engine.catalog.backends
     patterns = {name: patterns_of(models, backends) for name, models in tools.items()}
-    return inventory_data(replace(found, patterns=patterns, local_only=closed))
+    return encode(replace(found, patterns=patterns, local_only=closed))
 
 
 async def _serve(
@@ -192,8 +192,6 @@ async def _serve(
     writer: asyncio.StreamWriter,
 ) -> None:
     """Run the HTTP server for as long as the client stays."""
-    from spadework.daemon.http_serving import serve_http  # noqa: PLC0415 - heavy
-
     daemon.mark_as_http_host()
     try:
         await serve_http(daemon, request, writer, reader, keys)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from spadework.remote.messages import line_of, progress_data
+from spadework.remote.messages import line_of
+from spadework.util.serialization import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class CoalescingWriter:
 
     def progress(self, progress: Progress) -> None:
         """Tell a step."""
-        step = progress_data(progress)
+        step = encode(progress)
         if self._waiting and _is_overtaken(self._waiting[-1], step):
             self._waiting.pop()
         self._put({"progress": step})

@@ -12,9 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spadework.config.api_keys import checked_key
+from spadework.daemon.daemon_service import ConnectionStatus
 from spadework.errors import ConfigError
-from spadework.shim.peer_credentials import UntrustedPeer, check_peer, process_of
-from spadework.shim.rendezvous import CALL, LONGEST_HELLO, MCP, PROTOCOL, own_version
+from spadework.shim.rendezvous import (
+    CALL,
+    LONGEST_HELLO,
+    MCP,
+    PROTOCOL,
+    UntrustedPeer,
+    check_peer,
+    own_version,
+    process_of,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -86,16 +95,16 @@ class Peer:
                 refused.append(name)
         self.refused = tuple(refused)
 
-    def describe(self) -> dict[str, Any]:
-        """Say what may be shown of it."""
-        return {
-            "session": self.session,
-            "role": self.role,
-            "project": self.project,
-            "pid": self.hello.get("pid"),
-            "version": self.version,
-            "since": self.since,
-        }
+    def describe(self) -> ConnectionStatus:
+        """Return what may be shown of it."""
+        return ConnectionStatus(
+            role=self.role,
+            session=self.session,
+            project=self.project,
+            pid=self.hello.get("pid"),
+            version=self.version,
+            since=self.since,
+        )
 
 
 def _is_file_name(text: str) -> bool:

@@ -66,7 +66,7 @@ class InstanceLock:
         """
         return _mark_of(self._file) == self._mark
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Make room for another daemon: it can listen and start from here on."""
         if self._released:  # what lies there now is another daemon's
             return

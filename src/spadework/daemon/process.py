@@ -16,6 +16,7 @@ from spadework.config.api_keys import wanted_names
 from spadework.config.loader import load_config
 from spadework.daemon.call_handler import answer
 from spadework.daemon.client_connection import ClientConnection
+from spadework.daemon.daemon_service import DaemonStatus
 from spadework.daemon.handshake import HandshakeRefused, accept_peer, refusal
 from spadework.daemon.http_serving import open_configured
 from spadework.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
@@ -47,11 +48,11 @@ MOST_OF_A_PROCESS = 256
 KEPT_FOR_CALLS = 32
 
 
-def serve(holding: InstanceLock, *, log: str, stay: bool) -> None:
+def serve(instance_lock: InstanceLock, *, log: str, stay: bool) -> None:
     """Load the engine, and serve.
 
     Args:
-        holding: the lock and the socket.
+        instance_lock: the lock and the socket.
         log: the file that the log goes to, to be shown.
         stay: do not stop when idle.
 
@@ -64,7 +65,7 @@ def serve(holding: InstanceLock, *, log: str, stay: bool) -> None:
     gc.freeze()  # what is here now stays
     gc.enable()
     sys.setswitchinterval(_SECONDS_OF_A_THREAD)
-    asyncio.run(Daemon(live, holding, log=log, stay=stay).serve())
+    asyncio.run(Daemon(live, instance_lock, log=log, stay=stay).serve())
 
 
 class Daemon:
@@ -72,17 +73,17 @@ class Daemon:
 
     Args:
         live: the engine.
-        holding: the lock and the socket.
+        instance_lock: the lock and the socket.
         log: the file that the log goes to, to be shown.
         stay: do not stop when idle.
     """
 
     def __init__(
-        self, live: ReloadingEngine, holding: InstanceLock, *, log: str, stay: bool
+        self, live: ReloadingEngine, instance_lock: InstanceLock, *, log: str, stay: bool
     ) -> None:
         self.live = live
         self.started = time.time()
-        self._holding = holding
+        self._instance_lock = instance_lock
         self._log = log
         self._stay = stay
         self._connections: dict[asyncio.Task[Any], ClientConnection] = {}
@@ -104,21 +105,21 @@ class Daemon:
         running = sum(one.running for one in self._connections.values() if one is not here)
         return running + self.live.tasks.running
 
-    def describe(self) -> dict[str, Any]:
-        """Say what `spadework daemon status` shows: plain JSON, and nothing of any key."""
-        return {
-            "version": own_version(),
-            "pid": os.getpid(),
-            "started": self.started,
-            "address": self._holding.address,
-            "config": str(self.live.config_file),
-            "problem": self.live.problem,
-            "http": ", ".join(self.http),
-            "log": self._log,
-            "running": self.running,
-            "superseded": self._superseded,
-            "connections": [one.peer.describe() for one in self._connections.values()],
-        }
+    def describe(self) -> DaemonStatus:
+        """Return what `spadework daemon status` shows."""
+        return DaemonStatus(
+            version=own_version(),
+            pid=os.getpid(),
+            started=self.started,
+            address=self._instance_lock.address,
+            config=str(self.live.config_file),
+            problem=self.live.problem,
+            http=", ".join(self.http),
+            log=self._log,
+            running=self.running,
+            superseded=self._superseded,
+            connections=tuple(one.peer.describe() for one in self._connections.values()),
+        )
 
     def mark_as_http_host(self) -> None:
         """Note that the connection of this task serves over HTTP, for as long as it lasts."""
@@ -140,14 +141,14 @@ class Daemon:
         end_on_signal(loop, self.stop)
         async with self.live.engine:
             self._listener = await asyncio.start_server(
-                self._welcome, sock=self._holding.socket, limit=LONGEST_HELLO
+                self._on_connection, sock=self._instance_lock.socket, limit=LONGEST_HELLO
             )
             chores = [
                 asyncio.create_task(self.live.follow()),
                 asyncio.create_task(self._look_after()),
                 asyncio.create_task(prove_that_the_loop_turns()),
             ]
-            log.info("version %s listens on %s", own_version(), self._holding.address)
+            log.info("version %s listens on %s", own_version(), self._instance_lock.address)
             self._http_server = await open_configured(self)
             try:
                 await self._stopping.wait()
@@ -159,7 +160,7 @@ class Daemon:
                     chores.append(self._moving)
                 for chore in chores:
                     chore.cancel()
-                await self._end_visits()
+                await self._end_connections()
                 await self.live.tasks.close()
         log.info("stopped")
 
@@ -168,9 +169,9 @@ class Daemon:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-            self._holding.give_up()
+            self._instance_lock.release()
 
-    async def _end_visits(self) -> None:
+    async def _end_connections(self) -> None:
         for connection in self._connections.values():
             connection.end()
         if self._connections:
@@ -178,7 +179,9 @@ class Daemon:
 
     # One connection
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _on_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._connected += 1
         try:
             await self._admit(reader, writer)
@@ -252,8 +255,10 @@ class Daemon:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-            if self._listener and not self._holding.is_ours():
-                log.warning("%s was taken away: this daemon ends when idle", self._holding.address)
+            if self._listener and not self._instance_lock.is_ours():
+                log.warning(
+                    "%s was taken away: this daemon ends when idle", self._instance_lock.address
+                )
                 self._retire()
             self._ask_for_new_keys()
             self._move_if_idle()

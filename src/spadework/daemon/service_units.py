@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import plistlib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -147,8 +148,6 @@ def quoted(word: str) -> str:
 
 
 def _launchd(command: list[str], environment: dict[str, str]) -> Unit:
-    import plistlib  # noqa: PLC0415 - macOS alone
-
     path = Path.home() / "Library" / "LaunchAgents" / f"{_LABEL}.plist"
     content = {
         "Label": _LABEL,

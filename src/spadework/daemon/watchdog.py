@@ -12,6 +12,7 @@ import asyncio
 import faulthandler
 import logging
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -72,6 +73,4 @@ def _log_stream() -> TextIO:
                 stream: TextIO = handler.stream
                 stream.fileno()
                 return stream
-    import sys  # noqa: PLC0415 - rare
-
     return sys.stderr

@@ -100,7 +100,7 @@ _KEPT = ("text", "value", "confidence", "unsure")
 def question_of(
     tool: ToolConfig, job: Job, messages: tuple[Message, ...], max_tokens: int
 ) -> dict[str, Any]:
-    """All that an answer depends on, its model aside."""
+    """All that an answer depends on, except the model."""
     return {
         "tool": tool.model_dump(mode="json", exclude=set(_NO_MATTER)),
         "messages": [[message.role, message.content] for message in messages],

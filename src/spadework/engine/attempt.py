@@ -14,8 +14,7 @@ from spadework.checks.reply_checks import REPAIRABLE, ModelReply, ValidatedReply
 from spadework.checks.thinking import split_thinking
 from spadework.engine.context_fit import explain_excess, fit
 from spadework.engine.job import Figures, Progress
-from spadework.engine.prompt_messages import for_repair
-from spadework.engine.response_format import ResponseFormat
+from spadework.engine.prompt_messages import ResponseFormat, for_repair
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import (
     BackendUnavailable,
@@ -250,8 +249,8 @@ async def _stream(
                     raise _too_much(info, request.max_tokens)
                 if over or not (chunk.text or chunk.thinking):
                     continue
-                standing = _standing(info.id, streamed)
-                listener.progress(Progress("answering", standing, streamed.count))
+                status = _reply_status(info.id, streamed)
+                listener.progress(Progress("answering", status, streamed.count))
                 if chunk.text:
                     listener.text(chunk.text)
     except TimeoutError:
@@ -289,7 +288,7 @@ def _too_much(info: ModelInfo, max_tokens: int) -> BadReply:
     )
 
 
-def _standing(name: str, streamed: Streamed) -> str:
+def _reply_status(name: str, streamed: Streamed) -> str:
     doing = "thinking" if streamed.thinking and not streamed.pieces else "answering"
     tokens = f"{streamed.count} token{'' if streamed.count == 1 else 's'}"
     return f"{display_name(name)} is {doing}: {tokens}"

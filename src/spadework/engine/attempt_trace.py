@@ -1,16 +1,22 @@
-"""The trace of one chain of attempts: which models were tried, how they failed, what remains."""
+"""The trace of one chain of attempts: which models were tried, how they failed, what remains.
+
+Batch work waits here for servers that are away, as long as its patience lasts.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.engine.candidates import split_by_trust
+from spadework.engine.hand_back_reasons import NO_MODEL
 from spadework.engine.job import Attempt, Figures, HandBack, Progress
-from spadework.engine.scheduling.preference import preference_groups
-from spadework.engine.scheduling.slot_requests import SlotRequest
-from spadework.errors import CheckFailed, PrivateRefused, SpadeworkError, TrustRefused
+from spadework.engine.scheduling.slot_requests import SlotRequest, preference_groups
+from spadework.errors import PrivateRefused, SpadeworkError, TrustRefused
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +37,7 @@ class AttemptTrace:
     patience: Patience
     patterns: tuple[str, ...] = ()
     """The models that were wanted, as the tool's list names them."""
-    prefix: str = ""
+    prefix_digest: str = ""
     """A digest of what the prompt begins with; empty if no server has read it."""
     attempts: list[Attempt] = field(default_factory=list)
     hint: str = ""
@@ -48,7 +54,7 @@ class AttemptTrace:
             session=context.session.name,
             tiers=preference_groups(names, trust),
             kind=context.job.kind,
-            prefix=self.prefix,
+            prefix_digest=self.prefix_digest,
             deadline=context.deadline,
             tool=context.tool.name,
         )
@@ -71,8 +77,7 @@ class AttemptTrace:
     def record(self, name: str, error: SpadeworkError, *, temporary: bool = False) -> None:
         """Add an attempt to the trace and report it to the listener."""
         self.hint = error.hint or self.hint
-        check = error.check if isinstance(error, CheckFailed) else ""
-        self.attempts.append(Attempt(name, type(error).__name__, str(error), check, temporary))
+        self.attempts.append(Attempt.failed(name, error, temporary=temporary))
         self.context.listener.progress(Progress("next-model", str(self.attempts[-1])))
 
     def record_failure(self, name: str, error: SpadeworkError, *, temporary: bool) -> None:
@@ -84,8 +89,8 @@ class AttemptTrace:
         note(name, error)
         self.record(name, error, temporary=temporary)
 
-    def record_set_aside(self, names: list[str]) -> bool:
-        """Record each model that is set aside, once; return whether there is one."""
+    def record_suspended(self, names: list[str]) -> bool:
+        """Record each model that is suspended, once; return whether there is one."""
         refusals = {name: self.context.services.queue.refusal_of(name) for name in names}
         recorded = {one.model for one in self.attempts}
         for name, refusal in refusals.items():
@@ -93,11 +98,51 @@ class AttemptTrace:
                 self.record(name, refusal, temporary=refusal.is_temporary)
         return any(refusals.values())
 
+    async def outlast(self, names: Sequence[str]) -> list[str]:
+        """Wait for those of these that are away for a while; name them once one is back.
+
+        Args:
+            names: models, or backends whose models could not be listed. Failed attempts on them
+                are forgotten once one is back.
+        """
+        context, patience = self.context, self.patience
+        queue = context.services.queue
+        away = {one.model for one in self.attempts if one.temporary} & set(names)
+        waited_for = [name for name in names if name in away]
+        until = min(patience.until, context.deadline)
+        if not patience.is_batch or not waited_for or not self._are_held(waited_for):
+            return []
+
+        def tell(name: str, why: str) -> None:
+            left = max(0.0, until - time.monotonic())
+            said = f"waiting for {display_name(name)}, at most {left:.0f} s more: {why}"
+            context.listener.progress(Progress("away", said))
+            context.listener.away(said)
+
+        if not all(queue.refusal_of(name) for name in waited_for):
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            tell(waited_for[0], self.attempts[-1].message)
+            await asyncio.sleep(min(left, patience.next_pause()))
+        is_back = await queue.wait_for_any(waited_for, until, tell)
+        context.listener.away("")
+        if not is_back or not self._are_held(waited_for):
+            return []
+        self.attempts = [one for one in self.attempts if one.model not in away]
+        return waited_for
+
+    def _are_held(self, names: Sequence[str]) -> bool:
+        """Tell whether the config still means these servers: it may have changed meanwhile."""
+        services = self.context.services
+        backends = (services.catalog.backends.get(name.partition("/")[0]) for name in names)
+        return all(backend is not None and services.queue.holds(backend) for backend in backends)
+
     def hand_back(self, figures: Figures) -> HandBack:
         """Build the hand-back of a question that no model answered."""
         attempts = tuple(self.attempts)
         if not attempts:
             said = f"no model matches {', '.join(self.patterns)}"
-            attempts = (Attempt("", "ModelUnknown", said),)
+            attempts = (Attempt("", NO_MODEL, said),)
             self.hint = self.hint or "`spadework models` lists what there is"
         return HandBack(self.context.tool.name, attempts, figures, self.hint)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spadework.backends.base import ModelInfo
 from spadework.config.models import EMBEDDED
 from spadework.engine.job import Attempt
-from spadework.errors import BackendError, SpadeworkError
+from spadework.errors import BackendError, BadReply, SpadeworkError
 from spadework.util.untrusted_text import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -188,12 +189,12 @@ async def list_models(
     failed: list[Attempt] = []
     for name, result in zip(names, results, strict=True):
         if isinstance(result, BackendError):
+            attempt = Attempt.failed(name, result, temporary=result.is_temporary)
             hint = f" ({result.hint})" if result.hint else ""
-            kind = type(result).__name__
-            failed.append(Attempt(name, kind, f"{result}{hint}", temporary=result.is_temporary))
+            failed.append(replace(attempt, message=f"{result}{hint}"))
         elif isinstance(result, Exception):  # whatever it is, the other backends can answer
             log.error("the list of %s cannot be understood", name, exc_info=result)
-            failed.append(Attempt(name, "BadReply", "its list of models cannot be understood"))
+            failed.append(Attempt(name, BadReply.code, "its list of models cannot be understood"))
         elif isinstance(result, BaseException):
             raise result
         else:

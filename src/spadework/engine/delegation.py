@@ -15,16 +15,14 @@ from spadework.engine.job import Answer, Figures, HandBack, Progress
 from spadework.engine.job_inputs import (
     check_arguments,
     confidential_reason,
-    digest,
+    prefix_digest,
     private_reason,
     read_material,
 )
 from spadework.engine.map_reduce.map_reduce import answer_in_parts
 from spadework.engine.model_chain import ModelChain
-from spadework.engine.outage_wait import outlast
 from spadework.engine.patience import Patience
-from spadework.engine.prepared_job import prepare
-from spadework.engine.response_format import response_format_of
+from spadework.engine.prompt_messages import prepare, response_format_of
 from spadework.engine.thread_pools import CHECKING
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.references.reader import Material
@@ -75,21 +73,21 @@ class Delegation:
             ConfigError: a model's backend is not configured.
         """
         context, job, tool = self.context, self.context.job, self.context.tool
-        memory = context.services.memory
+        cache = context.services.answer_cache
         check_arguments(tool, job)
         form = await CHECKING.run(response_format_of, tool.config, job)
         await self._decide_trust()
         work = prepare(tool.config, job, form, context.material)
-        self._trace.prefix = digest(context.material)
+        self._trace.prefix_digest = prefix_digest(context.material)
         names = await self._candidates()
         question = question_of(tool.config, job, work.messages, context.max_tokens)
-        if job.remember and not job.fresh and (known := await memory.find(names, question)):
+        if job.use_cache and not job.fresh and (known := await cache.find(names, question)):
             return self._marked(self._known(known))
         outcome = await self._chain.run(names, work)
         if isinstance(outcome, HandBack) and self._trace.too_small and tool.config.max_parts:
             outcome = await answer_in_parts(self._chain, work, self._trace.too_small, outcome)
-        if job.remember and isinstance(outcome, Answer):
-            await memory.keep(question, outcome)
+        if job.use_cache and isinstance(outcome, Answer):
+            await cache.keep(question, outcome)
         return self._marked(outcome)
 
     async def _decide_trust(self) -> None:
@@ -132,7 +130,7 @@ class Delegation:
             except TimeoutError:
                 trace.record("", out_of_time(", ".join(trace.patterns), ""))
                 return []
-            if allowed or not await outlast(trace, [one.model for one in trace.attempts]):
+            if allowed or not await trace.outlast([one.model for one in trace.attempts]):
                 return allowed
 
     def _known(self, found: Answer) -> Answer:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from spadework.engine.attempt import Limits, out_of_time
 from spadework.engine.job import Listener, Progress
-from spadework.engine.outgoing_text import refuse_secrets, texts_of_job
 from spadework.engine.thread_pools import CHECKING
-from spadework.engine.trust_policy import TrustPolicy
+from spadework.engine.trust_policy import TrustPolicy, refuse_secrets, texts_of_job
 from spadework.references.reader import Material
 from spadework.util.untrusted_text import display_name
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from spadework.engine.job import Job, Session
     from spadework.engine.model_catalog import Catalog
     from spadework.engine.queue import Queue
-    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.scheduling.slot_requests import QueuePosition
     from spadework.engine.tools import Tool
     from spadework.errors import SpadeworkError
     from spadework.storage.ledger import Pace
@@ -42,7 +41,7 @@ class Services:
     config: Config
     catalog: Catalog
     queue: Queue
-    memory: AnswerCache
+    answer_cache: AnswerCache
     pace: Callable[[str], Pace | None]
     on_failure: Callable[[str, SpadeworkError], None]
     on_private_failure: Callable[[str, SpadeworkError], None]

@@ -8,9 +8,10 @@ import os
 import time
 from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from spadework.backends.registry import open_backends
 from spadework.config.api_keys import window_keys
 from spadework.config.models import EMBEDDED
 from spadework.engine.answer_cache import AnswerCache
@@ -19,8 +20,9 @@ from spadework.engine.delegation import Delegation
 from spadework.engine.delegation_context import Services
 from spadework.engine.job import Answer, Figures, Listener, Postponed
 from spadework.engine.model_catalog import Catalog
+from spadework.engine.model_inventory import ModelInventory
 from spadework.engine.queue import Queue
-from spadework.engine.status_report import ErrorStatus, make_status, standing
+from spadework.engine.scheduling.status import ErrorStatus
 from spadework.engine.tools import all_tools, find_tool, local_only_tools
 from spadework.errors import BackendError, LedgerError, ReferenceRefused
 from spadework.references import memory_budget
@@ -34,12 +36,11 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import Backend, ModelInfo
     from spadework.config.models import Config
-    from spadework.engine.job import Attempt, Job, Outcome, Session
-    from spadework.engine.status_report import StatusReport
+    from spadework.engine.job import Job, Outcome, Session
+    from spadework.engine.scheduling.status import StatusReport
     from spadework.engine.tools import Tool
     from spadework.errors import SpadeworkError
-    from spadework.storage.ledger import Outcome as LedgerOutcome
-    from spadework.storage.ledger import Pace
+    from spadework.storage.ledger import LedgerOutcome, Pace
 
     Found = TypeVar("Found")
 
@@ -49,32 +50,6 @@ _ERRORS_REMEMBERED = 20
 _WITHHELD = "withheld: it was about something private"
 _LONGEST_ERROR = 3000  # characters
 _SECONDS_FOR_STATUS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInventory:
-    """The models that are available now, backends that failed, and each tool's model list.
-
-    `standing` says of a model by its id, or of a backend, how many requests it has or that it is
-    set aside; what is idle is not named. `local_only` names the tools that no list in the config
-    opens to other models than local ones; `warnings` says whose names cannot be used.
-    """
-
-    models: tuple[ModelInfo, ...]
-    failed: tuple[Attempt, ...]
-    patterns: Mapping[str, tuple[str, ...]]
-    standing: Mapping[str, str] = field(default_factory=dict)
-    local_only: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def tools_of(self, model: ModelInfo) -> list[str]:
-        """Name the tools that may use a model."""
-        return [
-            tool
-            for tool, patterns in self.patterns.items()
-            if model.is_meant_by(patterns)
-            and (model.trust == "local" or tool not in self.local_only)
-        ]
 
 
 def _noting_failure(model: ModelInfo, failing: Mapping[str, str]) -> ModelInfo:
@@ -100,7 +75,7 @@ class Engine:
         self.config = config
         self.queue = Queue(config, backends)
         self.catalog = Catalog(backends, self.queue.ask)
-        self._memory = AnswerCache(config.cache)
+        self._answer_cache = AnswerCache(config.cache)
         self._errors: deque[ErrorStatus] = deque(maxlen=_ERRORS_REMEMBERED)
         self._ledger_path = ledger
         self._ledger: Ledger | None = None
@@ -118,8 +93,6 @@ class Engine:
         Raises:
             ConfigError: a key's file cannot be read.
         """
-        from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-
         environment = os.environ if environ is None else environ
         memory_budget.configure(config.references.max_memory_bytes)
         return cls(config, open_backends(config, environment), ledger_path(config))
@@ -135,7 +108,7 @@ class Engine:
         await self.queue.close()
         for backend in (*(one for one, _ in self._retired), *self.catalog.backends.values()):
             await backend.close()
-        self._memory.close()
+        self._answer_cache.close()
         if self._ledger:
             self._ledger.close()
             self._ledger = None
@@ -146,15 +119,13 @@ class Engine:
         Raises:
             ConfigError: a key's file cannot be read; the old config stays.
         """
-        from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-
         old = self.catalog.backends
         opened = open_backends(config, os.environ if environ is None else environ, old)
         gone = [one for name, one in old.items() if opened.get(name) is not one]
         self._retired += [(one, set(self._users)) for one in gone]
         self.config, self.catalog = config, Catalog(opened, self.queue.ask)
         self.queue.reconfigure(config, opened)
-        self._memory.reconfigure(config.cache)
+        self._answer_cache.reconfigure(config.cache)
         memory_budget.configure(config.references.max_memory_bytes)
         await self._close_retired()
 
@@ -191,7 +162,7 @@ class Engine:
             patterns={
                 name: patterns_of(one.config.models, backends) for name, one in tools.items()
             },
-            standing=standing(self.queue.snapshot()),
+            states=self.queue.snapshot().by_model(),
             local_only=local_only_tools(tools),
             warnings=tuple(
                 f"{name}: {said}" for name, one in backends.items() if (said := unusable(one))
@@ -230,7 +201,7 @@ class Engine:
             self.config,
             self.catalog,
             self.queue,
-            self._memory,
+            self._answer_cache,
             self.measured_pace,
             self._note_error,
             self._note_kind,
@@ -275,14 +246,27 @@ class Engine:
         async with self._using_backends():
             answers = await asyncio.gather(*map(self._loaded, backends))
         loaded = dict(zip(backends, answers, strict=True))
-        return make_status(self.queue.snapshot(), backends, loaded, self._errors)
+        report = self.queue.snapshot()
+        return replace(
+            report,
+            backends=tuple(
+                replace(one, kind=backends[one.name].kind, loaded=loaded[one.name])
+                for one in report.backends
+                if one.name in backends
+            ),
+            breakers=tuple(
+                one for one in report.breakers if one.name.partition("/")[0] in backends
+            ),
+            errors=tuple(self._errors),
+        )
 
-    async def _loaded(self, backend: str) -> frozenset[str] | None:
+    async def _loaded(self, backend: str) -> tuple[str, ...] | None:
         try:
             async with asyncio.timeout(_SECONDS_FOR_STATUS):
-                return await self.catalog.loaded(backend)
+                names = await self.catalog.loaded(backend)
         except (BackendError, TimeoutError):
             return None  # the breakers and the errors tell
+        return None if names is None else tuple(sorted(names))
 
     @property
     def running(self) -> int:
@@ -342,6 +326,7 @@ class Engine:
             bytes_read=delegation.bytes_read,
             bytes_returned=figures.bytes_returned,
             tries=tuple(one.without_words if withheld else str(one) for one in delegation.attempts),
+            failures=tuple((one.model, one.code) for one in delegation.attempts),
             error=_WITHHELD if error and withheld else one_line(error, _LONGEST_ERROR),
             confidence=answer.confidence if answer else None,
             checks=answer.checks if answer else (),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from spadework.engine.attempt_trace import AttemptTrace
     from spadework.engine.job import Answer
-    from spadework.engine.prepared_job import PreparedJob
+    from spadework.engine.prompt_messages import PreparedJob
     from spadework.references.material import Source
 
 SYSTEM = "You check the work of another assistant. Be strict about facts and indifferent to style."

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend
     from spadework.backends.trust import Trust
 
-    Key = tuple[str, frozenset[tuple[str, str]]]
-    Ask = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
+    CacheKey = tuple[str, frozenset[tuple[str, str]]]
+    AskBackend = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
 
 _REMEMBERED_SECONDS = 30.0
 _REMEMBERED_SECONDS_OF_LOADED = 1.0
@@ -38,14 +38,14 @@ class Catalog:
     def __init__(
         self,
         backends: Mapping[str, Backend],
-        ask: Ask,
+        ask: AskBackend,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backends = backends
         self._ask = ask
         self._clock = clock
-        self._known: dict[Key, tuple[float, object]] = {}
-        self._asking: dict[Key, asyncio.Future[object]] = {}
+        self._known: dict[CacheKey, tuple[float, object]] = {}
+        self._asking: dict[CacheKey, asyncio.Future[object]] = {}
         self._trust: dict[str, Trust] = {}
 
     def find(self, model_id: str) -> tuple[Backend, str]:
@@ -137,7 +137,7 @@ class Catalog:
         return cast("Found", await asyncio.shield(asking))
 
     async def _find_out(
-        self, key: Key, backend: str, question: Callable[[], Awaitable[object]]
+        self, key: CacheKey, backend: str, question: Callable[[], Awaitable[object]]
     ) -> object:
         try:
             found = await self._ask(backend, question)

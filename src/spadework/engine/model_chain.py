@@ -1,4 +1,7 @@
-"""Asks the models of a tool's list in order, until one gives an answer that passes the checks."""
+"""Asks the models of a tool's list in order, until one gives an answer that passes the checks.
+
+What a failed attempt means for later ones is decided here as well.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spadework.engine.attempt import AttemptContext, run_attempt
-from spadework.engine.failure_policy import is_advice, is_refused_for_now
 from spadework.engine.job import UNSURE, Answer, Figures, Progress
 from spadework.engine.job_inputs import notes_on
 from spadework.engine.llm_judge import apply_judge
-from spadework.engine.outage_wait import outlast
 from spadework.errors import (
     CheckFailed,
     ContextExceeded,
+    CoolingDown,
     DeadlinePassed,
     Overloaded,
     SpadeworkError,
@@ -23,7 +25,7 @@ from spadework.util.untrusted_text import display_name
 if TYPE_CHECKING:
     from spadework.engine.attempt_trace import AttemptTrace
     from spadework.engine.job import Outcome
-    from spadework.engine.prepared_job import PreparedJob
+    from spadework.engine.prompt_messages import PreparedJob
     from spadework.engine.scheduling.slot_manager import Slot
 
 
@@ -57,7 +59,7 @@ class ModelChain:
                 if not error.another_model_may_cure:
                     raise
                 names = self._left_after(error, names, asked)
-                names = names or await outlast(self.trace, allowed)
+                names = names or await self.trace.outlast(allowed)
                 work = work.after(error) if is_advice(error) else work
         if self._unsure:
             return replace(self._unsure, tries=tuple(self.trace.attempts))
@@ -77,7 +79,7 @@ class ModelChain:
         context, request = self.trace.context, self.trace.slot_request(names)
         async with context.services.queue.slot(request, context.report_position) as slot:
             asked.append(str(slot.model))
-            self.trace.record_set_aside(names[: names.index(asked[0])])
+            self.trace.record_suspended(names[: names.index(asked[0])])
             if slot.cold:
                 about = f", about {slot.swap:.0f} s" if slot.swap >= 1 else ""
                 loading = f"{display_name(str(slot.model))} is being loaded{about}"
@@ -87,7 +89,7 @@ class ModelChain:
     def _left_after(self, error: SpadeworkError, names: list[str], asked: list[str]) -> list[str]:
         """Record a failure; return the models that may still be asked."""
         if not asked:  # the queue refused them all
-            if isinstance(error, Overloaded) or not self.trace.record_set_aside(names):
+            if isinstance(error, Overloaded) or not self.trace.record_suspended(names):
                 self.trace.record(names[0], error)
             return []
         (name,) = asked
@@ -141,3 +143,23 @@ class ModelChain:
             note = f"most probable: {answer.text} ({answer.confidence:.2f}, {least:g} is wanted)"
             self._unsure = replace(answer, text=UNSURE, unsure=True, notes=(note, *answer.notes))
         raise failure
+
+
+# Seconds; with the scatter of cooldowns it stays below the scheduler's `max_suspension`.
+_WORTH_ASKING_AGAIN = 4.0
+# A failure of the server, or one that another model would not repeat, does not help the next model.
+_NO_ADVICE = frozenset({"silent-truncation", "unfinished", "empty", "confidence"})
+
+
+def is_advice(error: SpadeworkError) -> bool:
+    """Tell whether the next model can learn something from a failure."""
+    return isinstance(error, CheckFailed) and error.check not in _NO_ADVICE
+
+
+def is_refused_for_now(error: SpadeworkError) -> bool:
+    """Tell whether a server had too many requests, and takes this one in a moment."""
+    if not isinstance(error, Overloaded):
+        return False
+    if error.retry_after is None:
+        return not isinstance(error, CoolingDown)
+    return error.retry_after <= _WORTH_ASKING_AGAIN

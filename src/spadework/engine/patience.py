@@ -1,5 +1,7 @@
 """How long a job waits for unavailable servers: batch work until its time is over.
 
+Outages that several delegations wait for are shown once for all of them.
+
 A question is handed back at once, since Claude can do the work itself. A row of a batch that is
 lost to a server's restart has to be asked again by hand, and it has time.
 """
@@ -9,12 +11,16 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spadework.engine.job import Listener
 from spadework.errors import Overloaded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from spadework.engine.job import Job
     from spadework.errors import SpadeworkError
 
@@ -79,7 +85,7 @@ class Patience:
         return self._own[name] <= MOST_OF_ITS_OWN and self._breaks[name] <= MOST_BREAKS
 
     def next_pause(self) -> float:
-        """Seconds to wait before a server that is not set aside is asked again; each longer.
+        """Seconds to wait before a server that is not suspended is asked again; each longer.
 
         Requests that a broken server lost together come back one by one: should one of them be
         what breaks it, the others have their answer by then.
@@ -97,3 +103,41 @@ class Patience:
         now = time.monotonic()
         since = self._refused_since.setdefault(name, now)
         return (self.is_batch and now < self.until) or now - since < SECONDS_OF_REFUSALS
+
+
+def _ignore() -> None:
+    """Take no notice."""
+
+
+class Outages:
+    """The outages that delegations of one batch wait for.
+
+    Args:
+        on_change: called when a delegation begins to wait, waits on, or goes on; must not block.
+    """
+
+    def __init__(self, on_change: Callable[[], None] = _ignore) -> None:
+        self._on_change = on_change
+        self._waiting: dict[object, str] = {}
+
+    @property
+    def current(self) -> str:
+        """The message of the delegation that has waited longest; empty if none waits."""
+        return next(iter(self._waiting.values()), "")
+
+    @contextmanager
+    def listener(self) -> Iterator[Listener]:
+        """Make the listener of one delegation, which waits for nothing any more in the end."""
+        delegation = object()
+
+        def note(what: str) -> None:
+            if what:
+                self._waiting[delegation] = what
+                self._on_change()
+            elif self._waiting.pop(delegation, None) is not None:
+                self._on_change()
+
+        try:
+            yield Listener(away=note)
+        finally:
+            note("")

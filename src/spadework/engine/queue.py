@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from spadework.backends.base import Backend
     from spadework.config.models import Config
     from spadework.engine.scheduling.slot_manager import Slot
-    from spadework.engine.scheduling.slot_requests import Capacity, SlotRequest
-    from spadework.engine.scheduling.snapshot import QueuePosition, Snapshot
+    from spadework.engine.scheduling.slot_requests import Capacity, QueuePosition, SlotRequest
+    from spadework.engine.scheduling.status import StatusReport
 
     Found = TypeVar("Found")
 
@@ -46,8 +46,8 @@ class Queue:
         self._scheduler = Scheduler(
             {}, _policy(config), clock=time.monotonic, jitter=random.SystemRandom().random
         )
-        self._gate = SlotManager(self._scheduler, self._probe)
-        self._patience = config.queue.patience
+        self._slot_manager = SlotManager(self._scheduler, self._probe)
+        self._max_outage = config.queue.patience
         self._looked: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._introducing: dict[str, asyncio.Task[None]] = {}
@@ -65,13 +65,13 @@ class Queue:
         self._backends = backends
         self._capacities.take(config, backends)
         self._configure()
-        self._patience = config.queue.patience
+        self._max_outage = config.queue.patience
         self._scheduler.policy = _policy(config)
-        self._gate.decide()
+        self._slot_manager.decide()
 
     async def close(self) -> None:
         """End what looks after the backends."""
-        await self._gate.close()
+        await self._slot_manager.close()
         if not (tasks := list(self._tasks)):
             return
         # A connection that is cancelled while it is being made is never closed by the libraries.
@@ -88,13 +88,13 @@ class Queue:
 
         Raises:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
-            BackendUnavailable: every model of the request is set aside after failures.
+            BackendUnavailable: every model of the request is suspended after failures.
         """
         for tier in request.tiers:
             for model in tier:
                 self._note_name(model)
         await self._get_to_know(dict.fromkeys(model.backend for model in request.tiers[0]))
-        async with self._gate.slot(request, on_wait) as slot:
+        async with self._slot_manager.slot(request, on_wait) as slot:
             learning: list[asyncio.Task[None]] = []
             name = slot.model.backend
             if not self._capacities.tells_of(slot.model, self._full_name(slot.model)):
@@ -119,8 +119,8 @@ class Queue:
         """
         backend = Model(name, "")
         claim = self._scheduler.take_probe(name)
-        if not claim and (why := self._scheduler.set_aside(backend)):
-            self._gate.decide()  # it sets the alarm for the probe
+        if not claim and (why := self._scheduler.suspension(backend)):
+            self._slot_manager.decide()  # it sets the alarm for the probe
             raise Unreachable(why, backend=name, hint=_ASK_LATER)
         return await asyncio.shield(self._beside(self._ask(name, claim, question)))
 
@@ -140,17 +140,17 @@ class Queue:
         finally:
             if failure is not None:
                 self._scheduler.note_probe(name, claim, failure)
-                self._gate.decide()
+                self._slot_manager.decide()
             elif claim:
                 self._scheduler.give_up_probe(name, claim)
 
     def refusal_of(self, model_id: str) -> BackendUnavailable | None:
-        """Say why a model is set aside; None where it is not."""
+        """Say why a model is suspended; None where it is not."""
         model = Model.of(model_id)
-        why = self._scheduler.set_aside(model)
+        why = self._scheduler.suspension(model)
         if not why:
             return None
-        away = self._scheduler.set_aside(Model(model.backend, ""))
+        away = self._scheduler.suspension(Model(model.backend, ""))
         kind = Unreachable if away else BackendUnavailable
         refusal = kind(why, backend=model.backend, model=model.name, hint=_ASK_LATER)
         refusal.is_temporary = self._scheduler.is_worth_waiting_for(model)
@@ -159,28 +159,28 @@ class Queue:
     async def wait_for_any(
         self, names: Iterable[str], until: float, on_wait: Callable[[str, str], None]
     ) -> bool:
-        """Wait until one of these may be asked that are set aside; nothing loads a model for it.
+        """Wait until one of these may be asked that are suspended; nothing loads a model for it.
 
         Args:
             names: models, or backends.
             until: a time of `time.monotonic`.
-            on_wait: told a name and why it is set aside, once a second.
+            on_wait: told a name and why it is suspended, once a second.
 
         Returns:
             Whether one may be asked; False if its time came first.
         """
         models = {name: Model.of(name) for name in names}
         while True:
-            aside = {name: self._scheduler.want_back(model) for name, model in models.items()}
-            if not all(aside.values()):
+            suspended = {name: self._scheduler.want_back(model) for name, model in models.items()}
+            if not all(suspended.values()):
                 return True
             # An outage is waited for once, not once for each row that comes later.
-            ends = max(map(self._scheduler.shut_since, models.values())) + self._patience
+            ends = max(map(self._scheduler.shut_since, models.values())) + self._max_outage
             if (left := min(until, ends) - time.monotonic()) <= 0:
                 return False
-            on_wait(*next(iter(aside.items())))
-            self._gate.decide()  # it sets the alarm for the probe
-            await self._gate.health_change(min(left, _SECONDS_BETWEEN_TELLING))
+            on_wait(*next(iter(suspended.items())))
+            self._slot_manager.decide()  # it sets the alarm for the probe
+            await self._slot_manager.health_change(min(left, _SECONDS_BETWEEN_TELLING))
 
     def holds(self, backend: Backend) -> bool:
         """Tell whether the config still names this very backend."""
@@ -197,7 +197,7 @@ class Queue:
             return 1
         return self._capacity_of(model.backend).of_model(model.name)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StatusReport:
         """Everything as it stands."""
         return self._scheduler.snapshot()
 
@@ -261,7 +261,7 @@ class Queue:
                 await self._capacities.ask(name)
                 if name in self._backends:
                     self._configure_one(name)
-                    self._gate.decide()
+                    self._slot_manager.decide()
 
     def _full_name(self, model: Model) -> str:
         backend = self._backends.get(model.backend)
@@ -299,7 +299,7 @@ class Queue:
             model = next(iter(loaded), None)
             asked_as = None if model is None else self._asked_as.get(Model(name, model), model)
             self._scheduler.note_loaded(name, asked_as)
-        self._gate.decide()
+        self._slot_manager.decide()
 
 
 def _policy(config: Config) -> Policy:

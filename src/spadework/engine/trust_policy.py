@@ -1,19 +1,23 @@
-"""Decides to which models a job may be sent, before anything is sent."""
+"""Decides to which models a job may be sent, and searches it for secrets before it leaves."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spadework.config.model_patterns import matches
 from spadework.errors import PrivateRefused, TrustRefused
+from spadework.references import secret_scan
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from spadework.backends.base import ModelInfo
+    from spadework.engine.job import Job
     from spadework.engine.tools import Tool
+    from spadework.references.material import Material, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,40 @@ def _private_hint(info: ModelInfo) -> str:
     if info.trust == "unknown":
         hint += "; if this one runs on your machines, add it to local_models in the config"
     return f"{hint}; `spadework models` shows the trust of each model"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text under the name that the user knows; `first_line` is its first line in its file."""
+
+    label: str
+    text: str
+    first_line: int = 1
+
+
+def sent_texts(sources: Iterable[Source], texts: Mapping[str, str]) -> Iterator[Text]:
+    """Walk through the material of a job: its files, and further texts by name."""
+    for source in sources:
+        yield Text(source.path, source.text, source.first_line)
+    for name, text in texts.items():
+        yield Text(name, text)
+
+
+def texts_of_job(job: Job, material: Material, labels: Iterable[str]) -> Iterator[Text]:
+    """Walk through all that a job sends, names and wanted format included."""
+    yield from (Text(name, text) for name, text in job.arguments.items())
+    yield from sent_texts(material.sources, job.texts)
+    names = [source.path for source in material.sources]
+    yield Text("the names of files and texts", "\n".join([*names, *job.texts]))
+    yield Text("the labels", "\n".join([*job.labels, *labels]))
+    yield Text("the schema", json.dumps(job.schema, default=str, ensure_ascii=False, indent=0))
+
+
+def refuse_secrets(texts: Iterable[Text]) -> None:
+    """Refuse texts that hold a key or a password. It takes CPU time: run it in a thread.
+
+    Raises:
+        SecretRefused: one of them does; it names the place and the kind, never the secret.
+    """
+    for one in texts:
+        secret_scan.refuse_secrets(one.label, one.text, one.first_line)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from spadework.engine.batch.items import items_of
-from spadework.engine.batch.runner import ask_each
-from spadework.engine.batch.table import BatchProgress, EachJob
-from spadework.engine.batch.table_writer import checked_place, default_name, write_table
+from spadework.engine.batch.runner import ask_each, items_of
+from spadework.engine.batch.table import (
+    BatchProgress,
+    EachJob,
+    checked_place,
+    default_name,
+    write_table,
+)
 from spadework.engine.job import Progress
 from spadework.errors import ArgumentError
 from spadework.mcp.ask_each_schema import ASK_EACH, DEFAULT_TOOL, EXAMPLE, SCHEMA
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from mcp_types import CallToolResult
 
-    from spadework.engine.batch.items import Items
+    from spadework.engine.batch.runner import Items
     from spadework.engine.batch.table import Table
     from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Listener, Outcome, Session

@@ -26,7 +26,7 @@ from mcp_types import (
 from pydantic_core import from_json
 
 from spadework.remote.line_reader import LineReader, LineTooLong
-from spadework.shim.json_bounds import LONGEST_LINE, excess
+from spadework.shim.line_buffer import LONGEST_LINE, excess
 from spadework.shim.rendezvous import CONTROL
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from mcp_types import JSONRPCMessage
 
-    from spadework.remote.line_reader import Source
+    from spadework.remote.line_reader import ByteSource
 
     Read = MemoryObjectReceiveStream[SessionMessage | Exception]
     Write = MemoryObjectSendStream[SessionMessage]
@@ -160,7 +160,7 @@ class NoMessage(Exception):
 
 @asynccontextmanager
 async def messages(
-    reader: Source, send: Send, traffic: Traffic, longest: int = LONGEST_LINE
+    reader: ByteSource, send: Send, traffic: Traffic, longest: int = LONGEST_LINE
 ) -> AsyncIterator[tuple[Read, Write]]:
     """Turn lines into the pair of streams that the SDK's server runs on.
 

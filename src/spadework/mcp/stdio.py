@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from spadework.mcp.jsonrpc import Read, Write
-    from spadework.remote.line_reader import Source
+    from spadework.remote.line_reader import ByteSource
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 
@@ -113,7 +113,7 @@ class _FileReader:
         return self._file.read(n) or b""
 
 
-async def _reader(descriptor: int) -> Source:
+async def _reader(descriptor: int) -> ByteSource:
     file = os.fdopen(descriptor, "rb", buffering=0, closefd=False)
     if not _can_be_waited_for(descriptor):
         return _FileReader(file)

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
     from spadework.backends.base import ModelInfo
     from spadework.engine.batch.table import Table
-    from spadework.engine.engine import ModelInventory
     from spadework.engine.job import Outcome
+    from spadework.engine.model_inventory import ModelInventory
     from spadework.errors import SpadeworkError
 
 # Not shown to the model; clients that want the figures find them here.
 FIGURES_KEY = "spadework/figures"
 ERROR_KEY = "spadework/error"
 """Under which a result's metadata has the code of its error."""
+REASONS_KEY = "spadework/reasons"
+"""The same for a hand-back: a code of `engine/hand_back_reasons.py` for each model."""
 
 
 def outcome_result(outcome: Outcome) -> CallToolResult:
@@ -34,7 +36,9 @@ def outcome_result(outcome: Outcome) -> CallToolResult:
     what the model should know besides the answer is in it.
     """
     if not isinstance(outcome, Answer):
-        return text_result([outcome.reason], {FIGURES_KEY: asdict(outcome.figures)}, is_error=True)
+        codes = [one.code for one in outcome.tries]
+        about = {FIGURES_KEY: asdict(outcome.figures), REASONS_KEY: codes}
+        return text_result([outcome.reason], about, is_error=True)
     figures = asdict(outcome.figures) | {
         "model": outcome.model,
         "notes": list(outcome.notes),
@@ -111,7 +115,7 @@ def survey_result(
 ) -> CallToolResult:
     """List the models, a line each, then what does not answer or is wrong."""
     lines = [
-        model_line(model, survey.tools_of(model), survey.standing.get(model.id, ""))
+        model_line(model, survey.tools_of(model), survey.states.get(model.id, ""))
         for model in survey.models
         if not model.route or survey.tools_of(model)  # it is none to choose
     ]
@@ -122,16 +126,16 @@ def survey_result(
     return text_result([conceal("\n".join(lines)) or "no backend has a model"], {})
 
 
-def model_line(model: ModelInfo, tools: Sequence[str], standing: str = "") -> str:
-    """One model in one line; `standing` is what it has to do now."""
+def model_line(model: ModelInfo, tools: Sequence[str], state: str = "") -> str:
+    """One model in one line; `state` is what it has to do now."""
     window = f"window {model.window} tokens" if model.window else "window unknown"
     if model.window_source:
         window += f" ({model.window_source})"
     parts = [display_name(model.id), shown_trust(model), window]
     if model.loaded is not None:
         parts.append("loaded" if model.loaded else "not loaded")
-    if standing:
-        parts.append(standing)
+    if state:
+        parts.append(state)
     if tools:
         parts.append(f"used by {', '.join(tools)}")
     return "; ".join([*parts, *model.remarks])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.config.confidential_folders import ConfidentialFolders
-from spadework.engine.root_scope import roots_of
+from spadework.engine.job_inputs import roots_of
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import ArgumentError, ReferenceRefused
 from spadework.pipelines.items import Item

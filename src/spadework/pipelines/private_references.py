@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from spadework.config.confidential_folders import ConfidentialFolders
-from spadework.engine.root_scope import roots_of
+from spadework.engine.job_inputs import roots_of
 from spadework.errors import ArgumentError, SpadeworkError
 from spadework.pipelines.line_items import is_private_key
 from spadework.pipelines.result_file import outputs_of

@@ -8,6 +8,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spadework.engine.job import Progress
 from spadework.errors import DaemonError
 from spadework.remote.line_reader import LineReader
 from spadework.remote.messages import (
@@ -16,11 +17,10 @@ from spadework.remote.messages import (
     line_of,
     load_error,
     load_message,
-    load_progress,
 )
 from spadework.shim.client import DaemonUnavailable, connect_to_daemon
 from spadework.shim.rendezvous import CALL
-from spadework.util.serialization import MalformedData
+from spadework.util.serialization import MalformedData, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ _SECONDS_TO_STOP = 1.0
 _LOST = "`spadework daemon logs` says why; ask again, or without the daemon by --in-process"
 
 
-class Line:
+class CallConnection:
     """A connection on which both have greeted each other; it is good for one call."""
 
     def __init__(self, lines: LineReader, writer: asyncio.StreamWriter) -> None:
@@ -103,7 +103,7 @@ class Line:
                     with suppress(
                         MalformedData
                     ):  # a newer daemon may have steps that we do not know
-                        listener.progress(load_progress(step))
+                        listener.progress(decode(Progress, step, "progress"))
         raise DaemonError("the daemon ended before the answer came", hint=_LOST)
 
     async def _hang_up(self) -> None:
@@ -114,7 +114,7 @@ class Line:
                 await self._lines.until_closed()
 
 
-async def connect(place: Endpoint) -> Line | None:
+async def connect(place: Endpoint) -> CallConnection | None:
     """Reach the daemon, if one runs, and greet it; see `spadework.shim.client.connect_to_daemon`.
 
     Args:
@@ -143,7 +143,7 @@ async def connect(place: Endpoint) -> Line | None:
         raise
     if met.rest:
         reader.feed_data(met.rest)
-    return Line(LineReader(reader, LONGEST_ANSWER), writer)
+    return CallConnection(LineReader(reader, LONGEST_ANSWER), writer)
 
 
 def _join(place: Endpoint, told: Future[DaemonConnection | None]) -> None:

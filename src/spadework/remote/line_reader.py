@@ -10,7 +10,7 @@ from spadework.util.serialization import MalformedData
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Source(Protocol):
+    class ByteSource(Protocol):
         """What bytes are read from: an `asyncio.StreamReader`, for one."""
 
         async def read(self, n: int = -1) -> bytes:
@@ -39,7 +39,7 @@ class LineReader:
         longest: of a line, in bytes.
     """
 
-    def __init__(self, reader: Source, longest: int | None = None) -> None:
+    def __init__(self, reader: ByteSource, longest: int | None = None) -> None:
         self._reader = reader
         self._longest = LONGEST if longest is None else longest
         self._ahead = bytearray()

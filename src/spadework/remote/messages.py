@@ -14,17 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spadework import errors
-from spadework.backends.base import ModelInfo  # noqa: TC001 - `decode` reads the annotations
-from spadework.engine.job import Answer, Attempt, HandBack, Job, Progress, Session
+from spadework.engine.job import Answer, HandBack, Session
 from spadework.errors import ConfigError, SpadeworkError
-from spadework.shim.json_bounds import LONGEST_LINE, excess
+from spadework.shim.line_buffer import LONGEST_LINE, excess
 from spadework.util.serialization import MalformedData, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from spadework.engine.engine import ModelInventory
     from spadework.engine.job import Outcome
 
 LONGEST = LONGEST_LINE
@@ -65,17 +63,6 @@ def load_request(line: bytes) -> dict[str, Any]:
     return load_message(line)
 
 
-def job_data(job: Job) -> dict[str, Any]:
-    """Write a job."""
-    return dict(encode(job))
-
-
-def load_job(data: object) -> Job:
-    """Read a job."""
-    job: Job = decode(Job, data, "job")
-    return job
-
-
 def session_data(session: Session) -> dict[str, Any]:
     """Write a session's folders and name; its keys went along with the hello."""
     folders = [str(root.absolute()) for root in session.roots]
@@ -93,22 +80,11 @@ class _SessionRecord:
 
 def load_session(data: object, keys: Mapping[str, str]) -> Session:
     """Read a session; relative folders are refused, for the daemon stands elsewhere."""
-    record: _SessionRecord = decode(_SessionRecord, data, "session")
+    record = decode(_SessionRecord, data, "session")
     for folder in (record.project, *record.roots):
         if not folder.is_absolute():
             raise MalformedData(f"session: the folder {str(folder)!r} is not absolute")
     return Session(record.project, record.roots, record.name, keys=keys, run=record.run)
-
-
-def progress_data(progress: Progress) -> dict[str, Any]:
-    """Write a step."""
-    return dict(encode(progress))
-
-
-def load_progress(data: object) -> Progress:
-    """Read a step."""
-    progress: Progress = decode(Progress, data, "progress")
-    return progress
 
 
 def outcome_data(outcome: Outcome) -> dict[str, Any]:
@@ -120,42 +96,11 @@ def load_outcome(data: object) -> Outcome:
     """Read an answer or a hand-back."""
     match data:
         case {"answer": inner}:
-            outcome: Outcome = decode(Answer, inner, "answer")
+            return decode(Answer, inner, "answer")
         case {"hand_back": inner}:
-            outcome = decode(HandBack, inner, "hand_back")
+            return decode(HandBack, inner, "hand_back")
         case _:
             raise MalformedData("the result is neither an answer nor a hand-back")
-    return outcome
-
-
-@dataclass(frozen=True, slots=True)
-class _SurveyRecord:
-    models: tuple[ModelInfo, ...]
-    failed: tuple[Attempt, ...]
-    patterns: Mapping[str, tuple[str, ...]]
-    standing: Mapping[str, str] = field(default_factory=dict)
-    local_only: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def inventory_data(survey: ModelInventory) -> dict[str, Any]:
-    """Write a survey."""
-    return dict(encode(survey))
-
-
-def load_inventory(data: object) -> ModelInventory:
-    """Read a survey."""
-    from spadework.engine.engine import ModelInventory  # noqa: PLC0415 - heavy
-
-    record: _SurveyRecord = decode(_SurveyRecord, data, "survey")
-    return ModelInventory(
-        record.models,
-        record.failed,
-        record.patterns,
-        record.standing,
-        record.local_only,
-        record.warnings,
-    )
 
 
 # What each class of the tree holds besides message and hint, and what stands for it where an
@@ -167,7 +112,7 @@ _FIELDS: dict[type[SpadeworkError], dict[str, Any]] = {
     errors.ContextExceeded: {"tokens": None, "window": None, "bytes_that_fit": None},
     errors.Overloaded: {"retry_after": None},
     errors.CheckFailed: {"check": ""},
-    errors.HandedBack: {"tries": ()},
+    errors.HandedBack: {"tries": (), "codes": ()},
 }
 
 

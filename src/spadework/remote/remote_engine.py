@@ -7,11 +7,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from spadework.engine.job import Listener
+from spadework.engine.model_inventory import ModelInventory
 from spadework.engine.tools import all_tools, find_tool, local_only_tools
 from spadework.errors import DaemonError
 from spadework.remote.client import connect
-from spadework.remote.messages import job_data, load_inventory, load_outcome, session_data
+from spadework.remote.messages import load_outcome, session_data
 from spadework.shim.rendezvous import NoEndpoint, endpoint
+from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from spadework.config.models import Config
-    from spadework.engine.engine import Engine, ModelInventory
+    from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Outcome, Session
     from spadework.engine.tools import Tool
-    from spadework.remote.client import Line
+    from spadework.remote.client import CallConnection
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class RemoteEngine:
             return await self._in_process().delegate(job, session, listener)
         request = {
             "call": "delegate",
-            "job": job_data(job),
+            "job": encode(job),
             "session": session_data(session),
             "tells": _wanted(listener),
         }
@@ -109,9 +111,9 @@ class RemoteEngine:
         named = {name: list(tool.config.models) for name, tool in tools.items()}
         closed = list(local_only_tools(tools))
         request = {"call": "survey", "tools": named, "local_only": closed}
-        return await line.call(request, load_inventory)
+        return await line.call(request, lambda data: decode(ModelInventory, data, "survey"))
 
-    async def _line(self) -> Line | None:
+    async def _line(self) -> CallConnection | None:
         """Reach the daemon; None where the work is to be done here."""
         if self._daemon is False:
             return None

@@ -6,15 +6,22 @@ import os
 import socket
 import time
 
-from spadework.shim import peer_credentials
 from spadework.shim.rendezvous import (
     LONGEST_HELLO,
     PROTOCOL,
     SUBSCRIPTION_PREFIX,
     Endpoint,
+    UntrustedPeer,
+    check_peer,
+    check_place,
     own_version,
+    say,
 )
-from spadework.shim.stderr import say
+
+TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 
@@ -77,7 +84,7 @@ def connect_to_daemon(
     """
     try:
         connection = _dial(place)
-    except peer_credentials.UntrustedPeer as reason:
+    except UntrustedPeer as reason:
         raise DaemonUnavailable(
             f"no daemon is used here: {reason}",
             "remove what is there, or set XDG_RUNTIME_DIR to a folder of your own",
@@ -92,7 +99,7 @@ def connect_to_daemon(
     except OSError:
         return None
     try:
-        connection.settimeout(deadline or _patience(place))
+        connection.settimeout(deadline or _seconds_to_answer(place))
         connection.sendall(_greeting(role))
         line, rest = _first_line(connection)
         if not line:
@@ -113,12 +120,12 @@ def connect_to_daemon(
 
 
 def _dial(place: Endpoint) -> socket.socket:
-    peer_credentials.check_place(place.folder, place.socket)
+    check_place(place.folder, place.socket)
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(_SECONDS_TO_ANSWER)
         _connect(connection, place)
-        peer_credentials.check_peer(connection)
+        check_peer(connection)
     except BaseException:
         connection.close()
         raise
@@ -126,7 +133,7 @@ def _dial(place: Endpoint) -> socket.socket:
 
 
 def _connect(connection: socket.socket, place: Endpoint) -> None:
-    deadline = time.monotonic() + _patience(place)
+    deadline = time.monotonic() + _seconds_to_answer(place)
     while True:
         try:
             connection.connect(place.socket)
@@ -142,7 +149,7 @@ def _hung(place: Endpoint) -> DaemonUnavailable:
     return DaemonUnavailable(f"the daemon at {place.socket} does not answer", _STOP_HINT)
 
 
-def _patience(place: Endpoint) -> float:
+def _seconds_to_answer(place: Endpoint) -> float:
     try:
         age = time.time() - os.stat(place.socket).st_mtime  # noqa: PTH116 - pathlib is slow
     except OSError:
@@ -164,9 +171,7 @@ def _greeting(role: str) -> bytes:
     project = os.environ.get(PROJECT_VARIABLE) or _current_folder()
     quoted = f'"{project}"'
     if not (project.isascii() and project.isprintable()) or set('"\\') & set(project):
-        import json  # noqa: PLC0415 - 3 ms that most starts do without
-
-        quoted = json.dumps(project)
+        quoted = _json().dumps(project)
     return (
         f'{{"spadework": {PROTOCOL}, "version": "{own_version()}", "role": "{role}", '
         f'"project": {quoted}, "pid": {os.getpid()}}}\n'
@@ -200,10 +205,8 @@ def _understood(
         number = line[len(usual) : -len(b', "wants": []}')]
         if number.isdigit():
             return DaemonConnection(connection, rest, int(number), own_version()), []
-    import json  # noqa: PLC0415 - as above
-
     try:
-        said = json.loads(line)
+        said = _json().loads(line)
     except ValueError:
         said = None
     if not isinstance(said, dict) or ("spadework" not in said and "error" not in said):
@@ -229,9 +232,7 @@ def keys_line(wants: list[str]) -> bytes:
     """
     if not wants:
         return b"{}"
-    import json  # noqa: PLC0415 - 3 ms that most starts do without
-
-    from spadework.shim.key_names import names_in_config  # noqa: PLC0415 - as above
+    from spadework.shim.key_names import names_in_config  # noqa: PLC0415 - with it comes `tomllib`
 
     named = names_in_config()
     keys = {}
@@ -243,4 +244,12 @@ def keys_line(wants: list[str]) -> bytes:
             say(f"{name} holds the token of a Claude subscription: not used")
         elif value:
             keys[name] = value
-    return json.dumps(keys).encode()
+    written: str = _json().dumps(keys)
+    return written.encode()
+
+
+def _json() -> ModuleType:
+    """Import `json`, which takes 3 ms that most starts do without."""
+    import json  # noqa: PLC0415 - see above
+
+    return json

@@ -9,7 +9,7 @@ import os
 import sys
 import tomllib
 
-from spadework.shim.stderr import say
+from spadework.shim.rendezvous import say
 
 _MOST_BYTES = 1_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from spadework.shim.json_bounds import excess
+from spadework.shim.line_buffer import excess
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
@@ -75,7 +75,7 @@ class PendingCalls:
         """
         if excess(line):
             return True  # the daemon refuses it
-        message = _message(line)
+        message = load_message(line)
         method, identity = message.get("method"), _identity(message.get("id"))
         if method is None:
             if identity in self._stale:
@@ -111,7 +111,7 @@ class PendingCalls:
         Returns:
             Whether to pass it to the client.
         """
-        message = _message(line)
+        message = load_message(line)
         method, identity = message.get("method"), _identity(message.get("id"))
         if method is None:
             self._waiting.pop(identity, None)
@@ -171,7 +171,7 @@ class PendingCalls:
         for identity, line in self._listening.items():
             to_daemon.append(line)
             self._resumed.add(identity)
-            if _dig(_message(line), "params", "notifications", "toolsListChanged") is True:
+            if _dig(load_message(line), "params", "notifications", "toolsListChanged") is True:
                 meta = {_SUBSCRIPTION: _bare(identity)}
                 to_client.append(_line({"method": _CHANGED, "params": {"_meta": meta}}))
         return b"".join(to_daemon), b"".join(to_client)
@@ -179,7 +179,7 @@ class PendingCalls:
 
 def is_answer_to(line: bytes, identity: object) -> bool:
     """Tell whether a line is the answer to the request with this id."""
-    message = _message(line)
+    message = load_message(line)
     return "method" not in message and _identity(message.get("id")) == _identity(identity)
 
 
@@ -192,7 +192,7 @@ def _line(message: dict[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
 
 
-def _message(line: bytes) -> dict[str, Any]:
+def load_message(line: bytes) -> dict[str, Any]:
     """Read a line as generously as the daemon does; what is not a message becomes an empty one."""
     try:
         message = json.loads(line.decode(errors="replace"))

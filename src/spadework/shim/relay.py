@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
 
 from spadework.shim.client import DaemonConnection, DaemonUnavailable, keys_line
 from spadework.shim.line_buffer import LineBuffer
-from spadework.shim.rendezvous import CONTROL, is_newer, own_version
-from spadework.shim.stderr import say
+from spadework.shim.rendezvous import CONTROL, is_newer, own_version, say
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the rest
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
+    from types import ModuleType
 
     from spadework.shim.pending_calls import PendingCalls
 
@@ -69,9 +69,7 @@ class Relay:
     def _calls(self) -> PendingCalls:
         """The calls; with them comes `json`, once the first line is on its way."""
         if self._known_calls is None:
-            from spadework.shim.pending_calls import PendingCalls  # noqa: PLC0415 - 5 ms
-
-            self._known_calls = PendingCalls()
+            self._known_calls = _pending_calls().PendingCalls()
         return self._known_calls
 
     def run(self) -> None:
@@ -83,7 +81,7 @@ class Relay:
         self._take(self._find())
         poll = select.poll()
         while not self._is_over():
-            for descriptor, events in poll_once(poll, self._wishes(), self._timeout()):
+            for descriptor, events in poll_once(poll, self._interests(), self._timeout()):
                 if descriptor == _OUT:
                     if events & _ENDED:
                         return
@@ -92,7 +90,7 @@ class Relay:
                     self._serve_daemon(events)
                 elif not self._moving:
                     self._read_client()
-            self._look_for_life()
+            self._heartbeat()
 
     def _is_over(self) -> bool:
         if self._until is None:
@@ -107,7 +105,7 @@ class Relay:
             until = self._silent_since + most
         return None if until is None else max(0.0, until - time.monotonic()) * 1000
 
-    def _wishes(self) -> dict[int, int]:
+    def _interests(self) -> dict[int, int]:
         """Say what to wait for. The daemon comes first: its end is known before a line is lost."""
         interests = {}
         if self._daemon is not None:
@@ -141,8 +139,6 @@ class Relay:
 
     def _half_close(self) -> None:
         if self._daemon is not None and not self._to_daemon:
-            import socket  # noqa: PLC0415 - it is there already
-
             try:
                 self._daemon.shutdown(socket.SHUT_WR)
             except OSError:
@@ -225,7 +221,7 @@ class Relay:
         else:
             self._daemon_ended()
 
-    def _look_for_life(self) -> None:
+    def _heartbeat(self) -> None:
         """See that a daemon that hangs costs a call an error and not for ever."""
         if not self._expects_to_hear:
             self._silent_since, self._asked_for_life = None, False
@@ -235,10 +231,9 @@ class Relay:
             self._silent_since = now
         silence = now - self._silent_since
         if self._asked_for_life and silence >= _SECONDS_TO_SAY_SO:
-            from spadework.shim.pending_calls import HUNG  # noqa: PLC0415 - as above
-
-            self._lose(HUNG)
-            self._to_client += self._calls.given_up(HUNG)
+            reason = _pending_calls().HUNG
+            self._lose(reason)
+            self._to_client += self._calls.given_up(reason)
         elif silence >= _SECONDS_OF_SILENCE and not self._asked_for_life:
             self._silent_since, self._asked_for_life = now, True
             self._send_daemon(CONTROL + b'{"alive": true}\n')
@@ -261,9 +256,7 @@ class Relay:
                 self._to_client += line
 
     def _control(self, line: bytes) -> None:
-        import json  # noqa: PLC0415 - such lines are rare
-
-        message = json.loads(line[len(CONTROL) :])
+        message = _pending_calls().load_message(line[len(CONTROL) :])
         if message.get("moved"):
             self._send_daemon(CONTROL + b'{"moved": true}\n')
             self._moving = True
@@ -295,9 +288,8 @@ class Relay:
             self._to_client += self._calls.lost(reason or self._reason())
 
     def _reason(self) -> str:
-        from spadework.shim.pending_calls import LEFT, LOST  # noqa: PLC0415 - as above
-
-        return LOST if self._until is None else LEFT
+        reason: str = _pending_calls().LOST if self._until is None else _pending_calls().LEFT
+        return reason
 
     # From one daemon to the next
 
@@ -333,8 +325,6 @@ class Relay:
         self, met: DaemonConnection, identity: object, initialize: bytes, initialized: bytes
     ) -> bool:
         """Send the client's handshake again; the client does not hear its answer."""
-        from spadework.shim.pending_calls import is_answer_to  # noqa: PLC0415 - as above
-
         met.socket.settimeout(_SECONDS_FOR_HANDSHAKE)
         lines = LineBuffer()
         controls: list[bytes] = []
@@ -345,7 +335,7 @@ class Relay:
                 for number, (line, _) in enumerate(pending):
                     if line.startswith(CONTROL):
                         controls.append(line)
-                    elif is_answer_to(line, identity):
+                    elif _pending_calls().is_answer_to(line, identity):
                         rest = [one for one, _ in pending[number + 1 :]]
                         met.rest = b"".join((*controls, *rest)) + lines.take()
                         met.socket.sendall(initialized)
@@ -356,6 +346,13 @@ class Relay:
                 pending = lines.feed(data)
         except OSError:
             return False
+
+
+def _pending_calls() -> ModuleType:
+    """Import what reads messages, and with it `json`: 5 ms that can wait for the first line."""
+    from spadework.shim import pending_calls  # noqa: PLC0415 - see above
+
+    return pending_calls
 
 
 def poll_once(

@@ -150,7 +150,7 @@ class AnswerStore:
         query = "SELECT coalesce(sum(size), 0) FROM answers"
         return int(self._connection.execute(query).fetchone()[0])
 
-    def standing(self) -> CacheStats:
+    def stats(self) -> CacheStats:
         """Tell how much it holds.
 
         Raises:
@@ -169,7 +169,7 @@ class AnswerStore:
         Raises:
             CacheError: the file cannot be used.
         """
-        before = self.standing()
+        before = self.stats()
         try:
             with self._lock:
                 self._connection.execute("DELETE FROM answers")

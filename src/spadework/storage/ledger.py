@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from spadework.errors import LedgerError
+from spadework.errors import LedgerError, ServerFailed
 from spadework.util.paths import data_folder
 from spadework.util.untrusted_text import display_name
 
@@ -24,15 +24,13 @@ if TYPE_CHECKING:
 
     from spadework.config.models import Config
 
-Outcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+LedgerOutcome = Literal["answered", "handed-back", "refused", "cancelled", "failed"]
+OUTCOMES: tuple[LedgerOutcome, ...] = get_args(LedgerOutcome)
 
 _BUSY_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.005
 _MOST_ROWS = 2**63 - 1
 _ROWS_FOR_FAILURES = 300
-# How `backends/error_translation.py` words a server's failure, and what is kept in private.
-_SERVER_FAILED = (": the server failed", ": BackendUnavailable")
 
 # Each script leads from its own number to the next; what has shipped is never edited.
 _MIGRATIONS = (
@@ -70,6 +68,9 @@ _MIGRATIONS = (
     ALTER TABLE delegations ADD COLUMN cost_usd REAL;
     CREATE INDEX delegations_by_run ON delegations (run);
     """,
+    """
+    ALTER TABLE delegations ADD COLUMN failures TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 
@@ -80,7 +81,8 @@ class LedgerEntry:
     `at` is seconds since the epoch; tokens are as the server counted them, None where it did not;
     `answering_seconds` are those from the answering model's first token to its last;
     `bytes_read` went to the model by reference, `bytes_returned` came back to the caller; `tries`
-    holds one line for each model that failed, the check that it failed in brackets; `confidence` is
+    holds one line for each model that failed, the check that it failed in brackets, and `failures`
+    the same model with the stable code of why (rows of before have none); `confidence` is
     that of a label, `checks` are those that the answer passed; `run` is the pipeline's run that it
     was made for; `cost_usd` is what it was charged with, None for a model that charges nothing.
     """
@@ -89,7 +91,7 @@ class LedgerEntry:
     session: str
     tool: str
     model: str
-    outcome: Outcome
+    outcome: LedgerOutcome
     prompt_tokens: int | None
     completion_tokens: int | None
     first_token_seconds: float | None
@@ -103,6 +105,7 @@ class LedgerEntry:
     checks: tuple[str, ...] = ()
     run: str = ""
     cost_usd: float | None = None
+    failures: tuple[tuple[str, str], ...] = ()
 
 
 _COLUMNS = tuple(column.name for column in fields(LedgerEntry))
@@ -236,6 +239,7 @@ class Ledger:
             values_by_name = dict(zip(_COLUMNS, row, strict=True))
             for name in ("tries", "checks"):
                 values_by_name[name] = tuple(json.loads(values_by_name[name]))
+            values_by_name["failures"] = tuple(map(tuple, json.loads(values_by_name["failures"])))
             yield LedgerEntry(**values_by_name)
 
     def speed(self, model: str) -> float | None:
@@ -286,11 +290,12 @@ class Ledger:
         for entry in self.entries(Filter(limit=_ROWS_FOR_FAILURES)):
             if entry.model:
                 found.setdefault(display_name(entry.model), "")
-            for line in reversed(entry.tries):
-                for words in _SERVER_FAILED:
-                    model, failed, more = line.partition(words)
-                    if failed:
-                        found.setdefault(model, f"the server failed{more}")
+            for (model, code), line in reversed(
+                list(zip(entry.failures, entry.tries, strict=False))
+            ):
+                shown = display_name(model)
+                if code == ServerFailed.code:
+                    found.setdefault(shown, line.removeprefix(f"{shown}: "))
         return {model: how for model, how in found.items() if how}
 
     def check(self) -> int:

@@ -11,16 +11,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+Found = TypeVar("Found")
 
 # What modules import for their annotations alone.
 _NAMES = {
     "Awaitable": Awaitable,
     "Callable": Callable,
-    "Kind": str,
+    "BreakerState": str,
+    "JobKind": str,
     "Mapping": Mapping,
     "Path": Path,
-    "State": str,
 }
 
 
@@ -53,7 +55,7 @@ def _key(key: Any) -> str:
     raise TypeError(f"a mapping's keys must be strings, not {type(key).__name__}")
 
 
-def decode(kind: Any, data: object, where: str) -> Any:
+def decode(kind: type[Found], data: object, where: str) -> Found:
     """Turn JSON into a value of a type: a dataclass, or what its fields are made of.
 
     Fields that are not known are left out: a newer version may say more.
@@ -66,6 +68,10 @@ def decode(kind: Any, data: object, where: str) -> Any:
     Raises:
         MalformedData: something is missing, or of another type.
     """
+    return cast("Found", _decode(kind, data, where))
+
+
+def _decode(kind: Any, data: object, where: str) -> Any:
     if is_dataclass(kind):
         return _decode_dataclass(kind, data, where)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -73,10 +79,10 @@ def decode(kind: Any, data: object, where: str) -> Any:
         return _decode_union(arguments, data, where)
     if origin is tuple:
         items = _expect(list, data, where)
-        return tuple(decode(arguments[0], one, f"{where}[{at}]") for at, one in enumerate(items))
+        return tuple(_decode(arguments[0], one, f"{where}[{at}]") for at, one in enumerate(items))
     if origin is Mapping:
         pairs = _expect(dict, data, where).items()
-        return {key: decode(arguments[1], one, f"{where}[{key!r}]") for key, one in pairs}
+        return {key: _decode(arguments[1], one, f"{where}[{key!r}]") for key, one in pairs}
     if origin is Literal:
         if data not in arguments:
             raise MalformedData(f"{where}: expected one of {', '.join(map(str, arguments))}")
@@ -91,7 +97,7 @@ def _decode_dataclass(kind: Any, data: object, where: str) -> Any:
     for field in fields(kind):
         if field.name in given:
             inner = f"{where}.{field.name}"
-            values[field.name] = decode(hints[field.name], given[field.name], inner)
+            values[field.name] = _decode(hints[field.name], given[field.name], inner)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise MalformedData(f"{where}.{field.name} is missing")
     return kind(**values)
@@ -106,7 +112,7 @@ def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> Any:
     failures = []
     for kind in kinds:
         try:
-            return decode(kind, data, where)
+            return _decode(kind, data, where)
         except MalformedData as failure:
             failures.append(failure)
     raise failures[0]

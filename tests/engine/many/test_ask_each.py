@@ -9,8 +9,7 @@ from held_doubles import HeldOpenAI, until
 
 from doubles.asking import DEAD_URL
 from doubles.plays import Play
-from spadework.engine.batch.items import items_of
-from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.runner import ask_each, items_of
 from spadework.engine.batch.table import EachJob
 from spadework.errors import ArgumentError, ReferenceRefused
 

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.engine.batch.table import EachJob, Row, Table
-from spadework.engine.batch.table_writer import checked_place, default_name, write_table
+from spadework.engine.batch.table import (
+    EachJob,
+    Row,
+    Table,
+    checked_place,
+    default_name,
+    write_table,
+)
 from spadework.errors import ArgumentError
 
 TABLE = Table((Row(1, "a.md", "yes", model="koala/m"), Row(2, "b.md", error="refused")))

@@ -170,7 +170,7 @@ async def test_more_parts_than_allowed_are_handed_back_with_what_to_do_and_nobod
 async def test_a_tool_may_forbid_parts(build, job, session, big, reader):
     outcome = await built(build, reader, max_parts=0).delegate(job("Where?", "big.txt"), session)
     assert isinstance(outcome, HandBack)
-    assert [one.kind for one in outcome.tries] == ["ContextExceeded"]
+    assert [one.code for one in outcome.tries] == ["context-exceeded"]
     assert reader.chats == []
 
 

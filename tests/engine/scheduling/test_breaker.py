@@ -1,4 +1,4 @@
-"""A server that fails is set aside, and tried again by one request."""
+"""A server that fails is suspended, and tried again by one request."""
 
 import pytest
 from hypothesis import given
@@ -70,7 +70,7 @@ def test_what_was_under_way_when_it_opened_changes_nothing():
 
 
 def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
-    world = World(Policy(patience=0.0))
+    world = World(Policy(max_suspension=0.0))
     for number in range(50):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -80,13 +80,13 @@ def test_a_dead_machine_costs_one_failure_not_one_for_each_call():
     assert len(world.refused) == 49
     refused = world.refused["7"]
     assert refused.why == "unhealthy"
-    assert refused.message == "set aside for another 5 s after a failure: box: nothing answers"
+    assert refused.message == "suspended for another 5 s after a failure: box: nothing answers"
     assert refused.retry_after == 5.0
     assert world.submit(request("late")).why == "unhealthy"
 
 
 def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive():
-    world = world_after(DEAD, Policy(patience=10.0))
+    world = world_after(DEAD, Policy(max_suspension=10.0))
     world.run(until=4.9)
     assert world.submit(request("early")).why == "unhealthy"
     world.now = 5.0
@@ -99,7 +99,7 @@ def test_no_request_goes_to_a_dead_machine_before_one_probe_has_found_it_alive()
 
 
 def test_a_probe_under_way_holds_back_every_request():
-    world = world_after(DEAD, Policy(patience=10.0))
+    world = world_after(DEAD, Policy(max_suspension=10.0))
     world.now = 5.0
     world.submit(request("waits"), service=None)
     (claim,) = world.scheduler.probes_due().values()
@@ -116,7 +116,7 @@ def test_a_probe_under_way_holds_back_every_request():
 
 
 def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
-    world = world_after(DEAD, Policy(patience=10.0))
+    world = world_after(DEAD, Policy(max_suspension=10.0))
     world.now = 5.0
     world.submit(request("waits"), service=None)
     (claim,) = world.scheduler.probes_due().values()
@@ -126,7 +126,7 @@ def test_a_probe_that_learnt_nothing_makes_room_for_the_next_one():
 
 
 def test_a_changed_backend_has_no_past():
-    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+    world = World(Policy(max_suspension=0.0), box=WIDE, spare=WIDE)
     for name, models, outcome in (("a", "box/llama", DEAD), ("b", "spare/llama", DEAD)):
         world.submit(request(name, models), service=None)
         world.decide()
@@ -136,7 +136,7 @@ def test_a_changed_backend_has_no_past():
 
 
 def test_a_failed_probe_refuses_those_who_waited_for_it():
-    world = world_after(DEAD, Policy(patience=6.0))
+    world = world_after(DEAD, Policy(max_suspension=6.0))
     world.dead.add("box")
     world.now = 5.0
     world.submit(request("waits"), service=None)
@@ -146,7 +146,7 @@ def test_a_failed_probe_refuses_those_who_waited_for_it():
 
 
 def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
-    world = world_after(DEAD, Policy(patience=0.0))
+    world = world_after(DEAD, Policy(max_suspension=0.0))
     world.dead.add("box")
     world.run(until=1000.0)
     assert world.probes == []
@@ -159,20 +159,20 @@ def test_a_dead_machine_is_probed_only_while_something_is_wanted_of_it():
 
 
 def test_a_question_without_a_slot_tells_of_a_dead_machine_too():
-    world = World(Policy(patience=0.0), box=WIDE)
+    world = World(Policy(max_suspension=0.0), box=WIDE)
     box = Model("box", "")
-    assert world.scheduler.set_aside(box) == ""
+    assert world.scheduler.suspension(box) == ""
     world.scheduler.note_probe("box", failure="nothing answers")
-    expected = "set aside for another 5 s after a failure: nothing answers"
-    assert world.scheduler.set_aside(box) == expected
+    expected = "suspended for another 5 s after a failure: nothing answers"
+    assert world.scheduler.suspension(box) == expected
     assert world.submit(request("r")).message == expected
     world.run(until=5.0)
-    assert world.scheduler.set_aside(box) == ""
+    assert world.scheduler.suspension(box) == ""
 
 
 @pytest.mark.parametrize("how", ["cancelled", "own fault"])
 def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
-    world = world_after(Failed("model", "too many requests", 5.0), Policy(patience=10.0))
+    world = world_after(Failed("model", "too many requests", 5.0), Policy(max_suspension=10.0))
     world.submit(request("probe"), service=None)
     world.submit(request("next"), service=None)
     world.run(until=5.0)
@@ -185,7 +185,7 @@ def test_a_probe_that_says_nothing_against_the_server_does_not_block_it(how):
 
 
 def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
-    world = World(Policy(patience=0.0), box=WIDE)
+    world = World(Policy(max_suspension=0.0), box=WIDE)
     for number in range(3):
         world.submit(request(f"{number}"), service=None)
     world.decide()
@@ -198,8 +198,8 @@ def test_a_broken_model_leaves_the_other_models_of_its_backend_alone():
     assert world.order[-1] == "other"
 
 
-def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_after():
-    world = World(Policy(patience=0.0), box=WIDE, spare=WIDE)
+def test_a_request_goes_to_its_next_tier_while_the_first_is_suspended_and_back_after():
+    world = World(Policy(max_suspension=0.0), box=WIDE, spare=WIDE)
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("model", "too many requests", 30.0))
@@ -215,7 +215,7 @@ def test_a_request_goes_to_its_next_tier_while_the_first_is_set_aside_and_back_a
 
 
 def test_those_who_wait_move_to_the_next_tier_when_the_first_one_dies():
-    world = World(Policy(patience=0.0), spare=Capacity(1), box=Capacity(1))
+    world = World(Policy(max_suspension=0.0), spare=Capacity(1), box=Capacity(1))
     world.submit(request("first"), service=None)
     world.decide()
     world.submit(request("waits", "box/llama, spare/gemma"), service=None)
@@ -236,7 +236,7 @@ def test_an_answer_in_between_forgives_earlier_failures():
 
 
 def test_a_models_probe_that_finds_the_machine_dead_is_not_waited_for_ever_after():
-    world = world_after(Failed("model", "too many requests", 10.0), Policy(patience=100.0))
+    world = world_after(Failed("model", "too many requests", 10.0), Policy(max_suspension=100.0))
     world.submit(request("probe"), service=None)
     world.run(until=10.0)
     world.end("probe", DEAD)
@@ -254,7 +254,7 @@ def wait_for(world, *models):
 
 
 def test_a_machine_that_batch_work_waits_for_is_probed_soon_and_questions_are_not_held_up():
-    world = world_after(DEAD, Policy(patience=5.0))
+    world = world_after(DEAD, Policy(max_suspension=5.0))
     world.dead.add("box")
     wait_for(world, "llama")
     world.at(60.0, world.dead.clear)
@@ -268,7 +268,7 @@ def test_a_machine_that_batch_work_waits_for_is_probed_soon_and_questions_are_no
 
 
 def test_when_nobody_waits_any_more_a_machine_that_was_long_away_is_soon_tried_again():
-    world = world_after(DEAD, Policy(patience=5.0))
+    world = world_after(DEAD, Policy(max_suspension=5.0))
     world.dead.add("box")
     wait_for(world, "llama")
     world.run(until=600.0)

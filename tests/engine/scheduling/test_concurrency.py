@@ -95,7 +95,7 @@ def test_a_server_that_wants_to_be_asked_again_at_once_is_given_a_pause_neverthe
 
 
 def test_a_servers_own_word_on_when_to_come_back_is_kept():
-    world = World(Policy(patience=5.0), box=Capacity(4))
+    world = World(Policy(max_suspension=5.0), box=Capacity(4))
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("concurrency", "too many requests", 3.0))
@@ -106,8 +106,8 @@ def test_a_servers_own_word_on_when_to_come_back_is_kept():
     assert "next" in world.granted
 
 
-def test_who_is_to_wait_longer_than_a_question_does_sets_the_model_aside():
-    world = World(Policy(patience=5.0), box=Capacity(4))
+def test_who_is_to_wait_longer_than_a_question_does_suspends_the_model():
+    world = World(Policy(max_suspension=5.0), box=Capacity(4))
     world.submit(request("first"), service=None)
     world.decide()
     world.end("first", Failed("concurrency", "too many requests", 60.0))

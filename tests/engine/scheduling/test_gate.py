@@ -26,7 +26,7 @@ from spadework.errors import (
 def make_gate(policy=None, probe=None, **capacities):
     scheduler = Scheduler(
         capacities or {"box": Capacity(1)},
-        policy or Policy(patience=0.0),
+        policy or Policy(max_suspension=0.0),
         clock=time.monotonic,
         jitter=lambda: 0.0,
     )
@@ -168,30 +168,30 @@ AT_BOX = {"backend": "box", "model": "llama"}
 
 
 @pytest.mark.parametrize(
-    ("error", "set_aside"),
+    ("error", "suspended"),
     [
         (Unreachable("nothing answers", **AT_BOX), ["box"]),
         (BackendUnavailable("this model fails", **AT_BOX), []),
-        (CoolingDown("set aside", retry_after=30.0, **AT_BOX), ["box/llama"]),
+        (CoolingDown("suspended", retry_after=30.0, **AT_BOX), ["box/llama"]),
         (Overloaded("too many requests", retry_after=7.0, **AT_BOX), ["box/llama"]),
         (CutStream("broke off", **AT_BOX), []),
         (AuthFailed("this window's key was refused", **AT_BOX), []),
         (CheckFailed("empty", "nothing came"), []),
     ],
 )
-async def test_an_error_says_who_is_set_aside(error, set_aside):
+async def test_an_error_says_who_is_suspended(error, suspended):
     gate = make_gate()
     await fail_with(gate, error)
-    assert [one.name for one in gate.scheduler.snapshot().breakers] == set_aside
+    assert [one.name for one in gate.scheduler.snapshot().breakers] == suspended
     assert is_empty(gate)
 
 
 async def test_a_cooldown_that_was_told_is_kept():
     gate = make_gate()
-    await fail_with(gate, CoolingDown("set aside", retry_after=30.0, **AT_BOX))
+    await fail_with(gate, CoolingDown("suspended", retry_after=30.0, **AT_BOX))
     (breaker,) = gate.scheduler.snapshot().breakers
     assert breaker.reopens_in == pytest.approx(30.0, abs=1.0)
-    with pytest.raises(BackendUnavailable, match=r"set aside for another \d+ s after a failure"):
+    with pytest.raises(BackendUnavailable, match=r"suspended for another \d+ s after a failure"):
         async with gate.slot(request("b")):
             pass
 
@@ -218,7 +218,7 @@ async def test_when_a_cooldown_is_over_a_probe_goes_by_itself_and_any_answer_is_
 
     gate = make_gate(Policy(cooldown=0.5), probe=probe)
     await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
-    with pytest.raises(BackendUnavailable, match="set aside for another"):
+    with pytest.raises(BackendUnavailable, match="suspended for another"):
         async with gate.slot(request("too early")):
             pass
     await until(lambda: breaker_states(gate) == [])
@@ -234,7 +234,7 @@ async def test_a_probe_that_finds_nothing_hands_back_what_waits():
     gate = make_gate(Policy(cooldown=0.02), probe=probe)
     await fail_with(gate, Unreachable("nothing answers", **AT_BOX))
     await until(lambda: breaker_states(gate) == ["half-open"])
-    with pytest.raises(BackendUnavailable, match="set aside for another"):
+    with pytest.raises(BackendUnavailable, match="suspended for another"):
         async with asyncio.timeout(5), gate.slot(request("next")):
             pass
 

@@ -1,11 +1,10 @@
 """Slots, choices between servers, deadlines, refusals and what can be read."""
 
 import pytest
-from virtual_world import World, model, request
+from virtual_world import World, request
 
-from spadework.engine.scheduling.preference import preference_groups
-from spadework.engine.scheduling.slot_requests import Capacity, Policy, Succeeded
-from spadework.engine.scheduling.snapshot import BackendView, WaitingView
+from spadework.engine.scheduling.slot_requests import Capacity, Policy, Succeeded, preference_groups
+from spadework.engine.scheduling.status import BackendStatus, WaitingStatus
 
 TWO = {"koala": Capacity(2), "wombat": Capacity(2)}
 BOTH = "koala/llama wombat/llama"
@@ -42,13 +41,13 @@ def test_a_server_that_has_the_model_loaded_goes_before_one_that_would_swap():
 def test_the_same_document_goes_to_the_server_that_had_it():
     world = World(**TWO)
     world.submit(request("x", "koala/llama"), service=None)
-    world.submit(request("first", BOTH, prefix="doc"), service=1.0)
+    world.submit(request("first", BOTH, prefix_digest="doc"), service=1.0)
     world.run()
     world.submit(request("y", "wombat/llama"), service=None)
     world.end("x")
     world.decide()
-    world.submit(request("again", BOTH, prefix="doc"), service=None)
-    world.submit(request("another", BOTH, prefix="other"), service=None)
+    world.submit(request("again", BOTH, prefix_digest="doc"), service=None)
+    world.submit(request("another", BOTH, prefix_digest="other"), service=None)
     world.decide()
     assert backends_of(world)["again"] == "wombat"
     assert backends_of(world)["another"] == "koala"
@@ -57,10 +56,10 @@ def test_the_same_document_goes_to_the_server_that_had_it():
 def test_it_waits_for_that_server_for_one_slot_and_no_more():
     world = World(koala=Capacity(1), wombat=Capacity(1))
     world.submit(request("w", "wombat/llama"), service=None)
-    world.submit(request("first", BOTH, prefix="doc"), service=None)
+    world.submit(request("first", BOTH, prefix_digest="doc"), service=None)
     world.decide()
-    world.submit(request("holds out", BOTH, prefix="doc"), service=None)
-    world.submit(request("does not", BOTH, prefix="doc"), service=None)
+    world.submit(request("holds out", BOTH, prefix_digest="doc"), service=None)
+    world.submit(request("does not", BOTH, prefix_digest="doc"), service=None)
     world.end("w")
     world.decide()
     assert backends_of(world) == {"w": "wombat", "first": "koala", "does not": "wombat"}
@@ -71,9 +70,9 @@ def test_it_waits_for_that_server_for_one_slot_and_no_more():
 
 def test_whoever_holds_out_goes_elsewhere_once_others_go_before_it():
     world = World(koala=Capacity(1), wombat=Capacity(1))
-    world.submit(request("first", "koala/llama", prefix="doc"), service=None)
+    world.submit(request("first", "koala/llama", prefix_digest="doc"), service=None)
     world.decide()
-    world.submit(request("batch", BOTH, prefix="doc", kind="batch"), service=None)
+    world.submit(request("batch", BOTH, prefix_digest="doc", kind="batch"), service=None)
     world.decide()
     assert "batch" not in world.granted
     world.submit(request("question", "koala/llama", session="w2"), service=None)
@@ -149,14 +148,14 @@ def test_the_snapshot_shows_everything():
     world.now = 4.0
     shown = world.scheduler.snapshot()
     assert shown.backends == (
-        BackendView("box", 1, 1, 3, exclusive=True, loaded="llama", swaps=0),
-        BackendView("spare", 3, 0, 0, exclusive=False, loaded=None, swaps=0),
+        BackendStatus("box", "", 1, 1, 3, exclusive=True, loaded=("llama",), swaps=0),
+        BackendStatus("spare", "", 0, 3, 0, exclusive=False, loaded=None, swaps=0),
     )
     assert [(one.id, one.seconds, one.cold) for one in shown.running] == [("r", 4.0, True)]
-    gemma = (model("gemma"),)
+    gemma = ("box/gemma",)
     assert shown.waiting == (
-        WaitingView("w1", gemma, "interactive", 1, 4.0),
-        WaitingView("w1", gemma, "batch", 2, 4.0),
+        WaitingStatus("w1", "interactive", 1, 4.0, gemma),
+        WaitingStatus("w1", "batch", 2, 4.0, gemma),
     )
     assert shown.breakers == ()
 
@@ -189,7 +188,7 @@ def test_a_server_that_says_what_it_holds_is_believed_while_nothing_runs():
     assert world.order == ["needs none"]
     assert not world.granted["needs none"].cold
     world.scheduler.note_loaded("box", "llama")
-    assert world.scheduler.snapshot().backends[0].loaded == "gemma"
+    assert world.scheduler.snapshot().backends[0].loaded == ("gemma",)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(koala=CAPACITIES, wombat=CAPACITIES)
     def start(self, koala, wombat):
-        policy = Policy(max_wait=20.0, patience=6.0, max_waiting=12)
+        policy = Policy(max_wait=20.0, max_suspension=6.0, max_waiting=12)
         self.world = World(policy, koala=koala, wombat=wombat)
         self.submitted, self.gone, self.cancelled = [], set(), set()
 
@@ -48,7 +48,7 @@ class AnyOrder(RuleBasedStateMachine):
             tiers,
             session=session,
             kind=kind,
-            prefix=prefix,
+            prefix_digest=prefix,
             deadline=None if deadline is None else self.world.now + deadline,
         )
         self.submitted.append(one)
@@ -110,21 +110,21 @@ class AnyOrder(RuleBasedStateMachine):
         shut = {one.name for one in shown.breakers}
         for backend in shown.backends:
             capacity = self.world.capacities[backend.name]
-            running = [one for one in shown.running if one.model.backend == backend.name]
+            running = [one for one in shown.running if Model.of(one.model).backend == backend.name]
             if len(running) >= capacity.slots:
                 continue
             wanted, asked = {}, set()
             for view in shown.waiting:
-                for model in view.models:
+                for model in map(Model.of, view.models):
                     if model.backend == backend.name and not {backend.name, str(model)} & shut:
                         wanted[model] = max(view.seconds, wanted.get(model, 0.0))
                         asked |= {model} if view.kind == "interactive" else set()
             for model in wanted:
-                of_model = sum(one.model == model for one in running)
+                of_model = sum(one.model == str(model) for one in running)
                 if of_model < capacity.of_model(model.name):
                     assert capacity.exclusive
                     assert running
-                    loaded = Model(backend.name, backend.loaded)
+                    loaded = Model(backend.name, (backend.loaded or (None,))[0])
                     backend_queues = self.world.scheduler._backend_queues[backend.name]
                     # What runs ends first: then a question to another model is served, or, after
                     # one, the model whose batch work it interrupted.

@@ -1,4 +1,7 @@
-"""Asks one question of every item, several at once; a failed item does not affect others."""
+"""Lists the items of a job and asks one question of each, several at once.
+
+A failed item does not affect others.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spadework.checks.prompt_injection import is_warning
-from spadework.engine.batch.table import BatchProgress, Row, Table
+from spadework.engine.batch.table import BatchItem, BatchProgress, Row, Table
 from spadework.engine.job import Answer, Job, Listener, Outcome
-from spadework.engine.outages import Outages
+from spadework.engine.job_inputs import in_reading_thread, localized, roots_of, within_roots
+from spadework.engine.patience import Outages
 from spadework.errors import (
     ArgumentError,
     ConfigError,
@@ -19,12 +23,69 @@ from spadework.errors import (
     ReferenceRefused,
     SpadeworkError,
 )
+from spadework.references.file_list import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from spadework.engine.batch.table import BatchItem, EachJob
+    from spadework.config.models import Config
+    from spadework.engine.batch.table import EachJob
+    from spadework.engine.job import Session
+    from spadework.references.file_list import Listing
     from spadework.references.material import LeftOut
+
+_NAME_LENGTH = 60
+_SECONDS_TO_LIST = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is asked about, the files that are never read, and the folders that it all lies in."""
+
+    items: tuple[BatchItem, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    roots: tuple[Path, ...] = ()
+
+
+async def items_of(job: EachJob, session: Session, config: Config) -> Items:
+    """List a job's items.
+
+    Raises:
+        ArgumentError: there are none, or both files and texts are given.
+        ReferenceRefused: a reference may not be read or stands for nothing.
+    """
+    if bool(job.files) == bool(job.items):
+        what = "both files and items are given" if job.files else "there is nothing to ask about"
+        raise ArgumentError(what, hint="give `files`, or `items` with the texts themselves")
+    most = config.each.max_items
+    if job.items:
+        if len(job.items) > most:
+            raise ArgumentError(
+                f"{len(job.items):,} items are more than {most:,}",
+                hint="ask in parts, or raise each.max_items in the config",
+            )
+        texts = enumerate(job.items, 1)
+        return Items(tuple(BatchItem(number, _short(text), text=text) for number, text in texts))
+
+    async def list_them(session: Session) -> Listing:
+        deadline = time.monotonic() + _SECONDS_TO_LIST
+        with localized(session, job.files) as references:
+            return await in_reading_thread(
+                session, deadline, list_files, references, roots_of(session, config), most
+            )
+
+    listing, session = await within_roots(session, list_them)
+    files = enumerate(listing.references, 1)
+    items = tuple(BatchItem(number, path, reference=path) for number, path in files)
+    return Items(items, listing.left_out, session.roots)
+
+
+def _short(text: str) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _NAME_LENGTH else line[: _NAME_LENGTH - 1] + "…"
+
 
 Delegate = Callable[[Job, Listener], Awaitable[Outcome]]
 Hear = Callable[[BatchProgress], None]
@@ -129,7 +190,7 @@ def _job(job: EachJob, item: BatchItem) -> Job:
         kind="batch",
         labels=job.labels,
         schema=job.schema,
-        remember=True,
+        use_cache=True,
         fresh=job.fresh,
         private=job.private,
     )

@@ -6,13 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spadework.engine.hand_back_reasons import TOO_LONG, TOO_MANY_PARTS
+from spadework.engine.job import Attempt
+from spadework.references.material import Source
 from spadework.references.splitting import split
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from spadework.references.material import Source
+    from spadework.engine.delegation_context import DelegationContext
+    from spadework.engine.prompt_messages import PreparedJob
     from spadework.references.splitting import Part
     from spadework.storage.ledger import Pace
 
@@ -22,6 +26,7 @@ _LEAST_NOTES = 96
 _LEAST_PARTS_OF_NOTES = 2
 """Material of a call takes at least so many notes, so that merging them comes to an end."""
 _KILOBYTE = 1000
+_SHORTEST_ANSWER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +129,35 @@ def counter(tokens_per_character: float) -> Callable[[str], int]:
 
 def _kilobytes(size: int) -> str:
     return f"{size / _KILOBYTE:.0f} KB" if size >= _KILOBYTE else f"{size} bytes"
+
+
+def sources_of(context: DelegationContext, work: PreparedJob) -> tuple[tuple[str, Source], ...]:
+    """The files, and further texts as if they were files, by their paths."""
+    texts = (as_source(name, text) for name, text in context.job.texts.items())
+    return tuple((one.path, one) for one in (*work.material.sources, *texts) if one.text)
+
+
+def as_source(name: str, text: str) -> Source:
+    """Present a text as if it were a file."""
+    lines = text.count("\n") + (not text.endswith("\n"))
+    return Source(name, text, 1, lines, lines, len(text.encode(errors="replace")), "utf-8", False)
+
+
+def plan_refusal(plan: ChunkPlan, context: DelegationContext) -> tuple[Attempt, str] | None:
+    """Say why a plan is not begun; None if it is."""
+    most = context.tool.config.max_parts
+    hint = "name fewer files, or line ranges such as path:1-200"
+    if len(plan.parts) > most:
+        said = f"that is {plan}; at most {most} parts are read"
+        return Attempt(plan.model, TOO_MANY_PARTS, said), f"{hint}; or raise the tool's max_parts"
+    left = context.seconds_left()
+    if plan.seconds is not None and plan.seconds > left:
+        said = f"that is {plan}; {left:.0f} s are left for the call"
+        return Attempt(plan.model, TOO_LONG, said), f"{hint}; or raise the tool's deadline"
+    return None
+
+
+def answer_tokens(context: DelegationContext, window: int) -> int:
+    """What is kept free for the answer from the notes."""
+    wanted = context.max_tokens
+    return max(_SHORTEST_ANSWER, min(wanted, window // 3))

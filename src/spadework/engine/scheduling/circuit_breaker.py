@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from spadework.engine.scheduling.slot_requests import Failed, Policy
 
-State = Literal["closed", "open", "half-open"]
+BreakerState = Literal["closed", "open", "half-open"]
 
 _SPREAD = 0.2
 _MOST_EXPONENT = 100
@@ -85,7 +85,7 @@ class CircuitBreaker:
         self._until: float | None = None
         self._eager_from = float("inf")
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> BreakerState:
         """Tell how it stands."""
         if self._until is None:
             return "closed"
@@ -130,7 +130,7 @@ class CircuitBreaker:
         self.probe, self._is_eager = claim, eager
 
     def succeed(self, request_id: str) -> None:
-        """Note that the server answered. While it is set aside, only the probe counts."""
+        """Note that the server answered. While it is suspended, only the probe counts."""
         if self._until is None:
             self._failures = 0
         elif self.probe == request_id:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.engine.scheduling.slot_requests import Kind, SlotRequest
+    from spadework.engine.job import JobKind
+    from spadework.engine.scheduling.slot_requests import SlotRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ class FairQueue:
     """What waits for one model on one backend."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Kind, Lane] = {"interactive": Lane(), "batch": Lane()}
-        self._last: Kind = "batch"
+        self._lanes: dict[JobKind, Lane] = {"interactive": Lane(), "batch": Lane()}
+        self._last: JobKind = "batch"
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))

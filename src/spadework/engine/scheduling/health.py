@@ -12,7 +12,7 @@ from spadework.engine.scheduling.slot_requests import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from spadework.engine.scheduling.slot_requests import Model, Outcome, Policy
+    from spadework.engine.scheduling.slot_requests import Model, Policy, RequestResult
 
 
 class Health:
@@ -39,7 +39,7 @@ class Health:
         """Seconds until a probe may go; 0 where one may, or is under way."""
         return max((breaker.reopens_in(now) for breaker in self._both(model)), default=0.0)
 
-    def is_worth_waiting_for(self, model: Model, now: float, patience: float) -> bool:
+    def is_worth_waiting_for(self, model: Model, now: float, max_suspension: float) -> bool:
         """Tell whether a model that may not be asked will soon: a dead machine is not waited for.
 
         It is once a probe may go, since that shows within seconds how it stands.
@@ -47,10 +47,10 @@ class Health:
         backend = self._breakers.get(model.backend)
         if backend is not None and backend.state(now) == "open":
             return False
-        return self.reopens_in(model, now) <= patience
+        return self.reopens_in(model, now) <= max_suspension
 
     def reason(self, model: Model) -> str:
-        """Tell why a model is set aside; empty where it is not."""
+        """Tell why a model is suspended; empty where it is not."""
         return next((breaker.reason for breaker in self._both(model) if breaker.reason), "")
 
     def is_temporary(self, model: Model) -> bool:
@@ -58,7 +58,7 @@ class Health:
         return all(breaker.is_temporary for breaker in self._both(model) if breaker.reason)
 
     def failed_probes(self, model: Model) -> int:
-        """How often a model was set aside since it answered last."""
+        """How often a model was suspended since it answered last."""
         return max((breaker.openings for breaker in self._both(model)), default=0)
 
     def shut_since(self, model: Model, now: float) -> float:
@@ -66,11 +66,11 @@ class Health:
         times = (breaker.shut_since for breaker in self._both(model))
         return min((at for at in times if at is not None), default=now)
 
-    def set_aside(self, model: Model, now: float) -> str:
-        """Say for how long a model is set aside, and why."""
+    def suspension(self, model: Model, now: float) -> str:
+        """Say for how long a model is suspended, and why."""
         wait = math.ceil(self.reopens_in(model, now))
         until = f"for another {wait} s" if wait else "until it shows a sign of life,"
-        return f"set aside {until} after a failure: {self.reason(model)}"
+        return f"suspended {until} after a failure: {self.reason(model)}"
 
     def start(self, model: Model, request_id: str, now: float) -> None:
         """Note a request that goes."""
@@ -82,20 +82,20 @@ class Health:
         for breaker in self._both(model):
             breaker.give_up(request_id)
 
-    def note(self, model: Model, request_id: str, outcome: Outcome, now: float) -> None:
+    def note(self, model: Model, request_id: str, result: RequestResult, now: float) -> None:
         """Note how a request ended. A model's failure still shows that its backend answers."""
-        if not isinstance(outcome, Failed) or outcome.scope == "request":
+        if not isinstance(result, Failed) or result.scope == "request":
             for breaker in self._both(model):
                 breaker.succeed(request_id)
             return
         backend = self._breakers.setdefault(model.backend, CircuitBreaker(self._of_backend))
         own = self._breakers.setdefault(str(model), CircuitBreaker(self._of_model))
-        if outcome.scope == "backend":
-            backend.fail(request_id, now, outcome)
+        if result.scope == "backend":
+            backend.fail(request_id, now, result)
             own.give_up(request_id)
             return
         backend.succeed(request_id)
-        own.fail(request_id, now, outcome)
+        own.fail(request_id, now, result)
 
     def is_closed(self, backend: str, now: float) -> bool:
         """Tell whether nothing stands against a backend."""
@@ -104,7 +104,7 @@ class Health:
     def take_probe(self, backend: str, now: float, *, eager: bool = False) -> str:
         """Claim the probe of a half-open backend; the claim is empty where none may go.
 
-        An eager one may go while the backend is still set aside.
+        An eager one may go while the backend is still suspended.
         """
         breaker = self._breakers.get(backend)
         if breaker is None or not breaker.wants_probe(now, eager=eager):

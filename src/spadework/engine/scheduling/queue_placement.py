@@ -1,10 +1,12 @@
-"""Chooses the queues of a request: its preferred healthy models, or where its prefix is."""
+"""Chooses the queues of a request: its preferred healthy models, or where its prefix is.
+
+Prefix affinity: the backend whose prompt cache already holds a document is preferred.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
-
-from spadework.engine.scheduling.prefix_affinity import PrefixAffinity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +15,29 @@ if TYPE_CHECKING:
     from spadework.engine.scheduling.fair_queue import Waiting
     from spadework.engine.scheduling.health import Health
     from spadework.engine.scheduling.slot_requests import Model, SlotRequest
+
+_PREFIXES_REMEMBERED = 4096
+
+
+class PrefixAffinity:
+    """Remembers by digest the backend that each prefix was sent to last; drops the oldest."""
+
+    def __init__(self) -> None:
+        self._backends: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def remember(self, digest: str, model: Model) -> None:
+        """Note that a model has the prefix of this digest in its cache; an empty digest is none."""
+        if not digest:
+            return
+        key = (model.name, digest)
+        self._backends[key] = model.backend
+        self._backends.move_to_end(key)
+        if len(self._backends) > _PREFIXES_REMEMBERED:
+            self._backends.popitem(last=False)
+
+    def has(self, digest: str, model: Model) -> bool:
+        """Tell whether this backend was the last to be sent a prefix for this model."""
+        return bool(digest) and self._backends.get((model.name, digest)) == model.backend
 
 
 class QueuePlacement:
@@ -26,7 +51,7 @@ class QueuePlacement:
     def __init__(self, all_queues: Mapping[str, BackendQueues], health: Health) -> None:
         self.waiting: dict[str, Waiting] = {}
         self.queued_at: dict[str, tuple[Model, ...]] = {}
-        self.homes = PrefixAffinity()
+        self.affinity = PrefixAffinity()
         self._backend_queues = all_queues
         self._health = health
         self._holding_out: set[str] = set()
@@ -35,7 +60,7 @@ class QueuePlacement:
     def add(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
         """Queue a new request."""
         self.waiting[waiting.request.id] = waiting
-        self._queue(waiting, self._with_home(waiting, models))
+        self._queue(waiting, self._with_prefix(waiting, models))
 
     def move(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
         """Queue a request anew, for these models and for no others."""
@@ -48,7 +73,7 @@ class QueuePlacement:
         self.queued_at[request_id] = tuple(
             other for other in self.queued_at[request_id] if other != model
         )
-        self.homes.remember(waiting.request.prefix, model)
+        self.affinity.remember(waiting.request.prefix_digest, model)
         self.forget(waiting)
 
     def forget(self, waiting: Waiting) -> None:
@@ -65,7 +90,9 @@ class QueuePlacement:
             if one.request.deadline is not None and one.request.deadline <= now
         ]
 
-    def acceptable(self, request: SlotRequest, now: float, patience: float) -> tuple[Model, ...]:
+    def acceptable(
+        self, request: SlotRequest, now: float, max_suspension: float
+    ) -> tuple[Model, ...]:
         """Name the first tier's healthy models; where no tier has any, those worth waiting for."""
         for tier in request.tiers:
             usable = [model for model in tier if self._health.lets_pass(model, now)]
@@ -75,28 +102,28 @@ class QueuePlacement:
             model
             for tier in request.tiers
             for model in tier
-            if self._health.is_worth_waiting_for(model, now, patience)
+            if self._health.is_worth_waiting_for(model, now, max_suspension)
         )
         return tuple(dict.fromkeys(soon))
 
-    def end_holding_out(self, now: float, patience: float) -> None:
+    def end_holding_out(self, now: float, max_suspension: float) -> None:
         """Queue at every model what waits in vain for the server that has its prefix."""
         for request_id in sorted(self._holding_out):
             waiting = self.waiting[request_id]
-            (home,) = self.queued_at[request_id]
-            if not self._home_is_worth_it(waiting, home):
-                self.move(waiting, self.acceptable(waiting.request, now, patience))
+            (cached_at,) = self.queued_at[request_id]
+            if not self._prefix_is_worth_it(waiting, cached_at):
+                self.move(waiting, self.acceptable(waiting.request, now, max_suspension))
 
-    def _with_home(self, waiting: Waiting, models: tuple[Model, ...]) -> tuple[Model, ...]:
+    def _with_prefix(self, waiting: Waiting, models: tuple[Model, ...]) -> tuple[Model, ...]:
         """Only the server that has the prefix, where that costs no more than one slot of wait."""
         for model in models:
-            if self._home_is_worth_it(waiting, model):
+            if self._prefix_is_worth_it(waiting, model):
                 self._holding_out.add(waiting.request.id)
                 return (model,)
         return models
 
-    def _home_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
-        if not self.homes.has(waiting.request.prefix, model):
+    def _prefix_is_worth_it(self, waiting: Waiting, model: Model) -> bool:
+        if not self.affinity.has(waiting.request.prefix_digest, model):
             return False
         backend_queues = self._backend_queues[model.backend]
         queue = backend_queues.queues.get(model.name)

@@ -11,10 +11,10 @@ from spadework.engine.scheduling.backend_queues import BackendQueues
 from spadework.engine.scheduling.costs import Costs
 from spadework.engine.scheduling.fair_queue import Waiting
 from spadework.engine.scheduling.health import Health
-from spadework.engine.scheduling.queue_estimates import Estimates
 from spadework.engine.scheduling.queue_placement import QueuePlacement
 from spadework.engine.scheduling.slot_requests import Failed, Granted, Model, Policy, Succeeded
-from spadework.engine.scheduling.snapshot import take_snapshot
+from spadework.engine.scheduling.status import status_report
+from spadework.engine.scheduling.wait_estimate import Estimates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from spadework.engine.scheduling.slot_requests import (
         Capacity,
         Decision,
-        Outcome,
+        QueuePosition,
         Refused,
+        RequestResult,
         SlotRequest,
     )
-    from spadework.engine.scheduling.snapshot import QueuePosition, Snapshot
+    from spadework.engine.scheduling.status import StatusReport
 
 _MOST_TURNS = 1000
 _MOST_FAILED_PROBES = 4
@@ -71,7 +72,7 @@ class Scheduler:
         """Where requests stood in line that a server refused for having too many."""
         self._answers: Counter[Model] = Counter()
         self.health_changes = 0
-        """Counts how often a model or a backend was set aside or let in again."""
+        """Counts how often a model or a backend was suspended or let in again."""
         self._shut: frozenset[tuple[str, float | None]] = frozenset()
         self._to_probe: set[str] = set()
         self._to_probe_eagerly: set[str] = set()
@@ -106,7 +107,7 @@ class Scheduler:
         waiting = replace(turn, request=request) if turn else Waiting(request, now, self._submitted)
         for model in models:
             self._want(model.backend, now)
-        acceptable = self._placement.acceptable(request, now, self.policy.patience)
+        acceptable = self._placement.acceptable(request, now, self.policy.max_suspension)
         if not acceptable:
             return self._estimates.unhealthy(request, now)
         if self._is_full(request):
@@ -121,7 +122,7 @@ class Scheduler:
         decisions: list[Decision] = [self._late(one, now) for one in self._placement.expired(now)]
         while True:
             decisions += self._follow_health(now)
-            self._placement.end_holding_out(now, self.policy.patience)
+            self._placement.end_holding_out(now, self.policy.max_suspension)
             granted = self._grant_one(now)
             if granted is None:
                 return decisions
@@ -158,18 +159,18 @@ class Scheduler:
         backend_queues.running[request_id] = replace(running, answering=True)
         backend_queues.note_warm(self._clock())
 
-    def finish(self, request_id: str, outcome: Outcome) -> None:
+    def finish(self, request_id: str, result: RequestResult) -> None:
         """Free the slot of a request that ran, and learn from how it ended."""
         backend_queues = self._running.pop(request_id, None)
         if backend_queues is None:
             return
         running = backend_queues.running.pop(request_id)
         now = self._clock()
-        if isinstance(outcome, Failed) and outcome.scope == "concurrency":
-            self._note_refusal(backend_queues, running, outcome, now)
+        if isinstance(result, Failed) and result.scope == "concurrency":
+            self._note_refusal(backend_queues, running, result, now)
             return
-        self._health.note(running.model, request_id, outcome, now)
-        if isinstance(outcome, Succeeded):
+        self._health.note(running.model, request_id, result, now)
+        if isinstance(result, Succeeded):
             self._answers[running.model] += 1
             self._limits.note_answer(
                 running.model, backend_queues.capacity.of_model(running.model.name)
@@ -188,7 +189,7 @@ class Scheduler:
     def probes_due(self) -> dict[str, str]:
         """Claim the probes that are due now, by backend; each claim must be noted or given up.
 
-        A backend that is set aside is probed only if something was wanted of it meanwhile.
+        A backend that is suspended is probed only if something was wanted of it meanwhile.
         """
         now = self._clock()
         for wanted in (self._to_probe, self._to_probe_eagerly):
@@ -219,7 +220,7 @@ class Scheduler:
         self._health.forget(backend)
         self._limits.forget(backend)
 
-    def set_aside(self, model: Model) -> str:
+    def suspension(self, model: Model) -> str:
         """Say why a model, or with an empty name a whole backend, may not be asked now.
 
         Returns nothing where it may. A backend is probed when that is due.
@@ -228,15 +229,15 @@ class Scheduler:
         if self._health.lets_pass(model, now):
             return ""
         self._want(model.backend, now)
-        return self._health.set_aside(model, now)
+        return self._health.suspension(model, now)
 
     def want_back(self, model: Model) -> str:
         """Have the backend of a model probed as soon as that makes sense: batch work waits for it.
 
         Returns:
-            Why the model, or with an empty name the backend, is set aside; empty if it is not.
+            Why the model, or with an empty name the backend, is suspended; empty if it is not.
         """
-        why = self.set_aside(model)
+        why = self.suspension(model)
         if why and not self._health.is_closed(model.backend, self._clock()):
             self._to_probe_eagerly.add(model.backend)
         return why
@@ -253,7 +254,7 @@ class Scheduler:
         return was_well and self._health.failed_probes(model) < _MOST_FAILED_PROBES
 
     def shut_since(self, model: Model) -> float:
-        """Since when a model, or with an empty name a backend, is set aside; now if it is not."""
+        """Since when a model, or with an empty name a backend, is suspended; now if it is not."""
         return self._health.shut_since(model, self._clock())
 
     def take_probe(self, backend: str) -> str:
@@ -268,9 +269,9 @@ class Scheduler:
         models = self._placement.queued_at[request_id]
         return self._estimates.best_place(waiting, models, self._clock(), self.policy)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StatusReport:
         """Show everything as it stands."""
-        return take_snapshot(
+        return status_report(
             self._clock(),
             self._backend_queues.values(),
             self._health,
@@ -344,7 +345,9 @@ class Scheduler:
         self.health_changes += 1
         refused = []
         for waiting in list(self._placement.waiting.values()):
-            acceptable = self._placement.acceptable(waiting.request, now, self.policy.patience)
+            acceptable = self._placement.acceptable(
+                waiting.request, now, self.policy.max_suspension
+            )
             if not acceptable:
                 self._placement.forget(waiting)
                 refused.append(self._estimates.unhealthy(waiting.request, now))
@@ -361,13 +364,13 @@ class Scheduler:
         return refused
 
     def _note_refusal(
-        self, backend_queues: BackendQueues, running: Running, outcome: Failed, now: float
+        self, backend_queues: BackendQueues, running: Running, result: Failed, now: float
     ) -> None:
         """Learn that a server takes no more at once; it answers, so nothing is wrong with it."""
         model, request = running.model, running.request
-        told = outcome.retry_after
-        if told is not None and told > self.policy.patience:
-            self._health.note(model, request.id, replace(outcome, scope="model"), now)
+        told = result.retry_after
+        if told is not None and told > self.policy.max_suspension:
+            self._health.note(model, request.id, replace(result, scope="model"), now)
             return
         self._health.note(model, request.id, Failed("request"), now)
         others = sum(one.model == model for one in backend_queues.running.values())

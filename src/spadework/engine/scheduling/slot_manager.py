@@ -1,4 +1,7 @@
-"""The asyncio front end of the scheduler: acquire a slot, hold it, always release it."""
+"""The asyncio front end of the scheduler: acquire a slot, hold it, always release it.
+
+Here an error becomes what it says of a server's health, and a refusal becomes an error.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,31 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spadework.engine.scheduling.error_outcome import error_of, verdict_on
-from spadework.engine.scheduling.slot_requests import Granted, Succeeded
-from spadework.errors import BackendError, Unreachable
+from spadework.engine.scheduling.slot_requests import Failed, Granted, Succeeded
+from spadework.errors import (
+    BackendError,
+    BackendUnavailable,
+    BadReply,
+    CoolingDown,
+    CutStream,
+    ModelUnknown,
+    Overloaded,
+    SpadeworkError,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from spadework.engine.scheduling.scheduler import Scheduler
-    from spadework.engine.scheduling.slot_requests import Decision, Model, SlotRequest
-    from spadework.engine.scheduling.snapshot import QueuePosition
+    from spadework.engine.scheduling.slot_requests import (
+        Decision,
+        FailureScope,
+        Model,
+        QueuePosition,
+        Refused,
+        SlotRequest,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +116,7 @@ class SlotManager:
 
         Raises:
             Overloaded: the queue is full, or the deadline passed before a slot came free.
-            BackendUnavailable: every model of the request is set aside after failures.
+            BackendUnavailable: every model of the request is suspended after failures.
             ValueError: the request's id is taken, or it names an unknown backend.
         """
         refused = self.scheduler.submit(request)
@@ -122,7 +140,7 @@ class SlotManager:
         for decision in self.scheduler.decide():
             self._decisions[decision.id].set_result(decision)
         for backend, claim in self.scheduler.probes_due().items():
-            task = asyncio.ensure_future(self._look_for_life(backend, claim))
+            task = asyncio.ensure_future(self._send_probe(backend, claim))
             self._probing.add(task)
             task.add_done_callback(self._probing.discard)
         if self._health_changes != self.scheduler.health_changes:
@@ -132,7 +150,7 @@ class SlotManager:
         self._set_alarm()
 
     async def health_change(self, seconds: float) -> None:
-        """Wait until a model or a backend is set aside or let in again, so long at most."""
+        """Wait until a model or a backend is suspended or let in again, so long at most."""
         changed = self._health_changed
         with suppress(TimeoutError):
             await asyncio.wait_for(changed.wait(), seconds)
@@ -147,7 +165,7 @@ class SlotManager:
             self._alarm.cancel()
             self._alarm = None
 
-    async def _look_for_life(self, backend: str, claim: str) -> None:
+    async def _send_probe(self, backend: str, claim: str) -> None:
         failure: str | None = None
         try:
             if self._probe is not None:
@@ -197,3 +215,42 @@ class SlotManager:
         if at is not None:
             delay = max(0.0, at - self._clock())
             self._alarm = asyncio.get_running_loop().call_later(delay, self.decide)
+
+
+_OF_THE_MODEL = (BackendUnavailable, BadReply, CoolingDown, CutStream, ModelUnknown)
+
+
+def verdict_on(error: Exception) -> Failed:
+    """Say whose fault an error is.
+
+    Only a machine that no connection can be made to is suspended as a whole: where anything
+    answers, another model there may do. A refused key is the request's own fault: another session
+    may bring a better one. So is an answer that fails its checks. A server that has too many
+    requests is sound.
+    """
+    retry_after = error.retry_after if isinstance(error, Overloaded) else None
+    temporary = isinstance(error, SpadeworkError) and error.is_temporary
+    return Failed(_scope_of(error), str(error), retry_after, temporary)
+
+
+def _scope_of(error: Exception) -> FailureScope:
+    if isinstance(error, Unreachable):
+        return "backend"
+    if isinstance(error, _OF_THE_MODEL):
+        return "model"
+    return "concurrency" if isinstance(error, Overloaded) else "request"
+
+
+def error_of(refused: Refused) -> BackendError:
+    """Make a refusal an error of the tree: `Overloaded`, or `BackendUnavailable` if suspended."""
+    backend, model = refused.model
+    if refused.why == "unhealthy":
+        hint = "ask again then, or start that server"
+        return BackendUnavailable(refused.message, backend=backend, model=model, hint=hint)
+    return Overloaded(
+        refused.message,
+        backend=backend,
+        model=model,
+        hint="ask again later, ask for less at once, or do it yourself",
+        retry_after=refused.retry_after,
+    )

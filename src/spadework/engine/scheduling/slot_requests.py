@@ -1,4 +1,4 @@
-"""The scheduler's input and its decisions."""
+"""The scheduler's input, in groups of equally preferred models, and its decisions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-Kind = Literal["interactive", "batch"]
-Scope = Literal["backend", "model", "request", "concurrency"]
+    from spadework.engine.job import JobKind
+
+FailureScope = Literal["backend", "model", "request", "concurrency"]
 Why = Literal["busy", "unhealthy", "deadline"]
 
 
@@ -69,16 +70,16 @@ class Policy:
         max_waiting_of_session: the most of one kind that wait for one session.
         interactive_patience: on an exclusive backend, a question to another model than the loaded
             one interrupts batch work, at most once in so long.
-        patience: how long a request waits for a model that is set aside. A machine that is away is
-            not waited for.
-        cooldown: how long a backend or a model is set aside after its first failure; doubled
+        max_suspension: the longest suspension of a model that a request waits out. A machine that
+            is away is not waited for.
+        cooldown: how long a backend or a model is suspended after its first failure; doubled
             with each failed probe.
         longest_cooldown: where doubling ends. What a server itself says may be longer.
         quick_cooldown: the same for a model whose failure may pass by itself, and how soon a
             backend is probed that batch work waits for; multiplied by `quick_growth` each time.
         longest_quick_cooldown: where that ends.
         quick_growth: see `quick_cooldown`.
-        failures_of_model: failures in a row that set a model aside. A backend needs but one.
+        failures_of_model: failures in a row that suspend a model. A backend needs but one.
         assumed_service: what a request takes, before one was measured.
         assumed_swap: what a swap takes, before one was measured.
     """
@@ -87,7 +88,7 @@ class Policy:
     max_waiting: int = 2000
     max_waiting_of_session: int = 1000
     interactive_patience: float = 20.0
-    patience: float = 5.0
+    max_suspension: float = 5.0
     cooldown: float = 5.0
     longest_cooldown: float = 300.0
     quick_cooldown: float = 0.5
@@ -106,10 +107,10 @@ class SlotRequest:
         id: different from that of every other request that waits or runs.
         session: who asks; sessions take turns.
         tiers: the models that will do, best first; those within one tier are equally good. A
-            later tier's turn comes only where every model of the earlier ones is set aside.
+            later tier's turn comes only where every model of the earlier ones is suspended.
         kind: interactive takes precedence over batch.
-        prefix: names what the prompt begins with, such as a hash of the shared document; empty
-            where nothing is shared.
+        prefix_digest: a hash of what the prompt begins with, such as a document; empty where
+            nothing is shared.
         deadline: the time on the scheduler's clock after which it need not start any more.
         tool: what it is for, as `status` shows it.
     """
@@ -117,8 +118,8 @@ class SlotRequest:
     id: str
     session: str
     tiers: tuple[tuple[Model, ...], ...]
-    kind: Kind = "interactive"
-    prefix: str = ""
+    kind: JobKind = "interactive"
+    prefix_digest: str = ""
     deadline: float | None = None
     tool: str = ""
 
@@ -151,6 +152,15 @@ Decision = Granted | Refused
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """A request's position in the queue (1 is next), the expected seconds, and its model."""
+
+    position: int
+    seconds: float
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The model answered; the quality of the answer does not matter here."""
 
@@ -167,10 +177,26 @@ class Failed:
         temporary: whether it may pass by itself.
     """
 
-    scope: Scope
+    scope: FailureScope
     reason: str = ""
     retry_after: float | None = None
     temporary: bool = False
 
 
-Outcome = Succeeded | Failed
+RequestResult = Succeeded | Failed
+
+
+def preference_groups(
+    model_ids: Iterable[str], trust: Mapping[str, str]
+) -> tuple[tuple[Model, ...], ...]:
+    """Put the same model on several backends into one tier, at the place of the first.
+
+    Args:
+        model_ids: `backend/model`, best first.
+        trust: how far each model is trusted; a local and a cloud one are never equally good.
+    """
+    tiers: dict[tuple[str, str], list[Model]] = {}
+    for model_id in model_ids:
+        model = Model.of(model_id)
+        tiers.setdefault((model.name, trust[model_id]), []).append(model)
+    return tuple(map(tuple, tiers.values()))

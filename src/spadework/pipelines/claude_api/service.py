@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from spadework.config.pipeline_config import ClaudeApiConfig
     from spadework.pipelines.claude_api.request import ClaudeRequest
-    from spadework.storage.ledger import Ledger, Outcome
+    from spadework.storage.ledger import Ledger, LedgerOutcome
 
 SESSION = "pipeline"
 """What the ledger calls the session of a pipeline's call to Claude."""
@@ -323,7 +323,11 @@ class ClaudeService:
         return answer
 
     def _record(
-        self, asking: _Asking, outcome: Outcome, returned: int, error: BaseException | None = None
+        self,
+        asking: _Asking,
+        outcome: LedgerOutcome,
+        returned: int,
+        error: BaseException | None = None,
     ) -> None:
         """Write the ledger's row. A full disk must not cost the user the answer: it is logged."""
         if self._ledger is None:
@@ -353,7 +357,7 @@ class ClaudeService:
             log.warning("not recorded: %s", failure)
 
 
-def _outcome_of(error: BaseException) -> Outcome:
+def _outcome_of(error: BaseException) -> LedgerOutcome:
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return "refused" if isinstance(error, _REFUSED) else "failed"

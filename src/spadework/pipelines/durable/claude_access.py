@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.engine.job import Job
 from spadework.engine.job_inputs import read_material
-from spadework.engine.outgoing_text import Text, refuse_secrets, sent_texts
 from spadework.engine.thread_pools import CHECKING
+from spadework.engine.trust_policy import Text, refuse_secrets, sent_texts
 from spadework.errors import ConfigError
 from spadework.pipelines.claude_api.access import has_key
 from spadework.pipelines.claude_api.budget import Budget

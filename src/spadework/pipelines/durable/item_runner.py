@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from spadework.engine.job import Answer, Job
-from spadework.engine.outages import Outages
+from spadework.engine.patience import Outages
 from spadework.errors import (
     ArgumentError,
     BudgetReached,
