@@ -101,11 +101,10 @@ def question_of(
     tool: ToolConfig, job: Job, messages: tuple[Message, ...], max_tokens: int
 ) -> dict[str, Any]:
     """All that an answer depends on, its model aside."""
-    return {
+    shared = {name: value for name, value in job.shared().items() if name != "files"}
+    return shared | {
         "tool": tool.model_dump(mode="json", exclude=set(_NO_MATTER)),
         "messages": [[message.role, message.content] for message in messages],
-        "labels": list(job.labels),
-        "schema": job.schema,
         "max_tokens": max_tokens,
     }
 

@@ -23,17 +23,15 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from spadework import __version__
-from spadework.config.models import RESERVED_ARGUMENTS
-from spadework.engine.job import Job, Listener
+from spadework.engine.job import Listener
 from spadework.engine.tools import user_tools
 from spadework.errors import SpadeworkError
-from spadework.mcp import ask_each_schema
-from spadework.mcp.ask_each import prepare
+from spadework.mcp.ask_each import ASK_EACH, SCHEMA, prepare
 from spadework.mcp.client_roots import ClientRoots, RootsWanted
 from spadework.mcp.progress_notifications import reporting
 from spadework.mcp.tasks import serve_tasks, takes_tasks
-from spadework.mcp.tool_arguments import check_arguments
-from spadework.mcp.tool_descriptions import INSTRUCTIONS, LIST_MODELS, define_tools, input_schema
+from spadework.mcp.tool_arguments import input_schema, parse_call
+from spadework.mcp.tool_descriptions import INSTRUCTIONS, LIST_MODELS, define_tools
 from spadework.mcp.tool_results import concealed, error_result, outcome_result, survey_result
 
 if TYPE_CHECKING:
@@ -126,8 +124,8 @@ class McpConnection:
             return user_tools(engine.config), str(error)
 
     def _input_schema(self, name: str) -> dict[str, Any] | None:
-        if name == ask_each_schema.ASK_EACH:
-            return ask_each_schema.SCHEMA
+        if name == ASK_EACH:
+            return SCHEMA
         tool = self._tools()[0].get(name)
         return input_schema(tool) if tool else None
 
@@ -149,7 +147,7 @@ class McpConnection:
         try:
             if params.name == LIST_MODELS:
                 return await self._survey()
-            if params.name == ask_each_schema.ASK_EACH:
+            if params.name == ASK_EACH:
                 return await self._each(context, params)
             return await self._delegate(context, params)
         except RootsWanted as wanted:
@@ -166,9 +164,8 @@ class McpConnection:
         tool = self._tools()[0].get(params.name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
-        arguments = params.arguments or {}
-        check_arguments(tool, arguments)
-        job, session = _job(params.name, arguments), self._session_of(context, params)
+        job = parse_call(tool, params.arguments or {})
+        session = self._session_of(context, params)
         async with reporting(context.session.report_progress) as note:
             outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
         return outcome_result(concealed(outcome, session.conceal))
@@ -198,15 +195,3 @@ class McpConnection:
     def _session_of(self, context: Context, params: CallToolRequestParams) -> Session:
         """Say for whom a call is; here the client and we share a disk."""
         return replace(self._session, ask_roots=self._roots.asker(context, params))
-
-
-def _job(tool: str, arguments: dict[str, Any]) -> Job:
-    own = {name: value for name, value in arguments.items() if name not in RESERVED_ARGUMENTS}
-    return Job(
-        tool=tool,
-        arguments=own,
-        files=tuple(arguments.get("files", ())),
-        max_tokens=arguments.get("max_tokens"),
-        labels=tuple(arguments.get("labels", ())),
-        schema=arguments.get("schema"),
-    )

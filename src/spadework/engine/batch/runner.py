@@ -122,16 +122,13 @@ def _job(job: EachJob, item: BatchItem) -> Job:
     return Job(
         tool=job.tool,
         arguments=job.arguments,
-        files=(item.reference,) if item.reference else (),
         texts={"item": item.text} if not item.reference else {},
-        max_tokens=job.max_tokens,
         models=job.models,
         kind="batch",
-        labels=job.labels,
-        schema=job.schema,
         remember=True,
         fresh=job.fresh,
         private=job.private,
+        **job.shared() | {"files": (item.reference,) if item.reference else ()},
     )
 
 

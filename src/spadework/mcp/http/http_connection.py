@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
 from spadework.engine.job import Session
-from spadework.mcp.ask_each_schema import ASK_EACH
+from spadework.mcp.ask_each import ASK_EACH
 from spadework.mcp.http.disclosure import conceal
 from spadework.mcp.http.exchange import Exchange
 from spadework.mcp.http.guard import HttpRejected
