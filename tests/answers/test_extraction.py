@@ -2,8 +2,8 @@
 
 import pytest
 
+from spadework.checks.answer_check import GroundingContext
 from spadework.checks.extraction import check_extraction
-from spadework.checks.grounding_context import GroundingContext
 from spadework.errors import CheckFailed
 
 SOURCE = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spadework.checks.grounding_context import GroundingContext, Passage
+from spadework.checks.answer_check import GroundingContext, Passage
 from spadework.checks.language import check_language, language_of
 from spadework.checks.prompt_injection import note_prompt_injection
 from spadework.checks.refusal import check_refusal

@@ -1,6 +1,7 @@
 """A copy of the package in which some files are others, to show what a change needs."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def copy_package(folder: Path, changed: Mapping[str, str]) -> dict[str, str]:
         The environment in which `python -m spadework` runs the copy.
     """
     package = Path(spadework.__file__).parent
+    shutil.rmtree(folder, ignore_errors=True)
     for file in package.rglob("*"):
         name = file.relative_to(package)
         if file.is_file() and "__pycache__" not in name.parts:

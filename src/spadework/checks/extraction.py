@@ -12,14 +12,18 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from spadework.checks.grounding_context import folded, words
+from spadework.checks.answer_check import AnswerCheck, folded, words
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import display_key, quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import (
+        AnswerRequirements,
+        GroundingContext,
+        ValidatedReply,
+    )
 
 _MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[a-z]{2,}", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+", re.IGNORECASE)
@@ -176,3 +180,13 @@ def _number_stands(number: float, source: _Source) -> bool:
 def _digits(text: str) -> str:
     """A number's digits, whatever separates them; zeros at its ends say nothing here."""
     return re.sub(r"\D", "", text).strip("0") or "0"
+
+
+def _run(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    found = check_extraction(
+        answer.value, wanted.schema or {}, wanted.given, grounded=wanted.grounded
+    )
+    return answer.passing("extraction") if found else answer
+
+
+CHECKS = (AnswerCheck("extraction", "json", _run, repairable=True),)

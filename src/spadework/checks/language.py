@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from spadework.checks.answer_check import AnswerCheck
 from spadework.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import (
+        AnswerRequirements,
+        GroundingContext,
+        ValidatedReply,
+    )
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^“”\n]*”|https?://\S+", re.DOTALL)
 _LOOKED_AT = 20_000  # characters
@@ -100,3 +105,10 @@ def _by_common_words(prose: str) -> str:
     first, second, *_ = sorted(counted, key=lambda name: counted[name], reverse=True)
     clear = counted[first] >= _LEAST_HITS and counted[first] >= _CLEARLY * counted[second]
     return first if clear else ""
+
+
+def _run(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    return answer.passing("language") if check_language(answer.text, wanted.given) else answer
+
+
+CHECKS = (AnswerCheck("language", "prose", _run),)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from spadework.checks.grounding_context import folded
+from spadework.checks.answer_check import AnswerCheck, folded
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import model_wrote
 
 if TYPE_CHECKING:
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import (
+        AnswerRequirements,
+        GroundingContext,
+        ValidatedReply,
+    )
 
 _OPENING = 240  # characters: a refusal says so at once
 _POLITE = (
@@ -60,3 +64,11 @@ def check_refusal(text: str, given: GroundingContext) -> None:
         raise CheckFailed(
             "refusal", f"the model refuses; {model_wrote(text[:_OPENING])}", hint=hint
         )
+
+
+def _run(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    check_refusal(answer.text, wanted.given)
+    return answer.passing("refusal")
+
+
+CHECKS = (AnswerCheck("refusal", "reply", _run),)

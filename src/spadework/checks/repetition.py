@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from spadework.checks.grounding_context import folded, joined, words
+from spadework.checks.answer_check import AnswerCheck, folded, joined, words
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import model_wrote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import (
+        AnswerRequirements,
+        GroundingContext,
+        ValidatedReply,
+    )
 
 _LONGEST_UNIT = 60  # words that repeat as one
 _MOST_LOOKED_AT = 3000  # words; a loop is at the end
@@ -86,3 +90,16 @@ def check_echo(text: str, given: GroundingContext, notices: Sequence[str]) -> No
         return  # "correct this: …" may come back as it was
     if said[: len(task)] == task and len(said) <= len(task) * _ROOM:
         raise CheckFailed("echo", "the model repeats the task")
+
+
+def _run_echo(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    check_echo(answer.text, wanted.given, wanted.notices)
+    return answer.passing("echo")
+
+
+def _run_loop(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    check_loop(answer.text, wanted.given)
+    return answer.passing("loop")
+
+
+CHECKS = (AnswerCheck("echo", "prose", _run_echo), AnswerCheck("loop", "prose", _run_loop))
