@@ -4,9 +4,8 @@ import pytest
 
 from spadework.checks.answer_check import GroundingContext, Passage
 from spadework.checks.language import check_language, language_of
+from spadework.checks.non_answers import check_echo, check_loop, check_refusal
 from spadework.checks.prompt_injection import note_prompt_injection
-from spadework.checks.refusal import check_refusal
-from spadework.checks.repetition import check_echo, check_loop
 from spadework.errors import CheckFailed
 
 FILE = (Passage("a.txt", "Ten words of a text that lie in a file.\n", 1, 1),)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spadework.checks.answer_check import AnswerCheck, symbols, words
-from spadework.checks.fenced_blocks import fences_of
+from spadework.checks.reply_markup import fences_of
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import quote_foreign
 

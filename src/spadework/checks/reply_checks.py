@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 from spadework.checks.labels import json_string, label_of, margin
+from spadework.checks.non_answers import check_loop
 from spadework.checks.prompt_injection import note_prompt_injection
-from spadework.checks.repetition import check_loop
+from spadework.checks.reply_markup import split_thinking
 from spadework.checks.structured_output import compact, structured, texts_of
-from spadework.checks.thinking import split_thinking
 from spadework.errors import CheckFailed
 from spadework.util.text_cleaning import clean
 from spadework.util.untrusted_text import server_wrote
@@ -19,12 +19,11 @@ from spadework.util.untrusted_text import server_wrote
 if TYPE_CHECKING:
     from spadework.backends.base import TokenChoice
     from spadework.checks.answer_check import AnswerCheck
-    from spadework.checks.thinking import Split
+    from spadework.checks.reply_markup import Split
 
 # The files of the checks of an answer's content, in the order in which they are made.
 _FILES = (
-    "refusal",
-    "repetition",
+    "non_answers",
     "language",
     "code_syntax",
     "grounding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from spadework.checks.fenced_blocks import fences_of
+from spadework.checks.reply_markup import fences_of
 from spadework.checks.schema_patterns import UnsupportedPattern, compiled
 from spadework.checks.schema_violations import describe_violation
 from spadework.checks.strict_json import NotStrict, as_object, parse_json

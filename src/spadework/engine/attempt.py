@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from spadework.backends.base import ChatRequest, ModelInfo, Usage
 from spadework.checks.labels import ALTERNATIVES
 from spadework.checks.reply_checks import REPAIRABLE, ModelReply, check_reply
-from spadework.checks.thinking import split_thinking
+from spadework.checks.reply_markup import split_thinking
 from spadework.engine.context_fit import explain_excess, fit
 from spadework.engine.job import Figures, Progress
 from spadework.engine.prompt_messages import for_repair

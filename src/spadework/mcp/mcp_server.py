@@ -6,9 +6,11 @@ are done here (BACKEND facts of the SDK: docs/decisions/0003-mcp-server.md).
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
@@ -28,13 +30,14 @@ from spadework.engine.tools import user_tools
 from spadework.errors import SpadeworkError
 from spadework.mcp.ask_each import ASK_EACH, SCHEMA, prepare
 from spadework.mcp.client_roots import ClientRoots, RootsWanted
-from spadework.mcp.progress_notifications import reporting
 from spadework.mcp.tasks import serve_tasks, takes_tasks
 from spadework.mcp.tool_arguments import input_schema, parse_call
 from spadework.mcp.tool_descriptions import INSTRUCTIONS, LIST_MODELS, define_tools
 from spadework.mcp.tool_results import concealed, error_result, outcome_result, survey_result
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from mcp.server.context import ServerRequestContext
     from mcp.server.models import InitializationOptions
     from mcp.server.session import ServerSession
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
         SubscriptionsListenResult,
     )
 
-    from spadework.engine.job import Session
+    from spadework.engine.job import Progress, Session
     from spadework.engine.tools import Tool
     from spadework.mcp.reloading_engine import ReloadingEngine
 
@@ -195,3 +198,48 @@ class McpConnection:
     def _session_of(self, context: Context, params: CallToolRequestParams) -> Session:
         """Say for whom a call is; here the client and we share a disk."""
         return replace(self._session, ask_roots=self._roots.asker(context, params))
+
+
+_SECONDS_BETWEEN = 0.5
+
+
+class Report(Protocol):
+    """Sends one progress message; the number only rises."""
+
+    async def __call__(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Send it."""
+        ...
+
+
+@asynccontextmanager
+async def reporting(report: Report) -> AsyncIterator[Callable[[Progress], None]]:
+    """Give a function that notes the newest progress; a task sends it on."""
+    news = asyncio.Event()
+    newest: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        newest[:] = [progress]
+        news.set()
+
+    async def forward() -> None:
+        step = 0.0
+        while True:
+            await news.wait()
+            news.clear()
+            progress = newest[0]
+            if progress.of:
+                step = max(step, float(progress.done))
+                await report(step, float(progress.of), progress.message)
+            else:
+                step = max(step + 1, float(progress.tokens))
+                await report(step, message=progress.message)
+            await asyncio.sleep(_SECONDS_BETWEEN)
+
+    task = asyncio.create_task(forward())
+    try:
+        yield note
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

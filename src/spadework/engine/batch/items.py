@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spadework.engine.batch.table import BatchItem
 from spadework.engine.root_scope import in_reading_thread, localized, roots_of, within_roots
 from spadework.errors import ArgumentError
-from spadework.references.file_list import list_files
+from spadework.references.reader import list_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from spadework.config.models import Config
     from spadework.engine.batch.table import EachJob
     from spadework.engine.job import Session
-    from spadework.references.file_list import Listing
     from spadework.references.material import LeftOut
+    from spadework.references.reader import Listing
 
 _NAME_LENGTH = 60
 _SECONDS_TO_LIST = 120.0
