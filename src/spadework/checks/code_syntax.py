@@ -13,6 +13,8 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import yaml
+
 from spadework.checks.answer_check import AnswerCheck
 from spadework.checks.reply_markup import fences_of
 from spadework.errors import CheckFailed
@@ -139,8 +141,6 @@ def _parse_toml(code: str) -> None:
 
 
 def _parse_yaml(code: str) -> None:
-    import yaml  # noqa: PLC0415 - beside its use
-
     if _deepest(code) > _DEEPEST_YAML:
         raise _Broken("nested too deeply")
     try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from mcp_types import Tool as ToolDefinition
+from mcp_types import ToolAnnotations
+
 from spadework.engine.candidates import candidates, patterns_of, split_by_trust, worth_listing
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.errors import SpadeworkError
@@ -14,8 +17,6 @@ from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mcp_types import Tool as ToolDefinition
 
     from spadework.engine.engine import Engine
     from spadework.engine.tools import Tool
@@ -58,9 +59,6 @@ async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDe
 def _define(
     name: str, description: str, schema: dict[str, Any], *, read_only: bool = True
 ) -> ToolDefinition:
-    from mcp_types import Tool as ToolDefinition  # noqa: PLC0415 - heavy
-    from mcp_types import ToolAnnotations  # noqa: PLC0415 - heavy
-
     return ToolDefinition(
         name=name,
         description=description,

@@ -16,12 +16,13 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+import re2  # type: ignore[import-untyped]  # it has no stubs
+
 from spadework.references.wildcards import wildcard_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import re2  # type: ignore[import-untyped]  # it has no stubs
 
 # As in .gitignore; with `!`: harmless after all.
 CREDENTIAL_NAMES = r"""
@@ -186,8 +187,6 @@ def holds_private_key(text: str) -> bool:
 @functools.cache
 def _credential_files() -> tuple[tuple[str, ...], re2.Set]:
     """Compile the list into one automaton: in a large folder it is asked of every file."""
-    import re2  # noqa: PLC0415 - only where files are read
-
     options = re2.Options()
     options.case_sensitive = False
     options.dot_nl = True

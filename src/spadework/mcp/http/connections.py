@@ -12,6 +12,7 @@ that work.
 from __future__ import annotations
 
 import ipaddress
+import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +108,6 @@ def _site(address: str) -> str:
 
 def _descriptors() -> int:
     """The most file descriptors that this process may have open."""
-    import resource  # noqa: PLC0415 - Windows lacks it
-
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if most == resource.RLIM_INFINITY else most
 

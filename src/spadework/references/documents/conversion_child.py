@@ -130,8 +130,9 @@ def converters() -> Work:
 
     What they return begins with a line: how many texts that nobody sees were left out.
     """
-    from markitdown import StreamInfo  # noqa: PLC0415 - heavy
-    from markitdown import converters as known  # noqa: PLC0415 - heavy
+    # Not at the top: what a library prints while it is imported must not get into a reply.
+    from markitdown import StreamInfo  # noqa: PLC0415 - as above
+    from markitdown import converters as known  # noqa: PLC0415 - as above
 
     class Pages(known.HtmlConverter):
         """Converts what can be seen of a page, and counts the rest."""
