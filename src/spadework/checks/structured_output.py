@@ -11,6 +11,7 @@ from spadework.checks.schema_violations import describe_violation
 from spadework.checks.strict_json import NotStrict, as_object, parse_json
 from spadework.errors import ArgumentError, CheckFailed
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def _check_form(schema: Mapping[str, Any], seconds: float) -> None:
     if error is not None:
         where = error.json_path.removeprefix("$.")
         at = f" at {where}" if where != "$" else ""
-        said = f"the schema is wrong{at}: {_short(error.message)}"
+        said = f"the schema is wrong{at}: {one_line(error.message, _LONGEST_MESSAGE)}"
         raise ArgumentError(said, hint=f"a JSON Schema, {_HINT}") from None
 
 
@@ -88,7 +89,7 @@ def _check_end(schema: Mapping[str, Any]) -> None:
     except schema_validation.ValidationTooCostly as reason:
         raise ArgumentError(f"the schema is too complex: {reason}", hint=_SIMPLER) from None
     except schema_validation.Unresolvable as error:
-        said = f"the schema refers to an undefined definition: {_short(repr(error.ref))}"
+        said = f"the schema refers to an undefined definition: {one_line(repr(error.ref), _LONGEST_MESSAGE)}"
         raise ArgumentError(said, hint=_DEFINE) from None
     except schema_validation.UnsupportedPattern as error:
         raise ArgumentError(f"a pattern of the schema cannot be used: {error}") from None
@@ -111,13 +112,15 @@ def _check_keyword(where: str, key: str, value: Any, schema: Mapping[str, Any]) 
     if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
         _check_reference(value, schema)
     elif key == "$id" and isinstance(value, str) and where != key:
-        said = f"the schema has an $id of its own at {_short(where)}"
+        said = f"the schema has an $id of its own at {one_line(where, _LONGEST_MESSAGE)}"
         raise ArgumentError(said, hint=f"take it out; {_DEFINE}")
     elif key == "pattern" and isinstance(value, str):
         _check_pattern(where, value)
     elif key == "patternProperties" and isinstance(value, dict):
         if "unevaluatedProperties" in json.dumps(schema):
-            said = f"the schema has both unevaluatedProperties and {_short(where)}"
+            said = (
+                f"the schema has both unevaluatedProperties and {one_line(where, _LONGEST_MESSAGE)}"
+            )
             raise ArgumentError(said, hint="say additionalProperties instead of the former")
         for source in value:
             _check_pattern(where, source)
@@ -127,14 +130,16 @@ def _check_pattern(where: str, source: str) -> None:
     try:
         compiled(source)
     except UnsupportedPattern as error:
-        said = f"the schema's pattern at {_short(where)} cannot be used: {error}"
+        said = (
+            f"the schema's pattern at {one_line(where, _LONGEST_MESSAGE)} cannot be used: {error}"
+        )
         hint = "the pattern is to be without look-around and back-references, or left out"
         raise ArgumentError(said, hint=hint) from None
 
 
 def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
     """Nothing is fetched for a schema, and what it points at must be there."""
-    shown = _short(repr(reference))
+    shown = one_line(repr(reference), _LONGEST_MESSAGE)
     if not reference.startswith("#"):
         raise ArgumentError(f"the schema refers to another document: {shown}", hint=_DEFINE)
     if reference != "#" and not reference.startswith("#/"):
@@ -276,13 +281,8 @@ def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
         schema_validation.Unresolvable,
         schema_validation.UnsupportedPattern,
     ) as error:
-        return [_short(str(error))]
+        return [one_line(str(error), _LONGEST_MESSAGE)]
     errors.sort(key=lambda error: (len(error.path), error.json_path))
     found = [describe_violation(error) for error in errors[:_MOST_PROBLEMS]]
     more = len(errors) - len(found)
     return found + ([f"and {more} more"] if more else [])
-
-
-def _short(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "…"
