@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spadework.checks.reply_markup import fences_of
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LARGEST_SCHEMA = 50_000  # characters; a model would have to read it too
-_LONGEST_MESSAGE = 200
 _MOST_PROBLEMS = 3
 _DEEPEST_SCHEMA = 100
 _DEEPEST_ANSWER = 64
@@ -25,6 +25,7 @@ _SECONDS_TO_READ = 5.0
 _SECONDS_TO_TRY = 1.0
 _SIMPLER = "give a simpler one: fewer alternatives and references in each other"
 _DEFINE = "put what it means under $defs"
+_short = partial(one_line, limit=200)
 _HINT = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
 
 # Where a schema holds schemas. What stands under `not` and `if` only asks, so it stays as it is.
@@ -70,7 +71,7 @@ def _check_form(schema: Mapping[str, Any], seconds: float) -> None:
     if error is not None:
         where = error.json_path.removeprefix("$.")
         at = f" at {where}" if where != "$" else ""
-        said = f"the schema is wrong{at}: {one_line(error.message, _LONGEST_MESSAGE)}"
+        said = f"the schema is wrong{at}: {_short(error.message)}"
         raise ArgumentError(said, hint=f"a JSON Schema, {_HINT}") from None
 
 
@@ -89,7 +90,7 @@ def _check_end(schema: Mapping[str, Any]) -> None:
     except schema_validation.ValidationTooCostly as reason:
         raise ArgumentError(f"the schema is too complex: {reason}", hint=_SIMPLER) from None
     except schema_validation.Unresolvable as error:
-        said = f"the schema refers to an undefined definition: {one_line(repr(error.ref), _LONGEST_MESSAGE)}"
+        said = f"the schema refers to an undefined definition: {_short(repr(error.ref))}"
         raise ArgumentError(said, hint=_DEFINE) from None
     except schema_validation.UnsupportedPattern as error:
         raise ArgumentError(f"a pattern of the schema cannot be used: {error}") from None
@@ -112,15 +113,13 @@ def _check_keyword(where: str, key: str, value: Any, schema: Mapping[str, Any]) 
     if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
         _check_reference(value, schema)
     elif key == "$id" and isinstance(value, str) and where != key:
-        said = f"the schema has an $id of its own at {one_line(where, _LONGEST_MESSAGE)}"
+        said = f"the schema has an $id of its own at {_short(where)}"
         raise ArgumentError(said, hint=f"take it out; {_DEFINE}")
     elif key == "pattern" and isinstance(value, str):
         _check_pattern(where, value)
     elif key == "patternProperties" and isinstance(value, dict):
         if "unevaluatedProperties" in json.dumps(schema):
-            said = (
-                f"the schema has both unevaluatedProperties and {one_line(where, _LONGEST_MESSAGE)}"
-            )
+            said = f"the schema has both unevaluatedProperties and {_short(where)}"
             raise ArgumentError(said, hint="say additionalProperties instead of the former")
         for source in value:
             _check_pattern(where, source)
@@ -130,16 +129,14 @@ def _check_pattern(where: str, source: str) -> None:
     try:
         compiled(source)
     except UnsupportedPattern as error:
-        said = (
-            f"the schema's pattern at {one_line(where, _LONGEST_MESSAGE)} cannot be used: {error}"
-        )
-        hint = "the pattern is to be without look-around and back-references, or left out"
+        said = f"the schema's pattern at {_short(where)} cannot be used: {error}"
+        hint = "write it without look-around and back-references, or leave it out"
         raise ArgumentError(said, hint=hint) from None
 
 
 def _check_reference(reference: str, schema: Mapping[str, Any]) -> None:
     """Nothing is fetched for a schema, and what it points at must be there."""
-    shown = one_line(repr(reference), _LONGEST_MESSAGE)
+    shown = _short(repr(reference))
     if not reference.startswith("#"):
         raise ArgumentError(f"the schema refers to another document: {shown}", hint=_DEFINE)
     if reference != "#" and not reference.startswith("#/"):
@@ -281,7 +278,7 @@ def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
         schema_validation.Unresolvable,
         schema_validation.UnsupportedPattern,
     ) as error:
-        return [one_line(str(error), _LONGEST_MESSAGE)]
+        return [_short(str(error))]
     errors.sort(key=lambda error: (len(error.path), error.json_path))
     found = [describe_violation(error) for error in errors[:_MOST_PROBLEMS]]
     more = len(errors) - len(found)
