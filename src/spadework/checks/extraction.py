@@ -19,11 +19,7 @@ from spadework.util.untrusted_text import display_key, quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from spadework.checks.answer_check import (
-        AnswerRequirements,
-        GroundingContext,
-        ValidatedReply,
-    )
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 _MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[a-z]{2,}", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+", re.IGNORECASE)

@@ -159,10 +159,7 @@ def _quotations(text: str, given: GroundingContext) -> Iterator[_Claim]:
 
 
 def _claim(
-    text: str,
-    span: tuple[int, int],
-    quoted: str,
-    stands_there: Callable[[str], bool],
+    text: str, span: tuple[int, int], quoted: str, stands_there: Callable[[str], bool]
 ) -> Iterator[_Claim]:
     """Yield the claim that a quoted text is, if it is one."""
     # Text inside another quotation is not a claim of the answer itself.

@@ -9,11 +9,7 @@ from spadework.checks.answer_check import AnswerCheck
 from spadework.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from spadework.checks.answer_check import (
-        AnswerRequirements,
-        GroundingContext,
-        ValidatedReply,
-    )
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^“”\n]*”|https?://\S+", re.DOTALL)
 _LOOKED_AT = 20_000  # characters

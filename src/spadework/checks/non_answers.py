@@ -12,11 +12,7 @@ from spadework.util.untrusted_text import model_wrote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.checks.answer_check import (
-        AnswerRequirements,
-        GroundingContext,
-        ValidatedReply,
-    )
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 _OPENING = 240  # characters: a refusal says so at once
 _POLITE = (
@@ -33,7 +29,7 @@ _REFUSALS = re.compile(
     r"|i (?:can ?not|can't|won't|will not|am not going to) "
     r"(?:help|assist|fulfil|comply|participat|engage|do (?:that|this)\b|continue with)"
     r"|(?:this|that|your) (?:request|question) (?:violates|goes against|is against)"
-    r")",
+    r")"
 )
 _BLIND = re.compile(
     rf"{_POLITE}(?:"
@@ -47,7 +43,7 @@ _BLIND = re.compile(
     r"|(?:it (?:seems|looks|appears)|i see) (?:like |that )?(?:you|there) "
     r"(?:haven't|have not|didn't|did not|(?:i|wa)s no)(?: yet)? ?"
     r"(?:provide|share|attach|include|paste|upload|file)"
-    r")",
+    r")"
 )
 
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.call_arguments import (
-    EACH,
-    CallArguments,
-    properties_of,
-    required_by,
-)
+from spadework.config.call_arguments import EACH, CallArguments, properties_of, required_by
 from spadework.engine.batch.items import items_of
 from spadework.engine.batch.runner import ask_each
 from spadework.engine.batch.table import BatchProgress, EachJob

@@ -16,12 +16,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INVALID_PARAMS,
-    CallToolRequestParams,
-    ListToolsResult,
-    NotificationParams,
-)
+from mcp_types import INVALID_PARAMS, CallToolRequestParams, ListToolsResult, NotificationParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from spadework import __version__

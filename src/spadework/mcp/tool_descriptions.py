@@ -45,12 +45,7 @@ async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDe
         for (name, tool), fact in zip(tools.items(), facts, strict=True)
     ]
     # It may write a file, so a client may ask first, and does not call it in parallel.
-    asking = _define(
-        ask_each.ASK_EACH,
-        ask_each.DESCRIPTION,
-        ask_each.SCHEMA,
-        read_only=False,
-    )
+    asking = _define(ask_each.ASK_EACH, ask_each.DESCRIPTION, ask_each.SCHEMA, read_only=False)
     listing = "List the local models that can be delegated to: window, loaded or not, their tools."
     empty = {"type": "object", "properties": {}, "additionalProperties": False}
     return [*defined, asking, _define(LIST_MODELS, listing, empty)]

@@ -44,10 +44,7 @@ class PrivateFiles:
 
     @classmethod
     def of(
-        cls,
-        limits: ReferencesConfig,
-        roots: Roots,
-        confidential: ConfidentialFolders | None = None,
+        cls, limits: ReferencesConfig, roots: Roots, confidential: ConfidentialFolders | None = None
     ) -> PrivateFiles:
         """Compile the config's patterns.
 

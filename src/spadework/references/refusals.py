@@ -215,18 +215,19 @@ def all_empty(sources: Sequence[Source]) -> ReferenceRefused:
     first = sources[0]
     reason = first.note or "it is empty"
     if len(sources) > 1:
-        named = [f"{one.path} ({one.note or 'empty'})" for one in sources[:MOST_NAMED]]
-        more = len(sources) - MOST_NAMED
-        rest = f" and {more} more" if more > 0 else ""
-        reason = f"all references of the call are empty: {', '.join(named)}{rest}"
+        named = _some([f"{one.path} ({one.note or 'empty'})" for one in sources])
+        reason = f"all references of the call are empty: {named}"
     hint = "name something that has content, or leave `files` out to ask without them"
     return ReferenceRefused(first.path, first.path, "empty", reason, hint=hint)
 
 
 def nothing_readable(reference: str, path: str, left_out: Sequence[LeftOut]) -> ReferenceRefused:
     """A folder or a glob holds files, but none that is read."""
-    named = ", ".join(f"{one.path} ({one.reason})" for one in left_out[:MOST_NAMED])
-    more = len(left_out) - MOST_NAMED
-    reason = f"nothing in it is read: {named}" + (f" and {more} more" if more > 0 else "")
+    reason = f"nothing in it is read: {_some([f'{one.path} ({one.reason})' for one in left_out])}"
     hint = "name a text file, or a folder that holds some"
     return ReferenceRefused(reference, path, "no-text", reason, hint=hint)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

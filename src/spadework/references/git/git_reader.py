@@ -42,12 +42,7 @@ COMMON = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
-OF_COMMITS = (
-    "--no-show-signature",
-    "--no-notes",
-    "--no-decorate",
-    "--diff-merges=first-parent",
-)
+OF_COMMITS = ("--no-show-signature", "--no-notes", "--no-decorate", "--diff-merges=first-parent")
 IN_SUBMODULE = "a submodule whose repository is outside the roots"
 
 

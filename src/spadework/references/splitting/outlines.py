@@ -25,44 +25,16 @@ PROSE = frozenset(
     {".adoc", ".htm", ".html", ".markdown", ".md", ".mdx", ".org", ".rst", ".tex", ".txt"}
 )
 PROSE_NAMES = frozenset({"authors", "changelog", "contributing", "license", "notice", "readme"})
+_SUFFIXES = """
+bash: .bash .sh; c: .c; cpp: .cc .cpp .cxx .h .hpp; csharp: .cs; css: .css; dart: .dart; elixir:
+.ex .exs; go: .go; haskell: .hs; java: .java; javascript: .js .jsx .mjs; julia: .jl; kotlin: .kt;
+lua: .lua; perl: .pl; php: .php; proto: .proto; python: .py .pyi; r: .r; ruby: .rb; rust: .rs;
+scala: .scala; sql: .sql; swift: .swift; terraform: .tf; tsx: .tsx; typescript: .ts; zig: .zig
+"""
 GRAMMARS = {
-    ".bash": "bash",
-    ".c": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".cs": "csharp",
-    ".css": "css",
-    ".cxx": "cpp",
-    ".dart": "dart",
-    ".ex": "elixir",
-    ".exs": "elixir",
-    ".go": "go",
-    ".h": "cpp",
-    ".hpp": "cpp",
-    ".hs": "haskell",
-    ".java": "java",
-    ".jl": "julia",
-    ".js": "javascript",
-    ".jsx": "javascript",
-    ".kt": "kotlin",
-    ".lua": "lua",
-    ".mjs": "javascript",
-    ".php": "php",
-    ".pl": "perl",
-    ".proto": "proto",
-    ".py": "python",
-    ".pyi": "python",
-    ".r": "r",
-    ".rb": "ruby",
-    ".rs": "rust",
-    ".scala": "scala",
-    ".sh": "bash",
-    ".sql": "sql",
-    ".swift": "swift",
-    ".tf": "terraform",
-    ".ts": "typescript",
-    ".tsx": "tsx",
-    ".zig": "zig",
+    suffix: grammar.strip()
+    for grammar, suffixes in (row.split(":") for row in _SUFFIXES.split(";"))
+    for suffix in suffixes.split()
 }
 
 
