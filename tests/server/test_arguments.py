@@ -22,7 +22,15 @@ CODING = Tool("ask_coding_model", ASK_CODING_MODEL)
     ],
 )
 def test_a_right_call_passes(arguments):
-    parse_call(LLAMA, arguments)
+    job = parse_call(LLAMA, arguments)
+    assert job.tool == "ask_local_llama"
+    assert job.arguments == {"prompt": "x"}
+    assert job.files == tuple(arguments.get("files", ()))
+    assert job.max_tokens == arguments.get("max_tokens")
+
+
+def test_a_number_without_a_fraction_is_an_integer_as_json_schema_has_it():
+    assert repr(parse_call(LLAMA, {"prompt": "x", "max_tokens": 300.0}).max_tokens) == "300"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,20 @@ def test_a_right_call_passes(arguments):
         (
             {"prompt": "x", "max_tokens": "9"},
             "argument 'max_tokens': expected an integer, got a string: \"9\"",
+        ),
+        ({"prompt": None}, "argument 'prompt': expected a string, got null"),
+        (
+            {"prompt": "x", "max_tokens": True},
+            "argument 'max_tokens': expected an integer, got a boolean: true",
+        ),
+        (
+            {"prompt": "x", "max_tokens": 1.5},
+            "argument 'max_tokens': expected an integer, got a number: 1.5",
+        ),
+        (
+            {"prompt": "x", "schema": ["a"] * 30},
+            "argument 'schema': expected an object, got an array: "
+            '["a", "a", "a", "a", "a", "a", "a", "a", …',
         ),
         (
             {"prompt": "x", "max_tokens": 0},

@@ -53,7 +53,7 @@ def read_references(
 
     Raises:
         ReferenceRefused: one of them may not be read, stands for nothing, or could not be read
-            in the time of the call (`inputs.cancellation`). Nothing is returned of the others then:
+            in the time of the call (see `cancellation`). Nothing is returned of the others then:
             half an answer is never given silently.
     """
     places = [one if is_git(one) else locate(one, roots) for one in references]

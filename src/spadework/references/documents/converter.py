@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+CHILD = "spadework.references.documents.conversion_child"
 EXTRA = "documents"
 GET_THE_EXTRA = (
     f"`pip install 'spadework[{EXTRA}]'` or `pipx install --force 'spadework[{EXTRA}]'` "
@@ -58,9 +59,6 @@ def is_extra_there() -> bool:
     return importlib.util.find_spec("markitdown") is not None
 
 
-CHILD = "spadework.references.documents.conversion_child"
-
-
 @dataclass(slots=True)
 class Converter:
     """Converts documents to Markdown. Use it as a context manager.
@@ -97,7 +95,7 @@ class Converter:
             suffix: its kind's first suffix, with the dot.
 
         Raises:
-            Failed: it cannot be converted; the message says why.
+            ConfinedFailure: it cannot be converted; the message says why.
             TooSlow: the time is over.
             TooLong: its text is longer than it may be.
         """
