@@ -10,7 +10,6 @@ from spadework.errors import ArgumentError
 from spadework.mcp.tool_arguments import parse_call
 
 LLAMA = Tool("ask_local_llama", ASK_LOCAL_LLAMA)
-TEXT_A = '"a", '
 CODING = Tool("ask_coding_model", ASK_CODING_MODEL)
 
 
@@ -63,8 +62,8 @@ def test_a_number_without_a_fraction_is_an_integer_as_json_schema_has_it():
             "argument 'max_tokens': expected an integer, got a number: 1.5",
         ),
         (
-            {"prompt": "x", "schema": ["a"] * 30},
-            f"argument 'schema': expected an object, got an array: [{TEXT_A * 7}"a",…",
+            {"prompt": "x", "schema": [1] * 30},
+            f"argument 'schema': expected an object, got an array: [{'1, ' * 13}…",
         ),
         (
             {"prompt": "x", "max_tokens": 0},
