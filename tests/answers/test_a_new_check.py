@@ -15,13 +15,13 @@ from spadework.checks.answer_check import AnswerCheck
 from spadework.errors import CheckFailed
 
 
-def _run(answer, wanted):
+def check(answer, wanted):
     if answer.text.isupper():
         raise CheckFailed("shouting", "the answer is all capitals")
     return answer.passing("shouting")
 
 
-CHECKS = (AnswerCheck("shouting", "prose", _run),)
+CHECKS = (AnswerCheck("shouting", "prose", check),)
 """
 PROGRAM = """
 import asyncio, json, pathlib
@@ -75,7 +75,7 @@ def test_a_check_is_one_file_and_one_line(ask, openai_double):
 
 
 def test_new_rules_of_a_check_are_a_new_version_too(ask, openai_double):
-    line = 'AnswerCheck("language", "prose", _run)'
+    line = 'AnswerCheck("language", "prose", check_language)'
     changed = source_with("checks/language.py", line, line[:-1] + ", version=2)")
     openai_double.plays(reply="It is Ann.")
     assert ask({})[1] is False

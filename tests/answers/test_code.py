@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from spadework.checks.answer_check import ValidatedReply
+from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 from spadework.checks.code_syntax import check_code
 from spadework.errors import CheckFailed
 
@@ -26,7 +26,7 @@ BROKEN = {
 
 
 def check(text):
-    return check_code(ValidatedReply(text))
+    return check_code(ValidatedReply(text), AnswerRequirements())
 
 
 @pytest.mark.parametrize(("tag", "code"), GOOD.items())

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.checks.answer_check import GroundingContext, Passage, ValidatedReply
+from spadework.checks.answer_check import (
+    AnswerRequirements,
+    GroundingContext,
+    Passage,
+    ValidatedReply,
+)
 from spadework.checks.grounding import MARK, ground
 from spadework.errors import CheckFailed
 
@@ -18,7 +23,7 @@ PART = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 10, 12)
 
 
 def look_up(text, given):
-    return ground(ValidatedReply(text), given)
+    return ground(ValidatedReply(text), AnswerRequirements(given))
 
 
 @pytest.mark.parametrize(

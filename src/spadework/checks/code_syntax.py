@@ -23,7 +23,7 @@ from spadework.util.untrusted_text import quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spadework.checks.answer_check import ValidatedReply
+    from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 
 _LARGEST = 200_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
@@ -63,7 +63,7 @@ class _Broken(Exception):
     """It does not parse; the message says why."""
 
 
-def check_code(answer: ValidatedReply) -> ValidatedReply:
+def check_code(answer: ValidatedReply, _: AnswerRequirements) -> ValidatedReply:
     """Parse the marked blocks of an answer; an answer that is one block becomes its content.
 
     It passes if code was parsed and all of it did.
@@ -192,4 +192,4 @@ _PARSERS: dict[str, Callable[[str], None]] = {
 }
 
 
-CHECKS = (AnswerCheck("code", "prose", lambda answer, _: check_code(answer)),)
+CHECKS = (AnswerCheck("code", "prose", check_code),)

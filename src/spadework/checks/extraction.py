@@ -17,7 +17,7 @@ from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import display_key, quote_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
@@ -35,35 +35,25 @@ _MOST_SHOWN = 3
 _SECONDS = 5.0  # of processor time
 
 
-def check_extraction(
-    value: Any, schema: Mapping[str, Any], given: GroundingContext, *, grounded: bool
-) -> bool:
-    """Look up what was extracted.
-
-    Args:
-        value: the answer.
-        schema: what it follows.
-        given: where it must stand.
-        grounded: whether every text and number must.
-
-    Returns:
-        Whether there was anything to look up.
+def check_extraction(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    """Look up what was extracted. It passes if there was anything to look up.
 
     Raises:
         CheckFailed: named "extraction"; says what is not there.
     """
+    given = wanted.given
     if not given.has_material:
-        return False
-    chosen = set(_chosen(schema))
+        return answer
+    chosen = set(_chosen(wanted.schema))
     leaves = [
         (path, leaf)
-        for path, leaf in _leaves(value, "$")
-        if leaf not in chosen and (grounded or _is_taken(leaf))
+        for path, leaf in _leaves(answer.value, "$")
+        if leaf not in chosen and (wanted.grounded or _is_taken(leaf))
     ]
     source = _Source(given)
     missing = [(path, leaf) for path, leaf in leaves if not source.has(leaf)]
     if not missing:
-        return bool(leaves)
+        return answer.passing("extraction") if leaves else answer
     shown = "; ".join(
         f"{path}, the model wrote: {quote_foreign(str(leaf))}"
         for path, leaf in missing[:_MOST_SHOWN]
@@ -178,11 +168,4 @@ def _digits(text: str) -> str:
     return re.sub(r"\D", "", text).strip("0") or "0"
 
 
-def _run(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
-    found = check_extraction(
-        answer.value, wanted.schema or {}, wanted.given, grounded=wanted.grounded
-    )
-    return answer.passing("extraction") if found else answer
-
-
-CHECKS = (AnswerCheck("extraction", "json", _run, repairable=True),)
+CHECKS = (AnswerCheck("extraction", "json", check_extraction, repairable=True),)

@@ -23,7 +23,7 @@ from spadework.util.untrusted_text import quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spadework.checks.answer_check import GroundingContext, ValidatedReply
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 MARK = "[not in the source]"
 _LEAST_WORDS = 5
@@ -88,13 +88,13 @@ class _Spans:
         return at >= 0 and place < self.spans[at][1]
 
 
-def ground(answer: ValidatedReply, given: GroundingContext) -> ValidatedReply:
+def ground(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
     """Look up what an answer claims to quote from the material; strike what does not occur.
 
     Raises:
         CheckFailed: named "quotation" or "citation": most of them are invented.
     """
-    text = answer.text
+    text, given = answer.text, wanted.given
     if not given.has_material or _is_data(text):
         return answer
     checked: list[str] = []
@@ -258,4 +258,4 @@ def _struck(line: str) -> str:
     return f"{head}~~{rest}~~" if rest else line
 
 
-CHECKS = (AnswerCheck("grounding", "prose", lambda answer, wanted: ground(answer, wanted.given)),)
+CHECKS = (AnswerCheck("grounding", "prose", ground),)

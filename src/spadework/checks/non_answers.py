@@ -47,25 +47,21 @@ _BLIND = re.compile(
 )
 
 
-def check_refusal(text: str, given: GroundingContext) -> None:
+def check_refusal(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
     """Find a refusal at the beginning of an answer.
 
     Raises:
         CheckFailed: named "refusal".
     """
+    text, given = answer.text, wanted.given
     opening = " ".join(folded(text[:_OPENING]).replace("\u2019", "'").split())
     found = _REFUSALS.search(opening)
     if not found and given.has_material:
         found = _BLIND.search(opening)
     if found and found[0].strip() not in " ".join(given.text.split()):
         hint = "put the task in other words, or ask another model"
-        raise CheckFailed(
-            "refusal", f"the model refuses; {model_wrote(text[:_OPENING])}", hint=hint
-        )
-
-
-def _run_refusal(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
-    check_refusal(answer.text, wanted.given)
+        said = f"the model refuses; {model_wrote(text[:_OPENING])}"
+        raise CheckFailed("refusal", said, hint=hint)
     return answer.passing("refusal")
 
 
@@ -80,12 +76,13 @@ _LEAST_ECHO = 8  # words
 _ROOM = 1.2
 
 
-def check_loop(text: str, given: GroundingContext) -> None:
+def check_loop(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
     """Find a reply that runs in circles at its end.
 
     Raises:
         CheckFailed: named "loop".
     """
+    text, given = answer.text, wanted.given
     tail = words(text)[-_MOST_LOOKED_AT:]
     for unit in range(1, min(_LONGEST_UNIT, len(tail) // 2) + 1):
         length = _periodic(tail, unit)
@@ -94,10 +91,11 @@ def check_loop(text: str, given: GroundingContext) -> None:
             continue
         repeated = tail[len(tail) - unit :]
         if all(word.isdigit() for word in repeated) or _is_in(repeated * 3, given):
-            return  # a table of numbers, or as the material has it
+            return answer.passing("loop")  # a table of numbers, or as the material has it
         raise _loop(" ".join(repeated), length // unit)
     if run := _RUN.search(folded(text[-_LONGEST_RUN:])):
         raise _loop(run[1], len(run[0]) // len(run[1]))
+    return answer.passing("loop")
 
 
 def _periodic(tail: Sequence[str], unit: int) -> int:
@@ -118,43 +116,29 @@ def _loop(repeated: str, times: int) -> CheckFailed:
     return CheckFailed("loop", said, hint=hint)
 
 
-def check_echo(text: str, given: GroundingContext, notices: Sequence[str]) -> None:
-    """Find a reply that is the prompt over again.
-
-    Args:
-        text: the answer.
-        given: the task and the material.
-        notices: sentences of our own in the prompt, which no answer has a reason to say.
+def check_echo(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    """Find a reply that is the prompt over again, or a sentence of our own in it.
 
     Raises:
         CheckFailed: named "echo".
     """
-    said = words(text)
+    given, said = wanted.given, words(answer.text)
     spoken = joined(said)
     material = joined(words(" ".join((*given.texts, *(one.text for one in given.passages)))))
-    for notice in notices:
+    for notice in wanted.notices:
         own = joined(words(notice))
         if own in spoken and own not in material:
             raise CheckFailed("echo", "the model repeats the prompt")
     task = words(given.task)
     if len(task) < _LEAST_ECHO or not (given.has_material or given.task.rstrip().endswith("?")):
-        return  # "correct this: …" may come back as it was
+        return answer.passing("echo")  # "correct this: …" may come back as it was
     if said[: len(task)] == task and len(said) <= len(task) * _ROOM:
         raise CheckFailed("echo", "the model repeats the task")
-
-
-def _run_echo(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
-    check_echo(answer.text, wanted.given, wanted.notices)
     return answer.passing("echo")
 
 
-def _run_loop(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
-    check_loop(answer.text, wanted.given)
-    return answer.passing("loop")
-
-
 CHECKS = (
-    AnswerCheck("refusal", "reply", _run_refusal),
-    AnswerCheck("echo", "prose", _run_echo),
-    AnswerCheck("loop", "prose", _run_loop),
+    AnswerCheck("refusal", "reply", check_refusal),
+    AnswerCheck("echo", "prose", check_echo),
+    AnswerCheck("loop", "prose", check_loop),
 )

@@ -121,9 +121,8 @@ def _check_ending(
     only_thinking = reply.had_thinking or bool(split.thinking)
     if reply.finish == "length" and not _is_whole(text, requirements):
         if requirements.content:
-            check_loop(
-                text, requirements.given
-            )  # the better reason, since a larger limit does not help
+            # The better reason, since a larger limit does not help.
+            check_loop(ValidatedReply(text), requirements)
         raise CheckFailed(
             "cut-off",
             f"the answer was cut off at {reply.max_tokens} tokens"
