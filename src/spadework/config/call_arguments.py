@@ -90,4 +90,5 @@ def properties_of(kind: type[CallArguments], shown_by: str) -> dict[str, dict[st
 
 def required_by(kind: type[CallArguments]) -> list[str]:
     """Name the arguments of a dataclass that have no default."""
-    return [one.name for one in fields(kind) if one.default is MISSING]
+    defaults = ((one.name, one.default, one.default_factory) for one in fields(kind))
+    return [name for name, *default in defaults if default == [MISSING, MISSING]]
