@@ -81,7 +81,7 @@ async def measure(engine: Engine) -> None:
         labels: tuple[str, ...] = (),
         schema: Mapping[str, object] | None = None,
     ) -> Answer | None:
-        job = Job(tool, {"prompt": prompt}, (name + LINES,), labels=labels, schema=schema)
+        job = Job(tool, {"prompt": prompt}, files=(name + LINES,), labels=labels, schema=schema)
         outcome = await engine.delegate(job, session)
         return outcome if isinstance(outcome, Answer) else None
 

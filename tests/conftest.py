@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,14 +92,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+@contextmanager
+def _own_runtime_folder() -> Iterator[Path]:
+    # Not tmp_path: the path of a socket must be short.
+    with tempfile.TemporaryDirectory(prefix="j-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+        _end_processes(f"XDG_RUNTIME_DIR={folder}".encode())
+
+
 @pytest.fixture
 def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A runtime folder of the test's own; every process that was started with it is ended."""
-    # Not tmp_path: the path of a socket must be short.
-    with tempfile.TemporaryDirectory(prefix="j-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        yield Path(folder)
-        _end_processes(f"XDG_RUNTIME_DIR={folder}".encode())
+    with _own_runtime_folder() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def module_runtime_folder() -> Iterator[Path]:
+    """The same for the tests of a file that share a daemon; it is not in their environment."""
+    with _own_runtime_folder() as folder:
+        yield folder
 
 
 def _end_processes(mark: bytes) -> None:

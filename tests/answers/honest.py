@@ -9,8 +9,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from spadework.checks.grounding_context import GroundingContext, Passage
-from spadework.checks.reply_checks import AnswerRequirements
+from spadework.checks.answer_check import AnswerRequirements, GroundingContext, Passage
 
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 PROSE = ("apache-2.0.txt", "cc0.txt", "attrs.md", "h11.md", "httpx.md", "udhr.en.txt")

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from spadework.checks.reply_checks import AnswerRequirements, ModelReply, check_reply
+from spadework.checks.answer_check import AnswerRequirements
+from spadework.checks.reply_checks import ModelReply, check_reply
 from spadework.errors import CheckFailed
 
 GOOD = ModelReply(

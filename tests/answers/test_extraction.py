@@ -2,8 +2,8 @@
 
 import pytest
 
+from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 from spadework.checks.extraction import check_extraction
-from spadework.checks.grounding_context import GroundingContext
 from spadework.errors import CheckFailed
 
 SOURCE = (
@@ -12,6 +12,11 @@ SOURCE = (
 )
 GIVEN = GroundingContext("Extract.", texts=(SOURCE,))
 KIND = {"properties": {"kind": {"enum": ["invoice", "offer"]}}}
+
+
+def extracted(value, schema, given, *, grounded):
+    wanted = AnswerRequirements(given, schema=schema, grounded=grounded)
+    return check_extraction(ValidatedReply("", value=value), wanted).checks
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,7 @@ KIND = {"properties": {"kind": {"enum": ["invoice", "offer"]}}}
     ],
 )
 def test_what_stands_there_or_was_worked_out_passes(value):
-    check_extraction(value, {}, GIVEN, grounded=False)
+    extracted(value, {}, GIVEN, grounded=False)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,7 @@ def test_what_stands_there_or_was_worked_out_passes(value):
 )
 def test_an_invented_address_link_or_number_fails(value):
     with pytest.raises(CheckFailed, match="not in the source") as caught:
-        check_extraction(value, {}, GIVEN, grounded=False)
+        extracted(value, {}, GIVEN, grounded=False)
     assert caught.value.check == "extraction"
 
 
@@ -54,7 +59,7 @@ def test_an_invented_address_link_or_number_fails(value):
     ],
 )
 def test_a_grounded_tool_takes_only_what_stands_there(value):
-    assert check_extraction(value, KIND, GIVEN, grounded=True)
+    assert extracted(value, KIND, GIVEN, grounded=True)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +73,10 @@ def test_a_grounded_tool_takes_only_what_stands_there(value):
 )
 def test_a_grounded_tool_refuses_all_else(value, said):
     with pytest.raises(CheckFailed) as caught:
-        check_extraction(value, KIND, GIVEN, grounded=True)
+        extracted(value, KIND, GIVEN, grounded=True)
     assert said in str(caught.value)
 
 
 def test_without_material_there_is_nothing_to_look_up():
     value = {"mail": "someone@example.com"}
-    assert not check_extraction(value, {}, GroundingContext("Invent a person."), grounded=True)
+    assert not extracted(value, {}, GroundingContext("Invent a person."), grounded=True)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.checks.fenced_blocks import fences_of
+from spadework.checks.reply_markup import fences_of
 
 
 def test_a_block_has_its_tag_its_code_and_its_place():

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spadework.checks.answer_check import (
+    AnswerRequirements,
+    GroundingContext,
+    Passage,
+    ValidatedReply,
+)
 from spadework.checks.grounding import MARK, ground
-from spadework.checks.grounding_context import GroundingContext, Passage
 from spadework.errors import CheckFailed
 
 CODE = (
@@ -15,6 +20,10 @@ CODE = (
 )
 GIVEN = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 1, 3),))
 PART = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 10, 12),))
+
+
+def look_up(text, given):
+    return ground(ValidatedReply(text), AnswerRequirements(given))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +45,7 @@ PART = GroundingContext("What does it do?", (Passage("src/add.py", CODE, 10, 12)
     ],
 )
 def test_what_is_true_or_no_claim_stays_as_it_is(text):
-    found = ground(text, GIVEN)
+    found = look_up(text, GIVEN)
     assert found.text == text
     assert found.notes == ()
 
@@ -57,26 +66,26 @@ def test_what_is_true_or_no_claim_stays_as_it_is(text):
 )
 def test_what_is_invented_fails_by_its_name(text, check):
     with pytest.raises(CheckFailed) as caught:
-        ground(text, GIVEN)
+        look_up(text, GIVEN)
     assert caught.value.check == check
 
 
 def test_lines_are_those_of_the_part_that_was_given():
-    assert ground("See add.py:10-12.", PART).checked == ("citation",)
+    assert look_up("See add.py:10-12.", PART).checks == ("citation",)
     with pytest.raises(CheckFailed):
-        ground("See add.py:3.", PART)
+        look_up("See add.py:3.", PART)
 
 
 def test_two_parts_of_one_file_make_one_range():
     parts = (Passage("a.py", "x\n", 1, 5), Passage("a.py", "y\n", 6, 9))
-    assert ground("See a.py:4-7.", GroundingContext("What?", parts)).checked == ("citation",)
+    assert look_up("See a.py:4-7.", GroundingContext("What?", parts)).checks == ("citation",)
 
 
 @pytest.mark.parametrize("place", ["src/app.py:12", "tests/x.py:3-5"])
 def test_places_of_a_diff_or_a_log_are_not_ours_to_judge(place):
     diff = "--- a/src/app.py\n+++ b/src/app.py\n@@ -10,4 +10,5 @@\n--- a/tests/x.py\n"
     given = GroundingContext("What changed?", (Passage("change.diff", diff, 1, 4),))
-    assert ground(f"See {place}.", given).text == f"See {place}."
+    assert look_up(f"See {place}.", given).text == f"See {place}."
 
 
 @pytest.mark.parametrize(
@@ -84,12 +93,12 @@ def test_places_of_a_diff_or_a_log_are_not_ours_to_judge(place):
 )
 def test_a_task_for_new_text_gets_new_text(task):
     text = '"This is a title that stands nowhere else"'
-    assert ground(text, GroundingContext(task, GIVEN.passages)).text == text
+    assert look_up(text, GroundingContext(task, GIVEN.passages)).text == text
 
 
 def test_without_material_there_is_nothing_to_look_up():
     text = 'Hamlet says "to be, or not to be, that is the question" at hamlet.txt:99.'
-    assert ground(text, GroundingContext("What does Hamlet say?")).text == text
+    assert look_up(text, GroundingContext("What does Hamlet say?")).text == text
 
 
 def test_few_inventions_are_struck_and_counted():
@@ -98,15 +107,15 @@ def test_few_inventions_are_struck_and_counted():
         '"return first + second" too.\n\n> The sum of two numbers, never more\n\n'
         '"this one is not true at all"'
     )
-    found = ground(text, GIVEN)
+    found = look_up(text, GIVEN)
     assert found.text.endswith('~~"this one is not true at all"~~ [not in the source]')
     assert found.notes == ("struck, since not in the source: 1 quotation",)
-    assert found.checked == ()
+    assert found.checks == ()
 
 
 def test_a_struck_block_stays_a_block():
     text = "> The sum of two numbers, never more\n\nand\n\n> Not a word of\n> this is there"
-    assert ground(text, GIVEN).text.endswith(
+    assert look_up(text, GIVEN).text.endswith(
         "> ~~Not a word of~~\n> ~~this is there~~ [not in the source]"
     )
 
@@ -114,7 +123,7 @@ def test_a_struck_block_stays_a_block():
 def test_a_place_inside_of_a_struck_quotation_is_struck_with_it():
     true = '"the sum of two numbers" and "never more than that, return first" at add.py:1, add.py:2'
     text = f'{true}, "as add.py:77 has it, that is not so" and on'
-    assert ground(text, GIVEN).text == (
+    assert look_up(text, GIVEN).text == (
         f'{true}, ~~"as add.py:77 has it, that is not so"~~ [not in the source] and on'
     )
 
@@ -128,7 +137,7 @@ PIECES = st.sampled_from(
 def test_whatever_is_said_what_is_not_struck_stays_as_it_is(pieces):
     text = "".join(pieces)
     try:
-        found = ground(text, GIVEN)
+        found = look_up(text, GIVEN)
     except CheckFailed:
         return
     if not found.notes:

@@ -2,15 +2,23 @@
 
 import pytest
 
-from spadework.checks.grounding_context import GroundingContext, Passage
+from spadework.checks.answer_check import (
+    AnswerRequirements,
+    GroundingContext,
+    Passage,
+    ValidatedReply,
+)
 from spadework.checks.language import check_language, language_of
+from spadework.checks.non_answers import check_echo, check_loop, check_refusal
 from spadework.checks.prompt_injection import note_prompt_injection
-from spadework.checks.refusal import check_refusal
-from spadework.checks.repetition import check_echo, check_loop
 from spadework.errors import CheckFailed
 
 FILE = (Passage("a.txt", "Ten words of a text that lie in a file.\n", 1, 1),)
 GIVEN = GroundingContext("What does the file say about the words that lie in it?", FILE)
+
+
+def checked(check, text, given, *notices):
+    return check(ValidatedReply(text), AnswerRequirements(given, notices=notices))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +35,7 @@ GIVEN = GroundingContext("What does the file say about the words that lie in it?
 )
 def test_a_refusal_is_no_answer(text):
     with pytest.raises(CheckFailed) as caught:
-        check_refusal(text, GIVEN)
+        checked(check_refusal, text, GIVEN)
     assert caught.value.check == "refusal"
 
 
@@ -42,24 +50,30 @@ def test_a_refusal_is_no_answer(text):
     ],
 )
 def test_an_answer_that_knows_its_limits_is_no_refusal(text):
-    check_refusal(text, GIVEN)
+    checked(check_refusal, text, GIVEN)
 
 
 def test_a_refusal_that_stands_in_the_material_may_be_given_back():
     said = "As an AI language model, I cannot do that."
-    check_refusal(said, GroundingContext("What does the bot say?", texts=(f"bot: {said}",)))
+    checked(
+        check_refusal, said, GroundingContext("What does the bot say?", texts=(f"bot: {said}",))
+    )
 
 
 def test_asking_for_a_file_is_no_refusal_where_there_was_none():
-    check_refusal("Could you please provide the text?", GroundingContext("Write a polite request."))
+    checked(
+        check_refusal,
+        "Could you please provide the text?",
+        GroundingContext("Write a polite request."),
+    )
 
 
 def test_the_task_over_again_is_an_echo_and_a_correction_is_none():
     with pytest.raises(CheckFailed, match="repeats the task"):
-        check_echo(GIVEN.task, GIVEN, ())
-    check_echo(f"{GIVEN.task} It says that there are ten of them, all in one line.", GIVEN, ())
+        checked(check_echo, GIVEN.task, GIVEN)
+    checked(check_echo, f"{GIVEN.task} It says that there are ten of them, all in one line.", GIVEN)
     same = "The cat sat on the mat for the whole day."
-    check_echo(same, GroundingContext(same), ())
+    checked(check_echo, same, GroundingContext(same))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +87,7 @@ def test_the_task_over_again_is_an_echo_and_a_correction_is_none():
 )
 def test_a_loop_is_caught(text):
     with pytest.raises(CheckFailed) as caught:
-        check_loop(text, GIVEN)
+        checked(check_loop, text, GIVEN)
     assert caught.value.check == "loop"
 
 
@@ -90,12 +104,12 @@ def test_a_loop_is_caught(text):
     ],
 )
 def test_tables_rules_and_short_repeats_are_no_loop(text):
-    check_loop(text, GIVEN)
+    checked(check_loop, text, GIVEN)
 
 
 def test_what_the_material_repeats_may_be_repeated():
     song = "Row, row, row your boat gently down. " * 20
-    check_loop(song, GroundingContext("Print the song.", texts=(song,)))
+    checked(check_loop, song, GroundingContext("Print the song.", texts=(song,)))
 
 
 ENGLISH = "What is it that the text says about the rights of the people who live there?"
@@ -106,7 +120,7 @@ CHINESE = "这个文件说明了人的权利和自由。"
 @pytest.mark.parametrize("text", [GERMAN, CHINESE])
 def test_an_answer_in_another_language_is_caught(text):
     with pytest.raises(CheckFailed) as caught:
-        check_language(text, GroundingContext(ENGLISH, FILE))
+        checked(check_language, text, GroundingContext(ENGLISH, FILE))
     assert caught.value.check == "language"
 
 
@@ -124,7 +138,7 @@ def test_an_answer_in_another_language_is_caught(text):
     ],
 )
 def test_what_may_be_in_another_language_is_no_alarm(task, material, text):
-    check_language(text, GroundingContext(task, texts=(material,)))
+    checked(check_language, text, GroundingContext(task, texts=(material,)))
 
 
 def test_languages_are_told_only_where_they_are_clear():

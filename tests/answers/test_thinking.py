@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.checks.thinking import VisibleStream, split_thinking
+from spadework.checks.reply_markup import VisibleStream, split_thinking
 
 CASES = [
     ("plain answer", "plain answer", ""),

@@ -12,7 +12,7 @@ from http_faces import NEWER, OLDER, client, serving
 
 from doubles.plays import Play
 from spadework.config.models import Config
-from spadework.mcp.http.disclosure import CONCEALED, conceal
+from spadework.mcp.http.mapped_folders import CONCEALED, conceal
 
 BOTH = pytest.mark.parametrize("revision", [OLDER, NEWER])
 

@@ -25,8 +25,7 @@ from hypothesis import strategies as st
 
 from doubles.plays import Play
 from spadework.mcp.http.access_tokens import TokenStore
-from spadework.mcp.http.connection_limits import ConnectionLimits
-from spadework.mcp.http.protocol import HttpProtocol
+from spadework.mcp.http.connections import ConnectionLimits, HttpProtocol
 
 pytestmark = pytest.mark.slow
 

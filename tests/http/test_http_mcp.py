@@ -64,7 +64,7 @@ async def test_an_unknown_tool_is_a_protocol_error_and_wrong_arguments_are_an_an
         result = await mcp.call_tool("ask_local_llama", {})
     assert caught.value.code == INVALID_PARAMS
     assert result.is_error
-    assert "the argument 'prompt' is missing" in texts(result)[0]
+    assert "missing argument 'prompt'" in texts(result)[0]
 
 
 @BOTH

@@ -57,7 +57,7 @@ def test_a_revoked_token_is_gone(command):
     assert set(made) == {"name", "created", "token"}
     assert command("revoke", "laptop").stdout == "revoked laptop\n"
     assert json.loads(command("list", "--json").stdout) == []
-    assert TokenStore().owner(made["token"]) is None
+    assert TokenStore().find(made["token"]) is None
 
 
 @pytest.mark.slow
@@ -102,19 +102,19 @@ def test_a_token_is_known_by_its_owners_name_and_by_no_part_of_it(token_file):
     tokens = TokenStore()
     secrets = {name: tokens.new(name)[1] for name in ("laptop", "desk")}
     for name, secret in secrets.items():
-        assert tokens.owner(secret) == name
-        assert tokens.owner(secret[:-1]) is None
-        assert tokens.owner(secret + "x") is None
-    assert tokens.owner("") is None
-    assert tokens.owner("ä\udcff") is None
+        assert tokens.find(secret).name == name
+        assert tokens.find(secret[:-1]) is None
+        assert tokens.find(secret + "x") is None
+    assert tokens.find("") is None
+    assert tokens.find("ä\udcff") is None
 
 
 def test_what_another_process_changes_counts_at_once(token_file):
     server, shell = TokenStore(), TokenStore()
     _, secret = shell.new("laptop")
-    assert server.owner(secret) == "laptop"
+    assert server.find(secret).name == "laptop"
     shell.revoke("laptop")
-    assert server.owner(secret) is None
+    assert server.find(secret) is None
     token_file.unlink()
     assert server.all() == ()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, left_out, paths, read, refused
 
-from spadework.references.encodings import decode
+from spadework.references.text_decoding import decode
 
 SENTENCES = {
     "french": "Où est l'été ? Ça va très bien, merci. «Voilà» — déjà vu.\n",

@@ -7,7 +7,7 @@ import pytest
 from git_repositories import begin, commit, git
 from projects import build, read, refused
 
-from spadework.references.git import layout
+from spadework.references.git import repository
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_config_that_includes_files_elsewhere_shows_nothing_of_them(own, tmp_p
 
 
 def test_a_repository_of_endless_files_is_refused(own, monkeypatch):
-    monkeypatch.setattr(layout, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(repository, "MOST_ENTRIES", 20)
     build(own / ".git", {f"refs/heads/{n}": "" for n in range(30)})
     assert "git gc" in str(refused(own, "git:log"))
 

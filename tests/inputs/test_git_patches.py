@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import build, left_out, read, refused
 
+from spadework.references.git.grammar import unquote
 from spadework.references.git.patches import UnknownFormat, sections_of
-from spadework.references.git.quoting import unquote
 
 KEY_LINES = [f"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{n:04}" for n in range(40)]
 KEY = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY_LINES, "-----END PRIVATE KEY-----", ""])

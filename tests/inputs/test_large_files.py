@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import build, read, refused
 
-from spadework.references.excerpts import BLOCK, Excerpt, cut_lines, text_blocks
 from spadework.references.syntax import LineRange
+from spadework.references.text_decoding import BLOCK, Excerpt, cut_lines, text_blocks
 
 LIMIT = 10_000
 

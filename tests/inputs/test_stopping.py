@@ -9,8 +9,8 @@ from projects import build, read, refused
 
 from spadework.errors import ReferenceRefused
 from spadework.references.cancellation import Cancellation, working
-from spadework.references.file_list import list_files
 from spadework.references.file_tree import files_of
+from spadework.references.reader import list_files
 from spadework.references.resolution import locate
 from spadework.references.roots import Roots
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spadework.references.ignore_patterns import pattern_list
+from spadework.references.gitignore import pattern_list
 from spadework.references.wildcards import wildcard_regex
 
 

@@ -101,7 +101,7 @@ def test_a_call_delegates_a_file(inspect, openai_double):
     ("arguments", "said"),
     [
         (["propmt=Hi"], "unknown argument 'propmt'; did you mean 'prompt'?"),
-        (["prompt=42"], "the argument 'prompt' takes a text, got 42"),
+        (["prompt=42"], "argument 'prompt': expected a string, got an integer: 42"),
         (["prompt=Hi", 'files=["../outside"]'], "outside-roots"),
     ],
 )

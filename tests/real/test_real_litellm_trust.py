@@ -122,7 +122,7 @@ def engine_for(house, tmp_path, *models):
 
 async def ask(engine, project, **more):
     (project / "client.md").write_text(f"{CANARY}\n")
-    job = Job("ask_local_llama", {"prompt": "What?"}, ("client.md",), **more)
+    job = Job("ask_local_llama", {"prompt": "What?"}, files=("client.md",), **more)
     try:
         return await engine.delegate(job, Session(project=project))
     finally:

@@ -11,6 +11,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
+from spadework.embedded.model_file import demo_model_file
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CONFIG = """
@@ -39,19 +41,25 @@ TREES = "The oak is a tree. It has leaves, roots and bark, and it grows for cent
 ENGINES = "The engine has a piston and a crankshaft. It burns fuel, and it drives the wheels.\n"
 
 
-@pytest.fixture
-def house(tmp_path, data_with_demo, runtime_folder):
-    """A project of texts, and the command in it; one daemon serves the whole test."""
-    (tmp_path / "config.toml").write_text(CONFIG)
-    project = tmp_path / "project"
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, demo_model, module_runtime_folder):
+    """A project of texts, and the command in it; one daemon serves all tests of this file."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "config.toml").write_text(CONFIG)
+    project = folder / "project"
     project.mkdir()
     for number in range(6):
         (project / f"{number}.txt").write_text(ENGINES if number % 2 else TREES)
     environment = os.environ | {
-        "SPADEWORK_CONFIG": str(tmp_path / "config.toml"),
-        "SPADEWORK_DATA": str(data_with_demo),
-        "XDG_RUNTIME_DIR": str(runtime_folder),
+        "SPADEWORK_CONFIG": str(folder / "config.toml"),
+        "SPADEWORK_DATA": str(folder / "data"),
+        "XDG_RUNTIME_DIR": str(module_runtime_folder),
     }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPADEWORK_DATA", str(folder / "data"))
+        link = demo_model_file()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(demo_model)
 
     def run(*arguments):
         return subprocess.run(
@@ -98,13 +106,13 @@ def test_an_answer_by_schema_follows_it_or_is_handed_back(house):
 
 def test_what_fits_no_window_is_read_in_parts_and_answered_with_a_label(house):
     project, run = house
-    (project / "long.md").write_text("".join(f"{n}. {TREES}" for n in range(150)))
+    (project / "long.md").write_text("".join(f"{n}. {TREES}" for n in range(70)))
     done = run("ask", "What is it about?", "-t", "sort", "-f", "long.md", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["text"] in {"plants", "machines"}
     assert told["notes"][-1].startswith("read in ")
-    assert told["figures"]["prompt_tokens"] > 3000, "the whole file was read"
+    assert told["figures"]["prompt_tokens"] > 70 * 20, "the whole file was read"
 
 
 def test_what_git_shows_and_a_notebook_are_read_by_reference(house):

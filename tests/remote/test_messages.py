@@ -40,17 +40,17 @@ JOBS = st.builds(
     Job,
     TEXT,
     st.dictionaries(TEXT, TEXT, max_size=3),
-    TEXTS,
     st.dictionaries(TEXT, TEXT, max_size=3),
-    COUNT,
     TEXTS,
     st.sampled_from(["interactive", "batch"]),
-    TEXTS,
-    st.none() | st.dictionaries(TEXT, VALUES, max_size=3),
     st.booleans(),
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    files=TEXTS,
+    max_tokens=COUNT,
+    labels=TEXTS,
+    schema=st.none() | st.dictionaries(TEXT, VALUES, max_size=3),
 )
 FOLDERS = TEXT.map(lambda name: Path("/") / name)
 SESSIONS = st.builds(Session, FOLDERS, st.lists(FOLDERS, max_size=3).map(tuple), TEXT, run=TEXT)

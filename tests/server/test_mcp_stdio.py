@@ -135,8 +135,8 @@ async def test_a_hand_back_is_an_error_result_that_says_why(stdio_server, openai
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "the argument 'prompt' is missing"),
-        ({"prompt": "x", "files": "notes.md"}, "the argument 'files' takes a list"),
+        ({}, "missing argument 'prompt'"),
+        ({"prompt": "x", "files": "notes.md"}, "argument 'files': expected an array, got a string"),
         ({"prompt": "x", "files": ["../outside"]}, "outside-roots"),
         ({"prompt": "x", "files": ["nothing.md"]}, "not-found"),
         ({"prompt": "x", "files": ["git:push"]}, "push is not read of git"),

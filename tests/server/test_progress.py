@@ -3,7 +3,7 @@
 import asyncio
 
 from spadework.engine.job import Progress
-from spadework.mcp.progress_notifications import reporting
+from spadework.mcp.mcp_server import reporting
 
 
 async def test_many_notes_become_few_messages_and_the_newest_wins():

@@ -62,9 +62,9 @@ async def test_what_a_model_should_know_is_inside_of_structured_content(
     ("arguments", "said"),
     [
         ({"schema": {"type": "objec"}}, "the schema is wrong at type"),
-        ({"schema": "object"}, "the argument 'schema' takes an object"),
+        ({"schema": "object"}, "argument 'schema': expected an object, got a string"),
         ({"labels": ["one"]}, "nothing to choose"),
-        ({"labels": "a, b"}, "the argument 'labels' takes a list"),
+        ({"labels": "a, b"}, "argument 'labels': expected an array, got a string"),
         ({"labels": ["a", "b"], "schema": {}}, "exclude each other"),
     ],
 )

@@ -10,15 +10,20 @@ import subprocess
 import textwrap
 import tomllib
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spadework.checks.fenced_blocks import fences_of
+import yaml
+
+from spadework.checks.answer_check import AnswerCheck
+from spadework.checks.reply_markup import fences_of
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 
 _LARGEST = 200_000  # characters of one block; more is not looked at
 _SHELL_SECONDS = 5.0
@@ -58,25 +63,19 @@ class _Broken(Exception):
     """It does not parse; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeCheck:
-    """The answer, its one fence taken off; `checked` if code was parsed and all of it did."""
-
-    text: str
-    checked: bool = False
-    notes: tuple[str, ...] = ()
-
-
-def check_code(text: str) -> CodeCheck:
+def check_code(answer: ValidatedReply, _: AnswerRequirements) -> ValidatedReply:
     """Parse the marked blocks of an answer; an answer that is one block becomes its content.
+
+    It passes if code was parsed and all of it did.
 
     Raises:
         CheckFailed: named "code": the answer is one block and does not parse. A broken block
             beside prose is only reported.
     """
+    text = answer.text
     blocks = [fence for fence in fences_of(text) if fence.closed]
     if not blocks:
-        return CodeCheck(text)
+        return answer
     whole = text[blocks[0].start : blocks[0].end].strip() == text.strip()
     parsed = 0
     notes: list[str] = []
@@ -95,7 +94,8 @@ def check_code(text: str) -> CodeCheck:
         except _Unchecked as reason:
             notes.append(f"code block {number} was not checked: {reason}")
     content = blocks[0].code.strip("\n") if whole else text
-    return CodeCheck(content or text, checked=bool(parsed) and not notes, notes=tuple(notes))
+    answer = replace(answer, text=content or text, notes=(*answer.notes, *notes))
+    return answer.passing("code") if parsed and not notes else answer
 
 
 def _parser_wrote(broken: _Broken) -> str:
@@ -141,8 +141,6 @@ def _parse_toml(code: str) -> None:
 
 
 def _parse_yaml(code: str) -> None:
-    import yaml  # noqa: PLC0415 - beside its use
-
     if _deepest(code) > _DEEPEST_YAML:
         raise _Broken("nested too deeply")
     try:
@@ -192,3 +190,6 @@ _PARSERS: dict[str, Callable[[str], None]] = {
     "YAML": _parse_yaml,
     "shell": _parse_shell,
 }
+
+
+CHECKS = (AnswerCheck("code", "prose", check_code),)

@@ -12,14 +12,14 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from spadework.checks.grounding_context import folded, words
+from spadework.checks.answer_check import AnswerCheck, folded, words
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import display_key, quote_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 _MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[a-z]{2,}", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+", re.IGNORECASE)
@@ -35,35 +35,25 @@ _MOST_SHOWN = 3
 _SECONDS = 5.0  # of processor time
 
 
-def check_extraction(
-    value: Any, schema: Mapping[str, Any], given: GroundingContext, *, grounded: bool
-) -> bool:
-    """Look up what was extracted.
-
-    Args:
-        value: the answer.
-        schema: what it follows.
-        given: where it must stand.
-        grounded: whether every text and number must.
-
-    Returns:
-        Whether there was anything to look up.
+def check_extraction(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
+    """Look up what was extracted. It passes if there was anything to look up.
 
     Raises:
         CheckFailed: named "extraction"; says what is not there.
     """
+    given = wanted.given
     if not given.has_material:
-        return False
-    chosen = set(_chosen(schema))
+        return answer
+    chosen = set(_chosen(wanted.schema))
     leaves = [
         (path, leaf)
-        for path, leaf in _leaves(value, "$")
-        if leaf not in chosen and (grounded or _is_taken(leaf))
+        for path, leaf in _leaves(answer.value, "$")
+        if leaf not in chosen and (wanted.grounded or _is_taken(leaf))
     ]
     source = _Source(given)
     missing = [(path, leaf) for path, leaf in leaves if not source.has(leaf)]
     if not missing:
-        return bool(leaves)
+        return answer.passing("extraction") if leaves else answer
     shown = "; ".join(
         f"{path}, the model wrote: {quote_foreign(str(leaf))}"
         for path, leaf in missing[:_MOST_SHOWN]
@@ -176,3 +166,6 @@ def _number_stands(number: float, source: _Source) -> bool:
 def _digits(text: str) -> str:
     """A number's digits, whatever separates them; zeros at its ends say nothing here."""
     return re.sub(r"\D", "", text).strip("0") or "0"
+
+
+CHECKS = (AnswerCheck("extraction", "json", check_extraction, repairable=True),)

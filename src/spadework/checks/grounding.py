@@ -12,18 +12,18 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from spadework.checks.fenced_blocks import fences_of
-from spadework.checks.grounding_context import symbols, words
+from spadework.checks.answer_check import AnswerCheck, symbols, words
+from spadework.checks.reply_markup import fences_of
 from spadework.errors import CheckFailed
 from spadework.util.untrusted_text import quote_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import AnswerRequirements, GroundingContext, ValidatedReply
 
 MARK = "[not in the source]"
 _LEAST_WORDS = 5
@@ -68,15 +68,6 @@ _ASKS_FOR_NEW_TEXT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingResult:
-    """The answer with what is not in the source struck; `checked` names what was looked up."""
-
-    text: str
-    checked: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Claim:
     start: int
     end: int
@@ -97,14 +88,15 @@ class _Spans:
         return at >= 0 and place < self.spans[at][1]
 
 
-def ground(text: str, given: GroundingContext) -> GroundingResult:
+def ground(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
     """Look up what an answer claims to quote from the material; strike what does not occur.
 
     Raises:
         CheckFailed: named "quotation" or "citation": most of them are invented.
     """
+    text, given = answer.text, wanted.given
     if not given.has_material or _is_data(text):
-        return GroundingResult(text)
+        return answer
     checked: list[str] = []
     notes: list[str] = []
     struck: list[_Claim] = []
@@ -118,7 +110,8 @@ def ground(text: str, given: GroundingContext) -> GroundingResult:
             notes.append(f"struck, since not in the source: {_counted(len(invented), name)}")
         elif claims:
             checked.append(name)
-    return GroundingResult(_strike(text, struck), tuple(checked), tuple(notes))
+    struck_text = _strike(text, struck)
+    return replace(answer, text=struck_text, notes=(*answer.notes, *notes)).passing(*checked)
 
 
 def _is_data(text: str) -> bool:
@@ -166,10 +159,7 @@ def _quotations(text: str, given: GroundingContext) -> Iterator[_Claim]:
 
 
 def _claim(
-    text: str,
-    span: tuple[int, int],
-    quoted: str,
-    stands_there: Callable[[str], bool],
+    text: str, span: tuple[int, int], quoted: str, stands_there: Callable[[str], bool]
 ) -> Iterator[_Claim]:
     """Yield the claim that a quoted text is, if it is one."""
     # Text inside another quotation is not a claim of the answer itself.
@@ -266,3 +256,6 @@ def _struck(line: str) -> str:
     head = mark[0] if mark else ""
     rest = line[len(head) :].strip()
     return f"{head}~~{rest}~~" if rest else line
+
+
+CHECKS = (AnswerCheck("grounding", "prose", ground),)

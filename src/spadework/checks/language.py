@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from spadework.checks.answer_check import AnswerCheck
 from spadework.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from spadework.checks.grounding_context import GroundingContext
+    from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^“”\n]*”|https?://\S+", re.DOTALL)
 _LOOKED_AT = 20_000  # characters
@@ -50,23 +51,21 @@ _NAMED = re.compile(
 )
 
 
-def check_language(text: str, given: GroundingContext) -> bool:
+def check_language(answer: ValidatedReply, wanted: AnswerRequirements) -> ValidatedReply:
     """Hold the answer's language against the question's and the material's.
 
-    Returns:
-        Whether it could be told.
+    It passes where both can be told.
 
     Raises:
         CheckFailed: named "language".
     """
-    if _NAMED.search(given.task):
-        return False
-    said, asked = language_of(text), language_of(given.task)
-    if not said or not asked:
-        return False
+    given = wanted.given
+    said, asked = language_of(answer.text), language_of(given.task)
+    if _NAMED.search(given.task) or not said or not asked:
+        return answer
     texts = (*given.texts, *(passage.text for passage in given.passages))
     if said == asked or said in map(language_of, texts) or _mixed(said, texts):
-        return True
+        return answer.passing("language")
     hint = f"say which language to answer in, such as: Answer in {asked}"
     raise CheckFailed("language", f"the question is {asked}, the answer {said}", hint=hint)
 
@@ -100,3 +99,6 @@ def _by_common_words(prose: str) -> str:
     first, second, *_ = sorted(counted, key=lambda name: counted[name], reverse=True)
     clear = counted[first] >= _LEAST_HITS and counted[first] >= _CLEARLY * counted[second]
     return first if clear else ""
+
+
+CHECKS = (AnswerCheck("language", "prose", check_language),)

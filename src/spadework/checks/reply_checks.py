@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from spadework.checks.code_syntax import check_code
-from spadework.checks.extraction import check_extraction
-from spadework.checks.grounding import ground
-from spadework.checks.grounding_context import GroundingContext
+from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
 from spadework.checks.labels import json_string, label_of, margin
-from spadework.checks.language import check_language
+from spadework.checks.non_answers import check_loop
 from spadework.checks.prompt_injection import note_prompt_injection
-from spadework.checks.refusal import check_refusal
-from spadework.checks.repetition import check_echo, check_loop
+from spadework.checks.reply_markup import split_thinking
 from spadework.checks.structured_output import compact, structured, texts_of
-from spadework.checks.thinking import split_thinking
 from spadework.errors import CheckFailed
 from spadework.util.text_cleaning import clean
 from spadework.util.untrusted_text import server_wrote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from spadework.backends.base import TokenChoice
-    from spadework.checks.thinking import Split
+    from spadework.checks.answer_check import AnswerCheck
+    from spadework.checks.reply_markup import Split
 
-REPAIRABLE = frozenset({"label", "json", "schema", "extraction"})
+# The files of the checks of an answer's content, in the order in which they are made.
+_FILES = (
+    "non_answers",
+    "language",
+    "code_syntax",
+    "grounding",
+    "extraction",
+)
+CHECKS: tuple[AnswerCheck, ...] = tuple(
+    check for file in _FILES for check in import_module(f"{__package__}.{file}").CHECKS
+)
+REPAIRABLE = frozenset({"label", "json", "schema"} | {one.name for one in CHECKS if one.repairable})
 """Checks whose message tells the same model what to repair."""
+VERSION = " ".join(["rules=3", *(f"{one.name}={one.version}" for one in CHECKS)])
+"""Of all checks, those in this file included: answers that passed others are asked anew."""
 
 # A server's count may differ a little from ours, by how it counts its template; who cuts an input
 # cuts more than that.
@@ -54,42 +62,6 @@ class ModelReply:
     tokens: tuple[TokenChoice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRequirements:
-    """What is asked of an answer.
-
-    Args:
-        given: what the model was given.
-        labels: the answer is one of these.
-        schema: the answer is JSON that follows it.
-        grounded: every string and number of such an answer must occur in the material.
-        content: whether more is checked than that the answer is whole and has its form.
-        notices: sentences of our own in the prompt.
-    """
-
-    given: GroundingContext = field(default_factory=GroundingContext)
-    labels: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
-    grounded: bool = False
-    content: bool = True
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedReply:
-    """An answer's text, and what the caller should know about how it was come by.
-
-    `value` is what the JSON of an answer by schema stands for, `confidence` the margin of a label,
-    `checks` the names of the checks that were made and passed.
-    """
-
-    text: str
-    notes: tuple[str, ...] = ()
-    value: Any = None
-    confidence: float | None = None
-    checks: tuple[str, ...] = ()
-
-
 def check_reply(
     reply: ModelReply, requirements: AnswerRequirements | None = None
 ) -> ValidatedReply:
@@ -104,23 +76,28 @@ def check_reply(
     text, hidden = clean(split.visible)
     text = text.strip()
     _check_ending(reply, split, text, requirements)
-    passed = (*read, "cut-off", "unfinished", "empty")
-    if requirements.content:
-        check_refusal(text, requirements.given)
-        passed = (*passed, "refusal")
+    answer = ValidatedReply(text, checks=(*read, "cut-off", "unfinished", "empty"))
+    answer = _checked("reply", answer, requirements)
     if requirements.labels:
-        found = _labelled(reply, text, requirements)
+        answer = _labelled(reply, answer, requirements)
     elif requirements.schema is not None:
-        found, more = _structured(text, requirements.schema, requirements)
+        value, more = structured(text, requirements.schema)
         hidden += more
+        answer = replace(answer, text=compact(value), value=value).passing("json", "schema")
+        answer = _checked("json", answer, requirements)
     else:
-        found = _prose(text, requirements) if requirements.content else ValidatedReply(text)
-    notes = [*found.notes, *_notes(split, hidden)]
-    if not requirements.labels and (note := _address(found)):
+        answer = _checked("prose", answer, requirements)
+    notes = [*answer.notes, *_notes(split, hidden)]
+    if not requirements.labels and (note := _address(answer)):
         notes.insert(0, note)
-    return ValidatedReply(
-        found.text, tuple(notes), found.value, found.confidence, (*passed, *found.checks)
-    )
+    return replace(answer, notes=tuple(notes))
+
+
+def _checked(of: str, answer: ValidatedReply, requirements: AnswerRequirements) -> ValidatedReply:
+    for check in CHECKS if requirements.content else ():
+        if check.of == of:
+            answer = check.run(answer, requirements)
+    return answer
 
 
 def _check_truncation(reply: ModelReply) -> tuple[str, ...]:
@@ -144,9 +121,8 @@ def _check_ending(
     only_thinking = reply.had_thinking or bool(split.thinking)
     if reply.finish == "length" and not _is_whole(text, requirements):
         if requirements.content:
-            check_loop(
-                text, requirements.given
-            )  # the better reason, since a larger limit does not help
+            # The better reason, since a larger limit does not help.
+            check_loop(ValidatedReply(text), requirements)
         raise CheckFailed(
             "cut-off",
             f"the answer was cut off at {reply.max_tokens} tokens"
@@ -177,36 +153,12 @@ def _is_whole(text: str, requirements: AnswerRequirements) -> bool:
     return True
 
 
-def _labelled(reply: ModelReply, text: str, requirements: AnswerRequirements) -> ValidatedReply:
-    label = label_of(text, requirements.labels)
-    sure = margin(reply.tokens, text, label, requirements.labels)
-    return ValidatedReply(label, confidence=sure, checks=("label",))
-
-
-def _structured(
-    text: str, schema: Mapping[str, Any], requirements: AnswerRequirements
-) -> tuple[ValidatedReply, int]:
-    value, hidden = structured(text, schema)
-    passed = ["json", "schema"]
-    if requirements.content and check_extraction(
-        value, schema, requirements.given, grounded=requirements.grounded
-    ):
-        passed.append("extraction")
-    return ValidatedReply(compact(value), value=value, checks=tuple(passed)), hidden
-
-
-def _prose(text: str, requirements: AnswerRequirements) -> ValidatedReply:
-    given = requirements.given
-    check_echo(text, given, requirements.notices)
-    check_loop(text, given)
-    passed = ["echo", "loop"]
-    if check_language(text, given):
-        passed.append("language")
-    coded = check_code(text)
-    grounded = ground(coded.text, given)
-    passed += ["code"] if coded.checked else []
-    passed += grounded.checked
-    return ValidatedReply(grounded.text, (*coded.notes, *grounded.notes), checks=tuple(passed))
+def _labelled(
+    reply: ModelReply, answer: ValidatedReply, requirements: AnswerRequirements
+) -> ValidatedReply:
+    label = label_of(answer.text, requirements.labels)
+    sure = margin(reply.tokens, answer.text, label, requirements.labels)
+    return replace(answer, text=label, confidence=sure).passing("label")
 
 
 def _address(found: ValidatedReply) -> str:

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import re2  # type: ignore[import-untyped]  # it has no stubs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -78,8 +80,6 @@ class Pattern:
     """A pattern that is searched for in time linear in the text. Raises `UnsupportedPattern`."""
 
     def __init__(self, source: str) -> None:
-        import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - few calls have a schema
-
         options = re2.Options()
         options.max_mem = MEMORY
         options.never_capture = True

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spadework.checks.fenced_blocks import fences_of
+from spadework.checks.reply_markup import fences_of
 from spadework.checks.schema_patterns import UnsupportedPattern, compiled
 from spadework.checks.schema_violations import describe_violation
 from spadework.checks.strict_json import NotStrict, as_object, parse_json
 from spadework.errors import ArgumentError, CheckFailed
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LARGEST_SCHEMA = 50_000  # characters; a model would have to read it too
-_LONGEST_MESSAGE = 200
 _MOST_PROBLEMS = 3
 _DEEPEST_SCHEMA = 100
 _DEEPEST_ANSWER = 64
@@ -24,6 +25,7 @@ _SECONDS_TO_READ = 5.0
 _SECONDS_TO_TRY = 1.0
 _SIMPLER = "give a simpler one: fewer alternatives and references in each other"
 _DEFINE = "put what it means under $defs"
+_short = partial(one_line, limit=200)
 _HINT = 'such as {"type": "object", "properties": {"name": {"type": "string"}}}'
 
 # Where a schema holds schemas. What stands under `not` and `if` only asks, so it stays as it is.
@@ -128,7 +130,7 @@ def _check_pattern(where: str, source: str) -> None:
         compiled(source)
     except UnsupportedPattern as error:
         said = f"the schema's pattern at {_short(where)} cannot be used: {error}"
-        hint = "the pattern is to be without look-around and back-references, or left out"
+        hint = "write it without look-around and back-references, or leave it out"
         raise ArgumentError(said, hint=hint) from None
 
 
@@ -281,8 +283,3 @@ def _problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
     found = [describe_violation(error) for error in errors[:_MOST_PROBLEMS]]
     more = len(errors) - len(found)
     return found + ([f"and {more} more"] if more else [])
-
-
-def _short(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "…"

@@ -75,7 +75,7 @@ class Screen:
         self._begin()
 
     def _begin(self) -> None:
-        from spadework.checks.thinking import VisibleStream  # noqa: PLC0415 - beside its use
+        from spadework.checks.reply_markup import VisibleStream  # noqa: PLC0415 - beside its use
 
         self._visible = VisibleStream()
         self._clean = CleanStream()

@@ -19,7 +19,6 @@ from spadework.config.tool_config import (
     DEFAULT_TOOLS,
     OPTIONAL_MARK,
     PLACEHOLDER,
-    RESERVED_ARGUMENTS,
     ToolConfig,
 )
 from spadework.config.validators import (
@@ -39,7 +38,6 @@ __all__ = [
     "EMBEDDED",
     "OPTIONAL_MARK",
     "PLACEHOLDER",
-    "RESERVED_ARGUMENTS",
     "TAKEN_BACKENDS",
     "TAKEN_TOOLS",
     "BackendConfig",

@@ -7,12 +7,12 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from spadework.config.call_arguments import SHARED_ARGUMENTS
 from spadework.config.section import ConfigSection
 from spadework.config.validators import KeyPath, misfits
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OPTIONAL_MARK = "?"
-RESERVED_ARGUMENTS = frozenset({"files", "max_tokens", "schema", "labels"})
 
 Verify = Literal["none", "checks", "second-model"]
 
@@ -117,7 +117,7 @@ class ToolConfig(ConfigSection):
             name = parameter.removesuffix(OPTIONAL_MARK)
             if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
                 found.append((("parameters", parameter), "an argument's name is a-z, 0-9 and '_'"))
-            elif name in RESERVED_ARGUMENTS:
+            elif name in SHARED_ARGUMENTS:
                 found.append((("parameters", parameter), "every tool has that argument by itself"))
             elif name in names:
                 found.append((("parameters", parameter), "is there twice, with and without '?'"))

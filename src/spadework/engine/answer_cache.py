@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from spadework.checks.reply_checks import VERSION
 from spadework.engine.job import Answer, Figures
 from spadework.engine.thread_pools import CACHE
 from spadework.errors import CacheError
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
-"""Of the checks: answers that passed others than those of now are asked anew."""
 _NO_MATTER = frozenset({"use_for", "avoid_for", "models", "timeout", "deadline"})
 """What of a tool's config does not change its answers."""
 
@@ -69,7 +68,7 @@ class AnswerCache:
         try:
             cache = self._open()
             for model in models:
-                if kept := cache.find(key_of(_VERSION, model, question)):
+                if kept := cache.find(key_of(VERSION, model, question)):
                     return _answer(model, kept)
         except CacheError as failure:
             self._tell(failure)
@@ -79,7 +78,7 @@ class AnswerCache:
         kept = {name: getattr(answer, name) for name in _KEPT}
         kept |= {"notes": list(answer.notes), "checks": list(answer.checks)}
         try:
-            self._open().keep(key_of(_VERSION, answer.model, question), kept)
+            self._open().keep(key_of(VERSION, answer.model, question), kept)
         except CacheError as failure:
             self._tell(failure)
 
@@ -101,11 +100,10 @@ def question_of(
     tool: ToolConfig, job: Job, messages: tuple[Message, ...], max_tokens: int
 ) -> dict[str, Any]:
     """All that an answer depends on, except the model."""
-    return {
+    shared = {name: value for name, value in job.shared().items() if name != "files"}
+    return shared | {
         "tool": tool.model_dump(mode="json", exclude=set(_NO_MATTER)),
         "messages": [[message.role, message.content] for message in messages],
-        "labels": list(job.labels),
-        "schema": job.schema,
         "max_tokens": max_tokens,
     }
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from spadework.backends.base import ChatRequest, ModelInfo, Usage
 from spadework.checks.labels import ALTERNATIVES
-from spadework.checks.reply_checks import REPAIRABLE, ModelReply, ValidatedReply, check_reply
-from spadework.checks.thinking import split_thinking
+from spadework.checks.reply_checks import REPAIRABLE, ModelReply, check_reply
+from spadework.checks.reply_markup import split_thinking
 from spadework.engine.context_fit import explain_excess, fit
 from spadework.engine.job import Figures, Progress
 from spadework.engine.prompt_messages import ResponseFormat, for_repair
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spadework.backends.base import Backend, Chunk, Message, TokenChoice
-    from spadework.checks.reply_checks import AnswerRequirements
+    from spadework.checks.answer_check import AnswerRequirements, ValidatedReply
     from spadework.engine.job import Listener
 
 # No token is longer on average, blanks included; a server that sends more ignores max_tokens.

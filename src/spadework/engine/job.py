@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from spadework.config.call_arguments import CallArguments
 from spadework.engine.hand_back_reasons import REASONS
 from spadework.errors import CheckFailed, HandedBack
 from spadework.util.untrusted_text import display_name, one_line
@@ -64,19 +65,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One bounded piece of work.
+class Job(CallArguments):
+    """One bounded piece of work; more arguments are in `CallArguments`.
 
     Args:
         tool: the tool's name.
         arguments: the tool's own arguments by name.
-        files: references.
         texts: further material by name, such as standard input.
-        max_tokens: the longest answer, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         kind: batch work stands back behind questions.
-        labels: the answer is one of these, instead of the tool's own.
-        schema: a JSON Schema; the answer is JSON that follows it.
         use_cache: whether an answer that was given before will do, and this one is kept.
         private: only local models may see any of it, texts and arguments included.
         fresh: with `use_cache`, ask anew; the answer replaces the one that was kept.
@@ -85,13 +82,9 @@ class Job:
 
     tool: str
     arguments: Mapping[str, str]
-    files: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
-    max_tokens: int | None = None
     models: tuple[str, ...] = ()
     kind: JobKind = "interactive"
-    labels: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
     use_cache: bool = False
     private: bool = False
     fresh: bool = False

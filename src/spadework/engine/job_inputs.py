@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spadework.config.call_arguments import SHARED_ARGUMENTS
 from spadework.config.confidential_folders import ConfidentialFolders
 from spadework.config.models import OPTIONAL_MARK
 from spadework.engine.thread_pools import CHECKING, READING
@@ -50,7 +51,7 @@ def check_arguments(tool: Tool, job: Job) -> None:
         if name not in known:
             raise ArgumentError(
                 f"{tool.name}: unknown argument {name!r}",
-                hint=f"it takes {', '.join(known)}, files, max_tokens, schema and labels",
+                hint=f"expected one of {', '.join([*known, *SHARED_ARGUMENTS])}",
             )
 
 

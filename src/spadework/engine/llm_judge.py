@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import Message
-from spadework.checks.reply_checks import AnswerRequirements
+from spadework.checks.answer_check import AnswerRequirements
 from spadework.engine.attempt import AttemptContext, run_attempt
 from spadework.engine.job import Listener, Progress
 from spadework.engine.prompt_messages import DATA_NOTICE, fenced, material_blocks

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import Message
-from spadework.checks.grounding_context import GroundingContext, Passage
+from spadework.checks.answer_check import AnswerRequirements, GroundingContext, Passage
 from spadework.checks.labels import check_labels, label_schema
-from spadework.checks.reply_checks import AnswerRequirements
 from spadework.checks.structured_output import check_schema, closed, compact
 from spadework.config.models import OPTIONAL_MARK, PLACEHOLDER
 from spadework.errors import ArgumentError

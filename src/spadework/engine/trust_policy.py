@@ -137,8 +137,11 @@ def texts_of_job(job: Job, material: Material, labels: Iterable[str]) -> Iterato
     yield from sent_texts(material.sources, job.texts)
     names = [source.path for source in material.sources]
     yield Text("the names of files and texts", "\n".join([*names, *job.texts]))
-    yield Text("the labels", "\n".join([*job.labels, *labels]))
-    yield Text("the schema", json.dumps(job.schema, default=str, ensure_ascii=False, indent=0))
+    yield Text("the tool's labels", "\n".join(labels))
+    for name, value in job.shared().items():
+        if name != "files":
+            text = json.dumps(value, default=str, ensure_ascii=False, indent=0)
+            yield Text(f"the {name}", "\n".join(value) if isinstance(value, tuple) else text)
 
 
 def refuse_secrets(texts: Iterable[Text]) -> None:

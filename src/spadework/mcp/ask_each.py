@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from spadework.config.call_arguments import EACH, CallArguments, properties_of, required_by
 from spadework.engine.batch.runner import ask_each, items_of
 from spadework.engine.batch.table import (
     BatchProgress,
@@ -15,9 +16,8 @@ from spadework.engine.batch.table import (
 )
 from spadework.engine.job import Progress
 from spadework.errors import ArgumentError
-from spadework.mcp.ask_each_schema import ASK_EACH, DEFAULT_TOOL, EXAMPLE, SCHEMA
 from spadework.mcp.table_results import Shown, fits_a_screen, table_result
-from spadework.mcp.tool_arguments import check_against
+from spadework.mcp.tool_arguments import object_schema, parse_arguments
 from spadework.mcp.tool_results import concealed_table
 
 if TYPE_CHECKING:
@@ -29,6 +29,29 @@ if TYPE_CHECKING:
     from spadework.engine.batch.table import Table
     from spadework.engine.engine import Engine
     from spadework.engine.job import Job, Listener, Outcome, Session
+
+ASK_EACH = "ask_each"
+DEFAULT_TOOL = "ask_local_llama"
+DESCRIPTION = (
+    "Ask a local model the same question about each of many files or texts, in parallel: "
+    "classify, extract, summarize one by one. Returns a table; a long one goes to a file in the "
+    "project, and you get its path, the counts and what failed. The same call again asks only what "
+    "is missing or changed."
+)
+_EXAMPLE = {"prompt": "Which queue?", "files": ["tickets/*.md"], "labels": ["billing", "bug"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arguments(CallArguments):
+    prompt: str = field(metadata={EACH: "The question, the same for each."})
+    items: tuple[str, ...] = field(default=(), metadata={EACH: "Or texts: each is an item."})
+    tool: str = field(
+        default=DEFAULT_TOOL, metadata={EACH: f"Whose models answer; {DEFAULT_TOOL} if none."}
+    )
+    save_to: str = field(default="", metadata={EACH: "A .jsonl or .csv in the project."})
+
+
+SCHEMA = object_schema(properties_of(_Arguments, EACH), required_by(_Arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +107,15 @@ async def prepare(engine: Engine, session: Session, arguments: Mapping[str, Any]
         ReferenceRefused: a reference may not be read or stands for nothing.
         ConfigError: the project's file is wrong.
     """
-    check_against(ASK_EACH, SCHEMA, EXAMPLE, arguments)
-    name = arguments.get("tool", DEFAULT_TOOL)
-    tool = engine.find_tool(name, session.project)
+    call = _Arguments(**parse_arguments(ASK_EACH, SCHEMA, _EXAMPLE, arguments))
+    tool = engine.find_tool(call.tool, session.project)
     job = EachJob(
-        tool=name,
-        arguments={tool.first_argument: arguments["prompt"]},
-        files=tuple(arguments.get("files", ())),
-        items=tuple(arguments.get("items", ())),
-        labels=tuple(arguments.get("labels", ())),
-        schema=arguments.get("schema"),
-        max_tokens=arguments.get("max_tokens"),
+        tool=call.tool,
+        arguments={tool.first_argument: call.prompt},
+        items=call.items,
+        **call.shared(),
     )
-    save_to = arguments.get("save_to", "")
+    save_to = call.save_to
     if save_to and session.localize:
         raise ArgumentError(
             "save_to: the server does not see your disk", hint="leave it out, and ask for less"

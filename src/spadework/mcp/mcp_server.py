@@ -6,37 +6,33 @@ are done here (BACKEND facts of the SDK: docs/decisions/0003-mcp-server.md).
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INVALID_PARAMS,
-    CallToolRequestParams,
-    ListToolsResult,
-    NotificationParams,
-)
+from mcp_types import INVALID_PARAMS, CallToolRequestParams, ListToolsResult, NotificationParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from spadework import __version__
-from spadework.config.models import RESERVED_ARGUMENTS
-from spadework.engine.job import Job, Listener
+from spadework.engine.job import Listener
 from spadework.engine.tools import user_tools
 from spadework.errors import SpadeworkError
-from spadework.mcp import ask_each_schema
-from spadework.mcp.ask_each import prepare
+from spadework.mcp.ask_each import ASK_EACH, SCHEMA, prepare
 from spadework.mcp.client_roots import ClientRoots, RootsWanted
-from spadework.mcp.progress_notifications import reporting
 from spadework.mcp.tasks import serve_tasks, takes_tasks
-from spadework.mcp.tool_arguments import check_arguments
-from spadework.mcp.tool_descriptions import INSTRUCTIONS, LIST_MODELS, define_tools, input_schema
+from spadework.mcp.tool_arguments import input_schema, parse_call
+from spadework.mcp.tool_descriptions import INSTRUCTIONS, LIST_MODELS, define_tools
 from spadework.mcp.tool_results import concealed, error_result, outcome_result, survey_result
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from mcp.server.context import ServerRequestContext
     from mcp.server.models import InitializationOptions
     from mcp.server.session import ServerSession
@@ -48,7 +44,7 @@ if TYPE_CHECKING:
         SubscriptionsListenResult,
     )
 
-    from spadework.engine.job import Session
+    from spadework.engine.job import Progress, Session
     from spadework.engine.tools import Tool
     from spadework.mcp.reloading_engine import ReloadingEngine
 
@@ -126,8 +122,8 @@ class McpConnection:
             return user_tools(engine.config), str(error)
 
     def _input_schema(self, name: str) -> dict[str, Any] | None:
-        if name == ask_each_schema.ASK_EACH:
-            return ask_each_schema.SCHEMA
+        if name == ASK_EACH:
+            return SCHEMA
         tool = self._tools()[0].get(name)
         return input_schema(tool) if tool else None
 
@@ -149,7 +145,7 @@ class McpConnection:
         try:
             if params.name == LIST_MODELS:
                 return await self._survey()
-            if params.name == ask_each_schema.ASK_EACH:
+            if params.name == ASK_EACH:
                 return await self._each(context, params)
             return await self._delegate(context, params)
         except RootsWanted as wanted:
@@ -166,9 +162,8 @@ class McpConnection:
         tool = self._tools()[0].get(params.name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
-        arguments = params.arguments or {}
-        check_arguments(tool, arguments)
-        job, session = _job(params.name, arguments), self._session_of(context, params)
+        job = parse_call(tool, params.arguments or {})
+        session = self._session_of(context, params)
         async with reporting(context.session.report_progress) as note:
             outcome = await self._live.engine.delegate(job, session, Listener(progress=note))
         return outcome_result(concealed(outcome, session.conceal))
@@ -200,13 +195,46 @@ class McpConnection:
         return replace(self._session, ask_roots=self._roots.asker(context, params))
 
 
-def _job(tool: str, arguments: dict[str, Any]) -> Job:
-    own = {name: value for name, value in arguments.items() if name not in RESERVED_ARGUMENTS}
-    return Job(
-        tool=tool,
-        arguments=own,
-        files=tuple(arguments.get("files", ())),
-        max_tokens=arguments.get("max_tokens"),
-        labels=tuple(arguments.get("labels", ())),
-        schema=arguments.get("schema"),
-    )
+_SECONDS_BETWEEN = 0.5
+
+
+class Report(Protocol):
+    """Sends one progress message; the number only rises."""
+
+    async def __call__(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Send it."""
+        ...
+
+
+@asynccontextmanager
+async def reporting(report: Report) -> AsyncIterator[Callable[[Progress], None]]:
+    """Give a function that notes the newest progress; a task sends it on."""
+    news = asyncio.Event()
+    newest: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        newest[:] = [progress]
+        news.set()
+
+    async def forward() -> None:
+        step = 0.0
+        while True:
+            await news.wait()
+            news.clear()
+            progress = newest[0]
+            if progress.of:
+                step = max(step, float(progress.done))
+                await report(step, float(progress.of), progress.message)
+            else:
+                step = max(step + 1, float(progress.tokens))
+                await report(step, message=progress.message)
+            await asyncio.sleep(_SECONDS_BETWEEN)
+
+    task = asyncio.create_task(forward())
+    try:
+        yield note
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from spadework.config.loader import load_config
 from spadework.engine.engine import Engine
 from spadework.engine.job import Session
+from spadework.mcp.jsonrpc import Traffic, messages
+from spadework.mcp.mcp_server import McpConnection
 from spadework.mcp.reloading_engine import ReloadingEngine
 from spadework.util.paths import data_folder
 
@@ -55,8 +57,6 @@ async def serve(live: ReloadingEngine, session: Session, read: Read, write: Writ
 
     This is the seam between a transport and the engine: every transport calls it.
     """
-    from spadework.mcp.mcp_server import McpConnection  # noqa: PLC0415 - heavy
-
     connection = McpConnection(live, session)
     watching = asyncio.create_task(live.watch(session.project, connection.tools_changed))
     try:
@@ -86,8 +86,6 @@ async def _standard_streams() -> AsyncIterator[tuple[Read, Write]]:
 
     Whatever else writes to standard output from here on goes to standard error.
     """
-    from spadework.mcp.jsonrpc import Traffic, messages  # noqa: PLC0415 - heavy
-
     wire_in, wire_out = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

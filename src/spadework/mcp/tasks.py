@@ -190,9 +190,7 @@ class TaskStore:
 
 
 async def _carry_out(
-    task: Task,
-    work: Callable[[Tell], Awaitable[CallToolResult]],
-    conceal: Callable[[str], str],
+    task: Task, work: Callable[[Tell], Awaitable[CallToolResult]], conceal: Callable[[str], str]
 ) -> None:
     try:
         result = await work(task.tell)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.models import OPTIONAL_MARK
+from mcp_types import Tool as ToolDefinition
+from mcp_types import ToolAnnotations
+
 from spadework.engine.candidates import candidates, patterns_of, split_by_trust, worth_listing
 from spadework.engine.trust_policy import TrustPolicy
 from spadework.errors import SpadeworkError
-from spadework.mcp import ask_each_schema
+from spadework.mcp import ask_each
+from spadework.mcp.tool_arguments import input_schema
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mcp_types import Tool as ToolDefinition
 
     from spadework.engine.engine import Engine
     from spadework.engine.tools import Tool
@@ -30,48 +31,10 @@ INSTRUCTIONS = (
     "A result that says 'Not done' is a hand-back: do that piece yourself."
 )
 
-FILES = {
-    "type": "array",
-    "items": {"type": "string"},
-    "description": (
-        "Paths, folders, globs, path:START-END, git:diff [--staged], git:show REV or git:log -20 "
-        "in the project. Read here, they never enter your context."
-    ),
-}
-SCHEMA = {"type": "object", "description": "JSON Schema of the answer."}
-LABELS = {
-    "type": "array",
-    "items": {"type": "string"},
-    "description": "The answer is one of these.",
-}
-MAX_TOKENS = {"type": "integer", "minimum": 1, "description": "Longest answer, in tokens."}
-
-OF_EVERY_TOOL = {"files": FILES, "max_tokens": MAX_TOKENS, "schema": SCHEMA, "labels": LABELS}
-
 # Claude Code cuts a description at 2,048 characters (4,096 in the newest).
 _LONGEST_DESCRIPTION = 2000
 # A dead backend must not hold up the client's start; what is not known by then is left out.
 _FACTS_SECONDS = 3.0
-
-
-def input_schema(tool: Tool) -> dict[str, Any]:
-    """Build the JSON Schema of a tool's arguments."""
-    properties: dict[str, Any] = {
-        name.removesuffix(OPTIONAL_MARK): {"type": "string", "description": text}
-        for name, text in tool.config.parameters.items()
-    }
-    return {
-        "type": "object",
-        "properties": properties | OF_EVERY_TOOL,
-        "required": [name for name in tool.config.parameters if not name.endswith(OPTIONAL_MARK)],
-        "additionalProperties": False,
-    }
-
-
-def example_call(tool: Tool) -> dict[str, Any]:
-    """Build arguments that are right, for an error message to show."""
-    required = input_schema(tool)["required"]
-    return dict.fromkeys(required, "…") | {"files": ["docs/*.md"], "max_tokens": 300}
 
 
 async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDefinition]:
@@ -82,12 +45,7 @@ async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDe
         for (name, tool), fact in zip(tools.items(), facts, strict=True)
     ]
     # It may write a file, so a client may ask first, and does not call it in parallel.
-    asking = _define(
-        ask_each_schema.ASK_EACH,
-        ask_each_schema.DESCRIPTION,
-        ask_each_schema.SCHEMA,
-        read_only=False,
-    )
+    asking = _define(ask_each.ASK_EACH, ask_each.DESCRIPTION, ask_each.SCHEMA, read_only=False)
     listing = "List the local models that can be delegated to: window, loaded or not, their tools."
     empty = {"type": "object", "properties": {}, "additionalProperties": False}
     return [*defined, asking, _define(LIST_MODELS, listing, empty)]
@@ -96,9 +54,6 @@ async def define_tools(engine: Engine, tools: Mapping[str, Tool]) -> list[ToolDe
 def _define(
     name: str, description: str, schema: dict[str, Any], *, read_only: bool = True
 ) -> ToolDefinition:
-    from mcp_types import Tool as ToolDefinition  # noqa: PLC0415 - heavy
-    from mcp_types import ToolAnnotations  # noqa: PLC0415 - heavy
-
     return ToolDefinition(
         name=name,
         description=description,

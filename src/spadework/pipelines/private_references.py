@@ -18,7 +18,7 @@ from spadework.references.git.git_reader import read_git
 from spadework.references.git.grammar import is_git
 from spadework.references.private_files import PrivateFiles
 from spadework.references.resolution import File, locate
-from spadework.references.safe_open import open_below
+from spadework.references.roots import open_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from spadework.errors import ArgumentError
 from spadework.references import refusals
 from spadework.references.credential_files import holds_private_key
-from spadework.references.safe_open import open_below
+from spadework.references.roots import open_below
 
 if TYPE_CHECKING:
     from typing import TextIO

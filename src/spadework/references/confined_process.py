@@ -68,7 +68,7 @@ class Confined:
             seconds: the time that it may take.
 
         Raises:
-            Failed: it could not; the process may have ended of it.
+            ConfinedFailure: it could not; the process may have ended of it.
             TooSlow: it took longer; the process was ended.
             TooLong: the reply is longer than `most`; the process was ended.
             WorkStopped: the call is out of time or cancelled; the process was ended.

@@ -2,6 +2,12 @@
 
 They and their copies are known by their names, whatever the case of the letters, and private keys
 by their content.
+
+The names are what tools really write, from their documentation, checked for gaps against two
+maintained lists of which no text is taken: build_lists/sensitive_files.yaml of PEASS-ng (GPL,
+c7ff1e9 of 2026-08-17) and disable-common.inc of firejail (GPL-2, 0.9.72). Left out are names that
+ordinary sources have too (`settings.xml`, `config.json`, `config.php`), and what is public
+(certificates, `.pub`).
 """
 
 from __future__ import annotations
@@ -10,8 +16,130 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from spadework.references.credential_names import CREDENTIAL_NAMES
+import re2  # type: ignore[import-untyped]  # it has no stubs
+
 from spadework.references.wildcards import wildcard_regex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# As in .gitignore; with `!`: harmless after all.
+CREDENTIAL_NAMES = r"""
+# environments of programs
+.env* *.env !.env*.example !.env*.sample !.env*.template !.env*.dist **/.env/** **/.envs/**
+.dev.vars* !.dev.vars.example .flaskenv .Renviron .Renviron.* .secret .secrets .secrets.*
+!.secrets.baseline /proc/*/environ /proc/*/task/*/environ
+
+# private keys
+id_* !id_*.* id_rsa.* id_dsa.* id_ecdsa.* id_ecdsa_sk.* id_ed25519.* id_ed25519_sk.* !id_*.pub *_rsa
+*_dsa *_ecdsa *_ed25519 ssh_host_*_key deploy[_-]key private[_-]key private[_-]key.json
+insecure_private_key privkey* *.privkey *.pem *.key *.p8 *.p12 *.pfx *.pkcs12 *.ppk *.pvk *.snk
+*.jwk *.agekey **/age/*key*.txt age[_-]key*.txt adbkey **/.ssh/** !**/.ssh/**/*.pub **/.gnupg/**
+**/private-keys-v1.d/** secring.* **/.minisign/*.key **/.step/secrets/** **/.acme.sh/account.conf
+acme.json otr.private_key *.keytab krb5cc_* *.keylog sslkeylog*.log **/solana/id.json UTC--*
+wallet.dat mnemonic.txt seed[_-]phrase.txt *.macaroon **/.electrum/wallets/** bitcoin.conf
+
+# keystores and password managers
+*.jks *.jceks *.bcfks *.bks *.keystore *.keychain *.keychain-db *.keyring *.kwl *.kdb *.kdbx
+*.psafe3 *.pwsafe *.1pif *.1pux *.enpassdb **/*.opvault/** **/*.agilekeychain/** cwallet.sso
+**/.password-store/** **/.op/** **/.config/op/** **/Bitwarden?CLI/data.json bitwarden*export*
+lastpass*export* 1password*.csv keepass*.csv keepass*.xml *passwords.csv password.txt passwords.txt
+passwd.txt passwords.xlsx passwords.ods .google_authenticator
+
+# browsers
+logins.json logins-backup.json signons.sqlite key3.db key4.db cookies.sqlite cookies.txt Login?Data
+Login?Data?For?Account **/.mozilla/** **/.config/google-chrome/** **/.config/chromium/**
+**/Chrome/User?Data/** **/BraveSoftware/** **/Firefox/Profiles/**
+
+# the system's users
+**/etc/shadow* **/etc/gshadow* shadow gshadow shadow[-+] gshadow[-+] opasswd master.passwd
+passwd[-+] kcpassword ntds.dit .htpasswd* htpasswd *.htpasswd .htdigest pap-secrets chap-secrets
+ipsec.secrets rsyncd.secrets **/davfs2/secrets .smbcredentials smbcredentials .smbcreds sasl_passwd
+sssd.conf psk.txt *.psk *.nmconnection **/system-connections/** wpa_supplicant*.conf hostapd.conf
+**/wireguard/** wg[0-9]*.conf *.ovpn **/openvpn/**/auth*.txt tailscaled.state unattend.xml
+autounattend.xml anaconda-ks.cfg sysprep.inf
+
+# histories of shells and prompts
+.*_history .*_history-* .*-history .history .histfile .zhistory .Rhistory .*_hist .lesshst .viminfo
+.dbshell ConsoleHost_history.txt fish_history bash_history zsh_history mysql_history psql_history
+python_history node_repl_history **/.mongodb/** **/nushell/history.* **/atuin/*.db
+**/.ipython/**/history.sqlite
+
+# logins of command-line tools
+.netrc _netrc .authinfo .curlrc .wgetrc .pgpass pgpass.conf .pg_service.conf userlist.txt .my.cnf
+.mylogin.cnf debian.cnf **/.snowsql/config connections.toml **/.dbt/profiles.yml .databrickscfg
+airflow.cfg grafana.ini .git-credentials .git-credential-cache **/.git-credential-cache/**
+.gitcookies **/.git/**/config **/git/credentials **/.hg/hgrc .hgrc **/.subversion/auth/**
+**/.subversion/servers **/gh/hosts.y*ml **/.config/hub **/glab-cli/config.yml **/tea/config.yml
+.gist **/github-copilot/*.json **/.copilot/config.json .jira.d .sentryclirc .flyrc .vault-token
+.vault[_-]pass* .vaultpass* vault[_-]pass vault[_-]pass.* vault[_-]password vault[_-]password.txt
+vault[_-]password.sh vault[_-]password.py .ansible[_-]vault* ansible[_-]vault[_-]pass*
+encrypted_data_bag_secret **/.chef/credentials .muttrc **/.mutt/** .msmtprc .fetchmailrc .getmailrc
+.mbsyncrc .offlineimaprc .esmtprc ssmtp.conf **/.irssi/config **/weechat/sec.conf
+**/.purple/accounts.xml .Xauthority .ICEauthority .erlang.cookie **/.vnc/passwd .doppler.yaml
+**/.lastpass/** .envkey
+
+# registries of packages
+.npmrc .yarnrc .yarnrc.yml .pypirc pip.conf pip.ini **/uv/credentials/** **/uv/credentials.toml
+**/pypoetry/auth.toml **/.conda/*token* **/.continuum/**/*.token **/.m2/settings*.xml
+settings-security.xml gradle.properties local.properties keystore.properties signing.properties
+key.properties **/.cargo/credentials **/.cargo/credentials.toml **/.gem/credentials
+**/.bundle/config **/.sbt/**/credentials* **/.ivy2/.credentials* **/.lein/credentials.clj
+**/.coursier/credentials.properties **/.hex/hex.config **/.cabal/config .pause auth.json
+nuget.config **/pub-tokens.json **/.jfrog/jfrog-cli.conf* .dockercfg .dockerconfigjson
+**/.docker/config.json **/helm/registry/config.json **/helm/repositories.yaml
+
+# clouds
+**/.aws/credentials **/.aws/config **/.aws/sso/** **/.aws/cli/** **/.aws/amazonq/**
+aws[_-]credentials *accessKeys.csv rootkey.csv .s3cfg .s3curl .passwd-s3fs passwd-s3fs
+**/.mc/config.json .boto boto.cfg rclone.conf .rclone.conf **/.config/gcloud/**
+**/AppData/Roaming/gcloud/** **/legacy_credentials/** access_tokens.db adc.json client_secret*.json
+*service[_-]account*.json serviceaccount.json *serviceaccount*key*.json *[._-]serviceaccount.json
+*firebase-adminsdk*.json firebase-tools.json gcloud-service-key*.json gha-creds-*.json
+**/.azure/*token* **/.azure/azureProfile.json accessTokens.json *.azureauth msal_*cache*
+service_principal_entries.* *.publishsettings *.pubxml.user local.settings.json
+connectionStrings.config **/.oci/config **/.oci/sessions/** **/doctl/config.yaml **/.fly/config.yml
+**/netlify/config.json **/.cloudflared/** **/cloudflared/*.json **/.wrangler/config/**
+**/wrangler/config/** **/.supabase/access-token **/stripe/config.toml ngrok.yml ngrok.yaml
+**/.railway/config.json **/.render/cli.yaml **/hcloud/cli.toml **/scw/config.yaml
+**/.aliyun/config.json **/.tccli/*.credential **/.bluemix/config.json **/linode-cli clouds.yaml
+*openrc.sh **/huggingface/token **/.huggingface/token **/huggingface/stored_tokens kaggle.json
+**/io.datasette.llm/keys.json **/configstore/*.json **/.travis/config.yml **/.circleci/cli.yml
+.serverlessrc **/.expo/state.json
+
+# machines and clusters
+*.tfstate *.tfstate.* *.tfvars *.tfvars.json .terraformrc terraform.rc **/.terraform.d/credentials*
+*.tfrc.json *.pkrvars.hcl **/.pulumi/credentials.json **/.kube/config* kubeconfig *[._-]kubeconfig
+kubeconfig.y*ml kubeconfig.json *[._-]kubeconfig.y*ml kubeconfig[._-]*.y*ml kube_config*.y*ml
+k3s.yaml rke2.yaml talosconfig **/.talos/config **/kubernetes/*.conf **/serviceaccount/token
+**/argocd/config **/.vagrant/**/private_key **/containers/auth.json **/sops/age/keys.txt
+**/gitlab-runner/config.toml gitlab-secrets.json initial_root_password initialAdminPassword
+hudson.util.Secret buildkite-agent.cfg .credentials_rsaparams
+
+# clients of models
+.claude.json **/.claude/.credentials.json claude_desktop_config.json cline_mcp_settings.json
+**/.codex/auth.json **/.gemini/oauth_creds.json **/.gemini/google_accounts.json oauth_creds.json
+**/opencode/*auth.json **/.continue/config.* .aider.conf.yml state.vscdb
+
+# applications
+credentials.json *[._-]credentials.json credentials.y*ml credentials.toml credentials.ini
+credentials.xml credentials.csv credentials.txt credentials.db credentials.properties
+credentials-config.json .credentials *.credentials **/.*/credentials *.cred *.creds creds.json
+creds.y*ml creds.txt secrets.json secrets.y*ml !**/templates/secrets.y*ml secrets.toml secrets.ini
+secrets.properties secrets[.-]*.y*ml *[.-]secrets.y*ml !**/templates/*secrets.y*ml sa-key.json
+gcp-key.json secrets.txt *.secret.exs *.secrets secret[_-]key
+secret[_-]key.txt .secret[_-]key secret_token.rb *.token .token token.json token.txt token.pickle
+access[_-]token access[_-]token.txt .access[_-]token api[_-]key api[_-]key.txt apikey.txt
+.api[_-]key* .apikey local_settings.py settings_local.py settings.local.py database.yml
+wp-config.php wp-config.*.php LocalSettings.php config.inc.php **/sites/*/settings*.php
+!**/sites/*/settings.example.php **/config/parameters.y*ml **/app/etc/env.php **/app/etc/local.xml
+tomcat-users.xml jetty-realm.properties mgmt-users.properties application-users.properties
+proftpdpasswd dataSources.local.xml webServers.xml dbeaver-data-sources.xml robomongo.json
+filezilla.xml recentservers.xml sitemanager.xml winscp.ini confCons.xml RDCMan.settings *.rdg
+*.remmina sftp.json sftp-config.json .ftpconfig .remote-sync.json
+"""
+
 
 _AUTOMATON_BYTES = 64 << 20
 _MOST_COPIES = 4
@@ -31,10 +159,6 @@ _COPY_PREFIX = re.compile(
     re.IGNORECASE,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import re2  # type: ignore[import-untyped]  # it has no stubs
 
 KEY_MARK = r"-{4,5} ?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
 # A line of its own, or followed by key material, also where `\n` is spelt out as in JSON.
@@ -63,8 +187,6 @@ def holds_private_key(text: str) -> bool:
 @functools.cache
 def _credential_files() -> tuple[tuple[str, ...], re2.Set]:
     """Compile the list into one automaton: in a large folder it is asked of every file."""
-    import re2  # noqa: PLC0415 - only where files are read
-
     options = re2.Options()
     options.case_sensitive = False
     options.dot_nl = True

@@ -12,29 +12,27 @@ from spadework.references import refusals
 from spadework.references.cancellation import checkpoint
 from spadework.references.confined_process import ConfinedFailure, TooLong, TooSlow
 from spadework.references.credential_files import holds_private_key
-from spadework.references.documents.document_kinds import (
+from spadework.references.documents.converter import (
     EXTRA,
     GET_THE_EXTRA,
     DocumentKind,
     is_extra_there,
     kind_of,
 )
-from spadework.references.encodings import (
+from spadework.references.roots import FileChanged, open_below
+from spadework.references.syntax import LineRange
+from spadework.references.text_decoding import (
+    BLOCK,
     PROBE,
+    Excerpt,
+    ExcerptTooLarge,
+    cut_lines,
     decode,
     is_binary,
     legacy_encoding_of_block,
     marked_encoding,
-)
-from spadework.references.excerpts import (
-    BLOCK,
-    Excerpt,
-    ExcerptTooLarge,
-    cut_lines,
     text_blocks,
 )
-from spadework.references.safe_open import FileChanged, open_below
-from spadework.references.syntax import LineRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,14 +3,15 @@
 A process reserves its limit of memory before it starts, and waits its turn if that much is not
 free. The budget is the user's, not the process's: the units that are taken are byte ranges of one
 file in the temporary folder, locked by the process that has them and free again when it dies. So
-the daemon, a command that works without it and the workers of pipelines share it. Without such
-locks, the budget is that of this process.
+the daemon, a command that works without it and the workers of pipelines share it. Where a
+file system has no locks, the budget is that of this process.
 
 Use one reservation at a time: to wait for a second one while holding a first can wait for ever.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import tempfile
@@ -23,11 +24,6 @@ from spadework.references.cancellation import checkpoint, current, seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 UNIT = 64 << 20  # bytes; what is reserved is rounded up to it
 SHARE = 4  # of the machine's memory, one part
@@ -147,7 +143,7 @@ class MemoryBudget:
 
     def _opened(self) -> int | None:
         # Opened once: a process loses its locks with the first descriptor of a file that it closes.
-        if self._file is None and self._folder is not None and fcntl is not None:
+        if self._file is None and self._folder is not None:
             self._file = _opened_in(self._folder)
             if self._file is None:
                 self._folder = None
@@ -176,8 +172,6 @@ def default_total() -> int:
 
 
 def _locks_folder() -> Path | None:
-    if not hasattr(os, "getuid"):
-        return None
     try:
         return Path(tempfile.gettempdir(), f"spadework-{os.getuid()}")
     except FileNotFoundError:  # a full disk: the budget is then that of this process

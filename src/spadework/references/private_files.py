@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.references.ignore_patterns import PatternList, pattern_list
+from spadework.references.gitignore import PatternList, pattern_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,7 @@ class PrivateFiles:
 
     @classmethod
     def of(
-        cls,
-        limits: ReferencesConfig,
-        roots: Roots,
-        confidential: ConfidentialFolders | None = None,
+        cls, limits: ReferencesConfig, roots: Roots, confidential: ConfidentialFolders | None = None
     ) -> PrivateFiles:
         """Compile the config's patterns.
 

@@ -1,4 +1,7 @@
-"""References in, material out: the one way in for what the models are given to read."""
+"""References in, material out: the one way in for what the models are given to read.
+
+Or the files that references stand for, one by one, before any of them is read.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from spadework.references.roots import Roots
     from spadework.references.syntax import LineRange
 
-__all__ = ["LeftOut", "Material", "Source", "read_references"]
+__all__ = ["LeftOut", "Listing", "Material", "Source", "list_files", "read_references"]
 
 
 def read_references(
@@ -50,7 +53,7 @@ def read_references(
 
     Raises:
         ReferenceRefused: one of them may not be read, stands for nothing, or could not be read
-            in the time of the call (`inputs.cancellation`). Nothing is returned of the others then:
+            in the time of the call (see `cancellation`). Nothing is returned of the others then:
             half an answer is never given silently.
     """
     places = [one if is_git(one) else locate(one, roots) for one in references]
@@ -69,9 +72,12 @@ def read_references(
 
 def _files_of(tree: Tree, roots: Roots) -> list[File | LeftOut]:
     try:
-        return list(files_of(tree, roots))
+        found = list(files_of(tree, roots))
     except WorkStopped as error:
         raise refusals.out_of_time(tree.reference, tree.path) from error
+    if not found:
+        raise refusals.nothing_matched(tree.reference)
+    return found
 
 
 @dataclass(slots=True)
@@ -123,8 +129,6 @@ class _Gathering:
         self.left_out |= {f"{reference} {one.path}": one for one in reading.left_out}
 
     def add_all(self, tree: Tree, found: Sequence[File | LeftOut]) -> None:
-        if not found:
-            raise refusals.nothing_matched(tree.reference)
         left_out = []
         for one in found:
             checkpoint()
@@ -179,3 +183,54 @@ class _Gathering:
         reason = f"more than {limit:,} {what} for one call; {self.matched:,} files match in all"
         hint = f"name fewer files or narrower patterns, or raise references.{key} in the config"
         return refusals.too_much(source.path, reason, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """References of single files, in order and each once, and what is never read."""
+
+    references: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def list_files(references: Sequence[str], roots: Roots, most: int) -> Listing:
+    """List the files; inside a folder or a glob by path.
+
+    Args:
+        references: paths, folders, globs, ranges and what git shows, as `read_references` takes
+            them; what git shows is one item.
+        roots: where they may lead.
+        most: how many files there may be.
+
+    Raises:
+        ReferenceRefused: one of them may not be read or stands for nothing, or there are too many.
+    """
+    found: dict[str, None] = {}
+    left_out: dict[str, LeftOut] = {}
+    for reference in references:
+        if is_git(reference):
+            found[reference] = None
+            continue
+        place = locate(reference, roots)
+        if isinstance(place, File):
+            found[_reference(place)] = None
+            continue
+        for file in _files_of(place, roots):
+            if isinstance(file, LeftOut):
+                left_out[file.path] = file
+            else:
+                found[_reference(file)] = None
+        if len(found) > most:
+            reason = f"more than {most:,} files"
+            hint = "name fewer files or narrower patterns, or raise each.max_items in the config"
+            raise refusals.too_much(reference, reason, hint)
+    return Listing(tuple(found), tuple(left_out.values()))
+
+
+def _reference(file: File) -> str:
+    """Write a file as a reference that leads to it alone: what exists under a name wins."""
+    path = f"./{file.path}" if is_git(file.path) or file.path.startswith("~") else file.path
+    if file.lines is None:
+        return path
+    last = "" if file.lines.last is None else file.lines.last
+    return f"{path}:{file.lines.first}-{last}"

@@ -68,13 +68,8 @@ def git_folder(reference: str, path: str) -> ReferenceRefused:
 
 def credential_file(reference: str, path: str, reason: str) -> ReferenceRefused:
     """It holds a credential, by its name or by its content."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "credential-file",
-        reason,
-        hint="credential files are never read; put what is needed from it in a file of its own",
-    )
+    hint = "credential files are never read; put what is needed from it in a file of its own"
+    return ReferenceRefused(reference, path, "credential-file", reason, hint=hint)
 
 
 def unreadable(reference: str, path: str, error: OSError) -> ReferenceRefused:
@@ -101,13 +96,9 @@ def bad_range(reference: str, path: str, reason: str) -> ReferenceRefused:
 
 def not_a_file(reference: str, path: str, kind: str) -> ReferenceRefused:
     """It is a device, a FIFO or a socket."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "not-a-file",
-        f"it is a {kind}, not a file",
-        hint="copy what it gives into a file first",
-    )
+    reason = f"it is a {kind}, not a file"
+    hint = "copy what it gives into a file first"
+    return ReferenceRefused(reference, path, "not-a-file", reason, hint=hint)
 
 
 def changed(reference: str, path: str) -> ReferenceRefused:
@@ -126,25 +117,19 @@ def binary(reference: str, path: str) -> ReferenceRefused:
 
 def too_large(reference: str, path: str, size: int, limit: int) -> ReferenceRefused:
     """It is over `references.max_file_bytes`."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "too-large",
-        f"{size:,} bytes are over the limit of {limit:,} for one file",
-        hint="name a range of its lines (path:START-END), narrow the reference, or raise "
-        "references.max_file_bytes in the config",
+    reason = f"{size:,} bytes are over the limit of {limit:,} for one file"
+    hint = (
+        "name a range of its lines (path:START-END), narrow the reference, or raise "
+        "references.max_file_bytes in the config"
     )
+    return ReferenceRefused(reference, path, "too-large", reason, hint=hint)
 
 
 def range_too_large(reference: str, path: str, limit: float) -> ReferenceRefused:
     """The lines of a large file are over `references.max_file_bytes` by themselves."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "too-large",
-        f"these lines are over the limit of {limit:,} bytes for one file",
-        hint="name fewer lines, or raise references.max_file_bytes in the config",
-    )
+    reason = f"these lines are over the limit of {limit:,} bytes for one file"
+    hint = "name fewer lines, or raise references.max_file_bytes in the config"
+    return ReferenceRefused(reference, path, "too-large", reason, hint=hint)
 
 
 def needs_extra(reference: str, path: str, kind: str, hint: str) -> ReferenceRefused:
@@ -162,48 +147,36 @@ def unconvertible(reference: str, path: str, kind: str, said: str) -> ReferenceR
 
 def too_slow(reference: str, path: str, seconds: float) -> ReferenceRefused:
     """The time for converting documents was over while this one was converted."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "too-slow",
-        f"converting documents took more than {seconds:g} s",
-        hint="name fewer documents, or raise references.convert_seconds in the config",
-    )
+    reason = f"converting documents took more than {seconds:g} s"
+    hint = "name fewer documents, or raise references.convert_seconds in the config"
+    return ReferenceRefused(reference, path, "too-slow", reason, hint=hint)
 
 
 def out_of_time(reference: str, path: str = "") -> ReferenceRefused:
     """The deadline of the call passed before it was read."""
-    return ReferenceRefused(
-        reference,
-        path or reference,
-        "too-slow",
-        "the time of this call was over before it was read",
-        hint="name fewer files, a folder further down or lines nearer to a file's beginning, or "
-        "raise the tool's deadline in the config",
+    reason = "the time of this call was over before it was read"
+    hint = (
+        "name fewer files, a folder further down or lines nearer to a file's beginning, or "
+        "raise the tool's deadline in the config"
     )
+    return ReferenceRefused(reference, path or reference, "too-slow", reason, hint=hint)
 
 
 def document_too_large(reference: str, path: str, size: int, limit: int) -> ReferenceRefused:
     """It is over `references.max_document_bytes`."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "too-large",
-        f"{size:,} bytes are over the limit of {limit:,} for one document",
-        hint="raise references.max_document_bytes in the config",
-    )
+    reason = f"{size:,} bytes are over the limit of {limit:,} for one document"
+    hint = "raise references.max_document_bytes in the config"
+    return ReferenceRefused(reference, path, "too-large", reason, hint=hint)
 
 
 def text_too_long(reference: str, path: str, limit: float) -> ReferenceRefused:
     """The text that a document was converted to is over `references.max_file_bytes`."""
-    return ReferenceRefused(
-        reference,
-        path,
-        "too-large",
-        f"its text is over the limit of {limit:,} bytes for one file",
-        hint="name a range of its text's lines (path:START-END), or raise "
-        "references.max_file_bytes in the config",
+    reason = f"its text is over the limit of {limit:,} bytes for one file"
+    hint = (
+        "name a range of its text's lines (path:START-END), or raise "
+        "references.max_file_bytes in the config"
     )
+    return ReferenceRefused(reference, path, "too-large", reason, hint=hint)
 
 
 def too_much(reference: str, reason: str, hint: str) -> ReferenceRefused:
@@ -242,22 +215,19 @@ def all_empty(sources: Sequence[Source]) -> ReferenceRefused:
     first = sources[0]
     reason = first.note or "it is empty"
     if len(sources) > 1:
-        named = [f"{one.path} ({one.note or 'empty'})" for one in sources[:MOST_NAMED]]
-        more = len(sources) - MOST_NAMED
-        rest = f" and {more} more" if more > 0 else ""
-        reason = f"all references of the call are empty: {', '.join(named)}{rest}"
+        named = _some([f"{one.path} ({one.note or 'empty'})" for one in sources])
+        reason = f"all references of the call are empty: {named}"
     hint = "name something that has content, or leave `files` out to ask without them"
     return ReferenceRefused(first.path, first.path, "empty", reason, hint=hint)
 
 
 def nothing_readable(reference: str, path: str, left_out: Sequence[LeftOut]) -> ReferenceRefused:
     """A folder or a glob holds files, but none that is read."""
-    named = ", ".join(f"{one.path} ({one.reason})" for one in left_out[:MOST_NAMED])
-    more = len(left_out) - MOST_NAMED
-    return ReferenceRefused(
-        reference,
-        path,
-        "no-text",
-        f"nothing in it is read: {named}" + (f" and {more} more" if more > 0 else ""),
-        hint="name a text file, or a folder that holds some",
-    )
+    reason = f"nothing in it is read: {_some([f'{one.path} ({one.reason})' for one in left_out])}"
+    hint = "name a text file, or a folder that holds some"
+    return ReferenceRefused(reference, path, "no-text", reason, hint=hint)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

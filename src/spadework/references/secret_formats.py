@@ -70,9 +70,7 @@ FORMATS = (
     _format("Cloudflare key", "v1.0-", rf"v1\.0-{_HEX}{{24}}-{_HEX}{{146}}"),
     _format("Heroku key", "hrku-", rf"HRKU-{_URL}{{36,60}}"),
     _format(
-        "Fly.io token",
-        "fo1_ fm1 fm2_",
-        rf"fo1_{_URL}{{43}}|fm[12][ar]?_[A-Za-z0-9+/]{{100,2000}}",
+        "Fly.io token", "fo1_ fm1 fm2_", rf"fo1_{_URL}{{43}}|fm[12][ar]?_[A-Za-z0-9+/]{{100,2000}}"
     ),
     _format("Netlify token", "nfp_", rf"nfp_{_WORD}{{36}}"),
     _format("Supabase key", "sbp_ sb_secret_", rf"sbp_{_HEX}{{40}}|sb_secret_{_URL}{{31,60}}"),
@@ -151,11 +149,7 @@ FORMATS = (
         "sq0 eaaa",
         rf"sq0[a-z]{{3}}-{_URL}{{22,43}}|(?<![+/])EAAA{_URL}{{60}}(?![+/=-])",
     ),
-    _format(
-        "Shopify token",
-        "shpat_ shpca_ shppa_ shpss_",
-        r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
-    ),
+    _format("Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
     _format("Mailgun key", "key-", rf"key-{_HEX}{{32}}"),
     _format("Brevo key", "xkeysib-", rf"xkeysib-{_HEX}{{64}}-{_WORD}{{16}}"),
     _format("Postman key", "pmak-", rf"PMAK-{_HEX}{{24}}-{_HEX}{{34}}"),

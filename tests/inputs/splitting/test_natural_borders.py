@@ -7,7 +7,7 @@ import pytest
 from counting import Counter, parts_of
 from tree_sitter_language_pack import get_parser
 
-from spadework.references.splitting.languages import GRAMMARS
+from spadework.references.splitting.outlines import GRAMMARS
 
 PARAGRAPH = "It was a dark night. The wind howled, as winds do. Nobody was out.\n\n"
 PYTHON = textwrap.dedent('''\

@@ -23,7 +23,7 @@ from spadework.errors import (
     ReferenceRefused,
     SpadeworkError,
 )
-from spadework.references.file_list import list_files
+from spadework.references.reader import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from spadework.config.models import Config
     from spadework.engine.batch.table import EachJob
     from spadework.engine.job import Session
-    from spadework.references.file_list import Listing
     from spadework.references.material import LeftOut
+    from spadework.references.reader import Listing
 
 _NAME_LENGTH = 60
 _SECONDS_TO_LIST = 120.0
@@ -183,16 +183,13 @@ def _job(job: EachJob, item: BatchItem) -> Job:
     return Job(
         tool=job.tool,
         arguments=job.arguments,
-        files=(item.reference,) if item.reference else (),
         texts={"item": item.text} if not item.reference else {},
-        max_tokens=job.max_tokens,
         models=job.models,
         kind="batch",
-        labels=job.labels,
-        schema=job.schema,
         use_cache=True,
         fresh=job.fresh,
         private=job.private,
+        **job.shared() | {"files": (item.reference,) if item.reference else ()},
     )
 
 

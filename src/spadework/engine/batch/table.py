@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.config.call_arguments import CallArguments
 from spadework.errors import ArgumentError
 from spadework.references.credential_files import credential_pattern
 from spadework.util.atomic_files import replace_file
@@ -24,17 +25,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class EachJob:
-    """One question, many items.
+class EachJob(CallArguments):
+    """One question, many items: every file that `files` stand for is one.
 
     Args:
         tool: the tool's name.
         arguments: the tool's own arguments by name.
-        files: references; every file that they stand for is an item.
         items: texts; each is an item.
-        labels: the answers are each one of these, where not empty.
-        schema: the answers are JSON of this schema, where given.
-        max_tokens: the longest answer in tokens, None for the tool's own limit.
         models: asked instead of the tool's list, where not empty.
         fresh: ask anew what was answered before.
         private: only local models may see any of it.
@@ -42,11 +39,7 @@ class EachJob:
 
     tool: str
     arguments: Mapping[str, str]
-    files: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
-    max_tokens: int | None = None
     models: tuple[str, ...] = ()
     fresh: bool = False
     private: bool = False

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spadework.checks.grounding_context import GroundingContext, Passage
-from spadework.checks.reply_checks import AnswerRequirements
+from spadework.checks.answer_check import AnswerRequirements, GroundingContext, Passage
 from spadework.engine.job import Answer, Attempt, Figures, HandBack, Progress
 from spadework.engine.map_reduce.chunk_plan import (
     ChunkPlan,

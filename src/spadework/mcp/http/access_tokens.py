@@ -113,15 +113,6 @@ class TokenStore:
                 raise ArgumentError(f"no such token: {name!r}", hint=f"the tokens: {names}")
             self._write(left)
 
-    def owner(self, presented: str) -> str | None:
-        """Name whose token this is; None if it is nobody's.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
-        found = self.find(presented)
-        return found.name if found else None
-
     def find(self, presented: str) -> AccessToken | None:
         """Find what is kept of a token; None if it is nobody's. The time it takes tells nothing.
 

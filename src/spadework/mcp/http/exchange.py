@@ -81,9 +81,7 @@ class Exchange:
         return self.is_stream and self._scope["method"] == "GET"
 
     def hold(
-        self,
-        end: Callable[[], None],
-        begin_stream: Callable[[], Callable[[], None]] | None = None,
+        self, end: Callable[[], None], begin_stream: Callable[[], Callable[[], None]] | None = None
     ) -> None:
         """Keep what the request holds of its caller's share until its end.
 

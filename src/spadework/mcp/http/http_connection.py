@@ -11,11 +11,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
 from spadework.engine.job import Session
-from spadework.mcp.ask_each_schema import ASK_EACH
-from spadework.mcp.http.disclosure import conceal
+from spadework.mcp.ask_each import ASK_EACH
 from spadework.mcp.http.exchange import Exchange
 from spadework.mcp.http.guard import HttpRejected
-from spadework.mcp.http.mapped_folders import MappedFolders
+from spadework.mcp.http.mapped_folders import MappedFolders, conceal
 from spadework.mcp.mcp_server import McpConnection
 from spadework.mcp.stdio import project_folder
 from spadework.mcp.tool_descriptions import LIST_MODELS

@@ -17,13 +17,12 @@ from mcp_types import INVALID_REQUEST
 from spadework.config.api_keys import window_keys
 from spadework.errors import ArgumentError, ConfigError
 from spadework.mcp.http.access_tokens import BEARER, TokenStore
+from spadework.mcp.http.connections import HttpProtocol
 from spadework.mcp.http.exchange import Exchange
 from spadework.mcp.http.guard import Guard, HttpRejected
 from spadework.mcp.http.http_connection import HttpConnection
 from spadework.mcp.http.listen_address import PATH, bind, is_loopback, parse_address, url_of
-from spadework.mcp.http.protocol import HttpProtocol
-from spadework.mcp.http.quotas import Quotas
-from spadework.mcp.http.sessions import Sessions
+from spadework.mcp.http.quotas import Quotas, Sessions
 from spadework.mcp.http.web_server import WebServer
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from spadework.mcp.http.connection_limits import ConnectionLimits
+from spadework.mcp.http.connections import ConnectionLimits, HttpProtocol
 from spadework.mcp.http.listen_address import is_one_of
-from spadework.mcp.http.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket

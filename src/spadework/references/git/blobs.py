@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spadework.references.credential_files import holds_private_key
 from spadework.references.git.command import LARGEST_COMPARED
 from spadework.references.git.limited_process import GitTooBig
-from spadework.references.safe_open import open_below
+from spadework.references.roots import open_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

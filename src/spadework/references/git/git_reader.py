@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from spadework.references import refusals
 from spadework.references.credential_files import credential_pattern, holds_private_key
-from spadework.references.encodings import decode
 from spadework.references.git.blobs import blobs_with_keys, reason_against_file
 from spadework.references.git.command import SECONDS
 from spadework.references.git.grammar import FORMS, GitReference, Revisions, parse
@@ -24,6 +23,7 @@ from spadework.references.git.patches import PatchSection, UnknownFormat, sectio
 from spadework.references.git.repository import Repository, find_repository
 from spadework.references.material import LeftOut
 from spadework.references.syntax import printable, unprintable
+from spadework.references.text_decoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +42,7 @@ COMMON = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
-OF_COMMITS = (
-    "--no-show-signature",
-    "--no-notes",
-    "--no-decorate",
-    "--diff-merges=first-parent",
-)
+OF_COMMITS = ("--no-show-signature", "--no-notes", "--no-decorate", "--diff-merges=first-parent")
 IN_SUBMODULE = "a submodule whose repository is outside the roots"
 
 

@@ -12,8 +12,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from spadework.references.credential_files import holds_private_key
-from spadework.references.encodings import decode
-from spadework.references.git.quoting import unquote
+from spadework.references.git.grammar import unquote
+from spadework.references.text_decoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,6 @@
 `split` is the way in; a `Part` is what comes of it.
 """
 
-from spadework.references.splitting.chunks import Part
-from spadework.references.splitting.splitter import split
+from spadework.references.splitting.splitter import Part, split
 
 __all__ = ["Part", "split"]

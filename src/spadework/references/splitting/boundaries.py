@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from spadework.references.splitting.chunks import Kind
+Kind = Literal["prose", "code", "lines"]
 
 BLANK_LINE = {"prose": 0.15, "code": 0.4, "lines": 0.4}
 LINE = {"prose": 0.3, "code": 0.55, "lines": 0.55}

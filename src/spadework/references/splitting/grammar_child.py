@@ -41,7 +41,7 @@ class _Pending:
 
 def outlines() -> Work:
     """What answers: the word is the grammar's name, the text a list of rows as JSON."""
-    from tree_sitter_language_pack import get_parser  # noqa: PLC0415 - an extra
+    from tree_sitter_language_pack import get_parser  # noqa: PLC0415 - it may print while it is imported
 
     def outline(grammar: str, data: bytes) -> str:
         parser = get_parser(cast("Any", grammar))

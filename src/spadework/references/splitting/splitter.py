@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.references.git.grammar import is_git
-from spadework.references.splitting.boundaries import Border, Outline, best_cut
-from spadework.references.splitting.chunks import Part
-from spadework.references.splitting.code_outline import code_outline
-from spadework.references.splitting.languages import grammar_of, is_prose
-from spadework.references.splitting.line_outline import line_outline, patch_outline
-from spadework.references.splitting.prose_outline import prose_outline
+from spadework.references.splitting.boundaries import Border, Kind, Outline, best_cut
+from spadework.references.splitting.outlines import (
+    code_outline,
+    grammar_of,
+    is_prose,
+    line_outline,
+    patch_outline,
+    prose_outline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,31 @@ if TYPE_CHECKING:
 SAMPLE = 4  # characters for each token of a part's size, counted first to learn the ratio
 MARGIN = 0.95  # of the size that a part aims at, since the ratio differs from place to place
 PATIENCE = 3  # tries at a part before its length is halved
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a source, cut out as it is: one after another the parts are the source's text.
+
+    Lines count as in the source. `first_column` is 1 where the part begins with its first line; a
+    line that is too long is cut inside, and `last_column` is then the last character of
+    `last_line` that belongs to the part. It is None where the part ends with a line. `title` is the
+    heading or the definition that it begins in, `kind` says after which fashion it was cut.
+    """
+
+    text: str
+    first_line: int
+    last_line: int
+    path: str
+    title: str = ""
+    kind: Kind = "lines"
+    first_column: int = 1
+    last_column: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as `path:START-END`."""
+        return f"{self.path}:{self.first_line}-{self.last_line}"
 
 
 def split(source: Source, size: int, count: Callable[[str], int]) -> tuple[Part, ...]:

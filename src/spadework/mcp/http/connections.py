@@ -1,22 +1,116 @@
-"""HTTP on one connection: uvicorn's, with the time-outs that it does not have.
+"""HTTP connections: uvicorn's, with the time-outs and limits that it does not have.
 
 uvicorn limits an idle connection between two requests, and nothing else. Here a request's head and
 its body must come in time, a client must take what it is sent, and the rest of a request that was
 answered before its end is thrown away unread.
+
+Open connections have a limit, in total and from one address. There, the oldest one without a
+request is closed, so that clients which connect and stay silent displace each other and not those
+that work.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import resource
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from spadework.mcp.http.listen_address import ip
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from spadework.config.models import HttpConfig
-    from spadework.mcp.http.connection_limits import ConnectionLimits
+
+_DESCRIPTOR_SHARE = 3
+"""One HTTP server takes at most this part of the process's file descriptors."""
+_SITE_BITS = 64
+"""One machine has a whole IPv6 network of this prefix to itself."""
+
+
+class ConnectionLimits:
+    """The open connections of one server.
+
+    Args:
+        config: gives the config's section as it is now.
+        is_trusted_proxy: tells whether many clients share an address.
+    """
+
+    def __init__(
+        self, config: Callable[[], HttpConfig], is_trusted_proxy: Callable[[str], bool]
+    ) -> None:
+        self._config = config
+        self._is_trusted_proxy = is_trusted_proxy
+        self._open: dict[HttpProtocol, str] = {}
+        """Every connection with its site, the oldest first."""
+        self._sites: dict[str, dict[HttpProtocol, str]] = {}
+        """The same, by site."""
+
+    @property
+    def most(self) -> int:
+        """The most connections at once."""
+        return max(1, min(self._config().max_connections, _descriptors() // _DESCRIPTOR_SHARE))
+
+    @property
+    def most_of_a_site(self) -> int:
+        """The most connections from one address; half of all at most."""
+        return max(1, min(self._config().max_connections_per_address, self.most // 2))
+
+    def add(self, connection: HttpProtocol, address: str) -> bool:
+        """Take a connection in; returns whether there is room for it."""
+        site = _site(address)
+        mine = self._sites.get(site, {})
+        is_full = len(mine) >= self.most_of_a_site and not self._is_trusted_proxy(address)
+        if is_full and not self._displace(mine):
+            return False
+        if len(self._open) >= self.most and not self._displace(self._open):
+            return False
+        self._open[connection] = site
+        self._sites.setdefault(site, {})[connection] = site
+        return True
+
+    def remove(self, connection: HttpProtocol) -> None:
+        """Forget a connection that is closed."""
+        site = self._open.pop(connection, None)
+        if site is None:
+            return
+        del self._sites[site][connection]
+        if not self._sites[site]:
+            del self._sites[site]
+
+    def _displace(self, connections: Iterable[HttpProtocol]) -> bool:
+        """Close the oldest idle connection, strangers first; returns whether there is one."""
+        idle = (one for one in connections if one.is_idle)
+        chosen = next((one for one in idle if not one.is_known), None) or next(
+            (one for one in connections if one.is_idle), None
+        )
+        if chosen is None:
+            return False
+        self.remove(chosen)
+        chosen.displace()
+        return True
+
+
+def _site(address: str) -> str:
+    """What is counted as one machine."""
+    try:
+        number = ip(address)
+    except ValueError:
+        return address
+    if number.version == 4:  # noqa: PLR2004 - IPv4
+        return str(number)
+    return str(ipaddress.ip_network((int(number), _SITE_BITS), strict=False))
+
+
+def _descriptors() -> int:
+    """The most file descriptors that this process may have open."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
+
 
 _SCOPE_KEY = "spadework.connection"
 _READ_AT_ONCE = 4 * 1024
@@ -46,6 +140,7 @@ class HttpProtocol(H11Protocol):
     ) -> None:
         super().__init__(**options)
         self.is_known = False
+        """Whether a request of it has been let in."""
         self._limits = limits
         self._settings = settings
         self._phase = ""
