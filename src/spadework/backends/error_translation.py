@@ -61,7 +61,6 @@ TOO_MANY = "all_deployments_in_cooldown|server busy"
 NOTHING_LEFT = "insufficient_quota"
 NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
-SERVER_ERROR = "Internal Server Error"
 LONGEST_WAIT = 3600.0
 """Seconds for which a server's word sets it aside: it may be wrong, or made for another purpose."""
 
@@ -95,15 +94,14 @@ class RequestContext:
     @property
     def start_hint(self) -> str:
         """What to do where nothing answers."""
-        hint = self.facts.start_hint
-        if self.kind == "embedded":
-            return hint
-        return f"{hint}, or correct `url` in [backends.{self.settings.name}]"
+        if self.facts.is_child:
+            return self.facts.start_hint
+        return f"{self.facts.start_hint}, or correct `url` in [backends.{self.settings.name}]"
 
     @property
     def log_hint(self) -> str:
         """What to do where something answers, but breaks."""
-        return self.facts.start_hint if self.kind == "embedded" else LOG_HINT
+        return self.facts.start_hint if self.facts.is_child else LOG_HINT
 
 
 @contextmanager
@@ -143,8 +141,8 @@ def error_from_exception(
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint
         )
-    # The embedded engine's socket goes with its process, and the next request starts another.
-    unreachable = not broken.connected and asked.kind != "embedded"
+    # The socket of a child goes with its process, and the next request starts another.
+    unreachable = not broken.connected and not asked.facts.is_child
     kind = Unreachable if unreachable else BackendUnavailable
     fault = asked.fault(kind, broken.what, broken.hint or asked.start_hint)
     fault.is_temporary = (unreachable and not broken.lasts) or broken.lost
@@ -247,7 +245,7 @@ def bad_reply(asked: RequestContext, what: str, wrote: str = "") -> BadReply:
     """
     if wrote:
         what = f"{what}; {read_error_body(wrote).quoted(asked.settings.api_key)}"
-    if asked.kind == "embedded":
+    if asked.facts.is_child:
         return asked.fault(BadReply, f"not the reply of a model server: {what}")
     return asked.fault(
         BadReply,
@@ -320,16 +318,18 @@ def _retry_after(said: ErrorBody, headers: Mapping[str, str]) -> float | None:
 def _is_about_the_key(asked: RequestContext, status: int | None, said: ErrorBody) -> bool:
     if status in {401, 403} or said.says(KEY_REFUSED):
         return True
-    # LiteLLM fails this way if no key is sent at all: it reports nothing else.
-    if asked.kind != "litellm" or asked.settings.api_key:
+    proxy = asked.facts.proxy_errors
+    if proxy is None or asked.settings.api_key:
         return False
-    return status == HTTPStatus.INTERNAL_SERVER_ERROR and said.text.strip() == SERVER_ERROR
+    return (status, said.text.strip()) == proxy.no_key
 
 
 def _refused_key(asked: RequestContext, said: ErrorBody, quoted: str) -> AuthFailed:
-    if asked.kind == "litellm" and "litellm." in said.text:
-        hint = "the key is right, but LiteLLM's own for the server behind it is not: fix it there"
-        return asked.fault(AuthFailed, f"the server behind LiteLLM refused its key; {quoted}", hint)
+    proxy = asked.facts.proxy_errors
+    if proxy and proxy.server_behind in said.text:
+        what = f"the server behind {proxy.proxy} refused its key; {quoted}"
+        hint = f"the key is right, but {proxy.proxy}'s own for the server behind it is not"
+        return asked.fault(AuthFailed, what, f"{hint}: fix it there")
     if asked.settings.api_key:
         return asked.fault(AuthFailed, f"the key was refused; {quoted}", asked.settings.key_hint)
     return asked.fault(AuthFailed, f"it wants a key; {quoted}", asked.settings.key_hint)

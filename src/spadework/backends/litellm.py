@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import DiscoveredCapacity
-from spadework.backends.kind_facts import KindFacts
+from spadework.backends.kind_facts import KindFacts, ProxyErrors
 from spadework.backends.litellm_routes import (
     DEPLOYMENT_HEADER,
     origin_of,
@@ -44,6 +44,7 @@ class LiteLLMBackend(OpenAIBackend):
         "add it to `model_list` in LiteLLM's config",
         usual_ports={4000: "LiteLLM"},
         is_proxy=True,
+        proxy_errors=ProxyErrors("LiteLLM", "litellm.", (500, "Internal Server Error")),
         signature=("/health/liveliness", lambda text: "I'm alive!" in text),
         signature_suffices=True,
         key_variables=("LITELLM_API_KEY", "LITELLM_MASTER_KEY"),
