@@ -236,7 +236,7 @@ async def test_an_endless_head_is_refused():
 
 
 async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
-    monkeypatch.setattr("spadework.backends.streaming.QUESTION_TIMEOUT", 0.3)
+    monkeypatch.setattr("spadework.backends.server_backend.QUESTION_TIMEOUT", 0.3)
     with Endless(b" ", "application/json", pause=0.02) as server:
         for kind in KINDS:
             with pytest.raises(BackendError):

@@ -14,8 +14,8 @@ from spadework.backends.litellm_routes import (
     went_elsewhere,
 )
 from spadework.backends.openai import OpenAIBackend
-from spadework.backends.streaming import as_count
-from spadework.backends.token_estimate import estimate
+from spadework.backends.server_backend import as_count
+from spadework.backends.token_counts import estimate
 from spadework.backends.trust import Evidence, of_address, worst
 from spadework.errors import AuthFailed, BadReply, RequestRejected
 

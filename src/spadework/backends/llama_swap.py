@@ -23,8 +23,8 @@ from spadework.backends.llama_swap_routes import (
     route_of,
 )
 from spadework.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
-from spadework.backends.streaming import as_count, request_timeout
-from spadework.backends.token_estimate import estimate
+from spadework.backends.server_backend import as_count, request_timeout
+from spadework.backends.token_counts import estimate
 from spadework.errors import BackendError, BadReply
 from spadework.util.untrusted_text import is_usable_name
 

@@ -8,16 +8,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, Usage
-from spadework.backends.error_translation import (
-    RequestContext,
-    UnexpectedReply,
-    bad_reply,
-    translate_errors,
-)
+from spadework.backends.error_translation import UnexpectedReply, bad_reply, translate_errors
 from spadework.backends.http_clients import import_in_thread, ollama_client
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
-from spadework.backends.streaming import (
+from spadework.backends.server_backend import (
+    ServerBackend,
     as_count,
     as_json,
     as_tokens,
@@ -25,8 +21,8 @@ from spadework.backends.streaming import (
     sign_of_life,
     stream_chunks,
 )
-from spadework.backends.token_estimate import estimate, estimate_tokens
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
+from spadework.backends.token_counts import estimate, estimate_tokens
+from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
 from spadework.errors import ContextExceeded, SentToCloud
 from spadework.util.untrusted_text import display_name, is_usable_name, one_line
 
@@ -35,13 +31,14 @@ if TYPE_CHECKING:
 
     import ollama
 
-    from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message, TokenCount
+    from spadework.backends.base import BackendSettings, ChatRequest, Message, TokenCount
+    from spadework.backends.error_translation import RequestContext
 
 _LEAST_ANSWER = 256
 """Tokens that an answer may have though the estimate leaves no room for them: it may be wrong."""
 
 
-class OllamaBackend:
+class OllamaBackend(ServerBackend):
     """An Ollama server. The `num_ctx` that a model is asked for follows `ollama_windows`."""
 
     kind = "ollama"
@@ -58,15 +55,9 @@ class OllamaBackend:
     windows_change = True
 
     def __init__(self, settings: BackendSettings) -> None:
-        self.name = settings.name
-        self.first_token_timeout = settings.first_token_timeout
-        self.idle_timeout = settings.idle_timeout
-        self._settings = settings
+        super().__init__(settings)
         configured = {full_name(name): size for name, size in settings.windows.items()}
         self._windows = Windows(self.name, configured, self._ask_loaded, self._ask_shown)
-        self.unusable_names = 0
-        self._leaked: dict[str, Evidence] = {}
-        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the models that can chat, each with the window that `describe` tells of it.
@@ -89,7 +80,7 @@ class OllamaBackend:
             info = ModelInfo(
                 self.name, name, window, source, name in loaded, aliases=_other_names(name)
             )
-            found.append(self._judged(info, tag, shown))
+            found.append(self._judged(info, self._evidence(name, tag, shown)))
         return found
 
     async def describe(self, model: str) -> ModelInfo:
@@ -105,7 +96,7 @@ class OllamaBackend:
         if tag is not None and not _is_remote(tag):
             shown = await self._windows.shown(name, _digest(tag))
         info = await self.refreshed(ModelInfo(self.name, model, aliases=_other_names(model)))
-        return self._judged(info, tag, shown)
+        return self._judged(info, self._evidence(name, tag, shown))
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
         """Look again at the window, which another client may have changed: it loads as it likes.
@@ -173,8 +164,8 @@ class OllamaBackend:
         """
         if isinstance(line, dict) and (found := self._remote(line)) and found.trust != "local":
             self._leaked[full_name(model)] = found
-            raise SentToCloud(
-                f"Ollama passed the request on: {found.source}", backend=self.name, model=model
+            raise self._asked(model).fault(
+                SentToCloud, f"Ollama passed the request on: {found.source}"
             )
         return read_line(line)
 
@@ -201,19 +192,9 @@ class OllamaBackend:
         """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
         return DiscoveredCapacity()
 
-    def presumed(self, model: str) -> Evidence | None:
-        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
-        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
-
     def full_name(self, model: str) -> str:
         """The model's name with its tag: `smollm2` is `smollm2:latest`."""
         return full_name(model)
-
-    def is_like(self, other: Backend) -> bool:
-        """Tell whether another one is of the same kind and was opened with the same settings."""
-        if type(other) is not type(self):
-            return False
-        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
 
     async def close(self) -> None:
         """Close the connections."""
@@ -261,25 +242,21 @@ class OllamaBackend:
             raise bad_reply(self._asked(model), "not a description of a model", repr(reply))
         return reply
 
-    def _judged(
-        self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
-    ) -> ModelInfo:
-        """Add the trust that follows from the address, the config and Ollama's own words.
+    def _evidence(
+        self, name: str, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
+    ) -> Evidence:
+        """Judge a model by the address and by Ollama's own words.
 
         Args:
-            info: the model.
+            name: the model's full name.
             tag: its entry in `/api/tags`; None if it has none.
             shown: its description; None if it was not asked for.
         """
         near = of_address(self._settings.url, self._settings.rules)
-        name = full_name(info.name)
-        clues = [self._leaked.get(name), of_cloud_tag(name)]
-        clues += [self._remote(tag or {}), self._remote(shown or {})]
+        clues = [of_cloud_tag(name), self._remote(tag or {}), self._remote(shown or {})]
         if tag is None:
             clues.append(Evidence("unknown", "Ollama does not list it"))
-        found = worst([near, *(clue for clue in clues if clue)])
-        found = decide(info.id, found, self._settings.rules)
-        return replace(info, trust=found.trust, trust_source=found.source)
+        return worst([near, *(clue for clue in clues if clue)])
 
     def _remote(self, described: Mapping[str, Any]) -> Evidence | None:
         """Judge the server that Ollama itself asks for a model, if there is one."""
@@ -289,9 +266,6 @@ class OllamaBackend:
         found = of_address(host, replace(self._settings.rules, backend=None))
         source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
         return Evidence(found.trust, source, firm=True)
-
-    def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, self.facts, model)
 
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not

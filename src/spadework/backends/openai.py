@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, TokenCount
+from spadework.backends.base import DiscoveredCapacity, ModelInfo
 from spadework.backends.chat_completions import (
     does_other_work,
     is_of_litellm,
@@ -22,12 +22,7 @@ from spadework.backends.chat_completions import (
     usable_names,
     window_of,
 )
-from spadework.backends.error_translation import (
-    RequestContext,
-    UnexpectedReply,
-    bad_reply,
-    translate_errors,
-)
+from spadework.backends.error_translation import bad_reply, translate_errors
 from spadework.backends.http_clients import (
     api_url,
     http_client,
@@ -37,24 +32,16 @@ from spadework.backends.http_clients import (
 )
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
-from spadework.backends.streaming import (
+from spadework.backends.server_backend import (
+    ServerBackend,
     as_count,
-    as_json,
     request_timeout,
     sign_of_life,
     stream_chunks,
 )
-from spadework.backends.token_estimate import estimate
-from spadework.backends.tokenizers import TOKENIZERS
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
-from spadework.errors import (
-    AuthFailed,
-    BadReply,
-    ContextExceeded,
-    ModelUnknown,
-    RequestRejected,
-    SentToCloud,
-)
+from spadework.backends.token_counts import ServerTokenizers
+from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
+from spadework.errors import BadReply, RequestRejected, SentToCloud
 from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
@@ -63,8 +50,8 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-    from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message
-    from spadework.backends.tokenizers import Tokenizer
+    from spadework.backends.base import BackendSettings, ChatRequest, Chunk, Message, TokenCount
+    from spadework.backends.error_translation import RequestContext
 
 # The window's field in an entry of /v1/models, the loaded window before the largest possible one:
 # llama.cpp's, then vLLM's, LM Studio's, LiteLLM's, OpenRouter's.
@@ -82,7 +69,7 @@ NO_STREAMS = {"application/json", "text/html"}
 IN_MEMORY = {"loading", "loaded"}
 
 
-class OpenAIBackend:
+class OpenAIBackend(ServerBackend):
     """A server with OpenAI's chat API.
 
     Args:
@@ -92,27 +79,20 @@ class OpenAIBackend:
 
     kind = "openai"
     facts = KindFacts("start the server there", usual_ports={1234: "LM Studio", 8000: "vLLM"})
-    windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     liveness_path = "/v1/models"
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
-        self.name = settings.name
-        self.first_token_timeout = settings.first_token_timeout
-        self.idle_timeout = settings.idle_timeout
-        self._settings = settings
+        super().__init__(settings)
         self._socket = socket
-        self.unusable_names = 0
         self._own_names: dict[str, str] = {}
         """What the aliases of the last list stand for."""
-        self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
+        self._tokenizers = ServerTokenizers()
         self._refused: set[tuple[str, str]] = set()
         """Fields beyond the usual that a model was asked with and that were refused, by name."""
         self._is_litellm = False
         """Whether a proxy answered that does not say to this kind of backend where it leads."""
-        self._leaked: dict[str, Evidence] = {}
-        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the chat models of `/v1/models`; entries that say they do other work are left out.
@@ -140,10 +120,6 @@ class OpenAIBackend:
                 return self._as_called(self._described(entry), model, entry)
         info = self._settings.with_window(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
-
-    async def refreshed(self, info: ModelInfo) -> ModelInfo:
-        """Return it as it is."""
-        return info
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
@@ -213,19 +189,9 @@ class OpenAIBackend:
             exclusive=room == 1 if room else None,
         )
 
-    def presumed(self, model: str) -> Evidence | None:
-        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
-        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
-
     def full_name(self, model: str) -> str:
         """The model's own name, where the server's last list had this one as an alias."""
         return self._own_names.get(model, model)
-
-    def is_like(self, other: Backend) -> bool:
-        """Tell whether another one is of the same kind and was opened with the same settings."""
-        if type(other) is not type(self):
-            return False
-        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
 
     async def close(self) -> None:
         """Close the connections."""
@@ -240,9 +206,6 @@ class OpenAIBackend:
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
         return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
-
-    def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, self.facts, model)
 
     async def _get(self, url: str, model: str = "") -> Any:
         """Ask for JSON; `url` is relative to `/v1` or whole. What is not JSON is given as text.
@@ -315,12 +278,6 @@ class OpenAIBackend:
             return called
         return replace(called, trust=info.trust, trust_source=info.trust_source)
 
-    def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
-        """Add the trust that follows from the evidence and the config."""
-        evidence = self._leaked.get(info.name, evidence)
-        found = decide(info.id, evidence, self._settings.rules)
-        return replace(info, trust=found.trust, trust_source=found.source)
-
     def _check_origin(
         self, asked: RequestContext, request: ChatRequest, headers: Mapping[str, str]
     ) -> None:
@@ -334,11 +291,10 @@ class OpenAIBackend:
             return
         source = f"it passed a request on ({origin.source})"
         self._leaked[request.model] = Evidence(origin.trust, source, firm=True)
-        raise SentToCloud(
+        raise asked.fault(
+            SentToCloud,
             f"the server passed the request on to a model that is not local: {origin.source}",
-            backend=self.name,
-            model=asked.model,
-            hint="remove the fallback from the proxy's config, or list the model in cloud_models",
+            "remove the fallback from the proxy's config, or list the model in cloud_models",
         )
 
     def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
@@ -353,18 +309,7 @@ class OpenAIBackend:
             async with request_timeout(self._asked(model)):
                 return await self._client.post(root + path, cast_to=object, body=body)
 
-        possible = self._tokenizers.get(root, TOKENIZERS)
-        for tokenizer in possible:
-            try:
-                tokens = await tokenizer.count(post, model, as_json(messages))
-            except (BadReply, UnexpectedReply):  # the server has no such thing: do not ask again
-                possible = tuple(other for other in possible if other is not tokenizer)
-                self._tokenizers[root] = possible
-            except (AuthFailed, ContextExceeded, ModelUnknown, RequestRejected):
-                break  # it will say so again when it is asked to chat
-            else:
-                return TokenCount(tokens, exact=True, source=tokenizer.source)
-        return estimate(messages)
+        return await self._tokenizers.count(root, post, model, messages)
 
     async def _open_stream(
         self, asked: RequestContext, request: ChatRequest

@@ -167,9 +167,9 @@ def _report_trust(config: Config) -> None:
         return
     import asyncio  # noqa: PLC0415 - only `check` needs it
 
-    from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-    from spadework.backends.trust_report import (  # noqa: PLC0415 - heavy
+    from spadework.backends.registry import (  # noqa: PLC0415 - heavy
         list_quickly,
+        open_backends,
         unknown_trust,
     )
 

@@ -1,27 +1,31 @@
-"""Helpers that all backends share for requests and streamed replies."""
+"""What all servers have in common: how they are asked, how replies are read and models judged."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spadework.backends.base import TokenChoice
 from spadework.backends.error_translation import (
+    RequestContext,
     cut_stream,
     error_from_exception,
     response_to,
     translate_errors,
 )
+from spadework.backends.trust import decide, presume, worst
 from spadework.errors import BackendError
 from spadework.util.http_client import LARGEST_DOCUMENT, replies_up_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 
-    from spadework.backends.base import Chunk, Message
-    from spadework.backends.error_translation import RequestContext
+    from spadework.backends.base import Backend, BackendSettings, Chunk, Message, ModelInfo
+    from spadework.backends.kind_facts import KindFacts
+    from spadework.backends.trust import Evidence
 
 Piece = TypeVar("Piece")
 
@@ -29,6 +33,50 @@ _TOO_MANY = 10**12  # tokens; more than any model reads in its life
 
 QUESTION_TIMEOUT = 15.0
 """Seconds for what no model runs for, once connected: a list, a description, a count of tokens."""
+
+
+class ServerBackend:
+    """A server that is asked over HTTP; its kinds differ in what they are asked.
+
+    Args:
+        settings: the backend, its key resolved.
+    """
+
+    kind: str
+    facts: KindFacts
+    windows_change = False
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self.name = settings.name
+        self.first_token_timeout = settings.first_token_timeout
+        self.idle_timeout = settings.idle_timeout
+        self.unusable_names = 0
+        self._settings = settings
+        self._leaked: dict[str, Evidence] = {}
+        """Models that were taken for local and answered from elsewhere."""
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Return it as it is."""
+        return info
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
+        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        if not isinstance(other, ServerBackend) or type(other) is not type(self):
+            return False
+        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
+
+    def _asked(self, model: str = "") -> RequestContext:
+        return RequestContext(self.kind, self._settings, self.facts, model)
+
+    def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
+        """Add the trust that follows from the evidence, the answers so far and the config."""
+        leaked = [self._leaked[one] for one in (info.name, *info.aliases) if one in self._leaked]
+        found = decide(info.id, worst([evidence, *leaked]), self._settings.rules)
+        return replace(info, trust=found.trust, trust_source=found.source)
 
 
 @asynccontextmanager
