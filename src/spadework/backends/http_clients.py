@@ -12,17 +12,19 @@ import asyncio
 import importlib
 import logging
 import re
+import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
 
 from spadework.backends.retry_transport import KEEP_ALIVE, retry_transport
 from spadework.util.http_client import async_client, async_hooks
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
-    import httpx2
     import ollama
     import openai
 
@@ -76,8 +78,6 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
         socket: the path of a unix socket on which the server listens; the host of
             `settings.url` is then only a name.
     """
-    import httpx2  # noqa: PLC0415 - importing it is slow
-
     if socket:
         logging.getLogger("asyncio").addFilter(_is_no_lost_race)
     client: httpx2.AsyncClient = async_client(
@@ -104,7 +104,7 @@ def openai_client(settings: BackendSettings, wire: httpx2.AsyncClient) -> openai
 
 def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
     """Build the client of Ollama's own API; timeouts as for `openai_client`."""
-    import httpx  # noqa: PLC0415 - importing it is slow
+    import httpx  # noqa: PLC0415 - as `ollama`, which alone needs it
     import ollama  # noqa: PLC0415 - importing it is slow
 
     return ollama.AsyncClient(
@@ -135,8 +135,6 @@ def _transport(library: Any, settings: BackendSettings, socket: str | None = Non
 
 def _proxy_of(url: str) -> str | None:
     """Name the proxy that the environment wants for an address; None if it wants none."""
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - importing it is slow
-
     address = urlsplit(url)
     if proxy_bypass(address.hostname or ""):
         return None
@@ -150,8 +148,6 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
     Reading the system's takes 50 ms for each client. Redirects are not followed, so a server
     without TLS never leads to one that has it.
     """
-    import ssl  # noqa: PLC0415 - beside its use
-
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -14,6 +14,14 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    retry_if_result,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -86,14 +94,6 @@ async def _send(library: Any, attempt: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def _send_again(attempt: Callable[[], Awaitable[Any]]) -> Any:
-    from tenacity import (  # noqa: PLC0415 - most processes lose no request
-        AsyncRetrying,
-        retry_if_exception,
-        retry_if_result,
-        stop_after_attempt,
-        wait_random_exponential,
-    )
-
     async def close(state: RetryCallState) -> None:
         if state.outcome and not state.outcome.failed:
             await state.outcome.result().aclose()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.backends.registry import backend_class
-from spadework.config.local_hosts import host_of, is_local_host
+from spadework.backends.trust import host_of, is_local_host
 from spadework.util.untrusted_text import one_line
 
 if TYPE_CHECKING:
