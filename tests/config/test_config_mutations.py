@@ -4,8 +4,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from configuration_page import example as complete_example
-from spadework.config.loader import load_config, load_project_tools
+from spadework.config.loader import load_config
 from spadework.config.models import Config
+from spadework.config.project_file import load_project_tools
 from spadework.errors import ConfigError
 
 CANARY = "hunter2"

@@ -13,9 +13,9 @@ from spadework.cli.console import count, printable_json, say
 from spadework.cli.exit_codes import EXIT_USAGE
 from spadework.cli.table import print_table
 from spadework.config.api_keys import key_warnings
-from spadework.config.loader import load_config, load_project_tools
-from spadework.config.toml_reader import read_text
-from spadework.config.toml_writer import write_config
+from spadework.config.loader import load_config
+from spadework.config.project_file import load_project_tools
+from spadework.config.toml_files import read_text, write_config
 from spadework.config.type_names import as_toml, dotted
 from spadework.embedded.model_file import configured_model, threads_of
 from spadework.errors import ArgumentError, ConfigError

@@ -14,7 +14,7 @@ import typer
 from spadework.cli.console import count, say
 from spadework.config.api_keys import checked_key
 from spadework.config.loader import load_config
-from spadework.config.toml_reader import parse, read_text
+from spadework.config.toml_files import parse, read_text
 from spadework.discovery.model_facts import with_facts
 from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports, with_models
 from spadework.discovery.starter_file import key_variable, named

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from spadework.config.backend_kinds import BackendKind
 from spadework.config.http_config import HttpConfig
 from spadework.config.pipeline_config import ClaudeApiConfig, PipelinesConfig
-from spadework.config.section import ConfigSection
 from spadework.config.tool_config import (
     ASK_CODING_MODEL,
     ASK_LOCAL_LLAMA,
@@ -24,6 +23,7 @@ from spadework.config.tool_config import (
 )
 from spadework.config.validators import (
     ConfigPath,
+    ConfigSection,
     http_address,
     local_host,
     misfits,

@@ -1,4 +1,4 @@
-"""What the models of the config share: paths, names, and how a rule names the wrong key."""
+"""What the models of the config share: their base, paths, names, how a rule names the wrong key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from spadework.config.secret_masking import SUBSCRIPTION_VARIABLES, may_be_secret_value
 
@@ -21,6 +21,19 @@ KeyPath = tuple[str | int, ...]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class ConfigSection(BaseModel):
+    """A table of the config file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
 
 class RuleViolations(ValueError):
