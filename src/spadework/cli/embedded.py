@@ -14,8 +14,7 @@ from spadework.cli.table import print_table
 from spadework.config import toml_files
 from spadework.config.loader import load_config
 from spadework.embedded.demo_model import install_demo_model
-from spadework.embedded.gguf import check_magic
-from spadework.embedded.model_file import DEMO_NAME, configured_model
+from spadework.embedded.model_file import DEMO_NAME, check_magic, configured_model
 from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
 from spadework.errors import EmbeddedError
 from spadework.util.paths import user_config_file
