@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+import httpx
+
 from spadework.backends.registry import all_kinds
 from spadework.errors import ArgumentError
 from spadework.util.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
@@ -19,8 +21,6 @@ from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
-
-    import httpx
 
     from spadework.backends.kind_facts import KindFacts
     from spadework.config.backend_kinds import BackendKind
@@ -97,8 +97,6 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundS
     Returns:
         What was found, in the order of the addresses.
     """
-    import httpx  # noqa: PLC0415 - 50 ms that other commands do not need
-
     if not urls:
         return []
     # Proxy variables are left alone: loopback and the local network are meant.
@@ -113,8 +111,6 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundS
 
 async def with_models(found: FoundServer, api_key: str, seconds: float = SECONDS) -> FoundServer:
     """Ask a server that wants a key for its models; unchanged if it does not tell them."""
-    import httpx  # noqa: PLC0415 - as above
-
     headers = {"Authorization": f"Bearer {api_key}"}
     async with async_client(httpx, trust_env=False, timeout=seconds, headers=headers) as client:
         try:
@@ -125,8 +121,6 @@ async def with_models(found: FoundServer, api_key: str, seconds: float = SECONDS
 
 
 async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
-    import httpx  # noqa: PLC0415 - as above
-
     replies: dict[str, tuple[int, str]] = {}
 
     async def reply(path: str) -> tuple[int, str]:
