@@ -14,7 +14,6 @@ from spadework.cli.exit_codes import EXIT_USAGE
 from spadework.cli.table import print_table
 from spadework.config.api_keys import key_warnings
 from spadework.config.loader import load_config
-from spadework.config.project_file import load_project_tools
 from spadework.config.toml_files import read_text, write_config
 from spadework.config.type_names import as_toml, dotted
 from spadework.embedded.model_file import configured_model, threads_of
@@ -74,6 +73,8 @@ def check(
     """
     try:
         if file and file.name == PROJECT_CONFIG_NAME and file.exists():
+            from spadework.config.project_file import load_project_tools  # noqa: PLC0415 - pydantic
+
             tools = load_project_tools(file.parent, load_config().config)
             print(f"ok: {file}: {count(len(tools), 'tool')} for this project")
             return
