@@ -107,9 +107,7 @@ async def test_a_reply_that_is_encoded_once_is_read(encoding, encode):
         assert await listed(OpenAIBackend, server.url) == ["m"]
         assert server.requests[0].headers["accept-encoding"] == "identity"
     with Encoded(encode(TAGS), encoding) as server:
-        backend = OllamaBackend(settings(server.url))
-        await backend._client.list()
-        await backend.close()
+        assert await listed(OllamaBackend, server.url) == ["m:latest"]
         assert server.requests[0].headers["accept-encoding"] == "identity"
 
 

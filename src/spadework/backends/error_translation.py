@@ -78,6 +78,18 @@ class UnexpectedReply(Exception):
         self.wrote = wrote
 
 
+class ServerError(Exception):
+    """An error that a server wrote into a stream that had begun well.
+
+    Args:
+        body: what it wrote.
+    """
+
+    def __init__(self, body: object) -> None:
+        super().__init__("the server reported an error")
+        self.body = body
+
+
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """Whom we asked about what; every fault names it. `model` is empty where none is meant."""
@@ -128,8 +140,7 @@ def error_from_exception(
     response = response_to(error)
     if response is not None:
         return error_from_response(asked, response.status_code, _text(response), response.headers)
-    said = getattr(error, "body", None) or getattr(error, "error", None)
-    if said:
+    if said := getattr(error, "body", None):  # a `ServerError`, or the OpenAI SDK's own
         return _error_in_stream(asked, said) if started else error_from_response(asked, None, said)
     if is_unsendable_key(links):
         what = "the key has signs that no key can have"
@@ -167,9 +178,7 @@ def _unreadable(
 
 def response_to(error: Exception) -> Any:
     """Return the reply that made a client library raise; None if there was none."""
-    # The `ollama` client hides the reply's exception behind its own, which drops the headers.
-    near = (getattr(link, "response", None) for link in (error, error.__context__))
-    return next((found for found in near if found is not None), None)
+    return getattr(error, "response", None)
 
 
 def error_from_response(

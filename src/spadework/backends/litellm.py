@@ -98,7 +98,7 @@ class LiteLLMBackend(OpenAIBackend):
             BackendError: the proxy does not answer.
         """
         try:
-            told = await self._get("/model/info")
+            told = await self._ask("/v1/model/info")
         except (AuthFailed, BadReply, RequestRejected):  # a key may not be allowed to see it
             return []
         found = told.get("data") if isinstance(told, dict) else None

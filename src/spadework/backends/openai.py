@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import DiscoveredCapacity, ModelInfo
@@ -24,19 +23,14 @@ from spadework.backends.chat_completions import (
 )
 from spadework.backends.error_translation import bad_reply, translate_errors
 from spadework.backends.http_clients import (
-    api_url,
-    http_client,
     import_in_thread,
     openai_client,
-    root_url,
 )
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from spadework.backends.server_backend import (
     ServerBackend,
     as_count,
-    request_timeout,
-    sign_of_life,
     stream_chunks,
 )
 from spadework.backends.token_counts import ServerTokenizers
@@ -47,7 +41,6 @@ from spadework.util.untrusted_text import is_usable_name
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    import httpx2
     import openai
 
     from spadework.backends.base import BackendSettings, ChatRequest, Chunk, Message, TokenCount
@@ -72,6 +65,8 @@ IN_MEMORY = {"loading", "loaded"}
 class OpenAIBackend(ServerBackend):
     """A server with OpenAI's chat API.
 
+    Its lists are asked for without the SDK: importing that would hold up the first list of tools.
+
     Args:
         settings: the backend, its key resolved.
         socket: the path of the unix socket on which the server listens, instead of a port.
@@ -79,13 +74,11 @@ class OpenAIBackend(ServerBackend):
 
     kind = "openai"
     facts = KindFacts("start the server there", usual_ports={1234: "LM Studio", 8000: "vLLM"})
-    _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     liveness_path = "/v1/models"
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
-        super().__init__(settings)
-        self._socket = socket
+        super().__init__(settings, socket=socket)
         self._own_names: dict[str, str] = {}
         """What the aliases of the last list stand for."""
         self._tokenizers = ServerTokenizers()
@@ -127,7 +120,7 @@ class OpenAIBackend(ServerBackend):
         Raises:
             BackendError: the server does not answer.
         """
-        return await self._count(model, messages, root_url(self._settings.url))
+        return await self._count(model, messages)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Stream a reply. Closing the generator closes the connection, which stops the model.
@@ -139,22 +132,12 @@ class OpenAIBackend(ServerBackend):
         stream = await self._open_stream(asked, request)
         async with stream, aclosing(stream_chunks(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
-            self._is_litellm = self._is_litellm or VERSION_HEADER in stream.response.headers
+            self._notice(stream.response.headers)
             self._check_origin(asked, request, stream.response.headers)
             if media in NO_STREAMS:
                 raise bad_reply(asked, f"{media} where a stream of events was asked for")
             async for chunk in chunks:
                 yield chunk
-
-    async def probe(self) -> None:
-        """Ask `liveness_path` for a sign of life; any answer is one.
-
-        Raises:
-            Unreachable: nothing answers.
-            BackendError: no answer comes, or it is not HTTP.
-        """
-        url = root_url(self._settings.url) + self.liveness_path
-        await sign_of_life(self._asked(), lambda: self._wire.get(url, headers=self._headers))
 
     async def loaded(self) -> frozenset[str] | None:
         """Name the loaded models if the server tells them in `/v1/models`: llama-server's router.
@@ -177,7 +160,7 @@ class OpenAIBackend(ServerBackend):
             BackendError: the server does not answer, or wants a key.
         """
         try:
-            props = await self._get(root_url(self._settings.url) + "/props")
+            props = await self._ask("/props")
         except (BadReply, RequestRejected):
             return DiscoveredCapacity()
         if not isinstance(props, dict):
@@ -196,34 +179,17 @@ class OpenAIBackend(ServerBackend):
     async def close(self) -> None:
         """Close the connections."""
         self.__dict__.pop("_client", None)
-        if wire := self.__dict__.pop("_wire", None):
-            await wire.aclose()
-
-    @cached_property
-    def _wire(self) -> httpx2.AsyncClient:
-        return http_client(self._settings, self._socket)
+        await super().close()
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
         return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
 
-    async def _get(self, url: str, model: str = "") -> Any:
-        """Ask for JSON; `url` is relative to `/v1` or whole. What is not JSON is given as text.
-
-        The SDK is not used for it: importing that would hold up the first list of tools.
-        """
-        async with request_timeout(self._asked(model)):
-            whole = api_url(self._settings.url) + url if url.startswith("/") else url
-            response = await self._wire.get(whole, headers=self._headers)
-            response.raise_for_status()
-            self._is_litellm = self._is_litellm or VERSION_HEADER in response.headers
-            try:
-                return response.json()
-            except ValueError:
-                return response.text
+    def _notice(self, headers: Mapping[str, str]) -> None:
+        self._is_litellm = self._is_litellm or VERSION_HEADER in headers
 
     async def _entries(self) -> list[dict[str, Any]]:
-        listed = await self._get("/models")
+        listed = await self._ask("/v1/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
             raise bad_reply(self._asked(), "not a list of models", repr(listed))
@@ -303,13 +269,15 @@ class OpenAIBackend(ServerBackend):
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None
 
-    async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
-        async def post(path: str, body: dict[str, Any]) -> Any:
-            await import_in_thread("openai")
-            async with request_timeout(self._asked(model)):
-                return await self._client.post(root + path, cast_to=object, body=body)
+    async def _count(
+        self, model: str, messages: tuple[Message, ...], below: str = ""
+    ) -> TokenCount:
+        """Count with the server at the root, or below a path of it."""
 
-        return await self._tokenizers.count(root, post, model, messages)
+        async def post(path: str, body: dict[str, Any]) -> Any:
+            return await self._ask(below + path, body, model)
+
+        return await self._tokenizers.count(below, post, model, messages)
 
     async def _open_stream(
         self, asked: RequestContext, request: ChatRequest

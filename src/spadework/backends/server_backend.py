@@ -6,6 +6,8 @@ import asyncio
 import math
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spadework.backends.base import TokenChoice
@@ -16,12 +18,22 @@ from spadework.backends.error_translation import (
     response_to,
     translate_errors,
 )
+from spadework.backends.http_clients import http_client, root_url
 from spadework.backends.trust import decide, presume, worst
 from spadework.errors import BackendError
 from spadework.util.http_client import LARGEST_DOCUMENT, replies_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Mapping,
+    )
+
+    import httpx2
 
     from spadework.backends.base import Backend, BackendSettings, Chunk, Message, ModelInfo
     from spadework.backends.kind_facts import KindFacts
@@ -40,24 +52,37 @@ class ServerBackend:
 
     Args:
         settings: the backend, its key resolved.
+        socket: the path of the unix socket on which the server listens, instead of a port.
     """
 
     kind: str
     facts: KindFacts
+    liveness_path: str
     windows_change = False
+    _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 
-    def __init__(self, settings: BackendSettings) -> None:
+    def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
         self.name = settings.name
         self.first_token_timeout = settings.first_token_timeout
         self.idle_timeout = settings.idle_timeout
         self.unusable_names = 0
         self._settings = settings
+        self._socket = socket
         self._leaked: dict[str, Evidence] = {}
         """Models that were taken for local and answered from elsewhere."""
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
         """Return it as it is."""
         return info
+
+    async def probe(self) -> None:
+        """Ask `liveness_path` for a sign of life; any answer is one.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: no answer comes, or it is not HTTP.
+        """
+        await sign_of_life(self._asked(), lambda: self._request(self.liveness_path))
 
     def presumed(self, model: str) -> Evidence | None:
         """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
@@ -68,6 +93,39 @@ class ServerBackend:
         if not isinstance(other, ServerBackend) or type(other) is not type(self):
             return False
         return other._settings == self._settings  # noqa: SLF001 - it is of this very class
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if wire := self.__dict__.pop("_wire", None):
+            await wire.aclose()
+
+    @cached_property
+    def _wire(self) -> httpx2.AsyncClient:
+        return http_client(self._settings, self._socket)
+
+    async def _request(self, path: str, body: object = None) -> httpx2.Response:
+        """Send a GET to a path below the server's root, or a POST with a body in JSON."""
+        method = "GET" if body is None else "POST"
+        url = root_url(self._settings.url) + path
+        return await self._wire.request(method, url, json=body, headers=self._headers)
+
+    async def _ask(self, path: str, body: object = None, model: str = "") -> Any:
+        """Ask for JSON; what is not JSON is given as text.
+
+        Raises:
+            BackendError: the server does not answer, or refuses.
+        """
+        async with request_timeout(self._asked(model)):
+            response = await self._request(path, body)
+            response.raise_for_status()
+            self._notice(response.headers)
+            try:
+                return response.json()
+            except ValueError:
+                return response.text
+
+    def _notice(self, headers: Mapping[str, str]) -> None:
+        """Learn what the headers of a reply tell of the server."""
 
     def _asked(self, model: str = "") -> RequestContext:
         return RequestContext(self.kind, self._settings, self.facts, model)

@@ -94,12 +94,12 @@ class ServerTokenizers:
         self._possible: dict[str, tuple[str, ...]] = {}
 
     async def count(
-        self, root: str, post: Post, model: str, messages: tuple[Message, ...]
+        self, server: str, post: Post, model: str, messages: tuple[Message, ...]
     ) -> TokenCount:
         """Count a prompt's tokens, and estimate them where the server has no tokenizer.
 
         Args:
-            root: the server's address.
+            server: where the server is.
             post: asks it.
             model: the model, whose tokenizer and chat template count.
             messages: the prompt.
@@ -107,12 +107,12 @@ class ServerTokenizers:
         Raises:
             BackendError: the server does not answer.
         """
-        for name in self._possible.get(root, tuple(_TOKENIZERS)):
+        for name in self._possible.get(server, tuple(_TOKENIZERS)):
             try:
                 tokens = await _TOKENIZERS[name](post, model, as_json(messages))
             except (BadReply, UnexpectedReply):  # the server has no such thing: do not ask again
-                possible = self._possible.get(root, tuple(_TOKENIZERS))
-                self._possible[root] = tuple(other for other in possible if other != name)
+                possible = self._possible.get(server, tuple(_TOKENIZERS))
+                self._possible[server] = tuple(other for other in possible if other != name)
             except (AuthFailed, ContextExceeded, ModelUnknown, RequestRejected):
                 break  # it will say so again when it is asked to chat
             else:
