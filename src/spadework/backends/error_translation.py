@@ -13,8 +13,13 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spadework.backends.connection_errors import connection_failure, is_unsendable_key
-from spadework.backends.error_body import LONGEST_SAID, read_error_body, without_keys
+from spadework.backends.failure_causes import (
+    LONGEST_SAID,
+    connection_failure,
+    is_unsendable_key,
+    read_error_body,
+    without_keys,
+)
 from spadework.backends.retry_transport import GATEWAY_ERRORS
 from spadework.config.secret_masking import SUBSCRIPTION_PREFIX
 from spadework.errors import (
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from spadework.backends.base import BackendSettings
-    from spadework.backends.error_body import ErrorBody
+    from spadework.backends.failure_causes import ErrorBody
     from spadework.backends.kind_facts import KindFacts
 
 Fault = TypeVar("Fault", bound=BackendError)

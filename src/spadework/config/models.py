@@ -27,8 +27,8 @@ from spadework.config.validators import (
     http_address,
     local_host,
     misfits,
-    names_are_plain,
     no_such,
+    plain_names,
     variable_name,
 )
 
@@ -63,6 +63,8 @@ EMBEDDED = "embedded"
 TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}
 _OWN_TOOL = "is a tool of Spadework's own; choose another name"
 TAKEN_TOOLS = {"list_available_local_models": _OWN_TOOL, "ask_each": _OWN_TOOL}
+
+ToolTables = Annotated[dict[str, ToolConfig], plain_names(TAKEN_TOOLS)]
 
 
 class BackendConfig(ConfigSection):
@@ -264,10 +266,10 @@ class Config(ConfigSection):
     """Hosts that are yours though they do not look like it: `llm.example.com`, `*.example.com`, or
     a network such as `203.0.113.0/24`."""
 
-    backends: dict[str, BackendConfig] = {}
+    backends: Annotated[dict[str, BackendConfig], plain_names(TAKEN_BACKENDS)] = {}
     """The servers, by a name of your choice: `[backends.koala]`."""
 
-    tools: dict[str, ToolConfig] = {}
+    tools: ToolTables = {}
     """The tools, by name: `[tools.ask_local_llama]`. The two default tools are always there;
     what you do not set of them stays as it is."""
 
@@ -285,14 +287,6 @@ class Config(ConfigSection):
     pipelines: PipelinesConfig = PipelinesConfig()
     claude_api: ClaudeApiConfig = ClaudeApiConfig()
 
-    @field_validator("backends")
-    @classmethod
-    def _backend_names_are_plain(
-        cls, backends: dict[str, BackendConfig]
-    ) -> dict[str, BackendConfig]:
-        names_are_plain(backends, TAKEN_BACKENDS)
-        return backends
-
     @field_validator("tools", mode="before")
     @classmethod
     def _default_tools_keep_what_is_not_set(cls, tools: object) -> object:
@@ -304,12 +298,6 @@ class Config(ConfigSection):
             else given
             for name, given in tools.items()
         }
-
-    @field_validator("tools")
-    @classmethod
-    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
-        names_are_plain(tools, TAKEN_TOOLS)
-        return tools
 
     @model_validator(mode="after")
     def _tools_name_known_backends(self) -> Self:
@@ -348,12 +336,6 @@ class ProjectConfig(ConfigSection):
     """Whether the project's material goes to local models only. What your own config says is
     confidential stays so."""
 
-    tools: dict[str, ToolConfig] = {}
+    tools: ToolTables = {}
     """Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_':
     `[tools.sort_ticket]`. They may not replace a tool of the user's."""
-
-    @field_validator("tools")
-    @classmethod
-    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
-        names_are_plain(tools, TAKEN_TOOLS)
-        return tools
