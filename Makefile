@@ -62,8 +62,8 @@ format: $(STAMP)  ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 
 docs: $(STAMP)  ## Write the generated pages anew
-	@$(BIN)/python -m spadework.config.reference_page > docs/configuration.md
-	@$(BIN)/python -m spadework.cli.reference_page > docs/cli.md
+	@$(BIN)/python docs_tools/configuration_page.py > docs/configuration.md
+	@$(BIN)/python docs_tools/command_line_page.py > docs/cli.md
 
 site: $(STAMP)  ## Build the docs as a website in .cache/site
 	@$(MKDOCS) build --strict

@@ -93,7 +93,7 @@ JOBS = (
     DemoJob(
         "A question on a passage",
         "ask_local_llama",
-        {"prompt": "Who is the architect?", "files": ["ARCHITECTURE.md:5-7"]},
+        {"prompt": "What is the year of the copyright?", "files": ["LICENSE:3"]},
     ),
     DemoJob(
         "A classification with a fixed set of labels",

@@ -107,9 +107,7 @@ async def test_a_reply_that_is_encoded_once_is_read(encoding, encode):
         assert await listed(OpenAIBackend, server.url) == ["m"]
         assert server.requests[0].headers["accept-encoding"] == "identity"
     with Encoded(encode(TAGS), encoding) as server:
-        backend = OllamaBackend(settings(server.url))
-        await backend._client.list()
-        await backend.close()
+        assert await listed(OllamaBackend, server.url) == ["m:latest"]
         assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
@@ -237,7 +235,7 @@ async def test_an_endless_head_is_refused():
 
 @pytest.mark.slow
 async def test_a_slow_drip_ends_at_the_deadline(monkeypatch):
-    monkeypatch.setattr("spadework.backends.streaming.QUESTION_TIMEOUT", 0.3)
+    monkeypatch.setattr("spadework.backends.server_backend.QUESTION_TIMEOUT", 0.3)
     with Endless(b" ", "application/json", pause=0.02) as server:
         for kind in KINDS:
             with pytest.raises(BackendError):

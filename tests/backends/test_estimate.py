@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.backends.base import Message
-from spadework.backends.token_estimate import estimate, estimate_tokens, lower_bound, upper_bound
+from spadework.backends.token_counts import estimate, estimate_tokens, lower_bound, upper_bound
 
 # Texts with the fewest and the most tokens that eight real tokenizers made of each (SmolLM2,
 # Llama 2 and 3, Mistral, Claude 2, cl100k, o200k, p50k).

@@ -14,7 +14,6 @@ from doubles.openai_compatible import OpenAIDouble
 from spadework.backends.http_clients import (
     api_url,
     http_client,
-    ollama_client,
     openai_client,
     root_url,
 )
@@ -145,6 +144,5 @@ def test_no_certificates_are_read_for_a_server_without_tls(monkeypatch):
     for name in ("load_verify_locations", "load_default_certs"):
         monkeypatch.setattr(ssl.SSLContext, name, read)
     http_client(settings("http://k:1"))
-    ollama_client(settings("http://k:1"))
     with pytest.raises(AssertionError, match="certificates were read"):
         http_client(settings("https://k:1"))

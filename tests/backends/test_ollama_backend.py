@@ -12,7 +12,7 @@ from doubles.plays import Play
 from spadework.backends.base import Chunk, Message, Usage
 from spadework.backends.ollama import OllamaBackend, full_name
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, NOT_TOLD_IN_TIME
-from spadework.backends.token_estimate import lower_bound
+from spadework.backends.token_counts import lower_bound
 from spadework.errors import (
     BackendUnavailable,
     BadReply,

@@ -18,8 +18,7 @@ from spadework.backends.litellm_routes import SELF_HOSTED, route_evidence
 from spadework.backends.llama_swap import LlamaSwapBackend
 from spadework.backends.ollama import OllamaBackend
 from spadework.backends.openai import OpenAIBackend
-from spadework.backends.trust import TrustRules, decide, of_address
-from spadework.config.local_hosts import host_of, is_local_host
+from spadework.backends.trust import TrustRules, decide, host_of, is_local_host, of_address
 from spadework.errors import BadReply, SentToCloud
 
 NO_RULES = TrustRules()

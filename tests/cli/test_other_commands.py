@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from command_line_page import page
 from spadework import __version__
-from spadework.cli.reference_page import page
 from spadework.storage.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -129,7 +129,7 @@ def test_make_docs_writes_the_page_of_the_command_line(request):
         text=True,
         check=True,
     )
-    assert "-m spadework.cli.reference_page > docs/cli.md" in recipe.stdout
+    assert "docs_tools/command_line_page.py > docs/cli.md" in recipe.stdout
 
 
 def test_the_demo_says_how_to_get_its_model(spadework):

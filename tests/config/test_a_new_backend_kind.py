@@ -1,6 +1,7 @@
 """A new kind of server is one file and one line: nothing else has to know of it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from model_servers import models
 
 import spadework
+from spadework.config.backend_kinds import KINDS
 
 FILE = """
 from spadework.backends.kind_facts import KindFacts
@@ -92,3 +94,18 @@ def test_a_kind_is_one_file_and_one_line(serve, tmp_path):
         "256",
         "start vLLM there (`vllm serve …`), or correct `url` in [backends.koala]",
     ], done.stderr
+
+
+def test_what_all_kinds_share_asks_for_no_kind_by_its_name():
+    """What is known of a kind is on its class: see `KindFacts`."""
+    package = Path(spadework.__file__).parent
+    own = {place.partition(":")[0].rpartition(".")[2] for place in KINDS.values()}
+    shared = [
+        one
+        for folder in ("backends", "discovery")
+        for one in (package / folder).glob("*.py")
+        if one.stem.removesuffix("_routes") not in own
+    ]
+    assert package / "backends" / "error_translation.py" in shared
+    asked = re.compile(r"\bkind\b *(==|!=|not in|in) *[\"'{(]|\.kind is\b")
+    assert not [one for one in shared if asked.search(one.read_text())]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.config.toml_editing import get_value, remove_value, set_value
+from spadework.config.toml_files import get_value, remove_value, set_value
 from spadework.errors import ConfigError
 
 KEYS = ("embedded", "model")

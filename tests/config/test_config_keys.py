@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.config.api_keys import (
-    given_keys,
+    checked_key,
     key_hint,
     key_warnings,
     resolve_key,
@@ -15,6 +15,7 @@ from spadework.config.api_keys import (
 )
 from spadework.config.models import BackendConfig, Config
 from spadework.config.secret_masking import masked
+from spadework.daemon.handshake import Peer
 from spadework.errors import ConfigError
 
 KEY = "sk-hunter2hunter2hunter2"
@@ -160,14 +161,19 @@ def test_the_names_that_are_wanted_of_a_window_are_those_of_the_backends_each_on
 
 def test_of_a_windows_environment_only_the_wanted_keys_are_taken():
     environ = {"A_KEY": f" {KEY}\n", "B_KEY": " ", "C_KEY": "other"}
-    assert given_keys(("A_KEY", "B_KEY", "D_KEY"), environ) == {"A_KEY": KEY}
+    peer = Peer({})
+    peer.take_keys(environ, ("A_KEY", "B_KEY", "D_KEY"))
+    assert peer.keys == {"A_KEY": KEY}
 
 
 @pytest.mark.parametrize("key", [SUBSCRIPTION, "hunter2 hunter2", "hunter2é"])
 def test_a_windows_key_that_can_be_none_is_named_and_not_shown(key):
     with pytest.raises(ConfigError, match="the environment variable A_KEY holds") as caught:
-        given_keys(("A_KEY",), {"A_KEY": key})
+        checked_key(key, "the environment variable A_KEY")
     assert "hunter2" not in str(caught.value) + caught.value.hint
+    peer = Peer({})
+    peer.take_keys({"A_KEY": key}, ("A_KEY",))
+    assert (peer.keys, peer.refused) == ({}, ("A_KEY",))
 
 
 def test_outside_of_a_window_there_are_no_keys_of_one():

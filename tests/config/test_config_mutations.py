@@ -3,9 +3,10 @@ import re
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from spadework.config.loader import load_config, load_project_tools
+from configuration_page import example as complete_example
+from spadework.config.loader import load_config
 from spadework.config.models import Config
-from spadework.config.reference_page import example as complete_example
+from spadework.config.project_file import load_project_tools
 from spadework.errors import ConfigError
 
 CANARY = "hunter2"

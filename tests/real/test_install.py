@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # The small model then says the same each time.
 CONFIG = "[tools.ask_local_llama]\ntemperature = 0.0\n"
+# The agents and pipelines that the package writes for the user, and the text of the demonstration.
+HANDED_OUT = {
+    "claude_code/agents/texts/courier.md",
+    "claude_code/agents/texts/explorer.md",
+    "demo_files/LICENSE",
+    "pipelines/templates/pipeline.py.txt",
+    "pipelines/templates/test_pipeline.py.txt",
+    "py.typed",
+}
 HOW_TO_GET_THE_ENGINE = "pip install 'spadework[embedded]'"
 
 
@@ -153,6 +163,19 @@ def test_the_wheel_is_built_without_leaving_anything_in_the_checkout(tmp_path):
     before = set(ROOT.iterdir())
     must(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
     assert set(ROOT.iterdir()) - before == set()
+
+
+def test_the_wheel_holds_code_and_what_it_hands_out_but_no_docs(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+    assert "spadework/config/models.py" in names
+    assert {name for name in names if not name.endswith(".py")} == {
+        f"spadework/{name}" for name in HANDED_OUT
+    }
+    # What writes the docs stays in docs_tools/.
+    code = {Path(name).stem for name in names}
+    assert code.isdisjoint(path.stem for path in (ROOT / "docs_tools").glob("*.py"))
+    assert not [name for name in code if "reference_page" in name or "doc_" in name]
 
 
 def test_the_source_distribution_holds_the_plugins(tmp_path):

@@ -10,7 +10,7 @@ from doubles.asking import chunks, request, settings, text
 from real.llama_server import LONG_LIST, WINDOW, busy_slots
 from spadework.backends.base import Message
 from spadework.backends.openai import OpenAIBackend
-from spadework.backends.token_estimate import lower_bound, upper_bound
+from spadework.backends.token_counts import lower_bound, upper_bound
 from spadework.errors import ContextExceeded
 
 pytestmark = pytest.mark.slow

@@ -30,12 +30,13 @@ from spadework.engine.tools import Tool
 from spadework.errors import ArgumentError
 from spadework.mcp.tool_arguments import parse_call
 from spadework.references.material import Material
-from spadework.remote.messages import job_data, load_job
+from spadework.engine.job import Job
+from spadework.util.serialization import decode, encode
 
 tool = Tool("ask_local_llama", ASK_LOCAL_LLAMA)
 job = parse_call(tool, {"prompt": "x", "tone": "calm", "drafts": 3})
 told = {"job": [job.tone, job.drafts, dict(job.arguments)]}
-told["over the wire"] = load_job(json.loads(json.dumps(job_data(job)))) == job
+told["over the wire"] = decode(Job, json.loads(json.dumps(encode(job)))) == job
 told["cache"] = question_of(ASK_LOCAL_LLAMA, job, (), 10)["tone"]
 scanned = texts_of_job(job, Material((), ()), ())
 told["scanned"] = [one.text for one in scanned if "tone" in one.label]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from spadework.backends.trust import (
     Trust,
     TrustRules,
+    host_of,
+    is_local_host,
 )
 from spadework.config.api_keys import window_keys
-from spadework.config.local_hosts import host_of, is_local_host
 from spadework.config.model_patterns import matches
 from spadework.util.untrusted_text import display_name
 

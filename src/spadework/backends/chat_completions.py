@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import Chunk, Usage
 from spadework.backends.error_translation import UnexpectedReply
-from spadework.backends.streaming import as_count, as_json, as_tokens
+from spadework.backends.server_backend import as_count, as_json, as_tokens
 from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:

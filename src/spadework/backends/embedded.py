@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from spadework.backends.trust import Evidence
     from spadework.config.models import EmbeddedConfig
 
+_KIND = "embedded"
+_FACTS = KindFacts("ask again: the embedded engine is started anew", is_child=True)
 _SETTINGS = BackendSettings(name=EMBEDDED, url="http://embedded-engine")
 
 
@@ -32,8 +34,8 @@ class EmbeddedBackend:
     """One model, with no server of the user's; the engine starts when the model is first used."""
 
     name = EMBEDDED
-    kind = "embedded"
-    facts = KindFacts("ask again: the embedded engine is started anew")
+    kind = _KIND
+    facts = _FACTS
     windows_change = False
     unusable_names = 0
     first_token_timeout = _SETTINGS.first_token_timeout
@@ -182,8 +184,8 @@ class EmbeddedBackend:
 class LlamaServer(OpenAIBackend):
     """The server in the worker, on its unix socket."""
 
-    kind = "embedded"
-    facts = KindFacts("ask again: the embedded engine is started anew")
+    kind = _KIND
+    facts = _FACTS
 
     def __init__(self, socket: Path) -> None:
         super().__init__(_SETTINGS, socket=str(socket))

@@ -13,8 +13,13 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spadework.backends.connection_errors import connection_failure, is_unsendable_key
-from spadework.backends.error_body import LONGEST_SAID, read_error_body, without_keys
+from spadework.backends.failure_causes import (
+    LONGEST_SAID,
+    connection_failure,
+    is_unsendable_key,
+    read_error_body,
+    without_keys,
+)
 from spadework.backends.retry_transport import GATEWAY_ERRORS
 from spadework.config.secret_masking import SUBSCRIPTION_PREFIX
 from spadework.errors import (
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from spadework.backends.base import BackendSettings
-    from spadework.backends.error_body import ErrorBody
+    from spadework.backends.failure_causes import ErrorBody
     from spadework.backends.kind_facts import KindFacts
 
 Fault = TypeVar("Fault", bound=BackendError)
@@ -62,7 +67,6 @@ TOO_MANY = "all_deployments_in_cooldown|server busy"
 NOTHING_LEFT = "insufficient_quota"
 NOT_OFFERED = (404, 405, 501)
 LOG_HINT = "that server's own log says more"
-SERVER_ERROR = "Internal Server Error"
 LONGEST_WAIT = 3600.0
 """Seconds for which a server's word suspends it: it may be wrong, or made for another purpose."""
 
@@ -78,6 +82,18 @@ class UnexpectedReply(Exception):
     def __init__(self, message: str, wrote: str = "") -> None:
         super().__init__(message)
         self.wrote = wrote
+
+
+class ServerError(Exception):
+    """An error that a server wrote into a stream that had begun well.
+
+    Args:
+        body: what it wrote.
+    """
+
+    def __init__(self, body: object) -> None:
+        super().__init__("the server reported an error")
+        self.body = body
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +112,14 @@ class RequestContext:
     @property
     def start_hint(self) -> str:
         """What to do where nothing answers."""
-        hint = self.facts.start_hint
-        if self.kind == "embedded":
-            return hint
-        return f"{hint}, or correct `url` in [backends.{self.settings.name}]"
+        if self.facts.is_child:
+            return self.facts.start_hint
+        return f"{self.facts.start_hint}, or correct `url` in [backends.{self.settings.name}]"
 
     @property
     def log_hint(self) -> str:
         """What to do where something answers, but breaks."""
-        return self.facts.start_hint if self.kind == "embedded" else LOG_HINT
+        return self.facts.start_hint if self.facts.is_child else LOG_HINT
 
 
 @contextmanager
@@ -131,8 +146,7 @@ def error_from_exception(
     response = response_to(error)
     if response is not None:
         return error_from_response(asked, response.status_code, _text(response), response.headers)
-    said = getattr(error, "body", None) or getattr(error, "error", None)
-    if said:
+    if said := getattr(error, "body", None):  # a `ServerError`, or the OpenAI SDK's own
         return _error_in_stream(asked, said) if started else error_from_response(asked, None, said)
     if is_unsendable_key(links):
         what = "the key has signs that no key can have"
@@ -144,8 +158,8 @@ def error_from_exception(
         return asked.fault(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint
         )
-    # The embedded engine's socket goes with its process, and the next request starts another.
-    unreachable = not broken.connected and asked.kind != "embedded"
+    # The socket of a child goes with its process, and the next request starts another.
+    unreachable = not broken.connected and not asked.facts.is_child
     kind = Unreachable if unreachable else BackendUnavailable
     fault = asked.fault(kind, broken.what, broken.hint or asked.start_hint)
     fault.is_temporary = (unreachable and not broken.lasts) or broken.lost
@@ -170,9 +184,7 @@ def _unreadable(
 
 def response_to(error: Exception) -> Any:
     """Return the reply that made a client library raise; None if there was none."""
-    # The `ollama` client hides the reply's exception behind its own, which drops the headers.
-    near = (getattr(link, "response", None) for link in (error, error.__context__))
-    return next((found for found in near if found is not None), None)
+    return getattr(error, "response", None)
 
 
 def error_from_response(
@@ -249,7 +261,7 @@ def bad_reply(asked: RequestContext, what: str, wrote: str = "") -> BadReply:
     """
     if wrote:
         what = f"{what}; {read_error_body(wrote).quoted(asked.settings.api_key)}"
-    if asked.kind == "embedded":
+    if asked.facts.is_child:
         return asked.fault(BadReply, f"not the reply of a model server: {what}")
     return asked.fault(
         BadReply,
@@ -322,16 +334,18 @@ def _retry_after(said: ErrorBody, headers: Mapping[str, str]) -> float | None:
 def _is_about_the_key(asked: RequestContext, status: int | None, said: ErrorBody) -> bool:
     if status in {401, 403} or said.says(KEY_REFUSED):
         return True
-    # LiteLLM fails this way if no key is sent at all: it reports nothing else.
-    if asked.kind != "litellm" or asked.settings.api_key:
+    proxy = asked.facts.proxy_errors
+    if proxy is None or asked.settings.api_key:
         return False
-    return status == HTTPStatus.INTERNAL_SERVER_ERROR and said.text.strip() == SERVER_ERROR
+    return (status, said.text.strip()) == proxy.no_key
 
 
 def _refused_key(asked: RequestContext, said: ErrorBody, quoted: str) -> AuthFailed:
-    if asked.kind == "litellm" and "litellm." in said.text:
-        hint = "the key is right, but LiteLLM's own for the server behind it is not: fix it there"
-        return asked.fault(AuthFailed, f"the server behind LiteLLM refused its key; {quoted}", hint)
+    proxy = asked.facts.proxy_errors
+    if proxy and proxy.server_behind in said.text:
+        what = f"the server behind {proxy.proxy} refused its key; {quoted}"
+        hint = f"the key is right, but {proxy.proxy}'s own for the server behind it is not"
+        return asked.fault(AuthFailed, what, f"{hint}: fix it there")
     if asked.settings.api_key:
         return asked.fault(AuthFailed, f"the key was refused; {quoted}", asked.settings.key_hint)
     return asked.fault(AuthFailed, f"it wants a key; {quoted}", asked.settings.key_hint)

@@ -1,9 +1,9 @@
 """The one place that builds the clients of model servers.
 
-The environment may hold keys, addresses and headers that are meant for other servers: the SDKs
-read `OPENAI_API_KEY`, `OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
-`OPENAI_BASE_URL`, `OPENAI_CUSTOM_HEADERS`, `OLLAMA_HOST` and `OLLAMA_API_KEY` by themselves. None
-of them is used here. Importing an SDK takes half a second, so build a client at its first use.
+The environment may hold keys, addresses and headers that are meant for other servers: OpenAI's SDK
+reads `OPENAI_API_KEY`, `OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_BASE_URL`
+and `OPENAI_CUSTOM_HEADERS` by itself. None of them is used here. Importing the SDK takes half a
+second, so it is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import asyncio
 import importlib
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from spadework.backends.retry_transport import KEEP_ALIVE, retry_transport
-from spadework.util.http_client import async_client, async_hooks
+import httpx2
+
+from spadework.backends.retry_transport import KEEP_ALIVE, RetryTransport
+from spadework.util.http_client import async_client
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
-    import httpx2
-    import ollama
     import openai
 
     from spadework.backends.base import BackendSettings
@@ -76,15 +77,15 @@ def http_client(settings: BackendSettings, socket: str | None = None) -> httpx2.
         socket: the path of a unix socket on which the server listens; the host of
             `settings.url` is then only a name.
     """
-    import httpx2  # noqa: PLC0415 - importing it is slow
-
     if socket:
         logging.getLogger("asyncio").addFilter(_is_no_lost_race)
+    longest = max(settings.first_token_timeout, settings.idle_timeout)
     client: httpx2.AsyncClient = async_client(
         httpx2,
         auth=_sends_only_ours(settings),
-        timeout=_timeout(httpx2, settings),
-        transport=_transport(httpx2, settings, socket),
+        timeout=httpx2.Timeout(longest, connect=settings.connect_timeout, pool=None),
+        transport=_transport(settings, socket),
+        follow_redirects=False,  # a redirect could lead local data elsewhere
     )
     return client
 
@@ -102,41 +103,26 @@ def openai_client(settings: BackendSettings, wire: httpx2.AsyncClient) -> openai
     )
 
 
-def ollama_client(settings: BackendSettings) -> ollama.AsyncClient:
-    """Build the client of Ollama's own API; timeouts as for `openai_client`."""
-    import httpx  # noqa: PLC0415 - importing it is slow
-    import ollama  # noqa: PLC0415 - importing it is slow
-
-    return ollama.AsyncClient(
-        root_url(settings.url),
-        auth=_sends_only_ours(settings),
-        timeout=_timeout(httpx, settings),
-        transport=_transport(httpx, settings),
-        follow_redirects=False,  # a redirect could lead local data elsewhere
-        event_hooks=async_hooks(httpx),
-    )
-
-
-def _transport(library: Any, settings: BackendSettings, socket: str | None = None) -> Any:
+def _transport(settings: BackendSettings, socket: str | None) -> RetryTransport:
     """Build the transport of a server: lost requests are sent again.
 
     Only a server that is not near is asked through the proxy of the environment: local data stays
     local.
     """
     proxy = None if socket or settings.is_near else _proxy_of(settings.url)
-    transport = library.AsyncHTTPTransport(
+    transport = httpx2.AsyncHTTPTransport(
         verify=True if proxy else _certificates(settings.url),
         uds=socket,
         proxy=proxy,
-        limits=_limits(library),
+        limits=httpx2.Limits(
+            max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE
+        ),
     )
-    return retry_transport(library, transport)
+    return RetryTransport(transport)
 
 
 def _proxy_of(url: str) -> str | None:
     """Name the proxy that the environment wants for an address; None if it wants none."""
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - importing it is slow
-
     address = urlsplit(url)
     if proxy_bypass(address.hostname or ""):
         return None
@@ -150,12 +136,10 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
     Reading the system's takes 50 ms for each client. Redirects are not followed, so a server
     without TLS never leads to one that has it.
     """
-    import ssl  # noqa: PLC0415 - beside its use
-
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _sends_only_ours(settings: BackendSettings) -> Callable[[Any], Any]:
+def _sends_only_ours(settings: BackendSettings) -> Callable[[httpx2.Request], httpx2.Request]:
     """Make the step through which every request passes last: it decides what headers leave.
 
     It runs in the task that asks, so that each window's request carries that window's key.
@@ -171,13 +155,6 @@ def _sends_only_ours(settings: BackendSettings) -> Callable[[Any], Any]:
     return authorize
 
 
-# httpx and httpx2 are one library under two names: `ollama` stands on one, `openai` on the other.
-def _limits(library: Any) -> Any:
-    return library.Limits(
-        max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEP_ALIVE
-    )
-
-
 def _is_no_lost_race(record: logging.LogRecord) -> bool:
     """Keep a harmless traceback off the user's screen.
 
@@ -187,8 +164,3 @@ def _is_no_lost_race(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     is_wake_up = "Future.set_result" in record.getMessage()
     return not (is_wake_up and isinstance(error, asyncio.InvalidStateError))
-
-
-def _timeout(library: Any, settings: BackendSettings) -> Any:
-    longest = max(settings.first_token_timeout, settings.idle_timeout)
-    return library.Timeout(longest, connect=settings.connect_timeout, pool=None)

@@ -10,6 +10,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyErrors:
+    """What the errors of a proxy mean that a model server's do not.
+
+    Args:
+        proxy: its name for the user.
+        server_behind: what its error text contains where a server behind it failed.
+        no_key: the status and text of its reply to a request without the key that it wants.
+    """
+
+    proxy: str
+    server_behind: str
+    no_key: tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class KindFacts:
     """The facts of one kind; its class has them as `facts`.
 
@@ -21,6 +36,9 @@ class KindFacts:
         slots_per_model: how many of one model; None for as many as `slots`.
         exclusive: whether it holds one model at a time.
         is_proxy: whether the models that it lists may run anywhere.
+        proxy_errors: how such a proxy reports the failures of its own and of the servers behind it.
+        is_child: whether Spadework runs it: then it has no address to correct and no log to read,
+            and the next request starts it anew.
         loaded_models_tell_slots: whether a model tells its slots once it is loaded.
         signature: a path and a test of the reply's text by which a server of this kind is
             recognized; None for the kind that is assumed of all others.
@@ -36,6 +54,8 @@ class KindFacts:
     slots_per_model: int | None = None
     exclusive: bool = False
     is_proxy: bool = False
+    proxy_errors: ProxyErrors | None = None
+    is_child: bool = False
     loaded_models_tell_slots: bool = False
     signature: tuple[str, Callable[[str], bool]] | None = None
     signature_suffices: bool = False

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import DiscoveredCapacity
-from spadework.backends.kind_facts import KindFacts
+from spadework.backends.kind_facts import KindFacts, ProxyErrors
 from spadework.backends.litellm_routes import (
     DEPLOYMENT_HEADER,
     origin_of,
@@ -14,8 +14,8 @@ from spadework.backends.litellm_routes import (
     went_elsewhere,
 )
 from spadework.backends.openai import OpenAIBackend
-from spadework.backends.streaming import as_count
-from spadework.backends.token_estimate import estimate
+from spadework.backends.server_backend import as_count
+from spadework.backends.token_counts import estimate
 from spadework.backends.trust import Evidence, of_address, worst
 from spadework.errors import AuthFailed, BadReply, RequestRejected
 
@@ -44,6 +44,7 @@ class LiteLLMBackend(OpenAIBackend):
         "add it to `model_list` in LiteLLM's config",
         usual_ports={4000: "LiteLLM"},
         is_proxy=True,
+        proxy_errors=ProxyErrors("LiteLLM", "litellm.", (500, "Internal Server Error")),
         signature=("/health/liveliness", lambda text: "I'm alive!" in text),
         signature_suffices=True,
         key_variables=("LITELLM_API_KEY", "LITELLM_MASTER_KEY"),
@@ -97,7 +98,7 @@ class LiteLLMBackend(OpenAIBackend):
             BackendError: the proxy does not answer.
         """
         try:
-            told = await self._get("/model/info")
+            told = await self._ask("/v1/model/info")
         except (AuthFailed, BadReply, RequestRejected):  # a key may not be allowed to see it
             return []
         found = told.get("data") if isinstance(told, dict) else None

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
-from spadework.config.local_hosts import host_of, is_local_host
+from spadework.backends.trust import (
+    Evidence,
+    host_of,
+    is_local_host,
+    of_address,
+    of_cloud_tag,
+    worst,
+)
 from spadework.util.untrusted_text import display_name, one_line
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from spadework.backends.base import DiscoveredCapacity
 from spadework.backends.chat_completions import model_state, usable_names
-from spadework.backends.http_clients import root_url
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.llama_swap_routes import (
     active_pins,
@@ -23,8 +22,8 @@ from spadework.backends.llama_swap_routes import (
     route_of,
 )
 from spadework.backends.openai import UNLISTED, WINDOW_FIELDS, OpenAIBackend
-from spadework.backends.streaming import as_count, request_timeout
-from spadework.backends.token_estimate import estimate
+from spadework.backends.server_backend import as_count, request_timeout
+from spadework.backends.token_counts import estimate
 from spadework.errors import BackendError, BadReply
 from spadework.util.untrusted_text import is_usable_name
 
@@ -118,7 +117,7 @@ class LlamaSwapBackend(OpenAIBackend):
         states = await self._states(self._listed.values())
         if not states or states.get(own) != "ready":
             return estimate(messages, source="estimate: the model is not loaded yet")
-        return await self._count(own, messages, self._upstream(own))
+        return await self._count(own, messages, _upstream(own))
 
     async def loaded(self) -> frozenset[str] | None:
         """Name the models that run or start; nothing is loaded by asking.
@@ -165,9 +164,8 @@ class LlamaSwapBackend(OpenAIBackend):
 
     async def _look_at_profiles(self) -> None:
         """Learn which names the active profile replaces; older versions have no profiles."""
-        url = root_url(self._settings.url) + "/api/profiles"
         async with request_timeout(self._asked()):
-            response = await self._wire.get(url, headers=self._headers)
+            response = await self._request("/api/profiles")
         if response.status_code == _NOT_FOUND:
             self._pins = {}
             return
@@ -184,7 +182,7 @@ class LlamaSwapBackend(OpenAIBackend):
                 asked for if it is needed.
         """
         try:
-            told = await self._get(root_url(self._settings.url) + "/running")
+            told = await self._ask("/running")
         except BadReply:  # it has no `/running`
             told = None
         running = told.get("running") if isinstance(told, dict) else None
@@ -206,7 +204,7 @@ class LlamaSwapBackend(OpenAIBackend):
     async def _props(self, model: str) -> Mapping[str, Any]:
         """Ask a model's own server what it is, once it runs: asking before would load it."""
         try:
-            props = await self._get(self._upstream(model) + "/props", model)
+            props = await self._ask(_upstream(model) + "/props", model=model)
         except BackendError:  # another kind of server, or it has stopped by now
             return {}
         return props if isinstance(props, dict) else {}
@@ -216,8 +214,10 @@ class LlamaSwapBackend(OpenAIBackend):
         window = settings.get("n_ctx") if isinstance(settings, dict) else None
         return as_count(window) or None
 
-    def _upstream(self, model: str) -> str:
-        return f"{root_url(self._settings.url)}/upstream/{quote(model)}"
+
+def _upstream(model: str) -> str:
+    """Return the path below which a model's own server is."""
+    return f"/upstream/{quote(model)}"
 
 
 def _in_state(info: ModelInfo, states: Mapping[str, str] | None, own: str) -> ModelInfo:

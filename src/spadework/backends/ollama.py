@@ -1,47 +1,45 @@
-"""Ollama's own API, which alone can be told not to cut the input without a word."""
+"""Ollama's own API, which alone can be told not to cut the input without a word.
+
+Ollama's client library is not used: it has no `truncate`, and it drops the fields that tell of
+cloud models.
+"""
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, Usage
-from spadework.backends.error_translation import (
-    RequestContext,
-    UnexpectedReply,
-    bad_reply,
-    translate_errors,
-)
-from spadework.backends.http_clients import import_in_thread, ollama_client
+from spadework.backends.error_translation import ServerError, UnexpectedReply, bad_reply
+from spadework.backends.http_clients import root_url
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
-from spadework.backends.streaming import (
+from spadework.backends.server_backend import (
+    ServerBackend,
     as_count,
     as_json,
     as_tokens,
-    request_timeout,
-    sign_of_life,
     stream_chunks,
 )
-from spadework.backends.token_estimate import estimate, estimate_tokens
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
+from spadework.backends.token_counts import estimate, estimate_tokens
+from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
 from spadework.errors import ContextExceeded, SentToCloud
 from spadework.util.untrusted_text import display_name, is_usable_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    import ollama
-
-    from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message, TokenCount
+    from spadework.backends.base import BackendSettings, ChatRequest, Message, TokenCount
+    from spadework.backends.error_translation import RequestContext
 
 _LEAST_ANSWER = 256
 """Tokens that an answer may have though the estimate leaves no room for them: it may be wrong."""
 
 
-class OllamaBackend:
+class OllamaBackend(ServerBackend):
     """An Ollama server. The `num_ctx` that a model is asked for follows `ollama_windows`."""
 
     kind = "ollama"
@@ -55,18 +53,13 @@ class OllamaBackend:
         signature=("/", lambda text: "Ollama is running" in text),
         signature_suffices=True,
     )
+    liveness_path = "/api/version"
     windows_change = True
 
     def __init__(self, settings: BackendSettings) -> None:
-        self.name = settings.name
-        self.first_token_timeout = settings.first_token_timeout
-        self.idle_timeout = settings.idle_timeout
-        self._settings = settings
+        super().__init__(settings)
         configured = {full_name(name): size for name, size in settings.windows.items()}
         self._windows = Windows(self.name, configured, self._ask_loaded, self._ask_shown)
-        self.unusable_names = 0
-        self._leaked: dict[str, Evidence] = {}
-        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the models that can chat, each with the window that `describe` tells of it.
@@ -89,7 +82,7 @@ class OllamaBackend:
             info = ModelInfo(
                 self.name, name, window, source, name in loaded, aliases=_other_names(name)
             )
-            found.append(self._judged(info, tag, shown))
+            found.append(self._judged(info, self._evidence(name, tag, shown)))
         return found
 
     async def describe(self, model: str) -> ModelInfo:
@@ -105,7 +98,7 @@ class OllamaBackend:
         if tag is not None and not _is_remote(tag):
             shown = await self._windows.shown(name, _digest(tag))
         info = await self.refreshed(ModelInfo(self.name, model, aliases=_other_names(model)))
-        return self._judged(info, tag, shown)
+        return self._judged(info, self._evidence(name, tag, shown))
 
     async def refreshed(self, info: ModelInfo) -> ModelInfo:
         """Look again at the window, which another client may have changed: it loads as it likes.
@@ -135,8 +128,7 @@ class OllamaBackend:
         asked = self._asked(request.model)
         name = full_name(request.model)
         window, _ = await self._windows.of(name, believing=BELIEVED_SECONDS)
-        with translate_errors(asked):
-            lines = await self._post_chat(request_body(request, window))
+        lines = self._post_chat(request_body(request, window))
         read = partial(self._read_local, request.model) if request.local_only else read_line
         async with aclosing(lines), aclosing(stream_chunks(asked, lines, read)) as chunks:
             async for chunk in chunks:
@@ -173,21 +165,10 @@ class OllamaBackend:
         """
         if isinstance(line, dict) and (found := self._remote(line)) and found.trust != "local":
             self._leaked[full_name(model)] = found
-            raise SentToCloud(
-                f"Ollama passed the request on: {found.source}", backend=self.name, model=model
+            raise self._asked(model).fault(
+                SentToCloud, f"Ollama passed the request on: {found.source}"
             )
         return read_line(line)
-
-    async def probe(self) -> None:
-        """Ask for the version; any answer is a sign of life.
-
-        Raises:
-            Unreachable: nothing answers.
-            BackendError: no answer comes, or it is not HTTP.
-        """
-        # No public method of the client asks for it.
-        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
-        await sign_of_life(self._asked(), lambda: ask("GET", "/api/version"))
 
     async def loaded(self) -> frozenset[str]:
         """Name the models in memory, each with its tag; nothing is loaded by asking.
@@ -201,32 +182,9 @@ class OllamaBackend:
         """Not told: OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS are known to Ollama alone."""
         return DiscoveredCapacity()
 
-    def presumed(self, model: str) -> Evidence | None:
-        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
-        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
-
     def full_name(self, model: str) -> str:
         """The model's name with its tag: `smollm2` is `smollm2:latest`."""
         return full_name(model)
-
-    def is_like(self, other: Backend) -> bool:
-        """Tell whether another one is of the same kind and was opened with the same settings."""
-        if type(other) is not type(self):
-            return False
-        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if client := self.__dict__.pop("_client", None):
-            await client.close()
-
-    @cached_property
-    def _client(self) -> ollama.AsyncClient:
-        return ollama_client(self._settings)
-
-    async def _connected(self) -> ollama.AsyncClient:
-        await import_in_thread("ollama")
-        return self._client
 
     async def _tags(self) -> dict[str, dict[str, Any]]:
         """List what `/api/tags` says of each model, by its full name.
@@ -234,19 +192,21 @@ class OllamaBackend:
         Raises:
             BackendError: Ollama does not answer, or not as it should.
         """
-        # The client's own type drops the fields that tell of cloud models.
-        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - see above
-        async with request_timeout(self._asked()):
-            reply = (await ask("GET", "/api/tags")).json()
-            listed = reply.get("models") if isinstance(reply, dict) else None
-            if not isinstance(listed, list):
-                raise UnexpectedReply("not a list of models", repr(reply))
         tags: dict[str, dict[str, Any]] = {}
-        for one in (entry for entry in listed if isinstance(entry, dict)):
-            name = one.get("model") or one.get("name")
-            if isinstance(name, str) and not _is_remote(tags.get(full_name(name), {})):
-                tags[full_name(name)] = one
+        for name, tag in await self._list("/api/tags"):
+            if not _is_remote(tags.get(name, {})):
+                tags[name] = tag
         return tags
+
+    async def _list(self, path: str) -> list[tuple[str, dict[str, Any]]]:
+        """Ask for a list of models; each with its full name."""
+        reply = await self._ask(path)
+        listed = reply.get("models") if isinstance(reply, dict) else None
+        if not isinstance(listed, list):
+            raise bad_reply(self._asked(), "not a list of models", repr(reply))
+        entries = [entry for entry in listed if isinstance(entry, dict)]
+        named = [(entry.get("model") or entry.get("name"), entry) for entry in entries]
+        return [(full_name(name), entry) for name, entry in named if isinstance(name, str)]
 
     async def _ask_shown(self, model: str) -> dict[str, Any]:
         """Ask `/api/show`, which tells of a cloud too.
@@ -254,32 +214,26 @@ class OllamaBackend:
         Raises:
             BackendError: Ollama does not answer, or does not have the model.
         """
-        ask: Any = (await self._connected())._request_raw  # noqa: SLF001 - as in `_tags`
-        async with request_timeout(self._asked(model)):
-            reply = (await ask("POST", "/api/show", json={"model": model})).json()
+        reply = await self._ask("/api/show", {"model": model}, model)
         if not isinstance(reply, dict):
             raise bad_reply(self._asked(model), "not a description of a model", repr(reply))
         return reply
 
-    def _judged(
-        self, info: ModelInfo, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
-    ) -> ModelInfo:
-        """Add the trust that follows from the address, the config and Ollama's own words.
+    def _evidence(
+        self, name: str, tag: Mapping[str, Any] | None, shown: Mapping[str, Any] | None
+    ) -> Evidence:
+        """Judge a model by the address and by Ollama's own words.
 
         Args:
-            info: the model.
+            name: the model's full name.
             tag: its entry in `/api/tags`; None if it has none.
             shown: its description; None if it was not asked for.
         """
         near = of_address(self._settings.url, self._settings.rules)
-        name = full_name(info.name)
-        clues = [self._leaked.get(name), of_cloud_tag(name)]
-        clues += [self._remote(tag or {}), self._remote(shown or {})]
+        clues = [of_cloud_tag(name), self._remote(tag or {}), self._remote(shown or {})]
         if tag is None:
             clues.append(Evidence("unknown", "Ollama does not list it"))
-        found = worst([near, *(clue for clue in clues if clue)])
-        found = decide(info.id, found, self._settings.rules)
-        return replace(info, trust=found.trust, trust_source=found.source)
+        return worst([near, *(clue for clue in clues if clue)])
 
     def _remote(self, described: Mapping[str, Any]) -> Evidence | None:
         """Judge the server that Ollama itself asks for a model, if there is one."""
@@ -290,27 +244,22 @@ class OllamaBackend:
         source = f"Ollama's remote_host {display_name(one_line(host or model, 60))}"
         return Evidence(found.trust, source, firm=True)
 
-    def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, self.facts, model)
-
     async def _post_chat(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        # `AsyncClient.chat` has no `truncate`, and the reply's model drops fields that it does not
-        # know. This is the request method that all its public methods stand on.
-        client = await self._connected()
-        lines = await client._request(  # noqa: SLF001 - the reason above
-            dict, "POST", "/api/chat", json=body, stream=True
-        )
-        return cast("AsyncGenerator[Any, None]", lines)
+        url = root_url(self._settings.url) + "/api/chat"
+        stream = self._wire.stream("POST", url, json=body, headers=self._headers)
+        async with stream as response:
+            if response.is_error:
+                await response.aread()
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                yield json.loads(line)
 
     async def _ask_loaded(self) -> dict[str, int]:
         """Ask for the loaded models and their windows, 0 where an old Ollama does not tell."""
-        client = await self._connected()
-        async with request_timeout(self._asked()):
-            running = await client.ps()
         return {
-            full_name(name): as_count(one.context_length) or 0
-            for one in running.models
-            if (name := one.model or one.name) and is_usable_name(name)
+            name: as_count(one.get("context_length")) or 0
+            for name, one in await self._list("/api/ps")
+            if is_usable_name(name)
         }
 
 
@@ -355,8 +304,13 @@ def read_line(line: Mapping[str, Any]) -> Chunk | None:
     """Make a chunk of one line of a stream; None if it says nothing.
 
     Raises:
+        ServerError: it is an error.
         UnexpectedReply: it is not a line of a chat.
     """
+    if not isinstance(line, dict):
+        raise UnexpectedReply("not a line of a chat", repr(line))
+    if error := line.get("error"):
+        raise ServerError(error)
     message = line.get("message")
     if not isinstance(message, dict) and not line.get("done"):
         raise UnexpectedReply("not a line of a chat", repr(line))

@@ -13,7 +13,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from spadework.backends.streaming import as_count
+from spadework.backends.server_backend import as_count
 from spadework.errors import BackendError
 
 if TYPE_CHECKING:

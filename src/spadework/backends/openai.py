@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, TokenCount
+from spadework.backends.base import DiscoveredCapacity, ModelInfo
 from spadework.backends.chat_completions import (
     does_other_work,
     is_of_litellm,
@@ -22,49 +21,30 @@ from spadework.backends.chat_completions import (
     usable_names,
     window_of,
 )
-from spadework.backends.error_translation import (
-    RequestContext,
-    UnexpectedReply,
-    bad_reply,
-    translate_errors,
-)
+from spadework.backends.error_translation import bad_reply, translate_errors
 from spadework.backends.http_clients import (
-    api_url,
-    http_client,
     import_in_thread,
     openai_client,
-    root_url,
 )
 from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
-from spadework.backends.streaming import (
+from spadework.backends.server_backend import (
+    ServerBackend,
     as_count,
-    as_json,
-    request_timeout,
-    sign_of_life,
     stream_chunks,
 )
-from spadework.backends.token_estimate import estimate
-from spadework.backends.tokenizers import TOKENIZERS
-from spadework.backends.trust import Evidence, decide, of_address, of_cloud_tag, presume, worst
-from spadework.errors import (
-    AuthFailed,
-    BadReply,
-    ContextExceeded,
-    ModelUnknown,
-    RequestRejected,
-    SentToCloud,
-)
+from spadework.backends.token_counts import ServerTokenizers
+from spadework.backends.trust import Evidence, of_address, of_cloud_tag, worst
+from spadework.errors import BadReply, RequestRejected, SentToCloud
 from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    import httpx2
     import openai
 
-    from spadework.backends.base import Backend, BackendSettings, ChatRequest, Message
-    from spadework.backends.tokenizers import Tokenizer
+    from spadework.backends.base import BackendSettings, ChatRequest, Chunk, Message, TokenCount
+    from spadework.backends.error_translation import RequestContext
 
 # The window's field in an entry of /v1/models, the loaded window before the largest possible one:
 # llama.cpp's, then vLLM's, LM Studio's, LiteLLM's, OpenRouter's.
@@ -82,8 +62,10 @@ NO_STREAMS = {"application/json", "text/html"}
 IN_MEMORY = {"loading", "loaded"}
 
 
-class OpenAIBackend:
+class OpenAIBackend(ServerBackend):
     """A server with OpenAI's chat API.
+
+    Its lists are asked for without the SDK: importing that would hold up the first list of tools.
 
     Args:
         settings: the backend, its key resolved.
@@ -92,27 +74,18 @@ class OpenAIBackend:
 
     kind = "openai"
     facts = KindFacts("start the server there", usual_ports={1234: "LM Studio", 8000: "vLLM"})
-    windows_change = False
-    _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     liveness_path = "/v1/models"
 
     def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
-        self.name = settings.name
-        self.first_token_timeout = settings.first_token_timeout
-        self.idle_timeout = settings.idle_timeout
-        self._settings = settings
-        self._socket = socket
-        self.unusable_names = 0
+        super().__init__(settings, socket=socket)
         self._own_names: dict[str, str] = {}
         """What the aliases of the last list stand for."""
-        self._tokenizers: dict[str, tuple[Tokenizer, ...]] = {}
+        self._tokenizers = ServerTokenizers()
         self._refused: set[tuple[str, str]] = set()
         """Fields beyond the usual that a model was asked with and that were refused, by name."""
         self._is_litellm = False
         """Whether a proxy answered that does not say to this kind of backend where it leads."""
-        self._leaked: dict[str, Evidence] = {}
-        """Models that were taken for local and answered from elsewhere."""
 
     async def models(self) -> list[ModelInfo]:
         """List the chat models of `/v1/models`; entries that say they do other work are left out.
@@ -141,17 +114,13 @@ class OpenAIBackend:
         info = self._settings.with_window(ModelInfo(self.name, model, note=UNLISTED))
         return self._judged(info, self._evidence(model, {}))
 
-    async def refreshed(self, info: ModelInfo) -> ModelInfo:
-        """Return it as it is."""
-        return info
-
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> TokenCount:
         """Count with the server's tokenizer if it has one (llama.cpp, vLLM), else estimate.
 
         Raises:
             BackendError: the server does not answer.
         """
-        return await self._count(model, messages, root_url(self._settings.url))
+        return await self._count(model, messages)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Stream a reply. Closing the generator closes the connection, which stops the model.
@@ -163,22 +132,12 @@ class OpenAIBackend:
         stream = await self._open_stream(asked, request)
         async with stream, aclosing(stream_chunks(asked, stream, read_event)) as chunks:
             media = stream.response.headers.get("content-type", "").partition(";")[0]
-            self._is_litellm = self._is_litellm or VERSION_HEADER in stream.response.headers
+            self._notice(stream.response.headers)
             self._check_origin(asked, request, stream.response.headers)
             if media in NO_STREAMS:
                 raise bad_reply(asked, f"{media} where a stream of events was asked for")
             async for chunk in chunks:
                 yield chunk
-
-    async def probe(self) -> None:
-        """Ask `liveness_path` for a sign of life; any answer is one.
-
-        Raises:
-            Unreachable: nothing answers.
-            BackendError: no answer comes, or it is not HTTP.
-        """
-        url = root_url(self._settings.url) + self.liveness_path
-        await sign_of_life(self._asked(), lambda: self._wire.get(url, headers=self._headers))
 
     async def loaded(self) -> frozenset[str] | None:
         """Name the loaded models if the server tells them in `/v1/models`: llama-server's router.
@@ -201,7 +160,7 @@ class OpenAIBackend:
             BackendError: the server does not answer, or wants a key.
         """
         try:
-            props = await self._get(root_url(self._settings.url) + "/props")
+            props = await self._ask("/props")
         except (BadReply, RequestRejected):
             return DiscoveredCapacity()
         if not isinstance(props, dict):
@@ -213,54 +172,24 @@ class OpenAIBackend:
             exclusive=room == 1 if room else None,
         )
 
-    def presumed(self, model: str) -> Evidence | None:
-        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
-        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
-
     def full_name(self, model: str) -> str:
         """The model's own name, where the server's last list had this one as an alias."""
         return self._own_names.get(model, model)
 
-    def is_like(self, other: Backend) -> bool:
-        """Tell whether another one is of the same kind and was opened with the same settings."""
-        if type(other) is not type(self):
-            return False
-        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
-
     async def close(self) -> None:
         """Close the connections."""
         self.__dict__.pop("_client", None)
-        if wire := self.__dict__.pop("_wire", None):
-            await wire.aclose()
-
-    @cached_property
-    def _wire(self) -> httpx2.AsyncClient:
-        return http_client(self._settings, self._socket)
+        await super().close()
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
         return openai_client(self._settings, self._wire).with_options(default_headers=self._headers)
 
-    def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, self.facts, model)
-
-    async def _get(self, url: str, model: str = "") -> Any:
-        """Ask for JSON; `url` is relative to `/v1` or whole. What is not JSON is given as text.
-
-        The SDK is not used for it: importing that would hold up the first list of tools.
-        """
-        async with request_timeout(self._asked(model)):
-            whole = api_url(self._settings.url) + url if url.startswith("/") else url
-            response = await self._wire.get(whole, headers=self._headers)
-            response.raise_for_status()
-            self._is_litellm = self._is_litellm or VERSION_HEADER in response.headers
-            try:
-                return response.json()
-            except ValueError:
-                return response.text
+    def _notice(self, headers: Mapping[str, str]) -> None:
+        self._is_litellm = self._is_litellm or VERSION_HEADER in headers
 
     async def _entries(self) -> list[dict[str, Any]]:
-        listed = await self._get("/models")
+        listed = await self._ask("/v1/models")
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
             raise bad_reply(self._asked(), "not a list of models", repr(listed))
@@ -315,12 +244,6 @@ class OpenAIBackend:
             return called
         return replace(called, trust=info.trust, trust_source=info.trust_source)
 
-    def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
-        """Add the trust that follows from the evidence and the config."""
-        evidence = self._leaked.get(info.name, evidence)
-        found = decide(info.id, evidence, self._settings.rules)
-        return replace(info, trust=found.trust, trust_source=found.source)
-
     def _check_origin(
         self, asked: RequestContext, request: ChatRequest, headers: Mapping[str, str]
     ) -> None:
@@ -334,11 +257,10 @@ class OpenAIBackend:
             return
         source = f"it passed a request on ({origin.source})"
         self._leaked[request.model] = Evidence(origin.trust, source, firm=True)
-        raise SentToCloud(
+        raise asked.fault(
+            SentToCloud,
             f"the server passed the request on to a model that is not local: {origin.source}",
-            backend=self.name,
-            model=asked.model,
-            hint="remove the fallback from the proxy's config, or list the model in cloud_models",
+            "remove the fallback from the proxy's config, or list the model in cloud_models",
         )
 
     def _origin(self, model: str, headers: Mapping[str, str]) -> Evidence | None:
@@ -347,24 +269,15 @@ class OpenAIBackend:
         rules = replace(self._settings.rules, backend=None)
         return origin_of(headers, rules) if went_elsewhere(headers) else None
 
-    async def _count(self, model: str, messages: tuple[Message, ...], root: str) -> TokenCount:
-        async def post(path: str, body: dict[str, Any]) -> Any:
-            await import_in_thread("openai")
-            async with request_timeout(self._asked(model)):
-                return await self._client.post(root + path, cast_to=object, body=body)
+    async def _count(
+        self, model: str, messages: tuple[Message, ...], below: str = ""
+    ) -> TokenCount:
+        """Count with the server at the root, or below a path of it."""
 
-        possible = self._tokenizers.get(root, TOKENIZERS)
-        for tokenizer in possible:
-            try:
-                tokens = await tokenizer.count(post, model, as_json(messages))
-            except (BadReply, UnexpectedReply):  # the server has no such thing: do not ask again
-                possible = tuple(other for other in possible if other is not tokenizer)
-                self._tokenizers[root] = possible
-            except (AuthFailed, ContextExceeded, ModelUnknown, RequestRejected):
-                break  # it will say so again when it is asked to chat
-            else:
-                return TokenCount(tokens, exact=True, source=tokenizer.source)
-        return estimate(messages)
+        async def post(path: str, body: dict[str, Any]) -> Any:
+            return await self._ask(below + path, body, model)
+
+        return await self._tokenizers.count(below, post, model, messages)
 
     async def _open_stream(
         self, asked: RequestContext, request: ChatRequest

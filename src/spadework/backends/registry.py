@@ -1,7 +1,8 @@
-"""Opens the backends that the config names."""
+"""Opens the backends that the config names, and asks all of them for their models."""
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -11,14 +12,20 @@ from spadework.backends.trust import TrustRules
 from spadework.config.api_keys import key_hint, resolve_key
 from spadework.config.backend_kinds import KINDS
 from spadework.config.models import EMBEDDED
+from spadework.errors import BackendError
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from spadework.backends.base import Backend
+    from spadework.backends.base import Backend, ModelInfo
     from spadework.backends.kind_facts import KindFacts
     from spadework.config.backend_kinds import BackendKind
     from spadework.config.models import BackendConfig, Config
+
+
+_SECONDS = 4.0
+_MOST_NAMED = 5
 
 
 class BackendClass(Protocol):
@@ -103,3 +110,37 @@ def trust_rules(config: BackendConfig, whole: Config | None) -> TrustRules:
         tuple(whole.local_models),
         tuple(whole.cloud_models),
     )
+
+
+async def list_quickly(backends: Mapping[str, Backend]) -> dict[str, list[ModelInfo] | None]:
+    """List the models of every backend at once; None for one that does not answer in time."""
+
+    async def listed(backend: Backend) -> list[ModelInfo] | None:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await backend.models()
+        except (BackendError, TimeoutError):
+            return None
+
+    found = await asyncio.gather(*map(listed, backends.values()))
+    return dict(zip(backends, found, strict=True))
+
+
+def unknown_trust(infos: Iterable[ModelInfo]) -> tuple[str, str] | None:
+    """Say which models are of unknown trust, and what to do; None if there are none.
+
+    Returns:
+        What was found, and the cure.
+    """
+    unknown = [info for info in infos if info.trust == "unknown"]
+    if not unknown:
+        return None
+    names = ", ".join(display_name(info.name) for info in unknown[:_MOST_NAMED])
+    more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+    sources = ", ".join(dict.fromkeys(info.trust_source for info in unknown))
+    what = f"models of unknown trust: {names}{more} ({sources})"
+    cure = (
+        "they get nothing private, and answer only where a tool lists them; "
+        f'say local_models = ["{unknown[0].id}"] or cloud_models = ["…"] in the config'
+    )
+    return what, cure

@@ -3,7 +3,6 @@
 Servers close idle connections, and do so while the next request is under way: llama.cpp's loses
 about two of a hundred requests of a busy client that way, and a gateway before it answers with an
 empty 502. The model may have read the prompt by then; no answer has arrived, so a retry is safe.
-`httpx` and `httpx2` are one library under two names, so the library is an argument.
 """
 
 from __future__ import annotations
@@ -12,12 +11,23 @@ import re
 import time
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import httpx2
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    retry_if_result,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tenacity import RetryCallState
+
+    Attempt = Callable[[], Awaitable[httpx2.Response]]
 
 ATTEMPTS = 4
 """How often a request is sent at most."""
@@ -39,42 +49,37 @@ HUNG_UP = ("disconnected", "peer closed")
 """Words of a protocol error that mean no more than a closed connection."""
 
 
-def retry_transport(library: Any, transport: Any) -> Any:
-    """Wrap a transport in one that sends lost requests again.
+class RetryTransport(httpx2.AsyncBaseTransport):
+    """Sends lost requests again; what it raises or returns is what the last attempt brought.
 
     Args:
-        library: `httpx` or `httpx2`.
-        transport: an `AsyncBaseTransport` of that library; it is closed with the wrapper.
-
-    Returns:
-        An `AsyncBaseTransport`. What it raises or returns in the end is what the last attempt
-        brought.
+        wrapped: sends a request once; it is closed with this one.
     """
 
-    class RetryTransport(library.AsyncBaseTransport):  # type: ignore[misc]  # chosen at run time
-        wrapped = transport
-        closes_early = False
+    def __init__(self, wrapped: httpx2.AsyncBaseTransport) -> None:
+        self.wrapped = wrapped
+        self.closes_early = False
         """Whether the server announced a limit for idle connections below `KEEP_ALIVE`."""
 
-        async def handle_async_request(self, request: Any) -> Any:
-            if self.closes_early:
-                request.headers["Connection"] = "close"
-            response = await _send(library, partial(transport.handle_async_request, request))
-            limit = _announced_limit(response.headers)
-            self.closes_early = self.closes_early or (limit is not None and limit <= KEEP_ALIVE)
-            return response
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request, again if it is lost."""
+        if self.closes_early:
+            request.headers["Connection"] = "close"
+        response = await _send(partial(self.wrapped.handle_async_request, request))
+        limit = _announced_limit(response.headers)
+        self.closes_early = self.closes_early or (limit is not None and limit <= KEEP_ALIVE)
+        return response
 
-        async def aclose(self) -> None:
-            await transport.aclose()
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.wrapped.aclose()
 
-    return RetryTransport()
 
-
-async def _send(library: Any, attempt: Callable[[], Awaitable[Any]]) -> Any:
+async def _send(attempt: Attempt) -> httpx2.Response:
     begun = time.monotonic()
     try:
         response = await attempt()
-    except library.TransportError as error:
+    except httpx2.TransportError as error:
         if not is_lost(error):
             raise
     else:
@@ -85,15 +90,7 @@ async def _send(library: Any, attempt: Callable[[], Awaitable[Any]]) -> Any:
     return await _send_again(attempt)
 
 
-async def _send_again(attempt: Callable[[], Awaitable[Any]]) -> Any:
-    from tenacity import (  # noqa: PLC0415 - most processes lose no request
-        AsyncRetrying,
-        retry_if_exception,
-        retry_if_result,
-        stop_after_attempt,
-        wait_random_exponential,
-    )
-
+async def _send_again(attempt: Attempt) -> httpx2.Response:
     async def close(state: RetryCallState) -> None:
         if state.outcome and not state.outcome.failed:
             await state.outcome.result().aclose()
@@ -114,13 +111,12 @@ def is_lost(error: BaseException) -> bool:
 
     No connection at all is another matter, and so is an answer that is not HTTP.
     """
-    name = type(error).__name__
-    if name == "RemoteProtocolError":
+    if isinstance(error, httpx2.RemoteProtocolError):
         return any(words in str(error) for words in HUNG_UP)
-    return name in {"ReadError", "WriteError", "CloseError"}
+    return isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.CloseError)
 
 
-def is_empty_gateway_error(response: Any) -> bool:
+def is_empty_gateway_error(response: httpx2.Response) -> bool:
     """Tell whether a gateway says no more than that it got no answer.
 
     A gateway has no JSON to say it with; a model server that refuses or still loads has.
@@ -133,7 +129,7 @@ def is_empty_gateway_error(response: Any) -> bool:
     return size == "0" or media == "text/html" or (media in {"", "text/plain"} and is_short)
 
 
-def _announced_limit(headers: Any) -> int | None:
+def _announced_limit(headers: httpx2.Headers) -> int | None:
     """Read `Keep-Alive: timeout=5`, in seconds."""
     match = re.search(r"(?:^|[,;\s])timeout=(\d{1,6})(?!\d)", headers.get("keep-alive", ""))
     return int(match[1]) if match else None

@@ -52,7 +52,7 @@ def read(text: str, edit: Edit) -> dict[str, Any]:
         ConfigError: it cannot be parsed; says the line.
     """
     if edit.format == "toml":
-        from spadework.config.toml_reader import parse  # noqa: PLC0415 - only one client needs it
+        from spadework.config.toml_files import parse  # noqa: PLC0415 - only one client needs it
 
         return parse(text, edit.file)
     try:

@@ -13,9 +13,8 @@ from spadework.cli.console import count, printable_json, say
 from spadework.cli.exit_codes import EXIT_USAGE
 from spadework.cli.table import print_table
 from spadework.config.api_keys import key_warnings
-from spadework.config.loader import load_config, load_project_tools
-from spadework.config.toml_reader import read_text
-from spadework.config.toml_writer import write_config
+from spadework.config.loader import load_config
+from spadework.config.toml_files import read_text, write_config
 from spadework.config.type_names import as_toml, dotted
 from spadework.embedded.model_file import configured_model, threads_of
 from spadework.errors import ArgumentError, ConfigError
@@ -74,6 +73,8 @@ def check(
     """
     try:
         if file and file.name == PROJECT_CONFIG_NAME and file.exists():
+            from spadework.config.project_file import load_project_tools  # noqa: PLC0415 - pydantic
+
             tools = load_project_tools(file.parent, load_config().config)
             print(f"ok: {file}: {count(len(tools), 'tool')} for this project")
             return
@@ -167,9 +168,9 @@ def _report_trust(config: Config) -> None:
         return
     import asyncio  # noqa: PLC0415 - only `check` needs it
 
-    from spadework.backends.registry import open_backends  # noqa: PLC0415 - heavy
-    from spadework.backends.trust_report import (  # noqa: PLC0415 - heavy
+    from spadework.backends.registry import (  # noqa: PLC0415 - heavy
         list_quickly,
+        open_backends,
         unknown_trust,
     )
 

@@ -11,11 +11,10 @@ import typer
 
 from spadework.cli.console import printable_json
 from spadework.cli.table import print_table
-from spadework.config import toml_editing
+from spadework.config import toml_files
 from spadework.config.loader import load_config
 from spadework.embedded.demo_model import install_demo_model
-from spadework.embedded.gguf import check_magic
-from spadework.embedded.model_file import DEMO_NAME, configured_model
+from spadework.embedded.model_file import DEMO_NAME, check_magic, configured_model
 from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
 from spadework.errors import EmbeddedError
 from spadework.util.paths import user_config_file
@@ -140,15 +139,15 @@ def remove(
 def _use(path: Path | None) -> None:
     """Set `embedded.model`, or clear it for the demonstration model; say so, and how to undo it."""
     config = user_config_file()
-    before = toml_editing.get_value(config, _CONFIG_KEYS)
+    before = toml_files.get_value(config, _CONFIG_KEYS)
     now = f"set to {path}" if path else "not set, so the demonstration model is used"
     if before == (str(path) if path else None):
         print(f"{config} stays as it was: embedded.model is {now}")
         return
     if path:
-        backup = toml_editing.set_value(config, _CONFIG_KEYS, str(path))
+        backup = toml_files.set_value(config, _CONFIG_KEYS, str(path))
     else:
-        backup = toml_editing.remove_value(config, _CONFIG_KEYS)
+        backup = toml_files.remove_value(config, _CONFIG_KEYS)
     print(f"{config} is changed: embedded.model is {now}")
     print(f"to undo: spadework embedded use {shlex.quote(str(before or DEMO_NAME))}")
     if backup:

@@ -14,8 +14,8 @@ import typer
 from spadework.cli.console import count, say
 from spadework.config.api_keys import checked_key
 from spadework.config.loader import load_config
-from spadework.config.toml_reader import parse, read_text
-from spadework.discovery.model_facts import with_facts
+from spadework.config.toml_files import parse, read_text
+from spadework.discovery.model_ranking import with_facts
 from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports, with_models
 from spadework.discovery.starter_file import key_variable, named
 from spadework.errors import ConfigError, LedgerError
@@ -64,7 +64,7 @@ def find_servers(
 def _say_passed_over(server: RankedServer) -> None:
     passed_over = server.passed_over
     for one in passed_over[:_MOST_PASSED_OVER]:
-        say(f"passed over {server.name}/{one.name}: {one.trust} ({one.source})")
+        say(f"passed over {server.name}/{one.name}: {one.trust} ({one.trust_source})")
     if (more := len(passed_over) - _MOST_PASSED_OVER) > 0:
         say(f"passed over {count(more, 'more model')} of {server.name}: not known to be local")
 

@@ -18,7 +18,7 @@ from spadework.claude_code.verification import client_word, shake_hands
 from spadework.cli.console import agrees, confirm, display_name, say
 from spadework.cli.server_search import find_servers, sets_nothing
 from spadework.config.loader import load_config
-from spadework.config.toml_writer import write_config
+from spadework.config.toml_files import write_config
 from spadework.discovery.model_ranking import proposals
 from spadework.discovery.starter_file import WHOLE_LIST, starter
 from spadework.errors import HandedBack, SpadeworkError

@@ -14,7 +14,7 @@ from spadework.config.secret_masking import SUBSCRIPTION_PREFIX
 from spadework.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from spadework.config.models import BackendConfig, Config
@@ -24,31 +24,13 @@ _NO_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # Windows has no such 
 _LOG = logging.getLogger(__name__)
 
 window_keys: ContextVar[Mapping[str, str]] = ContextVar("window_keys", default=MappingProxyType({}))
-"""The keys of the window whose work this task does, by the variable's name, as `given_keys` makes
-them. They go before the process's own; a task that is started inherits them."""
+"""The keys of the window whose work this task does, by the variable's name. They take precedence
+over the process's own; a task that is started inherits them."""
 
 
 def wanted_names(config: Config) -> tuple[str, ...]:
     """Return the names of the environment variables that hold keys of the config's backends."""
     return tuple(sorted({one.api_key_env for one in config.backends.values() if one.api_key_env}))
-
-
-def given_keys(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Pick a window's keys from its environment, for `window_keys`; what is empty is left out.
-
-    Args:
-        names: the variables that are wanted, see `wanted_names`.
-        environ: the window's environment, or what it sent of it.
-
-    Raises:
-        ConfigError: one of them is the token of a subscription, or no key.
-    """
-    told = {name: environ.get(name, "").strip() for name in names}
-    return {
-        name: checked_key(key, f"the environment variable {name}")
-        for name, key in told.items()
-        if key
-    }
 
 
 def resolve_key(backend: BackendConfig, environ: Mapping[str, str]) -> str | None:

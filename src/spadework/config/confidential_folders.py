@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.config.model_patterns import matches
+from spadework.config.project_file import KEYS, read_project_file, refuse_endless_keys
 from spadework.errors import ConfigError
 from spadework.util.paths import PROJECT_CONFIG_NAME
 from spadework.util.untrusted_text import one_line
@@ -83,12 +84,6 @@ def _folded(path: Path) -> list[str]:
 
 def _own_word(folder: Path) -> str:
     """Ask the folder's own file; one that cannot be understood may have said so."""
-    from spadework.config.project_file import (  # noqa: PLC0415 - most folders have no such file
-        KEYS,
-        read_project_file,
-        refuse_endless_keys,
-    )
-
     file = folder / PROJECT_CONFIG_NAME
     try:
         content = read_project_file(file, folder)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from spadework.config.secret_masking import is_secret_name, is_secret_value, masked
+from spadework.config.source_positions import locate
 from spadework.config.type_names import Key, dotted, fields_of, fits_toml, found, is_list, key_at
 from spadework.errors import ConfigError
 
@@ -14,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from pydantic import BaseModel, ValidationError
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from spadework.config.validators import KeyPath
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 NO_SECRETS = "keys do not belong into this file; use api_key_env or api_key_file"
 _WHERE_KEYS_GO = 'such as api_key_env = "NAME_OF_A_VARIABLE" under [backends.NAME] of your config'
@@ -36,6 +40,37 @@ class Problem:
     hint: str = ""
 
 
+def validated(
+    model: type[ModelT],
+    document: Mapping[str, Any],
+    text: str,
+    file: Path,
+    already: Iterable[Problem] = (),
+) -> ModelT:
+    """Check a document against its model; all problems, and those found already, make one error.
+
+    Args:
+        model: the model.
+        document: what the file holds.
+        text: the file's text.
+        file: where it is; paths in it count from its folder.
+        already: problems that were found before.
+
+    Raises:
+        ConfigError: it does not fit the model.
+    """
+    problems = {problem.path: problem for problem in forbidden_values(document)}
+    try:
+        valid = model.model_validate(document, context={"folder": file.parent})
+    except ValidationError as error:
+        for problem in problems_of(error, model):
+            problems.setdefault(problem.path, problem)
+    everything = [*already, *problems.values()]
+    if everything:
+        raise report(everything, text, file)
+    return valid
+
+
 def report(problems: Iterable[Problem], text: str, file: Path) -> ConfigError:
     """Make one error of all the problems of a file: the first by line speaks for all.
 
@@ -44,8 +79,6 @@ def report(problems: Iterable[Problem], text: str, file: Path) -> ConfigError:
         text: the file's text, valid TOML.
         file: where it stands.
     """
-    from spadework.config.source_positions import locate  # noqa: PLC0415 - only a wrong file needs it
-
     root = locate(text)
     lines = sorted(
         ((root.find(problem.path).line, problem) for problem in problems), key=lambda pair: pair[0]

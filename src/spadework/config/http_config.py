@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from spadework.config.section import ConfigSection
-from spadework.config.validators import ConfigPath, listening_address, network
+from spadework.config.validators import ConfigPath, ConfigSection, listening_address, network
 
 
 class HttpConfig(ConfigSection):

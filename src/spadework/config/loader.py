@@ -1,23 +1,18 @@
-"""Load the user's config file, and what a project's file adds to it."""
+"""Load the user's config file; importing this costs nothing, the models come with the first one."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from spadework.config.toml_reader import decode, parse, read_text
 from spadework.errors import ConfigError
-from spadework.util.paths import CONFIG_VARIABLE, PROJECT_CONFIG_NAME, user_config_file
+from spadework.util.paths import CONFIG_VARIABLE, user_config_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from spadework.config.error_report import Problem
-    from spadework.config.models import Config, ConfigSection, ToolConfig
-
-    SectionT = TypeVar("SectionT", bound=ConfigSection)
+    from spadework.config.models import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,9 @@ def load_config(path: Path | None = None) -> LoadedConfig:
     Raises:
         ConfigError: the file is missing or wrong.
     """
-    from spadework.config.models import Config  # noqa: PLC0415 - pydantic is heavy
+    from spadework.config.error_report import validated  # noqa: PLC0415 - pydantic is heavy
+    from spadework.config.models import Config  # noqa: PLC0415 - as above
+    from spadework.config.toml_files import parse, read_text  # noqa: PLC0415 - as above
 
     named = path is not None or bool(os.environ.get(CONFIG_VARIABLE))
     file = (path.expanduser() if path else user_config_file()).absolute()
@@ -50,63 +47,4 @@ def load_config(path: Path | None = None) -> LoadedConfig:
     except ConfigError as error:
         hint = f"--config or {CONFIG_VARIABLE} names it; `spadework config init` writes one"
         raise ConfigError(str(error), hint=error.hint or hint) from None
-    return LoadedConfig(_validated(Config, parse(text, file), text, file), file, exists=True)
-
-
-def load_project_tools(project: Path, config: Config) -> dict[str, ToolConfig]:
-    """Load the tools that a project's `.spadework.toml` adds; empty where there is none.
-
-    Its tools get local models only: the engine sees to that.
-
-    Args:
-        project: the project's folder.
-        config: the user's config, whose backends the tools may name.
-
-    Raises:
-        ConfigError: the file is wrong, or sets what a project may not set.
-    """
-    from spadework.config import project_file as rules  # noqa: PLC0415 - most projects have no such file
-    from spadework.config.error_report import report  # noqa: PLC0415 - as above
-    from spadework.config.models import ProjectConfig  # noqa: PLC0415 - pydantic is heavy
-
-    file = project.absolute() / PROJECT_CONFIG_NAME
-    content = rules.read_project_file(file, project)
-    if content is None:
-        return {}
-    text = decode(content, file)
-    rules.refuse_endless_keys(text, file)
-    document = parse(text, file)
-    beyond = rules.beyond_tools(document)
-    allowed = {key: rules.cleaned(value) for key, value in document.items() if key in rules.KEYS}
-    tools = _validated(ProjectConfig, allowed, text, file, beyond).tools
-    if refused := list(rules.refused_tools(tools, config)):
-        raise report(refused, text, file)
-    return tools
-
-
-def _validated(
-    model: type[SectionT],
-    document: Mapping[str, Any],
-    text: str,
-    file: Path,
-    already: Iterable[Problem] = (),
-) -> SectionT:
-    """Check a document against its model; all problems, and those found already, make one error."""
-    from pydantic import ValidationError  # noqa: PLC0415 - pydantic is heavy
-
-    from spadework.config.error_report import (  # noqa: PLC0415 - as above
-        forbidden_values,
-        problems_of,
-        report,
-    )
-
-    problems = {problem.path: problem for problem in forbidden_values(document)}
-    try:
-        valid = model.model_validate(document, context={"folder": file.parent})
-    except ValidationError as error:
-        for problem in problems_of(error, model):
-            problems.setdefault(problem.path, problem)
-    everything = [*already, *problems.values()]
-    if everything:
-        raise report(everything, text, file)
-    return valid
+    return LoadedConfig(validated(Config, parse(text, file), text, file), file, exists=True)

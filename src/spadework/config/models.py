@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from spadework.config.backend_kinds import BackendKind
 from spadework.config.http_config import HttpConfig
 from spadework.config.pipeline_config import ClaudeApiConfig, PipelinesConfig
-from spadework.config.section import ConfigSection
 from spadework.config.tool_config import (
     ASK_CODING_MODEL,
     ASK_LOCAL_LLAMA,
@@ -23,11 +22,12 @@ from spadework.config.tool_config import (
 )
 from spadework.config.validators import (
     ConfigPath,
+    ConfigSection,
     http_address,
     local_host,
     misfits,
-    names_are_plain,
     no_such,
+    plain_names,
     variable_name,
 )
 
@@ -61,6 +61,8 @@ EMBEDDED = "embedded"
 TAKEN_BACKENDS = {EMBEDDED: "is the name of the embedded engine; choose another"}
 _OWN_TOOL = "is a tool of Spadework's own; choose another name"
 TAKEN_TOOLS = {"list_available_local_models": _OWN_TOOL, "ask_each": _OWN_TOOL}
+
+ToolTables = Annotated[dict[str, ToolConfig], plain_names(TAKEN_TOOLS)]
 
 
 class BackendConfig(ConfigSection):
@@ -262,10 +264,10 @@ class Config(ConfigSection):
     """Hosts that are yours though they do not look like it: `llm.example.com`, `*.example.com`, or
     a network such as `203.0.113.0/24`."""
 
-    backends: dict[str, BackendConfig] = {}
+    backends: Annotated[dict[str, BackendConfig], plain_names(TAKEN_BACKENDS)] = {}
     """The servers, by a name of your choice: `[backends.koala]`."""
 
-    tools: dict[str, ToolConfig] = {}
+    tools: ToolTables = {}
     """The tools, by name: `[tools.ask_local_llama]`. The two default tools are always there;
     what you do not set of them stays as it is."""
 
@@ -283,14 +285,6 @@ class Config(ConfigSection):
     pipelines: PipelinesConfig = PipelinesConfig()
     claude_api: ClaudeApiConfig = ClaudeApiConfig()
 
-    @field_validator("backends")
-    @classmethod
-    def _backend_names_are_plain(
-        cls, backends: dict[str, BackendConfig]
-    ) -> dict[str, BackendConfig]:
-        names_are_plain(backends, TAKEN_BACKENDS)
-        return backends
-
     @field_validator("tools", mode="before")
     @classmethod
     def _default_tools_keep_what_is_not_set(cls, tools: object) -> object:
@@ -302,12 +296,6 @@ class Config(ConfigSection):
             else given
             for name, given in tools.items()
         }
-
-    @field_validator("tools")
-    @classmethod
-    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
-        names_are_plain(tools, TAKEN_TOOLS)
-        return tools
 
     @model_validator(mode="after")
     def _tools_name_known_backends(self) -> Self:
@@ -346,12 +334,6 @@ class ProjectConfig(ConfigSection):
     """Whether the project's material goes to local models only. What your own config says is
     confidential stays so."""
 
-    tools: dict[str, ToolConfig] = {}
+    tools: ToolTables = {}
     """Tools for this project, by a name of 1 to 64 letters, digits, '-' and '_':
     `[tools.sort_ticket]`. They may not replace a tool of the user's."""
-
-    @field_validator("tools")
-    @classmethod
-    def _tool_names_are_plain(cls, tools: dict[str, ToolConfig]) -> dict[str, ToolConfig]:
-        names_are_plain(tools, TAKEN_TOOLS)
-        return tools

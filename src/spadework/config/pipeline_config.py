@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from spadework.config.section import ConfigSection
-from spadework.config.validators import ConfigPath, engine_address, loopback_address
+from spadework.config.validators import ConfigPath, ConfigSection, engine_address, loopback_address
 
 
 class ClaudeApiConfig(ConfigSection):

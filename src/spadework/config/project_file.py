@@ -8,8 +8,12 @@ import stat
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.error_report import Problem
+from spadework.config.error_report import Problem, report, validated
+from spadework.config.models import EMBEDDED, TAKEN_TOOLS, ProjectConfig
+from spadework.config.toml_files import decode, parse
+from spadework.config.validators import no_such
 from spadework.errors import ConfigError
+from spadework.util.paths import PROJECT_CONFIG_NAME
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
@@ -30,6 +34,33 @@ _LOOKALIKES = str.maketrans("0i123456789q", "ollzeasgtbgg", "-_")
 _LOOKALIKE_PAIRS = {"rn": "m", "nn": "m", "vv": "w", "cl": "d"}
 # Neither a link put in place meanwhile is followed, nor a pipe waited for (Windows has neither).
 _NO_SURPRISE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def load_project_tools(project: Path, config: Config) -> dict[str, ToolConfig]:
+    """Load the tools that a project's `.spadework.toml` adds; empty where there is none.
+
+    Its tools get local models only: the engine sees to that.
+
+    Args:
+        project: the project's folder.
+        config: the user's config, whose backends the tools may name.
+
+    Raises:
+        ConfigError: the file is wrong, or sets what a project may not set.
+    """
+    file = project.absolute() / PROJECT_CONFIG_NAME
+    content = read_project_file(file, project)
+    if content is None:
+        return {}
+    text = decode(content, file)
+    refuse_endless_keys(text, file)
+    document = parse(text, file)
+    beyond = beyond_tools(document)
+    allowed = {key: cleaned(value) for key, value in document.items() if key in KEYS}
+    tools = validated(ProjectConfig, allowed, text, file, beyond).tools
+    if refused := list(refused_tools(tools, config)):
+        raise report(refused, text, file)
+    return tools
 
 
 def read_project_file(file: Path, project: Path) -> bytes | None:
@@ -117,8 +148,6 @@ def refused_tools(tools: Mapping[str, ToolConfig], config: Config) -> Iterator[P
     """Refuse tools that hide one of the user's, reach a cloud, or say too much to Claude."""
     if len(tools) > MAX_TOOLS:
         yield Problem(("tools",), f"a project's file may add {MAX_TOOLS} tools, found {len(tools)}")
-    from spadework.config.models import TAKEN_TOOLS  # noqa: PLC0415 - pydantic is heavy
-
     taken = {_folded(name): name for name in (*TAKEN_TOOLS, *config.all_tools())}
     for name, tool in tools.items():
         if mine := taken.get(_folded(name)):
@@ -141,9 +170,6 @@ def refused_tools(tools: Mapping[str, ToolConfig], config: Config) -> Iterator[P
 
 
 def _refused_backend(name: str, config: Config) -> tuple[str, str] | None:
-    from spadework.config.models import EMBEDDED  # noqa: PLC0415 - pydantic is heavy
-    from spadework.config.validators import no_such  # noqa: PLC0415 - as above
-
     backend = config.backends.get(name)
     if name == EMBEDDED:
         return None

@@ -8,8 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from spadework.config.call_arguments import SHARED_ARGUMENTS
-from spadework.config.section import ConfigSection
-from spadework.config.validators import KeyPath, misfits
+from spadework.config.validators import ConfigSection, KeyPath, misfits
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 OPTIONAL_MARK = "?"

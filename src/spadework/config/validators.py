@@ -1,4 +1,4 @@
-"""What the models of the config share: paths, names, and how a rule names the wrong key."""
+"""What the models of the config share: their base, paths, names, how a rule names the wrong key."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import re
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from spadework.config.secret_masking import SUBSCRIPTION_VARIABLES, may_be_secret_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 KeyPath = tuple[str | int, ...]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class ConfigSection(BaseModel):
+    """A table of the config file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
 
 class RuleViolations(ValueError):
@@ -40,13 +53,19 @@ def misfits(found: Iterable[tuple[KeyPath, str]]) -> None:
         raise RuleViolations(problems)
 
 
-def names_are_plain(names: Iterable[str], taken: dict[str, str]) -> None:
-    """Refuse names that a model id or a tool list cannot carry, and those that are taken."""
-    misfits(
-        ((name,), taken.get(name, "is not a valid name: use 1 to 64 letters, digits, '-' and '_'"))
-        for name in names
-        if name in taken or not _NAME.fullmatch(name)
-    )
+def plain_names(taken: Mapping[str, str]) -> AfterValidator:
+    """Refuse keys that a model id or a tool list cannot carry, and those that are taken."""
+
+    def check(table: dict[str, Any]) -> dict[str, Any]:
+        wrong = "is not a valid name: use 1 to 64 letters, digits, '-' and '_'"
+        misfits(
+            ((name,), taken.get(name, wrong))
+            for name in table
+            if name in taken or not _NAME.fullmatch(name)
+        )
+        return table
+
+    return AfterValidator(check)
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:

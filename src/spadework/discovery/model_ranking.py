@@ -1,22 +1,28 @@
 """Which of the models that were found serves which tool, and why: read off their names and windows.
 
-A name tells whether a model is made for code, and often how large it is. Nothing is asked of a
-model: the order is a proposal, the config file is the user's.
+A name tells whether a model is made for code, and often how large it is. Its server is asked for
+its window and its trust, the model itself for nothing: the order is a proposal, the config file is
+the user's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from spadework.backends.base import BackendSettings, ModelInfo
 from spadework.backends.registry import backend_class
-from spadework.config.local_hosts import host_of, is_local_host
+from spadework.backends.trust import host_of, is_local_host
+from spadework.errors import BackendError
 from spadework.util.untrusted_text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from spadework.backends.base import Backend
+    from spadework.backends.trust import Trust
     from spadework.discovery.search import FoundServer
 
 GENERAL_TOOL = "ask_local_llama"
@@ -40,30 +46,8 @@ _USUAL_SIZE = 7.0  # for the order alone, where a name does not tell
 _SMALL = 2.0
 _SMALL_WINDOW = 4096
 _LONGEST_REASON = 120  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFact:
-    """What is known of a model: its window in tokens, its trust and where that was learned.
-
-    `route` is the kind of a name that leads to other models, `failed` how the model's last load
-    failed.
-    """
-
-    window: int | None = None
-    trust: str = "unknown"
-    source: str = ""
-    route: str = ""
-    failed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedModel:
-    """A model that is not proposed since it is not known to be local."""
-
-    name: str
-    trust: str
-    source: str
+_SECONDS = 3.0
+_MOST_DESCRIBED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +59,7 @@ class RankedServer:
 
     name: str
     found: FoundServer
-    facts: Mapping[str, ModelFact] = field(default_factory=dict)
+    facts: Mapping[str, ModelInfo] = field(default_factory=dict)
 
     @property
     def chat_models(self) -> list[str]:
@@ -87,14 +71,9 @@ class RankedServer:
         ]
 
     @property
-    def passed_over(self) -> list[SkippedModel]:
-        """The models that are not known to run on the user's machines."""
-        facts = ((model, self._fact(model)) for model in self._models)
-        return [
-            SkippedModel(model, fact.trust, fact.source)
-            for model, fact in facts
-            if fact.trust != "local"
-        ]
+    def passed_over(self) -> list[ModelInfo]:
+        """The models that are not proposed since they are not known to be local."""
+        return [fact for fact in map(self._fact, self._models) if fact.trust != "local"]
 
     def window_of(self, model: str) -> int | None:
         """The context window of a model, if the server told it."""
@@ -111,18 +90,64 @@ class RankedServer:
         """The models that it lists, without names that lead to others, such as selectors."""
         return [model for model in self.found.models if not self._fact(model).route]
 
-    def _fact(self, model: str) -> ModelFact:
+    def _fact(self, model: str) -> ModelInfo:
         """Return what is known of a model; by address and name where the server was not asked."""
         if fact := self.facts.get(model):
             return fact
         host = host_of(self.found.url)
+        trust: Trust = "unknown"
         if not is_local_host(host):
-            return ModelFact(None, "cloud", f"public host {host}")
-        if _CLOUD.search(model):
-            return ModelFact(None, "unknown", "named like a cloud model")
-        if backend_class(self.found.kind).facts.is_proxy:
-            return ModelFact(None, "unknown", "the proxy did not tell its route")
-        return ModelFact(None, "local", f"local host {host}")
+            trust, source = "cloud", f"public host {host}"
+        elif _CLOUD.search(model):
+            source = "named like a cloud model"
+        elif backend_class(self.found.kind).facts.is_proxy:
+            source = "the proxy did not tell its route"
+        else:
+            trust, source = "local", f"local host {host}"
+        return ModelInfo(self.name, model, trust=trust, trust_source=source)
+
+
+async def with_facts(
+    servers: Sequence[RankedServer], keys: Mapping[str, str]
+) -> list[RankedServer]:
+    """Add what each server says of its models; no model is loaded for it.
+
+    Args:
+        servers: what was found.
+        keys: the keys that may be sent, by the server's name; without it, one that wants a key
+            is not asked.
+    """
+    asked = [_with_facts(server, keys.get(server.name, "")) for server in servers]
+    return list(await asyncio.gather(*asked))
+
+
+async def _with_facts(server: RankedServer, key: str) -> RankedServer:
+    if server.found.needs_key and not key:
+        return server
+    settings = BackendSettings(server.name, server.found.url, key or None, connect_timeout=_SECONDS)
+    backend = backend_class(server.found.kind)(settings)
+    found: dict[str, ModelInfo] = {}
+    try:
+        async with asyncio.timeout(_SECONDS):
+            found |= {info.name: info for info in await backend.models()}
+            named = replace(server, facts=found)
+            for info in await asyncio.gather(
+                *(_described(backend, model) for model in named.chat_models[:_MOST_DESCRIBED])
+            ):
+                if info:
+                    found[info.name] = info
+    except (BackendError, TimeoutError):
+        return replace(server, facts=found)
+    finally:
+        await backend.close()
+    return replace(server, facts=found)
+
+
+async def _described(backend: Backend, model: str) -> ModelInfo | None:
+    try:
+        return await backend.describe(model)
+    except BackendError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

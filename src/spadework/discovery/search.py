@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+import httpx2
+
 from spadework.backends.registry import all_kinds
 from spadework.errors import ArgumentError
 from spadework.util.http_client import LARGEST_DOCUMENT, async_client, replies_up_to
@@ -19,8 +21,6 @@ from spadework.util.untrusted_text import is_usable_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
-
-    import httpx
 
     from spadework.backends.kind_facts import KindFacts
     from spadework.config.backend_kinds import BackendKind
@@ -97,12 +97,10 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundS
     Returns:
         What was found, in the order of the addresses.
     """
-    import httpx  # noqa: PLC0415 - 50 ms that other commands do not need
-
     if not urls:
         return []
     # Proxy variables are left alone: loopback and the local network are meant.
-    async with async_client(httpx, trust_env=False, timeout=seconds) as client:
+    async with async_client(httpx2, trust_env=False, timeout=seconds) as client:
         looks = [asyncio.create_task(_identify(client, url)) for url in urls]
         done, late = await asyncio.wait(looks, timeout=seconds)
         for look in late:
@@ -113,20 +111,16 @@ async def discover(urls: Sequence[str], seconds: float = SECONDS) -> list[FoundS
 
 async def with_models(found: FoundServer, api_key: str, seconds: float = SECONDS) -> FoundServer:
     """Ask a server that wants a key for its models; unchanged if it does not tell them."""
-    import httpx  # noqa: PLC0415 - as above
-
     headers = {"Authorization": f"Bearer {api_key}"}
-    async with async_client(httpx, trust_env=False, timeout=seconds, headers=headers) as client:
+    async with async_client(httpx2, trust_env=False, timeout=seconds, headers=headers) as client:
         try:
             _, models = await _models(client, found.url)
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return found
     return replace(found, models=models or ())
 
 
-async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
-    import httpx  # noqa: PLC0415 - as above
-
+async def _identify(client: httpx2.AsyncClient, url: str) -> FoundServer | None:
     replies: dict[str, tuple[int, str]] = {}
 
     async def reply(path: str) -> tuple[int, str]:
@@ -138,7 +132,7 @@ async def _identify(client: httpx.AsyncClient, url: str) -> FoundServer | None:
         kind, facts = await _kind_by_signature(reply)
         status, models = await _models(client, url)
         root, _ = await reply("/")
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx2.HTTPError, httpx2.InvalidURL):
         return None
     if models is not None or facts.signature_suffices:
         # Without a key LiteLLM may fail with a 500 instead of a 401.
@@ -163,7 +157,7 @@ async def _kind_by_signature(
     return _OTHERS, kinds[_OTHERS]
 
 
-async def _models(client: httpx.AsyncClient, url: str) -> tuple[int, tuple[str, ...] | None]:
+async def _models(client: httpx2.AsyncClient, url: str) -> tuple[int, tuple[str, ...] | None]:
     """Ask for the models, which all these servers list at one place; None if it lists none."""
     status, text = await _get(client, f"{url}/v1/models")
     listed = _json(text).get("data")
@@ -182,7 +176,7 @@ def _is_name(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and is_usable_name(name) and "*" not in name
 
 
-async def _get(client: httpx.AsyncClient, url: str) -> tuple[int, str]:
+async def _get(client: httpx2.AsyncClient, url: str) -> tuple[int, str]:
     """Return the status and the beginning of the body."""
     content = bytearray()
     with replies_up_to(LARGEST_DOCUMENT):

@@ -118,7 +118,7 @@ def _about_passed_over(server: RankedServer) -> list[str]:
     """Say which models are not proposed and why, and how to allow them."""
     passed_over = server.passed_over
     lines = [
-        f"# Not proposed below: {one.name}: {one.trust} ({one.source})."
+        f"# Not proposed below: {one.name}: {one.trust} ({one.trust_source})."
         for one in passed_over[:_MOST_NAMES]
     ]
     if len(passed_over) > _MOST_NAMES:

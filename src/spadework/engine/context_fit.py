@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spadework.backends.base import TokenCount
-from spadework.backends.token_estimate import estimate_tokens, lower_bound, upper_bound
+from spadework.backends.token_counts import estimate_tokens, lower_bound, upper_bound
 from spadework.engine.thread_pools import COUNTING
 from spadework.errors import ContextExceeded
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from spadework.config.loader import load_project_tools
 from spadework.config.models import OPTIONAL_MARK
+from spadework.config.project_file import load_project_tools
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from spadework.backends.http_clients import root_url
-from spadework.config.local_hosts import host_of, is_local_host
+from spadework.backends.trust import host_of, is_local_host
 from spadework.litellm.proxy_findings import ProxyFinding, broken, ok
 from spadework.litellm.render import MCP_NAME, TOKEN_VARIABLE
 from spadework.util.http_client import async_client

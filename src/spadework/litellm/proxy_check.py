@@ -13,8 +13,8 @@ from spadework.backends.base import ChatRequest, Message
 from spadework.backends.http_clients import root_url
 from spadework.backends.litellm import OLLAMA_ROUTE, LiteLLMBackend
 from spadework.backends.registry import open_backend
+from spadework.backends.trust import host_of, is_local_host
 from spadework.config.api_keys import resolve_key
-from spadework.config.local_hosts import host_of, is_local_host
 from spadework.config.models import BackendConfig
 from spadework.errors import BackendError
 from spadework.litellm.mcp_gateway import look_at_gateway

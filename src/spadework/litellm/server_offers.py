@@ -12,7 +12,7 @@ from spadework.backends.http_clients import api_url, root_url
 from spadework.backends.registry import open_backend
 from spadework.config.api_keys import resolve_key
 from spadework.config.models import EMBEDDED, BackendConfig
-from spadework.discovery.model_ranking import ModelFact, RankedServer
+from spadework.discovery.model_ranking import RankedServer
 from spadework.discovery.search import FoundServer, with_models
 from spadework.discovery.starter_file import key_variable, named
 from spadework.errors import BackendError
@@ -161,14 +161,14 @@ def _fitting(
         shown = ", ".join(dict.fromkeys(" ".join(ascii(one)[1:-1].split()) for one in others))
         notes.append(f"{name}: left out, since by its kind or name it does not chat: {shown}")
     notes += [
-        f"{display_name(f'{name}/{one.name}')} is left out: {one.trust} ({one.source})"
+        f"{display_name(f'{name}/{one.name}')} is left out: {one.trust} ({one.trust_source})"
         for one in passed_over.values()
     ]
     return [info for info in listed if info.name in chat], notes
 
 
-def _facts(listed: list[ModelInfo]) -> dict[str, ModelFact]:
-    return {info.name: ModelFact(info.window, info.trust, info.trust_source) for info in listed}
+def _facts(listed: list[ModelInfo]) -> dict[str, ModelInfo]:
+    return {info.name: replace(info, route="", failed="") for info in listed}
 
 
 async def _described(backend: Backend, info: ModelInfo) -> ModelInfo:

@@ -106,7 +106,7 @@ class Roots:
         extra: Iterable[str | Path] = (),
         names: Mapping[str, Path] | None = None,
     ) -> Roots:
-        """Resolve the folders. An extra one that does not exist is ignored (see `missing_roots`).
+        """Resolve the folders. An extra one that does not exist is ignored.
 
         Raises:
             ArgumentError: the project folder does not exist.
@@ -164,11 +164,6 @@ class Roots:
                     below = candidate.relative_to(folder).as_posix()
                     return name if below == "." else f"{name.rstrip('/')}/{below}"
         return plain.as_posix()
-
-
-def missing_roots(folders: Iterable[str | Path]) -> tuple[Path, ...]:
-    """Those of the folders that do not exist and so cannot be roots."""
-    return tuple(Path(folder) for folder in folders if _real_folder(folder) is None)
 
 
 def _no_project(project: str | Path, names: Mapping[str, Path]) -> ArgumentError:

@@ -7,7 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.check_results import CheckResult
-from spadework.config.loader import load_config, load_project_tools
+from spadework.config.loader import load_config
+from spadework.config.project_file import load_project_tools
 from spadework.errors import ConfigError, LedgerError
 from spadework.storage.ledger import Ledger, ledger_path
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spadework.backends.base import ChatRequest, Message
-from spadework.backends.token_estimate import estimate_tokens
+from spadework.backends.token_counts import estimate_tokens
 from spadework.claude_code.check_results import CheckResult
 from spadework.config.models import EMBEDDED
 from spadework.config.type_names import as_toml

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import anthropic
 
-from spadework.backends.error_body import LONGEST_SAID
+from spadework.backends.failure_causes import LONGEST_SAID
 from spadework.errors import (
     AuthFailed,
     BackendError,

@@ -1,11 +1,11 @@
-"""Writes docs/configuration.md from the models: `python -m spadework.config.reference_page`."""
+"""Writes docs/configuration.md from the models of the config; `make docs` runs it."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from spadework.config.doc_examples import HEAD, SAMPLE_NAMES, SAMPLES, SETUPS
+from configuration_texts import HEAD, SAMPLE_NAMES, SAMPLES, SETUPS
 from spadework.config.error_report import ANY_NAME, sections
 from spadework.config.models import DEFAULT_TOOLS, Config
 from spadework.config.project_file import MAX_BYTES, MAX_TEXT, MAX_TOOLS
@@ -115,4 +115,4 @@ def _about(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - the page is its output
+    print(page(), end="")

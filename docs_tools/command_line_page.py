@@ -1,10 +1,14 @@
-"""Writes docs/cli.md from the commands' own help: `python -m spadework.cli.reference_page`."""
+"""Writes docs/cli.md from the commands' own help; `make docs` runs it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typer import Context
+from typer.main import get_command
+
 from spadework.cli import exit_codes
+from spadework.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,18 +43,12 @@ CODES = {
 
 def page() -> str:
     """Return the whole page."""
-    from typer.main import get_command  # noqa: PLC0415 - only for this page
-
-    from spadework.cli.app import app  # noqa: PLC0415 - only for this page
-
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in CODES.items())
     sections = "\n".join(_sections(get_command(app), "spadework"))
     return HEAD + codes + "\n" + sections
 
 
 def _sections(command: Any, name: str, parent: Any = None) -> Iterator[str]:
-    from typer import Context  # noqa: PLC0415 - only for this page
-
     context = Context(
         command,
         parent=parent,

@@ -1,27 +1,43 @@
-"""Helpers that all backends share for requests and streamed replies."""
+"""What all servers have in common: how they are asked, how replies are read and models judged."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spadework.backends.base import TokenChoice
 from spadework.backends.error_translation import (
+    RequestContext,
     cut_stream,
     error_from_exception,
     response_to,
     translate_errors,
 )
+from spadework.backends.http_clients import http_client, root_url
+from spadework.backends.trust import decide, presume, worst
 from spadework.errors import BackendError
 from spadework.util.http_client import LARGEST_DOCUMENT, replies_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Mapping,
+    )
 
-    from spadework.backends.base import Chunk, Message
-    from spadework.backends.error_translation import RequestContext
+    import httpx2
+
+    from spadework.backends.base import Backend, BackendSettings, Chunk, Message, ModelInfo
+    from spadework.backends.kind_facts import KindFacts
+    from spadework.backends.trust import Evidence
 
 Piece = TypeVar("Piece")
 
@@ -29,6 +45,96 @@ _TOO_MANY = 10**12  # tokens; more than any model reads in its life
 
 QUESTION_TIMEOUT = 15.0
 """Seconds for what no model runs for, once connected: a list, a description, a count of tokens."""
+
+
+class ServerBackend:
+    """A server that is asked over HTTP; its kinds differ in what they are asked.
+
+    Args:
+        settings: the backend, its key resolved.
+        socket: the path of the unix socket on which the server listens, instead of a port.
+    """
+
+    kind: str
+    facts: KindFacts
+    liveness_path: str
+    windows_change = False
+    _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
+
+    def __init__(self, settings: BackendSettings, *, socket: str | None = None) -> None:
+        self.name = settings.name
+        self.first_token_timeout = settings.first_token_timeout
+        self.idle_timeout = settings.idle_timeout
+        self.unusable_names = 0
+        self._settings = settings
+        self._socket = socket
+        self._leaked: dict[str, Evidence] = {}
+        """Models that were taken for local and answered from elsewhere."""
+
+    async def refreshed(self, info: ModelInfo) -> ModelInfo:
+        """Return it as it is."""
+        return info
+
+    async def probe(self) -> None:
+        """Ask `liveness_path` for a sign of life; any answer is one.
+
+        Raises:
+            Unreachable: nothing answers.
+            BackendError: no answer comes, or it is not HTTP.
+        """
+        await sign_of_life(self._asked(), lambda: self._request(self.liveness_path))
+
+    def presumed(self, model: str) -> Evidence | None:
+        """Say of a model, or of all ("*"), that it is not local where that needs no asking."""
+        return presume(f"{self.name}/{model}", self._settings.url, self._settings.rules)
+
+    def is_like(self, other: Backend) -> bool:
+        """Tell whether another one is of the same kind and was opened with the same settings."""
+        if not isinstance(other, ServerBackend) or type(other) is not type(self):
+            return False
+        return other._settings == self._settings  # noqa: SLF001 - it is of this very class
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if wire := self.__dict__.pop("_wire", None):
+            await wire.aclose()
+
+    @cached_property
+    def _wire(self) -> httpx2.AsyncClient:
+        return http_client(self._settings, self._socket)
+
+    async def _request(self, path: str, body: object = None) -> httpx2.Response:
+        """Send a GET to a path below the server's root, or a POST with a body in JSON."""
+        method = "GET" if body is None else "POST"
+        url = root_url(self._settings.url) + path
+        return await self._wire.request(method, url, json=body, headers=self._headers)
+
+    async def _ask(self, path: str, body: object = None, model: str = "") -> Any:
+        """Ask for JSON; what is not JSON is given as text.
+
+        Raises:
+            BackendError: the server does not answer, or refuses.
+        """
+        async with request_timeout(self._asked(model)):
+            response = await self._request(path, body)
+            response.raise_for_status()
+            self._notice(response.headers)
+            try:
+                return response.json()
+            except ValueError:
+                return response.text
+
+    def _notice(self, headers: Mapping[str, str]) -> None:
+        """Learn what the headers of a reply tell of the server."""
+
+    def _asked(self, model: str = "") -> RequestContext:
+        return RequestContext(self.kind, self._settings, self.facts, model)
+
+    def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
+        """Add the trust that follows from the evidence, the answers so far and the config."""
+        leaked = [self._leaked[one] for one in (info.name, *info.aliases) if one in self._leaked]
+        found = decide(info.id, worst([evidence, *leaked]), self._settings.rules)
+        return replace(info, trust=found.trust, trust_source=found.source)
 
 
 @asynccontextmanager
