@@ -137,7 +137,7 @@ def test_merging_shows_the_difference_keeps_a_copy_and_is_done_once(
     assert done.returncode == 0, done.stderr
     assert done.stdout == shown.stdout
     assert "+- model_name: llama3-local\n" in done.stdout
-    assert "num_ctx: 8192 }" in done.stdout
+    assert "num_ctx: 8192}" in done.stdout
     assert "   master_key: ***\n" in done.stdout
     assert ' x-database: &db "postgresql://***@h/d"\n' in done.stdout
     assert "{ api_key: ***, model: ollama/smollm2, " in done.stdout

@@ -68,8 +68,8 @@ def config(
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
     keeps a copy, and changes nothing that is there.
     """
-    from spadework.litellm.config_storage import refuse_existing, save_new  # noqa: PLC0415 - as above
-    from spadework.litellm.gateway_url import gateway_address  # noqa: PLC0415 - as above
+    from spadework.litellm.config_file import refuse_existing, save_new  # noqa: PLC0415 - as above
+    from spadework.litellm.mcp_gateway import gateway_address  # noqa: PLC0415 - as above
     from spadework.litellm.render import whole  # noqa: PLC0415 - as above
 
     settings = load_config().config
@@ -145,7 +145,7 @@ def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
 
 
 def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
-    from spadework.litellm.config_storage import load  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_file import load  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
     from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
 
@@ -167,8 +167,11 @@ class _Plan:
 
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
-    from spadework.litellm.config_storage import load, refuse_existing  # noqa: PLC0415 - as above
-    from spadework.litellm.diff import difference  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_file import (  # noqa: PLC0415 - as above
+        difference,
+        load,
+        refuse_existing,
+    )
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
     from spadework.litellm.merge import merge  # noqa: PLC0415 - beside its use
     from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
@@ -214,7 +217,7 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
 
 def _write(plan: _Plan, before: str, merged: Merged) -> bool:
     """Write the result, if the user agrees."""
-    from spadework.litellm.config_storage import save, save_new  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_file import save, save_new  # noqa: PLC0415 - beside its use
 
     target = plan.out or plan.file
     if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):

@@ -1,13 +1,16 @@
-"""Whether a LiteLLM proxy serves our tools to MCP clients."""
+"""The MCP gateway of a LiteLLM proxy: where our server is for it, whether it serves our tools."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from spadework.backends.http_clients import root_url
 from spadework.config.local_hosts import host_of, is_local_host
+from spadework.config.validators import http_address
+from spadework.errors import ArgumentError
 from spadework.litellm.proxy_findings import ProxyFinding, broken, ok
 from spadework.litellm.render import MCP_NAME, TOKEN_VARIABLE
 from spadework.util.http_client import async_client
@@ -22,7 +25,34 @@ if TYPE_CHECKING:
 OUR_TOOL = "list_available_local_models"
 
 _SECONDS = 20.0
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - compared, not listened at
+_PATH = "/mcp"
 _NOT_SERVED = "it does not serve Spadework's tools; `spadework litellm config --mcp` lets it"
+
+
+def gateway_address(given: str, listen: str) -> str:
+    """Return the address of our MCP server for the gateway.
+
+    Args:
+        given: what the user gave; its path may be missing. Empty: by `listen`.
+        listen: where the daemon listens by the config; empty: the default of `serve`.
+
+    Raises:
+        ArgumentError: it is not a URL.
+    """
+    from spadework.mcp.http.http_server import DEFAULT_LISTEN  # noqa: PLC0415 - heavy
+
+    if not given:
+        host, _, port = (listen or DEFAULT_LISTEN).rpartition(":")
+        host = "127.0.0.1" if host.strip("[]") in _EVERY_ADDRESS else host
+        return f"http://{host}:{port}{_PATH}"
+    try:
+        address = http_address(given)
+    except ValueError as reason:
+        raise ArgumentError(
+            f"--mcp-url {given!r} {reason}", hint="write it such as http://koala:8765/mcp"
+        ) from None
+    return address if urlsplit(address).path else address + _PATH
 
 
 async def look_at_gateway(settings: BackendConfig, key: str | None) -> ProxyFinding:
