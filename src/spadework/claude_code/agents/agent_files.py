@@ -15,8 +15,7 @@ from spadework.claude_code.plugins import enabled_plugins
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from spadework.claude_code.agents.frontmatter import Frontmatter
-    from spadework.claude_code.agents.frontmatter_keys import FrontmatterKey
+    from spadework.claude_code.agents.frontmatter import Frontmatter, FrontmatterKey
     from spadework.claude_code.claude_paths import Places
     from spadework.claude_code.plugins import Plugin
 
