@@ -108,7 +108,7 @@ def read_frontmatter(file: str) -> Frontmatter | None:
             root, entries = None, ()
             told = f" (line {first_line + strict.line})" if strict.line is not None else ""
             problem = f"{strict}{told}"
-    is_flow = root is not None and bool(root.flow_style)
+    is_flow = bool(getattr(root, "flow_style", False))
     indent = " " * root.value[0][0].start_mark.column if entries and root and not loose else ""
     return Frontmatter(start, end, found.end(), entries, problem, loose, cut_line, is_flow, indent)
 
