@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.agents.changes import diff_of
 from spadework.claude_code.agents.model_resolution import resolve
 from spadework.claude_code.agents.tiering import TIERS
 from spadework.cli.table import print_table
@@ -15,12 +15,12 @@ from spadework.util.text_cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.agents.changes import AgentChange
     from spadework.claude_code.agents.definitions import Agent, LintFinding
     from spadework.claude_code.agents.inventory import AgentInventory
     from spadework.claude_code.agents.model_resolution import Setup
     from spadework.claude_code.agents.suggestions import Suggestion
     from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.undo_journal import FileChange
 
 
 def agent_data(agent: Agent, setup: Setup, findings: Sequence[LintFinding]) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
         print(f"{count} to set: `spadework agents suggest --apply` shows the changes and asks")
 
 
-def print_diff(change: AgentChange) -> None:
+def print_diff(change: FileChange) -> None:
     """Print a change as a unified diff, in colours on a terminal."""
-    text = diff_of(change)
+    text = _diff(change)
     if not sys.stdout.isatty():
         print(text)
         return
@@ -137,6 +137,24 @@ def print_diff(change: AgentChange) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for line in text.split("\n"):
         console.print(Text(line, style=styles.get(line[:1], "")))
+
+
+def _diff(change: FileChange) -> str:
+    """Write a change as a unified diff, for a person: control characters are taken out."""
+    old, new = (_lines(content) for content in (change.before, change.after))
+    name = str(change.path)
+    lines = difflib.unified_diff(old, new, "/dev/null" if change.before is None else name, name)
+    return clean("".join(lines))[0].rstrip("\n")
+
+
+def _lines(content: bytes | None) -> list[str]:
+    if not content:
+        return []
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
+    if not text.endswith("\n"):
+        lines[-1] += "\\ No newline at end of file\n"
+    return lines
 
 
 def _of(agent: Agent, findings: Sequence[LintFinding]) -> list[LintFinding]:
