@@ -81,6 +81,7 @@ class UndoJournal:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = (folder or data_folder()) / "undo"
         self._file = self._folder / "journal.json"
+        self._before = self._folder / "before"
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -235,23 +236,26 @@ class UndoJournal:
             now = {step.file: digest(_content(step.file)) for step in last}
             changed = [step for step in last if now[step.file] not in {step.before, step.after}]
             if changed:
-                copies = [
-                    str(self._folder / "before" / one.before) for one in changed if one.before
-                ]
+                kept = [str(self._before / one.before) for one in changed if one.before]
                 raise ArgumentError(
                     f"{changed[0].file} has changed since: nothing is undone",
                     hint=f"what was there before is in {', '.join(kept)}"
                     if kept
                     else "it was new then: delete it yourself if you do not want it",
                 )
-            copies = {one.before: self._copy(one.before) for one in last if one.before}
-            if gone := [name for name, copy in copies.items() if copy is None]:
-                raise ConfigError(f"{self._folder / 'before' / gone[0]}: the copy is gone")
+            before = {
+                step.file: self._copy(step.before) if step.before else None
+                for step in last
+                if now[step.file] != step.before
+            }
             for step in last:
-                if step.before is None:
-                    step.file.unlink(missing_ok=True)
-                elif now[step.file] != step.before:
-                    replace_file(step.file, copies[step.before] or b"")
+                if step.before and before.get(step.file, b"") is None:
+                    raise ConfigError(f"{self._before / step.before}: the copy is gone")
+            for path, content in before.items():
+                if content is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    replace_file(path, content)
             self._write([step for step in self._steps() if step not in last])
         return [step.file for step in last]
 
@@ -273,15 +277,14 @@ class UndoJournal:
 
     def _copy(self, name: str) -> bytes | None:
         with suppress(FileNotFoundError):
-            raw = (self._folder / "before" / name).read_bytes()
+            raw = (self._before / name).read_bytes()
             return raw if digest(raw) == name else None
         return None
 
     def _keep(self, content: Content) -> None:
         if content.raw is not None and content.digest:
-            folder = self._folder / "before"
-            folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
-            replace_file(folder / content.digest, content.raw)
+            self._before.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
+            replace_file(self._before / content.digest, content.raw)
 
     def _write(self, steps: list[JournalStep]) -> None:
         """Write the record, and drop the copies that no step needs."""
@@ -291,8 +294,7 @@ class UndoJournal:
             told = {"version": 1, "steps": [_told(step) for step in steps]}
             replace_file(self._file, json.dumps(told, indent=2).encode())
         needed = {step.before for step in steps}
-        folder = self._folder / "before"
-        for copy in folder.iterdir() if folder.is_dir() else ():
+        for copy in self._before.iterdir() if self._before.is_dir() else ():
             if copy.name not in needed:
                 copy.unlink(missing_ok=True)
 
