@@ -239,5 +239,5 @@ def test_the_line_is_found_whichever_way_json_spells_the_value(tmp_path, monkeyp
     spelt = json.dumps("http://k\u00f6ln").replace("/", "\\/")
     (tmp_path / ".mcp.json").write_text('{\n\n"env": {"ANTHROPIC_BASE_URL": ' + spelt + "}\n}")
     asked = Inspection(project=tmp_path, environ={"HOME": str(tmp_path)})
-    subjects = [one.subject for one in inspect(asked) if "pointed elsewhere" in one.text]
+    subjects = [one.where for one in inspect(asked) if "pointed elsewhere" in one.what]
     assert subjects == [f"{tmp_path / '.mcp.json'}:3"]

@@ -11,8 +11,8 @@ from spadework.backends.http_clients import root_url
 from spadework.config.local_hosts import host_of, is_local_host
 from spadework.config.validators import http_address
 from spadework.errors import ArgumentError
-from spadework.litellm.proxy_findings import ProxyFinding, broken, ok
 from spadework.litellm.render import MCP_NAME, TOKEN_VARIABLE
+from spadework.util.finding import Finding
 from spadework.util.http_client import async_client
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def gateway_address(given: str, listen: str) -> str:
     return address if urlsplit(address).path else address + _PATH
 
 
-async def look_at_gateway(settings: BackendConfig, key: str | None) -> ProxyFinding:
+async def look_at_gateway(settings: BackendConfig, key: str | None) -> Finding:
     """Ask the proxy's own MCP server for its tools, as a client would.
 
     Args:
@@ -71,11 +71,13 @@ async def look_at_gateway(settings: BackendConfig, key: str | None) -> ProxyFind
     if ours:
         prefix = ours[0].removesuffix(OUR_TOOL)
         count = sum(name.startswith(prefix) for name in names)
-        return ok("mcp", f"the gateway serves Spadework: {count} tools")
+        return Finding("ok", "mcp", "", f"the gateway serves Spadework: {count} tools")
     if not await _is_configured(settings, key):
-        return ok("mcp", _NOT_SERVED)
-    return broken(
+        return Finding("ok", "mcp", "", _NOT_SERVED)
+    return Finding(
+        "error",
         "mcp",
+        "",
         f"the gateway knows the server {MCP_NAME!r}, but lists none of its tools",
         f"run `spadework serve` at its address, and set {TOKEN_VARIABLE} for the proxy",
     )

@@ -6,25 +6,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.agents.agent_files import NO_FRONTMATTER, wrong_name
-from spadework.claude_code.agents.definitions import Code, Level, LintFinding
+from spadework.util.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.claude_code.agents.definitions import Agent
+    from spadework.claude_code.agents.definitions import Agent, Code
     from spadework.claude_code.agents.frontmatter import Frontmatter
+    from spadework.util.finding import Severity
 
 
 def finding(
-    code: Code, level: Level, agent: Agent, key: str, message: str, cure: str
-) -> LintFinding:
+    code: Code, severity: Severity, agent: Agent, key: str, message: str, cure: str
+) -> Finding:
     """Make a finding at the line of a key; the first line where it is not there."""
     named = agent.name or (agent.path.name if agent.path else "")
     line = agent.lines.get(key, 1)
-    return LintFinding(code, level, f"{named}: {message}", cure, agent.name, agent.path, line)
+    return Finding(severity, code, agent.name, f"{named}: {message}", cure, agent.path, line)
 
 
-def about_file(agent: Agent) -> Iterator[LintFinding]:
+def about_file(agent: Agent) -> Iterator[Finding]:
     """Judge the file as such."""
     if agent.dropped == NO_FRONTMATTER:
         yield finding(
@@ -76,7 +77,7 @@ def _why_dropped(agent: Agent) -> tuple[Code, str, str]:
     return "no-description", "description", "add `description:`, which says when to use it"
 
 
-def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[LintFinding]:
+def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[Finding]:
     if read.loose:
         yield finding(
             "loose-yaml",

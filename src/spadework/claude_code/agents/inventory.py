@@ -15,9 +15,10 @@ from spadework.claude_code.claude_paths import places_here
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from spadework.claude_code.agents.definitions import Agent, LintFinding
+    from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.model_resolution import Setup
     from spadework.claude_code.claude_paths import Places
+    from spadework.util.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class AgentInventory:
     agents: list[Agent]
     setup: Setup
 
-    def findings(self) -> list[LintFinding]:
+    def findings(self) -> list[Finding]:
         """Apply every rule to agents and skills."""
         return all_findings(self.agents, read_skills(self.places), self.setup)
 

@@ -10,13 +10,14 @@ from spadework.claude_code.agents.file_rules import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.claude_code.agents.definitions import Agent, LintFinding
+    from spadework.claude_code.agents.definitions import Agent
+    from spadework.util.finding import Finding
 
 SERVER = "spadework"
 _NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1, 64}?_)?{SERVER}(?:__\w+)?")
 
 
-def about_tools(agent: Agent) -> Iterator[LintFinding]:
+def about_tools(agent: Agent) -> Iterator[Finding]:
     """Judge an agent's tools."""
     allowed = agent.tools or ()
     denied = [tool for tool in allowed if any(_covers(no, tool) for no in agent.denied)]

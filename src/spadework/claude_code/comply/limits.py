@@ -34,8 +34,9 @@ _UNSET = "take the line out, and open a new shell"
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What a setting does that it may not; `text` and `cure` hold no value."""
+    """What a setting does that it may not; no field holds a value."""
 
+    code: str
     text: str
     cure: str
 
@@ -47,22 +48,27 @@ def breaches(setting: NamedSetting) -> Iterator[Breach]:
         return
     if name in ADDRESSES and not _is_anthropic(value):
         text = f"{name} is pointed elsewhere than at Anthropic"
-        yield Breach(text, f"{_UNSET}; other models are reached as tools, not as Claude's API")
+        yield Breach(
+            "address", text, f"{_UNSET}; other models are reached as tools, not as Claude's API"
+        )
     if SUBSCRIPTION_PREFIX in value:
         yield Breach(
+            "subscription-token",
             "the token of a Claude subscription stands here",
             "take it out: `/logout` in "
             "Claude Code ends it; for batch work use an API key of your own",
         )
     elif name in SUBSCRIPTION_VARIABLES:
         text = f"{name} gives a subscription's login to every program that is started with it"
-        yield Breach(text, f"{_UNSET}; Claude Code keeps its own login")
+        yield Breach("subscription-login", text, f"{_UNSET}; Claude Code keeps its own login")
     elif name in BEARERS:
         text = f"{name} is set: Claude Code sends it in place of its own login, to a gateway"
-        yield Breach(text, f"{_UNSET}; an API key of Anthropic's goes into ANTHROPIC_API_KEY")
+        yield Breach(
+            "bearer", text, f"{_UNSET}; an API key of Anthropic's goes into ANTHROPIC_API_KEY"
+        )
     if _LOGIN_FILE.search(value):
         text = "the file of Claude Code's login is named here, for another program to read"
-        yield Breach(text, "take it out: the login is for Claude Code alone")
+        yield Breach("login-file", text, "take it out: the login is for Claude Code alone")
 
 
 def is_key(setting: NamedSetting) -> bool:

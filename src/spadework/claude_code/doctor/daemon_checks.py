@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.check_results import CheckResult
 from spadework.daemon.control import place_here
 from spadework.errors import SpadeworkError
 from spadework.remote.client import connect
 from spadework.shim.rendezvous import is_newer, own_version
+from spadework.util.finding import Finding
 from spadework.util.serialization import MalformedData
 
 if TYPE_CHECKING:
@@ -55,29 +55,29 @@ async def look_before() -> DaemonSnapshot:
     )
 
 
-async def check_daemon(before: DaemonSnapshot) -> CheckResult:
+async def check_daemon(before: DaemonSnapshot) -> Finding:
     """Does a daemon run, is it of this version, and does it use the config as it is now?"""
     if before.version and is_newer(own_version(), than=before.version):
         # Our own questions have told it so: it may be gone already.
         text = f"version {before.version}: older than this one ({own_version()}); it ends when idle"
-        return CheckResult("warning", "daemon", text, STOP)
+        return Finding("warning", "daemon", "", text, STOP)
     try:
         told = await describe()
     except SpadeworkError as error:
-        return CheckResult("broken", "daemon", str(error), error.hint)
+        return Finding("error", "daemon", "", str(error), error.hint)
     if told is None:
-        return CheckResult("ok", "daemon", "none runs; the first window starts one")
+        return Finding("ok", "daemon", "", "none runs; the first window starts one")
     version = str(told.get("version"))
     text = f"version {version}, process {told.get('pid')}"
     if told.get("superseded"):
-        return CheckResult(
-            "warning", "daemon", f"{text}: it ends when idle, a newer one is here", STOP
+        return Finding(
+            "warning", "daemon", "", f"{text}: it ends when idle, a newer one is here", STOP
         )
     if problem := told.get("problem"):
         cure = "`spadework config check` says everything that is wrong"
-        return CheckResult(
-            "broken", "daemon", f"{text}: the changed config is not in use: {problem}", cure
+        return Finding(
+            "error", "daemon", "", f"{text}: the changed config is not in use: {problem}", cure
         )
     windows = sum(one.get("role") == "mcp" for one in told.get("connections") or () if one)
     began = "" if before.ran else "; started by this handshake, it stops when idle"
-    return CheckResult("ok", "daemon", f"{text}, windows: {windows}{began}")
+    return Finding("ok", "daemon", "", f"{text}, windows: {windows}{began}")

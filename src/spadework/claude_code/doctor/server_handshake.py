@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spadework import __version__
-from spadework.claude_code.check_results import CheckResult
 from spadework.config.secret_masking import masked
+from spadework.util.finding import Finding
 from spadework.util.http_client import async_client
 from spadework.util.text_cleaning import clean
 
@@ -199,7 +199,7 @@ def _reason(error: BaseException, said: Any) -> str:
     return masked(" ".join(clean(told)[0].split()))[:_LONGEST_REASON]
 
 
-def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[CheckResult]:
+def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[Finding]:
     """Is the server up in time, and of this version?"""
     who = "the registered command" if is_registered else "`spadework mcp`"
     text = (
@@ -208,9 +208,10 @@ def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[CheckRe
     )
     if greeting.version and greeting.version != __version__:
         return [
-            CheckResult(
+            Finding(
                 "warning",
                 "handshake",
+                "",
                 f"{text}; but this is {__version__}",
                 "register the program of this version, or end an old daemon with "
                 "`spadework daemon stop`",
@@ -218,16 +219,16 @@ def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[CheckRe
         ]
     if greeting.seconds > SLOW_SECONDS:
         cure = "`spadework daemon start` before the first window keeps it warm"
-        return [CheckResult("warning", "handshake", f"{text}: that is slow", cure)]
-    return [CheckResult("ok", "handshake", text)]
+        return [Finding("warning", "handshake", "", f"{text}: that is slow", cure)]
+    return [Finding("ok", "handshake", "", text)]
 
 
-def check_tools(greeting: Handshake) -> list[CheckResult]:
+def check_tools(greeting: Handshake) -> list[Finding]:
     """What does the tool list cost in each session, and does Claude read all of it?"""
     longest = max(greeting.descriptions, default=0)
     text = f"{len(greeting.names)} tools, {greeting.size} bytes; the longest description {longest}"
     if not greeting.names:
-        return [CheckResult("broken", "tool list", "the server offers no tools")]
+        return [Finding("error", "tool-list", "", "the server offers no tools")]
     if long := [
         name
         for name, length in zip(greeting.names, greeting.descriptions, strict=True)
@@ -235,29 +236,30 @@ def check_tools(greeting: Handshake) -> list[CheckResult]:
     ]:
         what = f"{text}: {', '.join(long)} cut at {OUR_LONGEST} characters"
         cure = "shorten its use_for, avoid_for or labels: clients cut at 2,048 characters"
-        return [CheckResult("warning", "tool list", what, cure)]
+        return [Finding("warning", "tool-list", "", what, cure)]
     if greeting.instructions > LONGEST_DESCRIPTION:
         what = f"{text}; the instructions have {greeting.instructions} characters and are cut"
-        return [CheckResult("warning", "tool list", what, "shorten them")]
+        return [Finding("warning", "tool-list", "", what, "shorten them")]
     if greeting.size > MANY_BYTES:
         cure = "fewer tools or shorter descriptions: every session pays for each byte"
-        return [CheckResult("warning", "tool list", text, cure)]
-    return [CheckResult("ok", "tool list", f"{text} characters, none cut")]
+        return [Finding("warning", "tool-list", "", text, cure)]
+    return [Finding("ok", "tool-list", "", f"{text} characters, none cut")]
 
 
 def check_loading(
     entry: RegisteredServer, greeting: Handshake, environ: Mapping[str, str]
-) -> CheckResult:
+) -> Finding:
     """Does Claude see the tools at once, or must it search for them?"""
     if entry.always_load or greeting.always:
-        return CheckResult("ok", "tool search", "the tools are always loaded (alwaysLoad)")
+        return Finding("ok", "tool-search", "", "the tools are always loaded (alwaysLoad)")
     if environ.get("ENABLE_TOOL_SEARCH", "").lower() in {"0", "false", "off"}:
-        return CheckResult(
-            "ok", "tool search", "off (ENABLE_TOOL_SEARCH): the tools are always loaded"
+        return Finding(
+            "ok", "tool-search", "", "off (ENABLE_TOOL_SEARCH): the tools are always loaded"
         )
-    return CheckResult(
+    return Finding(
         "ok",
-        "tool search",
+        "tool-search",
+        "",
         'deferred: Claude sees names until it searches; `"alwaysLoad": true` in the server\'s '
         "entry loads them at once",
     )
