@@ -116,7 +116,7 @@ def test_the_cure_for_a_model_that_loses_the_beginning_names_the_key_of_its_wind
     """What a toy finds depends on the word, so the verdict is asked for itself."""
     short, long = ProbeReply(found=True, read=40), ProbeReply(found=False, read=700)
     verdict = _judged(model, 1024, 700, short, long)
-    assert "the model did not find the first line" in verdict.text
+    assert "the model did not find the first line" in verdict.what
     assert verdict.cure.endswith(key)
 
 
