@@ -7,18 +7,21 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
 from spadework.backends.http_clients import root_url
 from spadework.config.local_hosts import host_of, is_local_host
 from spadework.config.validators import http_address
 from spadework.errors import ArgumentError
 from spadework.litellm.render import MCP_NAME, TOKEN_VARIABLE
+from spadework.mcp.http.http_server import DEFAULT_LISTEN
 from spadework.util.finding import Finding
 from spadework.util.http_client import async_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import httpx2
 
     from spadework.config.models import BackendConfig
 
@@ -40,8 +43,6 @@ def gateway_address(given: str, listen: str) -> str:
     Raises:
         ArgumentError: it is not a URL.
     """
-    from spadework.mcp.http.http_server import DEFAULT_LISTEN  # noqa: PLC0415 - heavy
-
     if not given:
         host, _, port = (listen or DEFAULT_LISTEN).rpartition(":")
         host = "127.0.0.1" if host.strip("[]") in _EVERY_ADDRESS else host
@@ -84,9 +85,6 @@ async def look_at_gateway(settings: BackendConfig, key: str | None) -> Finding:
 
 
 async def _tools(settings: BackendConfig, key: str | None) -> list[str]:
-    from mcp import Client  # noqa: PLC0415 - heavy
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
-
     async with (
         asyncio.timeout(_SECONDS),
         _http(settings, {"x-litellm-api-key": f"Bearer {key or ''}"}) as http,
@@ -97,8 +95,6 @@ async def _tools(settings: BackendConfig, key: str | None) -> list[str]:
 
 async def _is_configured(settings: BackendConfig, key: str | None) -> bool:
     """Ask for the list of MCP servers; a proxy or a key that tells none has none for us."""
-    import httpx2  # noqa: PLC0415 - heavy
-
     async with _http(settings, {"Authorization": f"Bearer {key or ''}"}) as http:
         try:
             async with asyncio.timeout(_SECONDS):
@@ -113,8 +109,6 @@ async def _is_configured(settings: BackendConfig, key: str | None) -> bool:
 async def _http(
     settings: BackendConfig, headers: dict[str, str]
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    import httpx2  # noqa: PLC0415 - heavy
-
     timeout = httpx2.Timeout(_SECONDS, connect=settings.connect_timeout)
     # What is meant to stay on the local network takes no proxy of the environment.
     local = is_local_host(host_of(settings.url))

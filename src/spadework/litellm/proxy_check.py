@@ -9,6 +9,8 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from spadework.backends.base import ChatRequest, Message
 from spadework.backends.http_clients import root_url
 from spadework.backends.litellm import OLLAMA_ROUTE, LiteLLMBackend
@@ -96,8 +98,6 @@ async def check(
 
 
 async def _liveliness(settings: BackendConfig) -> Finding | None:
-    import httpx  # noqa: PLC0415 - heavy
-
     url = root_url(settings.url) + LiteLLMBackend.liveness_path
     timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
     proxied = not is_local_host(host_of(url))

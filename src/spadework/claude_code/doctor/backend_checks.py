@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.backends.http_clients import shown_url
 from spadework.backends.litellm import OLLAMA_NOTE
+from spadework.backends.registry import open_backend
 from spadework.backends.trust_report import unknown_trust
 from spadework.config.api_keys import key_warnings
 from spadework.config.models import EMBEDDED
@@ -202,9 +204,6 @@ async def close(context: CheckContext) -> None:
 
 def open_context(config: Config, environ: Mapping[str, str]) -> CheckContext:
     """Open the backends, each by itself: a key that cannot be read stops that one alone."""
-    from spadework.backends.embedded import EmbeddedBackend  # noqa: PLC0415 - heavy
-    from spadework.backends.registry import open_backend  # noqa: PLC0415 - heavy
-
     opened: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
     shut: dict[str, Finding] = {}
     for name, told in config.backends.items():

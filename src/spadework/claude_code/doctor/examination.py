@@ -11,15 +11,15 @@ from spadework.claude_code.client import find_client
 from spadework.claude_code.doctor import backend_checks as servers
 from spadework.claude_code.doctor.config_checks import check_config, check_ledger, check_project
 from spadework.claude_code.doctor.daemon_checks import check_daemon, look_before
-from spadework.claude_code.doctor.registration_checks import check_client, check_registration
-from spadework.claude_code.doctor.server_handshake import (
-    HandshakeFailed,
+from spadework.claude_code.doctor.registration_checks import (
+    check_client,
     check_handshake,
     check_loading,
+    check_registration,
     check_tools,
-    greet,
 )
 from spadework.claude_code.doctor.window_probe import prove
+from spadework.claude_code.handshake import HandshakeFailed, greet
 from spadework.claude_code.registrations import RegisteredServer, registered
 from spadework.config.models import EMBEDDED
 from spadework.errors import ArgumentError, BackendError

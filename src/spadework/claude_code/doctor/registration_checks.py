@@ -1,21 +1,29 @@
-"""The client, and where the server is registered with it."""
+"""The client, where the server is registered with it, and what Claude reads of its tools."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from spadework import __version__
 from spadework.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN
 from spadework.config.secret_masking import masked
 from spadework.shim.rendezvous import is_newer
 from spadework.util.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from spadework.claude_code.client import Client
+    from spadework.claude_code.handshake import Handshake
     from spadework.claude_code.registrations import RegisteredServer, Registration
 
+SLOW_SECONDS = 5.0
+LONGEST_DESCRIPTION = 2048
+"""Characters; older clients cut there, the newest at 4,096."""
+OUR_LONGEST = 2000
+"""Where `spadework.mcp.tool_descriptions` cuts."""
+MANY_BYTES = 12_000
 REGISTER = "spadework setup"
 
 _PLAIN = frozenset({"mcp", "spadework", "-m", "-y", "--in-process", "--config"})
@@ -161,3 +169,69 @@ def _of(entry: RegisteredServer, has_other: bool) -> Iterator[Finding]:
                 f"{name} runs what the {entry.by} scope runs: the client leaves the plugin's out",
                 f"keep one: `claude mcp remove spadework --scope {entry.by}`, or {_away(entry)}",
             )
+
+
+def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[Finding]:
+    """Is the server up in time, and of this version?"""
+    who = "the registered command" if is_registered else "`spadework mcp`"
+    text = (
+        f"{who} answers in {greeting.seconds:.2f} s: spadework {greeting.version}, "
+        f"MCP {greeting.protocol}"
+    )
+    if greeting.version and greeting.version != __version__:
+        return [
+            Finding(
+                "warning",
+                "handshake",
+                "",
+                f"{text}; but this is {__version__}",
+                "register the program of this version, or end an old daemon with "
+                "`spadework daemon stop`",
+            )
+        ]
+    if greeting.seconds > SLOW_SECONDS:
+        cure = "`spadework daemon start` before the first window keeps it warm"
+        return [Finding("warning", "handshake", "", f"{text}: that is slow", cure)]
+    return [Finding("ok", "handshake", "", text)]
+
+
+def check_tools(greeting: Handshake) -> list[Finding]:
+    """What does the tool list cost in each session, and does Claude read all of it?"""
+    longest = max(greeting.descriptions, default=0)
+    text = f"{len(greeting.names)} tools, {greeting.size} bytes; the longest description {longest}"
+    if not greeting.names:
+        return [Finding("error", "tool-list", "", "the server offers no tools")]
+    if long := [
+        name
+        for name, length in zip(greeting.names, greeting.descriptions, strict=True)
+        if length >= OUR_LONGEST
+    ]:
+        what = f"{text}: {', '.join(long)} cut at {OUR_LONGEST} characters"
+        cure = "shorten its use_for, avoid_for or labels: clients cut at 2,048 characters"
+        return [Finding("warning", "tool-list", "", what, cure)]
+    if greeting.instructions > LONGEST_DESCRIPTION:
+        what = f"{text}; the instructions have {greeting.instructions} characters and are cut"
+        return [Finding("warning", "tool-list", "", what, "shorten them")]
+    if greeting.size > MANY_BYTES:
+        cure = "fewer tools or shorter descriptions: every session pays for each byte"
+        return [Finding("warning", "tool-list", "", text, cure)]
+    return [Finding("ok", "tool-list", "", f"{text} characters, none cut")]
+
+
+def check_loading(
+    entry: RegisteredServer, greeting: Handshake, environ: Mapping[str, str]
+) -> Finding:
+    """Does Claude see the tools at once, or must it search for them?"""
+    if entry.always_load or greeting.always:
+        return Finding("ok", "tool-search", "", "the tools are always loaded (alwaysLoad)")
+    if environ.get("ENABLE_TOOL_SEARCH", "").lower() in {"0", "false", "off"}:
+        return Finding(
+            "ok", "tool-search", "", "off (ENABLE_TOOL_SEARCH): the tools are always loaded"
+        )
+    return Finding(
+        "ok",
+        "tool-search",
+        "",
+        'deferred: Claude sees names until it searches; `"alwaysLoad": true` in the server\'s '
+        "entry loads them at once",
+    )
