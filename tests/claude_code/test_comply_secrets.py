@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spadework.claude_code.comply.inspected_sources import NamedSetting, of_text
 from spadework.claude_code.comply.limits import breaches, named_harness
 from spadework.claude_code.comply.scan import Inspection, inspect
-from spadework.claude_code.comply.settings import NamedSetting, of_text
 from spadework.cli.check_output import print_finding, print_json
 from spadework.errors import SpadeworkError
 

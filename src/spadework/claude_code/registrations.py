@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spadework.claude_code.json_files import UnreadableFile, read_object, table, texts
+from spadework.claude_code.plugins import enabled_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from spadework.claude_code.claude_paths import Places
 
@@ -89,7 +90,7 @@ def registered(places: Places) -> Registration:
         found = [entry for entry in _ours(servers, origin, file) if not _has(entries, entry)]
         entries += [replace(entry, state=rules.state(entry)) for entry in found]
     entries = _with_shadows(entries)
-    plugins = (_of_plugin(entry, rules, entries) for entry in _plugins(places, files, settings))
+    plugins = (_of_plugin(entry, rules, entries) for entry in _plugins(places, files))
     entries += plugins
     for scope, path in places.settings.items():
         for entry in _ours(table(settings[scope], "mcpServers"), "settings", path):
@@ -201,27 +202,16 @@ def _with_shadows(entries: list[RegisteredServer]) -> list[RegisteredServer]:
     return shown
 
 
-def _plugins(
-    places: Places, files: _Files, settings: Mapping[Any, Mapping[str, Any]]
-) -> Iterator[RegisteredServer]:
+def _plugins(places: Places, files: _Files) -> Iterator[RegisteredServer]:
     """Walk through the servers of the plugins that are installed and enabled."""
-    enabled: dict[str, Any] = {}
-    for scope in ("user", "project", "local"):
-        enabled |= table(settings[scope], "enabledPlugins")
-    installed = table(files[places.plugins / "installed_plugins.json"], "plugins")
-    for plugin, copies in installed.items():
-        if enabled.get(plugin) is not True or not isinstance(copies, list):
-            continue
-        folder = next((_text(table(one).get("installPath")) for one in copies), "")
-        if not folder:
-            continue
-        name = plugin.partition("@")[0]
-        for file in _server_files(Path(folder), files):
+    for plugin in enabled_plugins(places, files.__getitem__):
+        folder = str(plugin.folder)
+        for file in _server_files(plugin.folder, files):
             for entry in _ours(table(files[file], "mcpServers"), "plugin", file):
                 words = (word.replace("${CLAUDE_PLUGIN_ROOT}", folder) for word in entry.args)
                 yield replace(
                     entry,
-                    name=f"plugin:{name}:{entry.name}",
+                    name=f"plugin:{plugin.name}:{entry.name}",
                     command=entry.command.replace("${CLAUDE_PLUGIN_ROOT}", folder),
                     args=tuple(words),
                 )

@@ -1,4 +1,7 @@
-"""What is written where, so that a client starts the server: one place for each client's form."""
+"""What is written where, so that Claude Code starts the server, and entries where it never looks.
+
+Version 2.1.330 reads no servers from settings files, though older write-ups say so.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.file_edits import Edit
+from spadework.claude_code.client_files import read_content
+from spadework.claude_code.file_edits import Edit, look
+from spadework.errors import ConfigError
 from spadework.util.paths import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
@@ -124,3 +129,54 @@ def same_server(entry: Any, wanted: dict[str, Any]) -> bool:
     kind = "http" if "url" in wanted else "stdio"
     told = {"type": kind} | {key: value for key, value in entry.items() if value not in ({}, None)}
     return told == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredEntry:
+    """An entry that no client reads: its location and content."""
+
+    scope: Scope
+    removal: Edit
+    entry: dict[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """The settings file."""
+        return self.removal.file
+
+    @property
+    def name(self) -> str:
+        """The name that it has there."""
+        return self.removal.keys[-1]
+
+
+def ignored_entries(places: Places) -> tuple[list[IgnoredEntry], list[str]]:
+    """Find the entries of ours in the settings files of every scope.
+
+    Returns:
+        The entries, and what is wrong with a file that cannot be read.
+    """
+    found: list[IgnoredEntry] = []
+    problems: list[str] = []
+    seen: set[str] = set()
+    for scope, file in places.settings.items():
+        if (real := os.path.realpath(file)) in seen:
+            continue  # in the home folder itself, the user's file is the project's too
+        seen.add(real)
+        try:
+            found += _in(scope, file)
+        except ConfigError as problem:
+            problems.append(f"{problem}; Claude Code cannot read it either")
+    return found, problems
+
+
+def _in(scope: Scope, file: Path) -> list[IgnoredEntry]:
+    whole = Edit(file, "json", "remove", ("mcpServers",))
+    servers = look(read_content(file).text, whole).value
+    if not isinstance(servers, dict):
+        return []
+    return [
+        IgnoredEntry(scope, Edit(file, "json", "remove", ("mcpServers", name)), entry)
+        for name, entry in servers.items()
+        if is_ours(name, entry)
+    ]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.claude_code.client_files import check_writable, read_content
 from spadework.claude_code.file_edits import MISSING, Edit, changed, is_done, look
-from spadework.claude_code.ignored_entries import ignored_entries
 from spadework.claude_code.other_clients import CLAUDE_CODE, DESKTOP, other_edit
 from spadework.claude_code.registrations import registered
 from spadework.claude_code.server_entries import (
@@ -18,6 +17,7 @@ from spadework.claude_code.server_entries import (
     allow_edit,
     claude_edit,
     claude_entry,
+    ignored_entries,
     installed_program,
     is_ours,
     same_server,

@@ -8,7 +8,7 @@ import typer
 
 from spadework.claude_code.agents.inventory import agent_inventory
 from spadework.claude_code.agents.new_agents import model_change
-from spadework.claude_code.agents.suggestions import suggest
+from spadework.claude_code.agents.tiering import suggest
 from spadework.cli import agents_editing, agents_output
 from spadework.cli.check_output import print_findings, print_json
 from spadework.cli.console import printable_json

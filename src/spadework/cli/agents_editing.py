@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.claude_code.agents.agent_models import ALIASES
 from spadework.claude_code.agents.inventory import agent_inventory
-from spadework.claude_code.agents.model_names import ALIASES
 from spadework.claude_code.agents.new_agents import (
     checked_model,
     copied,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.agents.model_resolution import resolve
+from spadework.claude_code.agents.agent_models import resolve
 from spadework.claude_code.agents.tiering import TIERS
 from spadework.cli.table import print_table
 from spadework.util.text_cleaning import clean
@@ -15,10 +15,10 @@ from spadework.util.text_cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from spadework.claude_code.agents.agent_models import Setup
     from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.inventory import AgentInventory
-    from spadework.claude_code.agents.model_resolution import Setup
-    from spadework.claude_code.agents.suggestions import Suggestion
+    from spadework.claude_code.agents.tiering import Suggestion
     from spadework.claude_code.claude_paths import Places
     from spadework.claude_code.undo_journal import FileChange
     from spadework.util.finding import Finding

@@ -1,4 +1,4 @@
-"""Finds every agent that the client would find, and which of the same name counts."""
+"""Finds every agent and skill that the client would find, and which of the same name counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.agents.definitions import Agent, Source
+from spadework.claude_code.agents.definitions import Agent, Skill, Source
 from spadework.claude_code.agents.frontmatter import read_frontmatter
 from spadework.claude_code.plugins import enabled_plugins
 
@@ -211,3 +211,33 @@ def _shadowed(agents: Iterable[Agent]) -> list[Agent]:
         else:
             marked.append(replace(agent, shadowed_by=f"{wins.source} agent {wins.path}"))
     return marked
+
+
+def read_skills(places: Places) -> list[Skill]:
+    """Read every `SKILL.md`, by path."""
+    folders: list[tuple[Path, Source]] = [(places.skills["user"], "user")]
+    folders += [(one / ".claude" / "skills", "project") for one in project_folders(places)]
+    folders += [(plugin.skills, "plugin") for plugin in enabled_plugins(places)]
+    return [
+        _skill(path, source)
+        for folder, source in folders
+        for path in sorted(folder.glob("*/SKILL.md"))
+    ]
+
+
+def _skill(path: Path, source: Source) -> Skill:
+    name = path.parent.name
+    text, problem = read_text(path)
+    read = read_frontmatter(text)
+    if problem or read is None:
+        return Skill(name, source, path, problem=problem)
+    model, context = read.get("model"), read.get("context")
+    return Skill(
+        name=name,
+        source=source,
+        path=path,
+        model=model.text if model is not None and model.kind == "text" else "",
+        model_line=model.line if model is not None and model.kind == "text" else 0,
+        forks=context is not None and context.text.strip() == "fork",
+        problem=f"the frontmatter is not valid YAML: {read.problem}" if read.problem else "",
+    )

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents.agent_files import read_agents
+from spadework.claude_code.agents.agent_files import read_agents, read_skills
+from spadework.claude_code.agents.agent_models import read_setup
 from spadework.claude_code.agents.lint import all_findings
-from spadework.claude_code.agents.model_resolution import read_setup
-from spadework.claude_code.agents.skills import read_skills
 from spadework.claude_code.claude_paths import places_here
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from spadework.claude_code.agents.agent_models import Setup
     from spadework.claude_code.agents.definitions import Agent
-    from spadework.claude_code.agents.model_resolution import Setup
     from spadework.claude_code.claude_paths import Places
     from spadework.util.finding import Finding
 

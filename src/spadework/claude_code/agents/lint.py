@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents import model_names
-from spadework.claude_code.agents.file_rules import about_file, finding
-from spadework.claude_code.agents.model_resolution import FORCE, SUBAGENT_MODEL, resolve
+from spadework.claude_code.agents import agent_models
+from spadework.claude_code.agents.agent_models import FORCE, SUBAGENT_MODEL, resolve
+from spadework.claude_code.agents.agent_rules import about_file, about_tools, finding
 from spadework.claude_code.agents.tiering import place, reads_only, reasons
-from spadework.claude_code.agents.tool_rules import about_tools
 from spadework.util.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from spadework.claude_code.agents.agent_models import Setup
     from spadework.claude_code.agents.definitions import Agent, Skill
-    from spadework.claude_code.agents.model_resolution import Setup
 
 _CHEAP = ("haiku",)
 _NOT_DEAR = ("haiku", "sonnet")
@@ -75,7 +74,7 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[Finding]:
             "its `model` is not a string, so the client ignores it",
             "write one name, such as `model: haiku`",
         )
-    if model and not model_names.is_known(model):
+    if model and not agent_models.is_known(model):
         yield finding(
             "unknown-model",
             "note" if setup.other_provider else "error",
@@ -85,7 +84,7 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[Finding]:
             "haiku, sonnet, opus, inherit or a full `claude-…` id; a local model is reached "
             "through a tool: `spadework agents new courier`",
         )
-    if model_names.has_long_context(model):
+    if agent_models.has_long_context(model):
         yield finding(
             "long-context",
             "warning",
@@ -93,14 +92,14 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[Finding]:
             "model",
             f"{model!r} asks for the window of a million tokens, which costs more and is not in "
             "every plan",
-            f"`{model_names.without_long_context(model)}`, unless the agent needs it",
+            f"`{agent_models.without_long_context(model)}`, unless the agent needs it",
         )
     yield from _about_tier(agent, setup)
 
 
 def _about_tier(agent: Agent, setup: Setup) -> Iterator[Finding]:
     resolved, placed = resolve(agent, setup), place(agent)
-    if agent.model and not model_names.is_known(agent.model):
+    if agent.model and not agent_models.is_known(agent.model):
         return
     if placed.tier == "haiku" and resolved.family not in _NOT_DEAR:
         kind = "reads" if reads_only(agent) else "explores, sums up or sorts"

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents import model_names
+from spadework.claude_code.agents import agent_models
 from spadework.claude_code.agents.agent_files import project_root
 from spadework.claude_code.agents.frontmatter_editing import set_key
 from spadework.claude_code.undo_journal import FileChange
@@ -35,7 +35,7 @@ def checked_model(model: str) -> str:
     Raises:
         ArgumentError: the client does not know it.
     """
-    if model_names.is_writable(model):
+    if agent_models.is_writable(model):
         return model
     raise ArgumentError(
         f"the client knows no model {model!r}: it would send the name to the API as it stands",

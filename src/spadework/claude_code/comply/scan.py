@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.claude_paths import places_here
-from spadework.claude_code.comply.harnesses import HARNESSES
 from spadework.claude_code.comply.inspected_sources import (
     InspectedSource,
     of_client,
     of_environment,
     of_files,
 )
-from spadework.claude_code.comply.limits import breaches, is_key, named_harness
+from spadework.claude_code.comply.limits import HARNESSES, breaches, is_key, named_harness
 from spadework.claude_code.json_files import is_credential_file
 from spadework.config.api_keys import exposed
 from spadework.config.loader import load_config

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 from spadework.claude_code.claude_paths import places_here
 from spadework.claude_code.client import find_client
 from spadework.claude_code.doctor import backend_checks as servers
-from spadework.claude_code.doctor.config_checks import check_config, check_ledger, check_project
-from spadework.claude_code.doctor.daemon_checks import check_daemon, look_before
+from spadework.claude_code.doctor.installation_checks import (
+    check_config,
+    check_daemon,
+    check_ledger,
+    check_project,
+    look_before,
+)
 from spadework.claude_code.doctor.registration_checks import (
     check_client,
     check_handshake,

@@ -1,7 +1,8 @@
-"""Rules about a file and its frontmatter: what the client drops, and what it reads otherwise."""
+"""Rules about an agent's file, its frontmatter and its tools."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -92,3 +93,46 @@ def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[Finding]:
         if len(lines) > 1:
             said = f"`{key}` stands on lines {', '.join(map(str, lines))}; the last one counts"
             yield finding("duplicate-key", "warning", agent, key, said, "delete all but one")
+
+
+SERVER = "spadework"
+_NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1, 64}?_)?{SERVER}(?:__\w+)?")
+
+
+def about_tools(agent: Agent) -> Iterator[Finding]:
+    """Judge an agent's tools."""
+    allowed = agent.tools or ()
+    denied = [tool for tool in allowed if any(_covers(no, tool) for no in agent.denied)]
+    if denied:
+        yield finding(
+            "denies-own-tools",
+            "error",
+            agent,
+            "disallowedTools",
+            f"it is denied tools that it is given: {', '.join(denied)}",
+            "take them out of `disallowedTools` or out of `tools`",
+        )
+    if agent.tools is None:
+        return
+    missing = [
+        named
+        for named in dict.fromkeys(_NAMED_TOOL.findall(agent.body))
+        if not any(_covers(tool, named) or _covers(named, tool) for tool in allowed)
+    ]
+    if missing:
+        yield finding(
+            "missing-delegation-tools",
+            "warning",
+            agent,
+            "tools",
+            f"its text speaks of tools that it does not have: {', '.join(missing)}",
+            f"add mcp__{SERVER} to `tools`",
+        )
+
+
+def _covers(rule: str, tool: str) -> bool:
+    """Whether a name in a list means a tool: the same, or its whole server."""
+    server = rule.removesuffix("__*")
+    if rule in {"*", tool}:
+        return True
+    return server.startswith("mcp__") and tool.startswith(f"{server}__")
