@@ -17,8 +17,9 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from spadework.claude_code.claude_client import SERVER_NAME
 from spadework.claude_code.registrations import RegisteredServer
-from spadework.claude_code.server_entries import NAME, TOKEN_VARIABLE
+from spadework.claude_code.server_entries import TOKEN_VARIABLE
 from spadework.config.secret_masking import masked
 from spadework.errors import DaemonError
 from spadework.util.http_client import async_client
@@ -109,7 +110,7 @@ async def shake_hands(server: ServerEntry, environ: Mapping[str, str]) -> Handsh
     program, *arguments = server.command or ("",)
     bearer = {"Authorization": f"Bearer ${{{TOKEN_VARIABLE}}}"}
     entry = RegisteredServer(
-        NAME,
+        SERVER_NAME,
         "user",
         Path(),
         program,

@@ -12,7 +12,7 @@ from spadework.claude_code.json_files import UnreadableFile, read_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
 
     Reader = Callable[[Path], dict[str, Any]]
 
@@ -54,7 +54,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return {}
 
 
-def enabled_plugins(places: Places, read: Reader = read_json) -> list[Plugin]:
+def enabled_plugins(places: ClaudePaths, read: Reader = read_json) -> list[Plugin]:
     """Find the plugins that are installed for this user or project and switched on, by name.
 
     Args:
@@ -72,7 +72,7 @@ def enabled_plugins(places: Places, read: Reader = read_json) -> list[Plugin]:
     ]
 
 
-def _installed(places: Places, read: Reader) -> Iterator[tuple[str, Path]]:
+def _installed(places: ClaudePaths, read: Reader) -> Iterator[tuple[str, Path]]:
     installed = read(places.plugins / "installed_plugins.json").get("plugins")
     markets = read(places.plugins / "known_marketplaces.json")
     for identity, entries in installed.items() if isinstance(installed, dict) else ():
@@ -85,7 +85,7 @@ def _installed(places: Places, read: Reader) -> Iterator[tuple[str, Path]]:
                     break
 
 
-def _is_for(places: Places, entry: dict[str, Any]) -> bool:
+def _is_for(places: ClaudePaths, entry: dict[str, Any]) -> bool:
     project = entry.get("projectPath")
     if not isinstance(project, str):
         return True

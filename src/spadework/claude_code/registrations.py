@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from spadework.claude_code.claude_client import SERVER_NAME
 from spadework.claude_code.json_files import UnreadableFile, read_object, table, texts
 from spadework.claude_code.plugins import enabled_plugins
 
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
 
 Origin = Literal["local", "project", "user", "plugin", "settings"]
 State = Literal["used", "shadowed", "pending", "rejected", "disabled", "dead", "left-out"]
 
-NAME = "spadework"
 _BY_PRECEDENCE: tuple[Origin, ...] = ("local", "project", "user")
 _WAITING = {"pending", "rejected", "disabled"}
 
@@ -79,7 +79,7 @@ class _Files:
         return self._read[file]
 
 
-def registered(places: Places) -> Registration:
+def registered(places: ClaudePaths) -> Registration:
     """Read where servers of ours are registered for the client in a project; changes nothing."""
     files = _Files()
     own = _own(places, files)
@@ -133,7 +133,7 @@ def _names(documents: Iterable[Mapping[str, Any]], key: str) -> frozenset[str]:
     return frozenset(name for document in documents for name in texts(document.get(key)))
 
 
-def _own(places: Places, files: _Files) -> dict[str, Any]:
+def _own(places: ClaudePaths, files: _Files) -> dict[str, Any]:
     """What the client keeps of this project: by the repository's root, else by the folder."""
     root = next(
         (one for one in (places.project, *places.project.parents) if (one / ".git").exists()),
@@ -142,14 +142,14 @@ def _own(places: Places, files: _Files) -> dict[str, Any]:
     return table(files[places.client_file], "projects", str(root))
 
 
-def _is_trusted(places: Places, files: _Files) -> bool:
+def _is_trusted(places: ClaudePaths, files: _Files) -> bool:
     projects = table(files[places.client_file], "projects")
     folders = (places.project, *places.project.parents)
     return any(table(projects, str(one)).get("hasTrustDialogAccepted") is True for one in folders)
 
 
 def _tables(
-    places: Places, files: _Files, own: Mapping[str, Any]
+    places: ClaudePaths, files: _Files, own: Mapping[str, Any]
 ) -> Iterator[tuple[Origin, Path, dict[str, Any]]]:
     """Walk through the tables of servers in order of precedence, the highest first."""
     yield "local", places.client_file, table(own, "mcpServers")
@@ -179,7 +179,7 @@ def _is_ours(name: str, told: Mapping[str, Any]) -> bool:
     """Tell by the name, or by the program that it runs, plainly or by `python -m` and the like."""
     words = [_text(told.get("command")), *texts(told.get("args"))]
     programs = {re.split(r"[/\\]", word)[-1].removesuffix(".exe").lower() for word in words}
-    return NAME in name.lower() or NAME in programs
+    return SERVER_NAME in name.lower() or SERVER_NAME in programs
 
 
 def _has(entries: Iterable[RegisteredServer], other: RegisteredServer) -> bool:
@@ -202,7 +202,7 @@ def _with_shadows(entries: list[RegisteredServer]) -> list[RegisteredServer]:
     return shown
 
 
-def _plugins(places: Places, files: _Files) -> Iterator[RegisteredServer]:
+def _plugins(places: ClaudePaths, files: _Files) -> Iterator[RegisteredServer]:
     """Walk through the servers of the plugins that are installed and enabled."""
     for plugin in enabled_plugins(places, files.__getitem__):
         folder = str(plugin.folder)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.inventory import AgentInventory
     from spadework.claude_code.agents.tiering import Suggestion
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
     from spadework.claude_code.undo_journal import FileChange
     from spadework.util.finding import Finding
 
@@ -141,7 +141,7 @@ def _of(agent: Agent, findings: Sequence[Finding]) -> list[Finding]:
     return [one for one in findings if one.path == agent.path]
 
 
-def _short(agent: Agent, places: Places) -> str:
+def _short(agent: Agent, places: ClaudePaths) -> str:
     """Write a file's path short for a person, whole for a program."""
     path = agent.path
     if path is None:

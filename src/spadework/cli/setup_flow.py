@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.client import client_word
+from spadework.claude_code.claude_client import client_word
 from spadework.claude_code.client_files import read_content
 from spadework.claude_code.handshake import shake_hands
 from spadework.claude_code.other_clients import CLAUDE_CODE
@@ -29,7 +29,7 @@ from spadework.util.paths import user_config_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.claude_client import ClaudePaths, Scope
     from spadework.claude_code.setup_plan import PlannedChange, SetupPlan
     from spadework.claude_code.undo_journal import UndoJournal
     from spadework.discovery.model_ranking import RankedServer
@@ -57,7 +57,7 @@ class SetupOptions:
     quiet: bool
 
 
-def set_up(wishes: SetupOptions, places: Places, record: UndoJournal) -> dict[str, Any]:
+def set_up(wishes: SetupOptions, places: ClaudePaths, record: UndoJournal) -> dict[str, Any]:
     """Do all of it, or only show it.
 
     Returns:

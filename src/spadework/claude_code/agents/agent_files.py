@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from spadework.claude_code.agents.frontmatter import Frontmatter, FrontmatterKey
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
     from spadework.claude_code.plugins import Plugin
 
 LONGEST_NAME = 256
@@ -30,7 +30,7 @@ BUILT_IN = (
 )
 
 
-def read_agents(places: Places) -> list[Agent]:
+def read_agents(places: ClaudePaths) -> list[Agent]:
     """Read all agents: the project's, the user's, the plugins' and the built-in ones, by name."""
     agents = [*BUILT_IN]
     for plugin in enabled_plugins(places):
@@ -42,7 +42,7 @@ def read_agents(places: Places) -> list[Agent]:
     return sorted(_shadowed(agents), key=lambda agent: (agent.name.casefold(), agent.name))
 
 
-def project_folders(places: Places) -> list[Path]:
+def project_folders(places: ClaudePaths) -> list[Path]:
     """The folders whose `.claude/agents` count: from where the client is started to its git root.
 
     The home folder and those above it are none: what lies there is the user's.
@@ -58,7 +58,7 @@ def project_folders(places: Places) -> list[Path]:
     return folders
 
 
-def project_root(places: Places) -> Path:
+def project_root(places: ClaudePaths) -> Path:
     """The folder that a new agent of the project is written below."""
     folders = project_folders(places)
     if folders and (folders[-1] / ".git").exists():
@@ -213,7 +213,7 @@ def _shadowed(agents: Iterable[Agent]) -> list[Agent]:
     return marked
 
 
-def read_skills(places: Places) -> list[Skill]:
+def read_skills(places: ClaudePaths) -> list[Skill]:
     """Read every `SKILL.md`, by path."""
     folders: list[tuple[Path, Source]] = [(places.skills["user"], "user")]
     folders += [(one / ".claude" / "skills", "project") for one in project_folders(places)]

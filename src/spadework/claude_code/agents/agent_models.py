@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spadework.claude_code.agents.definitions import Agent
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
 
 FAMILIES = ("haiku", "sonnet", "opus", "fable")
 ALIASES = (*FAMILIES, "best", "opusplan", "inherit")
@@ -108,7 +108,7 @@ class Resolution:
         return family(self.model)
 
 
-def read_setup(places: Places, environ: Mapping[str, str]) -> Setup:
+def read_setup(places: ClaudePaths, environ: Mapping[str, str]) -> Setup:
     """Read the variables from the environment and from the settings files, the last one counts."""
     found = {name: ModelSetting(value, _SHELL) for name, value in environ.items()}
     main = ModelSetting()

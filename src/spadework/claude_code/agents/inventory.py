@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from spadework.claude_code.agents.agent_files import read_agents, read_skills
 from spadework.claude_code.agents.agent_models import read_setup
 from spadework.claude_code.agents.lint import all_findings
-from spadework.claude_code.claude_paths import places_here
+from spadework.claude_code.claude_client import claude_paths
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from spadework.claude_code.agents.agent_models import Setup
     from spadework.claude_code.agents.definitions import Agent
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
     from spadework.util.finding import Finding
 
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class AgentInventory:
     """Where the files are, the agents by name, and what decides about their models."""
 
-    places: Places
+    places: ClaudePaths
     agents: list[Agent]
     setup: Setup
 
@@ -40,7 +40,7 @@ def agent_inventory() -> AgentInventory:
         ArgumentError: that folder was deleted.
     """
     try:
-        places = places_here(Path.cwd())
+        places = claude_paths(Path.cwd())
     except FileNotFoundError:
         raise ArgumentError(
             "the current folder does not exist any more", hint="go to a folder that does"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.inventory import AgentInventory
-    from spadework.claude_code.claude_paths import Scope
+    from spadework.claude_code.claude_client import Scope
 
 KINDS = ("explorer", "courier")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

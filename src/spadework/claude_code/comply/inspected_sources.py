@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # Shells (also `env NAME=value program`, fish's `set -gx NAME value`, csh's `setenv`, PowerShell's
@@ -188,7 +188,7 @@ def of_environment(environ: Mapping[str, str]) -> InspectedSource:
     return InspectedSource("environment", tuple(NamedSetting(*one) for one in environ.items()))
 
 
-def of_client(places: Places) -> Iterator[InspectedSource]:
+def of_client(places: ClaudePaths) -> Iterator[InspectedSource]:
     """The client's settings of all scopes, and its server entries."""
     for path in places.settings.values():
         yield _json(path, whole=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.claude_paths import places_here
+from spadework.claude_code.claude_client import claude_paths
 from spadework.claude_code.comply.inspected_sources import (
     InspectedSource,
     of_client,
@@ -49,7 +49,7 @@ def inspect(asked: Inspection) -> list[Finding]:
         _refuse(path)
     sources = [
         of_environment(asked.environ),
-        *of_client(places_here(asked.project, asked.environ)),
+        *of_client(claude_paths(asked.project, asked.environ)),
         *of_files([*named, user_config_file()]),
     ]
     findings = [finding for source in sources for finding in _judge(source)]

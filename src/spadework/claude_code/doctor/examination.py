@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.claude_paths import places_here
-from spadework.claude_code.client import find_client
+from spadework.claude_code.claude_client import claude_paths, find_client
 from spadework.claude_code.doctor import backend_checks as servers
 from spadework.claude_code.doctor.installation_checks import (
     check_config,
@@ -96,8 +95,10 @@ async def _given(findings: list[Finding]) -> list[Finding]:
 
 async def _client_group(asked: Examination) -> list[Finding]:
     """The client, the registration, the handshake, and the daemon behind it."""
-    found = registered(places_here(asked.project, asked.environ))
-    client, before = await asyncio.gather(find_client(asked.environ), look_before())
+    found = registered(claude_paths(asked.project, asked.environ))
+    client, before = await asyncio.gather(
+        asyncio.to_thread(find_client, asked.environ), look_before()
+    )
     findings = [check_client(client), *check_registration(found, has_client=client is not None)]
     findings += await _greeted(asked, found)
     return [*findings, await check_daemon(before)]

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from spadework import __version__
-from spadework.claude_code.client import NEWEST_KNOWN, OLDEST_KNOWN
+from spadework.claude_code.claude_client import NEWEST_KNOWN, OLDEST_KNOWN
 from spadework.config.secret_masking import masked
 from spadework.shim.rendezvous import is_newer
 from spadework.util.finding import Finding
@@ -14,7 +14,7 @@ from spadework.util.finding import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from spadework.claude_code.client import Client
+    from spadework.claude_code.claude_client import Client
     from spadework.claude_code.handshake import Handshake
     from spadework.claude_code.registrations import RegisteredServer, Registration
 
