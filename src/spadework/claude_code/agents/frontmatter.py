@@ -147,8 +147,7 @@ def _compose(text: str) -> Any:
     Raises:
         _UnreadableYaml: it is not that, is too long or nested too deep.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that `spadework agents --help` saves
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
+    from ruamel import yaml  # noqa: PLC0415 - 60 ms that `spadework agents --help` saves
 
     if len(text) > _LONGEST:
         raise _UnreadableYaml(f"it is over {_LONGEST} characters long")
@@ -157,8 +156,8 @@ def _compose(text: str) -> Any:
     harmless = _TABS_AT_THE_END.sub(lambda found: " " * len(found[0]), text)
     try:
         with warnings.catch_warnings(action="ignore"):  # an anchor that is there twice
-            return YAML(typ="safe", pure=True).compose(_CONTROL.sub("\ufffd", harmless))
-    except YAMLError as error:
+            return yaml.YAML(typ="safe", pure=True).compose(_CONTROL.sub("\ufffd", harmless))
+    except yaml.error.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "bad text"
         raise _UnreadableYaml(str(problem), mark.line if mark else None) from None
