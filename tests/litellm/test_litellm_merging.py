@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.errors import ConfigError
+from spadework.litellm.config_file import difference
 from spadework.litellm.merge import merge
 from spadework.litellm.model_entries import ModelEntry
 from spadework.litellm.yaml_document import read
@@ -194,6 +195,15 @@ def test_what_cannot_be_done_is_refused_in_one_line(text, says):
         merged(text)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_blanks_that_a_mixed_layout_loses_are_in_the_difference_that_is_shown():
+    before = "a:\n   b: 1 # kept\nc:\n  d: 'x'\n"
+    after = check(before)
+    shown = difference(before, after, "config.yaml")
+    assert "-  d: 'x'\n" in shown
+    assert "+   d: 'x'\n" in shown
+    assert "    b: 1 # kept\n" in shown
 
 
 TIDY = """\

@@ -68,7 +68,7 @@ def config(
 
     They are those of the backends in the config and of the servers at --host; where there are
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
-    keeps a copy, and changes nothing that is there.
+    keeps a copy, and changes nothing that is there but blanks.
     """
     from spadework.litellm.config_file import refuse_existing, save_new  # noqa: PLC0415 - as above
     from spadework.litellm.mcp_gateway import gateway_address  # noqa: PLC0415 - as above
