@@ -140,7 +140,7 @@ class UndoJournal:
             self._keep(content)
             step = JournalStep(
                 client, scope, edit.file, content.digest, digest(new), edit,
-                look(content.text, edit), made,
+                look(content.text, edit), made
             )  # fmt: skip
             # Before the file itself: whatever happens in between, it can be taken back.
             self._write([*earlier, step])

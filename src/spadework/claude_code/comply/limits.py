@@ -99,9 +99,7 @@ HARNESSES = (
     ),
     # The page of the package ccproxy-api: "use your existing Claude Max subscription".
     Harness(
-        "ccproxy-api",
-        "serves a Claude login to other programs",
-        words=("ccproxy-api", "ccproxy"),
+        "ccproxy-api", "serves a Claude login to other programs", words=("ccproxy-api", "ccproxy")
     ),
     # docs.rs/crate/shunt-proxy, src/config.rs: credentials_path.
     Harness(
