@@ -74,9 +74,9 @@ class ClientHome:
         return process.returncode, out, err
 
     def told(self, *arguments: str, **more: str) -> tuple[int, dict[str, list[Any]]]:
-        """Run a command with --json: exit code, and its findings by their subject."""
+        """Run a command with --json: exit code, and its findings by code and where they are."""
         code, out, _ = self.run(*arguments, "--json", **more)
         found: dict[str, list[Any]] = {}
         for finding in json.loads(out)["findings"]:
-            found.setdefault(finding["subject"], []).append(finding)
+            found.setdefault(f"{finding['code']} {finding['where']}".strip(), []).append(finding)
         return code, found

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from spadework.claude_code.client_files import change_file
-from spadework.claude_code.client_lock import STALE_SECONDS, client_lock
+from spadework.claude_code.client_files import STALE_SECONDS, change_file, client_lock
 from spadework.errors import ConfigError
 
 

@@ -41,9 +41,9 @@ def comply(house):
         if not runs[1][1]:
             return runs[0][0], runs[0][2]
         return runs[1][0], [
-            (one["subject"], one["text"])
+            (one["where"], one["what"])
             for one in json.loads(runs[1][1])["findings"]
-            if one["level"] != "ok"
+            if one["severity"] != "ok"
         ]
 
     return comply
@@ -57,7 +57,7 @@ def test_a_clean_house_exits_with_0_and_says_what_was_looked_at(house, comply):
     house.config.write_text('[backends.koala]\nkind = "ollama"\nurl = "http://koala:11434"\n')
     assert comply() == (0, [])
     _, out, _ = house.run("comply")
-    looked_at = [line.split("\t")[1] for line in out.splitlines()]
+    looked_at = [line.split("\t")[2] for line in out.splitlines()]
     assert looked_at == [
         "environment",
         *(

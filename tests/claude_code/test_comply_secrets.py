@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spadework.claude_code.comply.inspected_sources import NamedSetting, of_text
 from spadework.claude_code.comply.limits import breaches, named_harness
 from spadework.claude_code.comply.scan import Inspection, inspect
-from spadework.claude_code.comply.settings import NamedSetting, of_text
 from spadework.cli.check_output import print_finding, print_json
 from spadework.errors import SpadeworkError
 
@@ -239,5 +239,5 @@ def test_the_line_is_found_whichever_way_json_spells_the_value(tmp_path, monkeyp
     spelt = json.dumps("http://k\u00f6ln").replace("/", "\\/")
     (tmp_path / ".mcp.json").write_text('{\n\n"env": {"ANTHROPIC_BASE_URL": ' + spelt + "}\n}")
     asked = Inspection(project=tmp_path, environ={"HOME": str(tmp_path)})
-    subjects = [one.subject for one in inspect(asked) if "pointed elsewhere" in one.text]
+    subjects = [one.where for one in inspect(asked) if "pointed elsewhere" in one.what]
     assert subjects == [f"{tmp_path / '.mcp.json'}:3"]

@@ -51,19 +51,20 @@ def house(tmp_path, runtime_folder, double):
 
 def one(found, subject):
     (finding,) = found[subject]
-    return finding["level"], finding["text"], finding["cure"]
+    return finding["severity"], finding["what"], finding["cure"]
 
 
 def test_a_house_in_order_gives_nothing_but_ok_in_a_stable_order(house):
     before = {file: file.read_bytes() for file in house.home.rglob("*") if file.is_file()}
     code, out, err = house.run("doctor")
     rows = [line.split("\t") for line in out.splitlines()]
+    rows = [[row[0], f"{row[1]} {row[2]}".strip(), row[3]] for row in rows]
     assert [row[:2] for row in rows] == [
         ["ok", "client"],
         ["ok", "registration"],
         ["ok", "handshake"],
-        ["ok", "tool list"],
-        ["ok", "tool search"],
+        ["ok", "tool-list"],
+        ["ok", "tool-search"],
         ["ok", "daemon"],
         ["ok", "config"],
         ["ok", "backend koala"],
@@ -77,8 +78,8 @@ def test_a_house_in_order_gives_nothing_but_ok_in_a_stable_order(house):
     assert texts["client"].startswith("Claude Code 2.1.330: ")
     assert "spadework (user scope, " in texts["registration"]
     assert "the registered command answers in " in texts["handshake"]
-    assert "deferred" in texts["tool search"]
-    assert "4 tools, " in texts["tool list"]
+    assert "deferred" in texts["tool-search"]
+    assert "4 tools, " in texts["tool-list"]
     assert "started by this handshake" in texts["daemon"]
     assert (
         "koala/codellama-local and 1 more; window 4096 (max_model_len"
@@ -108,7 +109,7 @@ def test_with_a_client_a_missing_registration_is_broken_and_the_cure_registers_i
     assert code == 1
     level, text, cure = one(found, "registration")
     assert (level, text) == (
-        "broken",
+        "error",
         "Claude Code starts no server of Spadework in this folder",
     )
     assert cure == "spadework setup"
@@ -120,11 +121,11 @@ def test_a_server_of_a_repository_that_nobody_approved_is_never_started(house):
     entry = {"command": "/bin/sh", "args": ["-c", f"touch {trap}"]}
     house.write("project/.mcp.json", {"mcpServers": {"spadework": entry}})
     code, found = house.told("doctor")
-    levels = [(f["level"], f["text"]) for f in found["registration"]]
+    levels = [(f["severity"], f["what"]) for f in found["registration"]]
     assert code == 1
     assert levels[0][0] == "warning"
     assert "is pending approval" in levels[0][1]
-    assert levels[1][0] == "broken"
+    assert levels[1][0] == "error"
     assert not trap.exists()
 
 
@@ -132,8 +133,8 @@ def test_an_entry_in_settings_json_is_said_to_be_dead(house):
     house.register()
     house.write(".claude/settings.json", {"mcpServers": {"spadework": SERVER}})
     code, found = house.told("doctor")
-    level, text = (found["registration"][0][key] for key in ("level", "text"))
-    assert (code, level) == (1, "broken")
+    level, text = (found["registration"][0][key] for key in ("severity", "what"))
+    assert (code, level) == (1, "error")
     assert "Claude Code ignores mcpServers there" in text
 
 
@@ -163,7 +164,7 @@ def test_a_handshake_that_fails_says_why_without_secrets(house, entry, why):
     code, out, err = house.run("doctor")
     assert code == 1
     line = next(line for line in out.splitlines() if "\thandshake\t" in line)
-    assert line.startswith("broken")
+    assert line.startswith("error")
     assert why in line
     assert "hunter2" not in out + err
     assert "abcdefghijkl" not in out + err
@@ -179,17 +180,17 @@ def test_old_clients_and_long_descriptions_and_tools_that_are_always_loaded_are_
     assert code == 0
     assert one(found, "client")[0] == "warning"
     assert "Spadework was tried with 2.1.197 to 2.1.330" in one(found, "client")[1]
-    assert "ask_local_llama cut at 2000 characters" in one(found, "tool list")[1]
-    assert one(found, "tool search")[1] == "the tools are always loaded (alwaysLoad)"
+    assert "ask_local_llama cut at 2000 characters" in one(found, "tool-list")[1]
+    assert one(found, "tool-search")[1] == "the tools are always loaded (alwaysLoad)"
 
 
 def test_a_broken_config_is_told_line_by_line_and_stops_only_what_needs_it(house):
     house.config.write_text('[backends.koala]\nkind = "openia"\nurl = "koala"\n')
     code, found = house.told("doctor")
     assert code == 1
-    assert [f["level"] for f in found["config"]] == ["broken", "broken"]
-    assert f"{house.config}:2" in found["config"][0]["text"]
-    assert one(found, "handshake")[0] == "broken"
+    assert [f["severity"] for f in found["config"]] == ["error", "error"]
+    assert f"{house.config}:2" in found["config"][0]["what"]
+    assert one(found, "handshake")[0] == "error"
     assert one(found, "client")[0] == "ok"
 
 
@@ -218,7 +219,7 @@ def test_backends_are_asked_at_once_and_a_dead_one_hides_no_other(house):
     assert code == 1
     assert one(found, "backend one")[0] == "ok"
     assert one(found, "backend two")[0] == "ok"
-    assert one(found, "backend dead")[0] == "broken"
+    assert one(found, "backend dead")[0] == "error"
     assert "http://127.0.0.1:9" in one(found, "backend dead")[1]
 
 
@@ -228,7 +229,7 @@ def test_keys_that_are_wrong_or_missing_are_told_by_the_name_of_their_variable(h
         house.config.read_text().replace("\n[tools", 'api_key_env = "KOALA_KEY"\n[tools', 1)
     )
     code, found = house.told("doctor")
-    texts = [f["text"] + f["cure"] for f in found["backend koala"]]
+    texts = [f["what"] + f["cure"] for f in found["backend koala"]]
     assert code == 1
     assert "set the environment variable KOALA_KEY" in texts[0]
     assert "KOALA_KEY is not set" in texts[1]
@@ -261,7 +262,7 @@ def test_models_that_are_not_there_are_named(house):
     code, found = house.told("doctor")
     assert code == 1
     assert one(found, "tool ask_local_llama")[:2] == (
-        "broken",
+        "error",
         "none of its models is there: koala/nothing-*",
     )
     assert one(found, "tool ask_coding_model")[0] == "warning"
@@ -291,7 +292,7 @@ def test_a_daemon_that_does_not_use_the_changed_config_is_told(house):
     while not json.loads(house.run("daemon", "status", "--json")[1])["problem"]:
         pass  # it looks at the file once a second
     code, found = house.told("doctor")
-    assert (code, one(found, "daemon")[0]) == (1, "broken")
+    assert (code, one(found, "daemon")[0]) == (1, "error")
     assert "the changed config is not in use: " in one(found, "daemon")[1]
 
 
@@ -299,7 +300,7 @@ def test_a_ledger_that_is_none_is_broken(house):
     (house.home / "data").mkdir()
     (house.home / "data" / "ledger.db").write_text("no database, but text\n" * 100)
     code, found = house.told("doctor")
-    assert (code, one(found, "ledger")[0]) == (1, "broken")
+    assert (code, one(found, "ledger")[0]) == (1, "error")
 
 
 def test_the_ledger_tells_its_rows_and_its_speed(house, double):
@@ -344,7 +345,7 @@ def test_a_terminal_sees_colours_and_the_cure_below(house):
     text = shown.decode()
     assert process.wait(10) == 1
     assert "\x1b[32mok      \x1b[0m client" in text
-    assert "\x1b[31mbroken  \x1b[0m registration" in text
+    assert "\x1b[31merror   \x1b[0m registration" in text
     assert "cure: spadework setup" in text
 
 
@@ -380,4 +381,4 @@ def test_a_server_over_http_is_greeted_with_its_token_and_refuses_another(house)
     assert found[0][0] == 0
     assert "the registered command answers in " in found[0][1]
     assert found[1][0] == 1
-    assert found[1][1].startswith("broken\thandshake\tit fails: ")
+    assert found[1][1].startswith("error\thandshake\t\tit fails: ")

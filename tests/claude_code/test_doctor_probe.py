@@ -41,8 +41,8 @@ def probe(tmp_path, runtime_folder):
         )
         _, found = house.told("doctor", "--probe", *arguments)
         (window,) = found[f"window koala/{model}"]
-        speed = found.get(f"speed koala/{model}", [{"level": "", "text": ""}])[0]
-        return (window["level"], window["text"]), speed["text"]
+        speed = found.get(f"speed koala/{model}", [{"severity": "", "what": ""}])[0]
+        return (window["severity"], window["what"]), speed["what"]
 
     return probe
 
@@ -64,7 +64,7 @@ def test_a_server_that_cuts_silently_loses_the_word(probe):
         double.plays(finds=WORD)
         # The config claims more than the server gives.
         (level, text), _ = probe(double, "smollm2", 4096)
-    assert level == "broken"
+    assert level == "error"
     assert "tokens: the server cuts silently (it read 1026)" in text
 
 
@@ -73,7 +73,7 @@ def test_a_server_that_refuses_what_is_too_long_tells_its_true_window(probe):
         double.plays(finds=WORD)
         (level, text), _ = probe(double, "smollm2", 4096)
     assert (level, text) == (
-        "broken",
+        "error",
         "the server takes 2048 tokens, not the 4096 that are claimed",
     )
 
@@ -93,7 +93,7 @@ def test_a_server_that_loses_the_word_and_tells_no_figures_is_not_believed(probe
     with Cutting(window=4096) as double:
         double.plays(finds=WORD, prompt_tokens=None)
         (level, text), _ = probe(double, "llama3-local")
-    assert level == "broken"
+    assert level == "error"
     assert "the word was lost at " in text
     assert "does not say what it read" in text
 
@@ -116,7 +116,7 @@ def test_the_cure_for_a_model_that_loses_the_beginning_names_the_key_of_its_wind
     """What a toy finds depends on the word, so the verdict is asked for itself."""
     short, long = ProbeReply(found=True, read=40), ProbeReply(found=False, read=700)
     verdict = _judged(model, 1024, 700, short, long)
-    assert "the model did not find the first line" in verdict.text
+    assert "the model did not find the first line" in verdict.what
     assert verdict.cure.endswith(key)
 
 
@@ -126,7 +126,7 @@ def test_the_demonstration_model_has_a_cure(tmp_path, runtime_folder, data_with_
     house.config.write_text("[embedded]\ncontext = 1024\n")
     _, found = house.told("doctor", SPADEWORK_DATA=str(data_with_demo))
     (tool,) = found["tool ask_local_llama"]
-    assert "embedded demo model" in tool["text"]
+    assert "embedded demo model" in tool["what"]
     assert "spadework embedded pull" in tool["cure"]
 
 
@@ -150,5 +150,5 @@ def test_a_server_that_fails_in_the_middle_is_told(probe):
     with OpenAIDouble(window=2048) as double:
         double.plays(status=500, body='{"error":{"message":"out of memory"}}')
         (level, text), _ = probe(double, "llama3-local")
-    assert level == "broken"
+    assert level == "error"
     assert "out of memory" in text

@@ -58,7 +58,7 @@ def windows(house, ollama):
         assert code == 0, err
     _, found = house.told("doctor", "--probe")
     (window,) = found[f"window {MODEL}"]
-    told["doctor"] = window["text"].split()[1]
+    told["doctor"] = window["what"].split()[1]
     asked = {chat.json["options"]["num_ctx"] for chat in ollama.chats[chats:]}
     assert len(ollama.chats) - chats >= 4
     return {

@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 
 from spadework.claude_code.file_edits import Edit
-from spadework.claude_code.undo_journal import UndoJournal
-from spadework.errors import ConfigError
+from spadework.claude_code.undo_journal import FileChange, UndoJournal
+from spadework.errors import ArgumentError, ConfigError
 
 ENTRY = {"type": "stdio", "command": "spadework", "args": ["mcp"]}
 KEYS = ("mcpServers", "spadework")
@@ -134,9 +134,9 @@ def test_one_of_two_steps_on_a_file_can_be_taken_back_alone(record, file):
 def test_a_step_that_was_recorded_and_never_done_is_taken_back_as_nothing(record, file, tmp_path):
     before = write(file, b'{"n": 1}')
     register(record, file)
-    told = (tmp_path / "data" / "setup" / "record.json").read_bytes()
+    told = (tmp_path / "data" / "undo" / "journal.json").read_bytes()
     write(file, b'{"n": 1}')
-    (tmp_path / "data" / "setup" / "record.json").write_bytes(told)
+    (tmp_path / "data" / "undo" / "journal.json").write_bytes(told)
     assert undo_all(record) == [f"{file}: is as it was"]
     assert digest(file) == before
 
@@ -173,7 +173,7 @@ def test_a_refused_change_leaves_no_step_and_no_trace(record, file, tmp_path):
     assert digest(file) == before
     assert record.steps() == []
     assert [path.name for path in file.parent.iterdir()] == [".claude.json"]
-    assert list((tmp_path / "data" / "setup").glob("before/*")) == []
+    assert list((tmp_path / "data" / "undo").glob("before/*")) == []
 
 
 def test_copies_and_record_are_for_their_owner_alone_and_go_with_the_last_step(
@@ -182,7 +182,7 @@ def test_copies_and_record_are_for_their_owner_alone_and_go_with_the_last_step(
     write(file, b'{"oauth": "secret"}')
     file.chmod(0o644)
     register(record, file)
-    kept = tmp_path / "data" / "setup"
+    kept = tmp_path / "data" / "undo"
     assert {path.stat().st_mode & 0o077 for path in kept.rglob("*") if path.is_file()} == {0}
     assert file.stat().st_mode & 0o777 == 0o644
     undo_all(record)
@@ -190,7 +190,47 @@ def test_copies_and_record_are_for_their_owner_alone_and_go_with_the_last_step(
 
 
 def test_a_record_that_cannot_be_read_is_named(record, tmp_path):
-    (tmp_path / "data" / "setup").mkdir(parents=True)
-    (tmp_path / "data" / "setup" / "record.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"record\.json: cannot be read"):
+    (tmp_path / "data" / "undo").mkdir(parents=True)
+    (tmp_path / "data" / "undo" / "journal.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"journal\.json: cannot be read"):
         record.steps()
+
+
+def test_setup_and_agents_share_one_journal_and_each_takes_back_its_own(record, file, tmp_path):
+    before = write(file, b'{"n": 1}')
+    agents = [tmp_path / "a.md", tmp_path / "b.md"]
+    agents[0].write_bytes(b"old")
+    register(record, file)
+    record.replace_files([FileChange(agents[0], b"old", b"new"), FileChange(agents[1], None, b"x")])
+    register(record, file, keys=("other",))
+    assert (len(record.steps()), len(record.steps("agents"))) == (2, 2)
+    assert record.undo_change() == agents
+    assert agents[0].read_bytes() == b"old"
+    assert not agents[1].exists()
+    undo_all(record)
+    assert digest(file) == before
+    with pytest.raises(ArgumentError, match="nothing to undo"):
+        record.undo_change()
+
+
+def test_a_copy_that_is_gone_is_named_and_the_file_stays(record, tmp_path):
+    agent = tmp_path / "a.md"
+    agent.write_bytes(b"old")
+    record.replace_files([FileChange(agent, b"old", b"new")])
+    (copy,) = (tmp_path / "data" / "undo" / "before").iterdir()
+    copy.unlink()
+    with pytest.raises(ConfigError, match="the copy is gone"):
+        record.undo_change()
+    assert agent.read_bytes() == b"new"
+
+
+def test_the_last_fifty_changes_of_agents_can_be_undone(record, tmp_path):
+    agent = tmp_path / "a.md"
+    for number in range(53):
+        before = agent.read_bytes() if number else None
+        record.replace_files([FileChange(agent, before, str(number).encode())])
+    for _ in range(50):
+        record.undo_change()
+    assert agent.read_bytes() == b"2"
+    with pytest.raises(ArgumentError, match="nothing to undo"):
+        record.undo_change()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spadework.claude_code.claude_paths import Places, places_here
+from spadework.claude_code.claude_client import ClaudePaths, claude_paths
 from spadework.claude_code.registrations import registered
 
 ENTRY = {"command": "spadework", "args": ["mcp"]}
@@ -15,7 +15,7 @@ ENTRY = {"command": "spadework", "args": ["mcp"]}
 @pytest.fixture
 def places(tmp_path):
     (tmp_path / "project").mkdir()
-    return places_here(tmp_path / "project", {"HOME": str(tmp_path)})
+    return claude_paths(tmp_path / "project", {"HOME": str(tmp_path)})
 
 
 def write(path, content):
@@ -99,7 +99,7 @@ def test_a_byte_order_mark_is_taken_and_a_comment_is_told_with_its_line(places):
 
 def test_the_files_of_another_config_folder_are_read(tmp_path):
     environ = {"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path / "other")}
-    places = places_here(tmp_path / "project", environ)
+    places = claude_paths(tmp_path / "project", environ)
     write(tmp_path / "other" / ".claude.json", {"mcpServers": {"spadework": ENTRY}})
     assert states(places) == [("user", "used")]
 
@@ -134,7 +134,7 @@ LIKE_THE_CLIENTS = st.recursive(
 @given(content=st.one_of(LIKE_THE_CLIENTS.map(json.dumps), st.text()))
 def test_whatever_stands_in_the_files_is_an_entry_or_a_problem(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("any")
-    places = Places(folder, folder / ".claude.json", folder)
+    places = ClaudePaths(folder, folder / ".claude.json", folder)
     plugins = places.plugins / "installed_plugins.json"
     for file in (places.client_file, places.project_file, plugins, *places.settings.values()):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -83,9 +83,11 @@ def test_doctor_finds_a_model_by_whichever_name_a_tool_uses(spadework, tmp_path)
     file = tmp_path / "config.toml"
     file.write_text(file.read_text().replace('"ls/gpt-*"', '"ls/gpt-4o-mini", "ls/warm"'))
     findings = json.loads(spadework("doctor", "--json").stdout)["findings"]
-    (tool,) = [one for one in findings if one["subject"] == "tool ask_local_llama"]
-    assert tool["text"].startswith("ol/smollm2 and 2 more; window 8192")
-    assert "not there" not in tool["text"]
+    (tool,) = [
+        one for one in findings if (one["code"], one["where"]) == ("tool", "ask_local_llama")
+    ]
+    assert tool["what"].startswith("ol/smollm2 and 2 more; window 8192")
+    assert "not there" not in tool["what"]
 
 
 @pytest.mark.usefixtures("servers")

@@ -17,7 +17,9 @@ def looked_over(tmp_path):
         file.write_text(text)
         file.chmod(mode)
         found = inspect(read(text, str(file)), file, {})
-        return [(one.level, one.subject, one.message) for one in found if one.level != "ok"]
+        return [
+            (one.severity, one.where or one.code, one.what) for one in found if one.severity != "ok"
+        ]
 
     return look
 
@@ -67,10 +69,10 @@ OLLAMA = "api_base: http://koala:11434"
         (
             f"{{model: ollama_chat/a, {OLLAMA}/v1/, num_ctx: 4096}}",
             None,
-            "broken",
+            "error",
             "Ollama's own API is not under /v1",
         ),
-        ("{api_base: http://koala}", None, "broken", "it has no litellm_params.model"),
+        ("{api_base: http://koala}", None, "error", "it has no litellm_params.model"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said(looked_over, params, info, level, says):
@@ -96,8 +98,8 @@ def test_an_entry_that_stands_there_twice_is_said(looked_over):
 @pytest.mark.parametrize(
     ("key", "mode", "level", "says"),
     [
-        ("", 0o600, "broken", "it is empty"),
-        ("sk-1234", 0o600, "broken", "LiteLLM refuses to start"),
+        ("", 0o600, "error", "it is empty"),
+        ("sk-1234", 0o600, "error", "LiteLLM refuses to start"),
         ("sk-12345678", 0o600, "warning", "it is too short: 11 characters"),
         ("sk-0123456789abcdefghij", 0o600, "warning", "the key itself is in the file"),
         ("sk-0123456789abcdefghij", 0o644, "warning", "and others may read it"),
@@ -106,14 +108,14 @@ def test_an_entry_that_stands_there_twice_is_said(looked_over):
 def test_a_weak_master_key_is_said_and_never_shown(looked_over, key, mode, level, says):
     text = f"model_list:\n{entry(GOOD[0])}general_settings:\n  master_key: {key}\n"
     (found,) = looked_over(text, mode)
-    assert found[:2] == (level, "master_key")
+    assert found[:2] == (level, "master-key")
     assert says in found[2]
     assert not key or key not in found[2]
 
 
 def test_a_missing_master_key_and_an_empty_list_are_said(looked_over):
     assert [found[:2] for found in looked_over("")] == [
-        *(("warning", "model_list"), ("warning", "master_key"))
+        *(("warning", "model-list"), ("warning", "master-key"))
     ]
 
 
@@ -128,22 +130,22 @@ def test_the_worst_is_the_exit_code_and_warnings_are_none(litellm, folder):
     file.write_text(f"model_list:\n{entry(GOOD[1], '')}{SAFE}")
     warned = litellm("check", file)
     assert warned.returncode == 0
-    assert "warning: a: line 2: the window is missing" in warned.stdout
-    assert "cure: `spadework litellm config --merge` adds it" in warned.stdout
-    assert warned.stderr == "0 broken, 1 warning\n"
+    assert "warning\twindow\ta\tline 2: the window is missing" in warned.stdout
+    assert "\t`spadework litellm config --merge` adds it" in warned.stdout
+    assert warned.stderr == "0 errors, 1 warning\n"
     file.write_text("model_list: 5\n")
     broken = litellm("check", file, "--json")
     assert broken.returncode == 1
     told = json.loads(broken.stdout)
-    assert told["broken"] is True
-    assert told["findings"][0]["level"] == "broken"
+    assert told["worst"] == "error"
+    assert told["findings"][0]["severity"] == "error"
 
 
 @pytest.mark.slow
 def test_a_proxy_that_is_not_there_or_is_none_is_broken_in_one_line(litellm, openai_double):
     dead = litellm("check", "http://127.0.0.1:9")
     assert dead.returncode == 1
-    assert dead.stdout.startswith("broken:  alive: nothing answers at http://127.0.0.1:9/health/")
+    assert dead.stdout.startswith("error\talive\t\tnothing answers at http://127.0.0.1:9/health/")
     other = litellm("check", openai_double.url.removeprefix("http://"))
     assert other.returncode == 1
     assert "is not a LiteLLM proxy (HTTP 404)" in other.stdout

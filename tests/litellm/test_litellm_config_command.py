@@ -137,13 +137,15 @@ def test_merging_shows_the_difference_keeps_a_copy_and_is_done_once(
     assert done.returncode == 0, done.stderr
     assert done.stdout == shown.stdout
     assert "+- model_name: llama3-local\n" in done.stdout
-    assert "num_ctx: 8192 }" in done.stdout
+    assert "num_ctx: 8192}" in done.stdout
     assert "   master_key: ***\n" in done.stdout
     assert ' x-database: &db "postgresql://***@h/d"\n' in done.stdout
     assert "{ api_key: ***, model: ollama/smollm2, " in done.stdout
     assert "wrote " in done.stderr
     assert "2 added, 1 completed" in done.stderr
-    assert "warning: mine: the ollama/ route reports an answer that was cut off" in done.stderr
+    assert (
+        "warning\troute\tmine\tthe ollama/ route reports an answer that was cut off" in done.stderr
+    )
     assert ": the key itself is in the file" in done.stderr
     assert old.with_name("config.yaml.bak").read_bytes() == before
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
@@ -159,7 +161,7 @@ def test_merging_tells_a_program_all_of_it(litellm, old, ollama_double):
     told = json.loads(done.stdout)
     assert (told["changed"], told["written"]) == (True, True)
     assert (told["added"], told["completed"]) == ([], ["mine"])
-    assert {one["subject"] for one in told["findings"]} == {"mine", "master_key"}
+    assert {one["where"] or one["code"] for one in told["findings"]} == {"mine", "master-key"}
     assert "***" in told["difference"]
 
 

@@ -1,7 +1,9 @@
-"""Additions to the text of a config: nothing else changes, nothing is there twice.
+"""Additions to a config: nothing else changes but blanks, nothing is there twice.
 
 PyYAML reads the results, as LiteLLM does.
 """
+
+import re
 
 import pytest
 import yaml
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spadework.errors import ConfigError
+from spadework.litellm.config_file import difference
 from spadework.litellm.merge import merge
 from spadework.litellm.model_entries import ModelEntry
 from spadework.litellm.yaml_document import read
@@ -35,12 +38,13 @@ def is_subsequence(short, long):
 
 
 def kept(before, after):
-    """Whether all that was there is there, but for the nothing that was filled."""
+    """Whether all that was there is there, comments too, but blanks and nothing that was filled."""
     for nothing in (" []", " [ ]", " {}", " null", " ~"):
         before = before.replace(f"model_list:{nothing}", "model_list:")
         before = before.replace(f"general_settings:{nothing}", "general_settings:")
         before = before.replace(f"mcp_servers:{nothing}", "mcp_servers:")
-    return is_subsequence(before, after)
+    before = re.sub(r"\A\ufeff?\s*\{\s*\}", "", before)
+    return is_subsequence("".join(before.split()), "".join(after.split()))
 
 
 def check(before):
@@ -74,7 +78,7 @@ LISTS = [
     "model_list: [ ]  # none yet\n",
     "model_list:\n  # - model_name: an example\n",
     "model_list: [{model_name: a, litellm_params: {model: azure/b}}]\n",
-    "model_list: [\n  {model_name: a, litellm_params: {model: azure/b}}, # the one\n]\n",
+    "model_list: [\n  {model_name: a, litellm_params: {model: azure/b}},\n]\n",
     "model_list:\n- model_name: a\n  litellm_params:\n    model: azure/b\n# after\n",
     "model_list:\n  - model_name: a\n    litellm_params: {model: azure/b}  # end\n    # of it\n\n",
     "model_list:\n    -   model_name: 'a'\n        litellm_params:\n            model: azure/b\n",
@@ -103,7 +107,7 @@ AFTER = [
     st.booleans(),
     st.booleans(),
 )
-def test_any_layout_keeps_its_bytes_and_gets_what_it_lacks(
+def test_any_layout_keeps_what_it_has_and_gets_what_it_lacks(
     head, before, listed, after, newline, with_mark, ends_with_newline
 ):
     text = head + before + listed + after
@@ -147,7 +151,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=14).map("".join) | st.text(max_size=40))
-def test_any_text_is_refused_in_one_line_or_keeps_its_bytes(text):
+def test_any_text_is_refused_in_one_line_or_keeps_what_it_has(text):
     try:
         result = merged(text)
     except ConfigError:
@@ -179,6 +183,7 @@ def test_any_text_is_refused_in_one_line_or_keeps_its_bytes(text):
         ("general_settings: 5\n", "general_settings is not a mapping"),
         ("a: *nowhere\n", "found undefined alias 'nowhere'"),
         ("model_list: &all\n- model_name: a\nagain: *all\n", "alter more than their own lines"),
+        ("model_list: [\n  {model_name: a}, # mine\n]\n", "alter more than their own lines"),
         ("{" * 3000, "is nested too deeply"),
         ("a: !unknown b\n", "line 1: not YAML that LiteLLM can read: could not determine"),
         ("a: b\u2028c: d\n", "line 1: holds '\\u2028', which only some readers of YAML take"),
@@ -190,6 +195,48 @@ def test_what_cannot_be_done_is_refused_in_one_line(text, says):
         merged(text)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_blanks_that_a_mixed_layout_loses_are_in_the_difference_that_is_shown():
+    before = "a:\n   b: 1 # kept\nc:\n  d: 'x'\n"
+    after = check(before)
+    shown = difference(before, after, "config.yaml")
+    assert "-  d: 'x'\n" in shown
+    assert "+   d: 'x'\n" in shown
+    assert "    b: 1 # kept\n" in shown
+
+
+TIDY = """\
+# my proxy
+model_list:
+- model_name: 'mine'   # the old one
+  litellm_params: {model: "ollama_chat/smollm2", api_base: http://koala:11434}
+  # and its window
+
+- model_name: other
+  litellm_params:
+    model: azure/big   # dear
+    rpm: 1_000
+# ---- settings ----
+litellm_settings:   # of all
+  drop_params: yes
+  cost: 1.50
+
+# the end
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_in_a_file_of_one_style_no_other_line_changes_and_headings_stay_in_place(newline, mark):
+    before = mark + TIDY.replace("\n", newline)
+    after = merged(before).text
+    lines, new = before.split(newline), after.split(newline)
+    changed = [line for line in lines if line not in new]
+    assert changed == [line for line in lines if "ollama_chat" in line]
+    assert is_subsequence([line for line in lines if line not in changed], new)
+    assert new.index("# ---- settings ----") == new.index("litellm_settings:   # of all") - 1
+    assert new.index("- model_name: llama3-local") < new.index("# ---- settings ----")
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,10 @@ class Desk:
     def registration(self, folder=None):
         """Level and text of what doctor says of the client and the registration."""
         told = json.loads(self.run("spadework doctor --json", folder))["findings"]
-        found = {one["subject"]: one for one in told}
-        assert found["client"]["level"] == "ok"
-        assert "Claude Code 2.1.330: " in found["client"]["text"]
-        lines = [(o["level"], o["text"]) for o in told if o["subject"] == "registration"]
+        found = {one["code"]: one for one in told}
+        assert found["client"]["severity"] == "ok"
+        assert "Claude Code 2.1.330: " in found["client"]["what"]
+        lines = [(o["severity"], o["what"]) for o in told if o["code"] == "registration"]
         return lines, found.get("handshake")
 
     def settle(self, **keys):
@@ -81,21 +81,21 @@ def desk(tmp_path, openai_double, runtime_folder):
 
 def test_doctor_and_the_client_agree_on_what_is_registered_pending_and_shadowed(desk):
     (nothing,), _ = desk.registration()
-    assert nothing[0] == "broken"
+    assert nothing[0] == "error"
     assert "No MCP servers configured" in desk.run("claude mcp list")
 
     desk.run("claude mcp add --scope project spadework -- spadework mcp")
     (pending, unusable), _ = desk.registration()
     assert "Pending approval" in desk.run("claude mcp list")
     assert (pending[0], "is pending approval" in pending[1]) == ("warning", True)
-    assert unusable[0] == "broken"
+    assert unusable[0] == "error"
 
     # What waits for approval hides nothing.
     desk.run("claude mcp add --scope user spadework -- spadework mcp")
     (pending, user), handshake = desk.registration()
     assert "is pending approval" in pending[1]
     assert (user[0], "(user scope, " in user[1]) == ("ok", True)
-    assert handshake["level"] == "ok"
+    assert handshake["severity"] == "ok"
     told = desk.run("claude mcp get spadework")
     assert "User config" in told
     assert "Connected" in told
@@ -144,7 +144,7 @@ def test_doctor_and_the_client_agree_on_plugins_and_dead_entries(desk):
         "ok",
         True,
     )
-    assert handshake["level"] == "ok"
+    assert handshake["severity"] == "ok"
     assert "plugin:spadework:spadework: spadework mcp - ✔ Connected" in desk.run("claude mcp list")
 
     desk.run("claude mcp add --scope user spadework -- spadework mcp")
@@ -156,7 +156,7 @@ def test_doctor_and_the_client_agree_on_plugins_and_dead_entries(desk):
     desk.run("claude mcp remove spadework --scope user")
     desk.run("claude mcp add --scope user spadework -- spadework mcp --in-process")
     found = json.loads(desk.run("spadework doctor --json"))["findings"]
-    (twice,) = [one for one in found if "under several names" in one["text"]]
+    (twice,) = [one for one in found if "under several names" in one["what"]]
     plugins_way = "`claude plugin disable spadework`"
     assert f"`claude mcp remove spadework --scope user` or {plugins_way}" in twice["cure"]
     desk.run(plugins_way.strip("`"))

@@ -139,12 +139,12 @@ def test_the_proxy_is_found_well_with_answers_and_the_gateway_with_our_tools(hou
     done = house.run("--config", "config.toml", "litellm", "check", house.url, "--ask", "--json")
     told = json.loads(done.stdout)
     assert done.returncode == 0, told
-    by_subject = {one["subject"]: one for one in told["findings"]}
-    assert {one["level"] for one in told["findings"]} == {"ok"}, told
-    assert by_subject["alive"]["message"] == "/health/liveliness answers"
-    assert by_subject["key"]["message"] == "accepted; 2 models listed"
-    assert by_subject["mcp"]["message"] == "the gateway serves Spadework: 4 tools"
-    assert by_subject["smollm2"]["message"] == "answers"
+    by_subject = {one["where"] or one["code"]: one for one in told["findings"]}
+    assert {one["severity"] for one in told["findings"]} == {"ok"}, told
+    assert by_subject["alive"]["what"] == "/health/liveliness answers"
+    assert by_subject["key"]["what"] == "accepted; 2 models listed"
+    assert by_subject["mcp"]["what"] == "the gateway serves Spadework: 4 tools"
+    assert by_subject["smollm2"]["what"] == "answers"
     assert KEY not in done.stdout + done.stderr
 
 
@@ -152,7 +152,7 @@ def test_without_asking_no_model_is_called(house):
     chats = len(house.ollama.chats)
     done = house.run("--config", "config.toml", "litellm", "check", house.url)
     assert done.returncode == 0
-    assert f"ok:      smollm2: window {NUM_CTX}\n" in done.stdout
+    assert f"ok\tmodel\tsmollm2\twindow {NUM_CTX}\t\n" in done.stdout
     assert len(house.ollama.chats) == chats
 
 
@@ -160,7 +160,7 @@ def test_without_asking_no_model_is_called(house):
 def test_a_key_that_is_not_accepted_is_broken(house, key):
     done = house.run("litellm", "check", house.url, LITELLM_MASTER_KEY=key)
     assert done.returncode == 1
-    assert "broken:  key: " in done.stdout
+    assert "error\tkey\t\t" in done.stdout
     assert "LITELLM_API_KEY" in done.stdout or "LITELLM_MASTER_KEY" in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -180,20 +180,23 @@ def test_what_does_not_work_at_a_proxy_is_named_with_its_cure(litellm_proxy, tmp
     asked = ["litellm", "check", litellm_proxy.url, "--ask", "--json"]
     done = run(tmp_path, *asked, LITELLM_MASTER_KEY=litellm_proxy.key)
     found = json.loads(done.stdout)["findings"]
-    levels = {(one["subject"], one["level"]) for one in found}
+    levels = {(one["where"] or one["code"], one["severity"]) for one in found}
     assert done.returncode == 1
-    assert {("llama3-local", "ok"), ("down", "broken"), ("old-route", "broken")} <= levels
+    assert {("llama3-local", "ok"), ("down", "error"), ("old-route", "error")} <= levels
     assert {("old-route", "warning"), ("down", "warning"), ("mcp", "ok")} <= levels
-    cures = {one["cure"] for one in found if one["subject"] == "old-route"}
+    cures = {one["cure"] for one in found if one["where"] == "old-route"}
     assert "write ollama_chat/ in place of ollama/" in cures
 
 
 def test_warnings_alone_are_no_failure(litellm_proxy, tmp_path):
     done = run(tmp_path, "litellm", "check", litellm_proxy.url, LITELLM_API_KEY=litellm_proxy.key)
     assert done.returncode == 0, done.stdout
-    assert "warning: old-route: the ollama/ route reports an answer that was cut off" in done.stdout
-    assert "warning: down: its window is not known" in done.stdout
-    assert "0 broken, " in done.stderr
+    assert (
+        "warning\troute\told-route\tthe ollama/ route reports an answer that was cut off"
+        in done.stdout
+    )
+    assert "warning\twindow\tdown\tits window is not known" in done.stdout
+    assert "0 errors, " in done.stderr
 
 
 def test_a_gateway_without_the_token_is_broken(tmp_path):
@@ -207,5 +210,5 @@ def test_a_gateway_without_the_token_is_broken(tmp_path):
         with litellm_running(config.read_text(), tmp_path, {"LITELLM_MASTER_KEY": KEY}) as url:
             told = run(tmp_path, "litellm", "check", url)
     assert told.returncode == 1
-    assert "broken:  mcp: the gateway knows the server 'spadework', but lists none" in told.stdout
+    assert "error\tmcp\t\tthe gateway knows the server 'spadework', but lists none" in told.stdout
     assert "set SPADEWORK_TOKEN for the proxy" in told.stdout

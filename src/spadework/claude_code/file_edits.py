@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from spadework.claude_code import json_text
+from spadework.config.toml_files import parse
 from spadework.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 Format = Literal["json", "jsonc", "toml"]
@@ -52,8 +54,6 @@ def read(text: str, edit: Edit) -> dict[str, Any]:
         ConfigError: it cannot be parsed; says the line.
     """
     if edit.format == "toml":
-        from spadework.config.toml_files import parse  # noqa: PLC0415 - only one client needs it
-
         return parse(text, edit.file)
     try:
         document: dict[str, Any] = json_text.load(text, comments=edit.format == "jsonc")
@@ -154,19 +154,22 @@ def _pruned(text: str, edit: Edit, before: FileSnapshot) -> str:
 
 
 def _changed_toml(text: str, edit: Edit) -> str:
-    import tomlkit  # noqa: PLC0415 - only one client needs it
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - as above
+    import tomlkit  # noqa: PLC0415 - `spadework setup --help` does without it
+
+    def header_less_table() -> Any:
+        """Make a table whose own header is not written: `[mcp_servers.spadework]` says it all."""
+        return tomlkit.table(is_super_table=True)
 
     wanted = read(text, edit)
     _change(wanted, edit)
     windows = "\r\n" in text
     try:
         document = tomlkit.parse(text.replace("\r\n", "\n"))
-        _change(document, edit)
+        _change(document, edit, header_less_table)
         after = tomlkit.dumps(document)
         after = after.replace("\n", "\r\n") if windows else after
         exact = read(after, edit) == wanted
-    except (TOMLKitError, ConfigError):
+    except (tomlkit.exceptions.TOMLKitError, ConfigError):
         exact = False
     if not exact:
         raise ConfigError(
@@ -176,14 +179,14 @@ def _changed_toml(text: str, edit: Edit) -> str:
     return after
 
 
-def _change(document: Any, edit: Edit) -> None:
+def _change(document: Any, edit: Edit, new_table: Callable[[], Any] = dict) -> None:
     """Change a plain mapping or a document of tomlkit's."""
     table = document
     for key in edit.keys[:-1]:
         if key not in table:
             if edit.kind == "remove":
                 return
-            table[key] = _new_table(document)
+            table[key] = new_table()
         table = table[key]
         if not hasattr(table, "setdefault"):
             raise ConfigError(
@@ -194,13 +197,6 @@ def _change(document: Any, edit: Edit) -> None:
         table.pop(edit.keys[-1], None)
     else:
         table[edit.keys[-1]] = edit.value
-
-
-def _new_table(document: Any) -> Any:
-    """Make a table whose own header is not written: `[mcp_servers.spadework]` says it all."""
-    import tomlkit  # noqa: PLC0415 - only one client needs it
-
-    return tomlkit.table(is_super_table=True) if type(document) is not dict else {}
 
 
 def _refused(edit: Edit, error: json_text.NotJson) -> ConfigError:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.claude_code.claude_client import SERVER_NAME
 from spadework.claude_code.file_edits import Edit
-from spadework.claude_code.server_entries import NAME, TOKEN_VARIABLE
+from spadework.claude_code.server_entries import TOKEN_VARIABLE
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spadework.claude_code.claude_paths import Scope
+    from spadework.claude_code.claude_client import Scope
     from spadework.claude_code.file_edits import Format
     from spadework.claude_code.server_entries import ServerEntry
 
@@ -62,7 +63,7 @@ def other_edit(
             hint="leave --scope away" + (", or use --scope project" if form.project else ""),
         )
     file = form.user if scope == "user" else project / form.project
-    return Edit(file, form.format, "set", (form.table, NAME), _other_entry(client, server))
+    return Edit(file, form.format, "set", (form.table, SERVER_NAME), _other_entry(client, server))
 
 
 def _form(client: str, environ: Mapping[str, str], platform: str) -> _Form:

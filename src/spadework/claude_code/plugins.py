@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from spadework.claude_code.json_files import UnreadableFile, read_object
 
-    from spadework.claude_code.claude_paths import Places
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from spadework.claude_code.claude_client import ClaudePaths
+
+    Reader = Callable[[Path], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +47,52 @@ class Plugin:
         return self.folder / "skills"
 
 
-def enabled_plugins(places: Places) -> list[Plugin]:
-    """Find the plugins that are installed for this user or project and switched on, by name."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of the client's; empty where it is not there or holds no JSON object."""
+    with suppress(UnreadableFile):
+        return read_object(path)
+    return {}
+
+
+def enabled_plugins(places: ClaudePaths, read: Reader = read_json) -> list[Plugin]:
+    """Find the plugins that are installed for this user or project and switched on, by name.
+
+    Args:
+        places: the client's files.
+        read: reads one of them.
+    """
     switched: dict[str, Any] = {}
     for scope in ("user", "project", "local"):
-        told = read_json(places.settings[scope]).get("enabledPlugins")
+        told = read(places.settings[scope]).get("enabledPlugins")
         switched |= told if isinstance(told, dict) else {}
     return [
         Plugin(identity, folder)
-        for identity, folder in sorted(_installed(places))
+        for identity, folder in sorted(_installed(places, read))
         if switched.get(identity) and folder.is_dir()
     ]
 
 
-def _installed(places: Places) -> Iterator[tuple[str, Path]]:
-    installed = read_json(places.plugins / "installed_plugins.json").get("plugins")
-    markets = read_json(places.plugins / "known_marketplaces.json")
+def _installed(places: ClaudePaths, read: Reader) -> Iterator[tuple[str, Path]]:
+    installed = read(places.plugins / "installed_plugins.json").get("plugins")
+    markets = read(places.plugins / "known_marketplaces.json")
     for identity, entries in installed.items() if isinstance(installed, dict) else ():
         for entry in entries if isinstance(entries, list) else [entries]:  # version 1: no list
             if isinstance(entry, dict) and _is_for(places, entry):
                 copy = entry.get("installPath")
-                folder = _live_folder(identity, markets) or (copy and Path(copy))
+                folder = _live_folder(identity, markets, read) or (copy and Path(copy))
                 if folder:
                     yield identity, folder
                     break
 
 
-def _is_for(places: Places, entry: dict[str, Any]) -> bool:
+def _is_for(places: ClaudePaths, entry: dict[str, Any]) -> bool:
     project = entry.get("projectPath")
     if not isinstance(project, str):
         return True
     return places.project.resolve().is_relative_to(Path(project).resolve())
 
 
-def _live_folder(identity: str, markets: dict[str, Any]) -> Path | None:
+def _live_folder(identity: str, markets: dict[str, Any], read: Reader) -> Path | None:
     """A plugin of a marketplace that is a folder is read there, not from the copy."""
     name, _, market = identity.partition("@")
     known = markets.get(market)
@@ -84,18 +100,9 @@ def _live_folder(identity: str, markets: dict[str, Any]) -> Path | None:
     if not isinstance(source, dict) or source.get("source") != "directory":
         return None
     root = Path(str(source.get("path")))
-    listed = read_json(root / ".claude-plugin" / "marketplace.json").get("plugins")
+    listed = read(root / ".claude-plugin" / "marketplace.json").get("plugins")
     for plugin in listed if isinstance(listed, list) else ():
         if isinstance(plugin, dict) and plugin.get("name") == name:
             where = plugin.get("source")
             return root / where if isinstance(where, str) and (root / where).is_dir() else None
     return None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of the client's; empty where it is not there or holds no JSON object."""
-    try:
-        read = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return read if isinstance(read, dict) else {}

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from spadework.claude_code.claude_client import SERVER_NAME
 from spadework.claude_code.json_files import UnreadableFile, read_object, table, texts
+from spadework.claude_code.plugins import enabled_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
 
 Origin = Literal["local", "project", "user", "plugin", "settings"]
 State = Literal["used", "shadowed", "pending", "rejected", "disabled", "dead", "left-out"]
 
-NAME = "spadework"
 _BY_PRECEDENCE: tuple[Origin, ...] = ("local", "project", "user")
 _WAITING = {"pending", "rejected", "disabled"}
 
@@ -78,7 +79,7 @@ class _Files:
         return self._read[file]
 
 
-def registered(places: Places) -> Registration:
+def registered(places: ClaudePaths) -> Registration:
     """Read where servers of ours are registered for the client in a project; changes nothing."""
     files = _Files()
     own = _own(places, files)
@@ -89,7 +90,7 @@ def registered(places: Places) -> Registration:
         found = [entry for entry in _ours(servers, origin, file) if not _has(entries, entry)]
         entries += [replace(entry, state=rules.state(entry)) for entry in found]
     entries = _with_shadows(entries)
-    plugins = (_of_plugin(entry, rules, entries) for entry in _plugins(places, files, settings))
+    plugins = (_of_plugin(entry, rules, entries) for entry in _plugins(places, files))
     entries += plugins
     for scope, path in places.settings.items():
         for entry in _ours(table(settings[scope], "mcpServers"), "settings", path):
@@ -132,7 +133,7 @@ def _names(documents: Iterable[Mapping[str, Any]], key: str) -> frozenset[str]:
     return frozenset(name for document in documents for name in texts(document.get(key)))
 
 
-def _own(places: Places, files: _Files) -> dict[str, Any]:
+def _own(places: ClaudePaths, files: _Files) -> dict[str, Any]:
     """What the client keeps of this project: by the repository's root, else by the folder."""
     root = next(
         (one for one in (places.project, *places.project.parents) if (one / ".git").exists()),
@@ -141,14 +142,14 @@ def _own(places: Places, files: _Files) -> dict[str, Any]:
     return table(files[places.client_file], "projects", str(root))
 
 
-def _is_trusted(places: Places, files: _Files) -> bool:
+def _is_trusted(places: ClaudePaths, files: _Files) -> bool:
     projects = table(files[places.client_file], "projects")
     folders = (places.project, *places.project.parents)
     return any(table(projects, str(one)).get("hasTrustDialogAccepted") is True for one in folders)
 
 
 def _tables(
-    places: Places, files: _Files, own: Mapping[str, Any]
+    places: ClaudePaths, files: _Files, own: Mapping[str, Any]
 ) -> Iterator[tuple[Origin, Path, dict[str, Any]]]:
     """Walk through the tables of servers in order of precedence, the highest first."""
     yield "local", places.client_file, table(own, "mcpServers")
@@ -178,7 +179,7 @@ def _is_ours(name: str, told: Mapping[str, Any]) -> bool:
     """Tell by the name, or by the program that it runs, plainly or by `python -m` and the like."""
     words = [_text(told.get("command")), *texts(told.get("args"))]
     programs = {re.split(r"[/\\]", word)[-1].removesuffix(".exe").lower() for word in words}
-    return NAME in name.lower() or NAME in programs
+    return SERVER_NAME in name.lower() or SERVER_NAME in programs
 
 
 def _has(entries: Iterable[RegisteredServer], other: RegisteredServer) -> bool:
@@ -201,27 +202,16 @@ def _with_shadows(entries: list[RegisteredServer]) -> list[RegisteredServer]:
     return shown
 
 
-def _plugins(
-    places: Places, files: _Files, settings: Mapping[Any, Mapping[str, Any]]
-) -> Iterator[RegisteredServer]:
+def _plugins(places: ClaudePaths, files: _Files) -> Iterator[RegisteredServer]:
     """Walk through the servers of the plugins that are installed and enabled."""
-    enabled: dict[str, Any] = {}
-    for scope in ("user", "project", "local"):
-        enabled |= table(settings[scope], "enabledPlugins")
-    installed = table(files[places.plugins / "installed_plugins.json"], "plugins")
-    for plugin, copies in installed.items():
-        if enabled.get(plugin) is not True or not isinstance(copies, list):
-            continue
-        folder = next((_text(table(one).get("installPath")) for one in copies), "")
-        if not folder:
-            continue
-        name = plugin.partition("@")[0]
-        for file in _server_files(Path(folder), files):
+    for plugin in enabled_plugins(places, files.__getitem__):
+        folder = str(plugin.folder)
+        for file in _server_files(plugin.folder, files):
             for entry in _ours(table(files[file], "mcpServers"), "plugin", file):
                 words = (word.replace("${CLAUDE_PLUGIN_ROOT}", folder) for word in entry.args)
                 yield replace(
                     entry,
-                    name=f"plugin:{name}:{entry.name}",
+                    name=f"plugin:{plugin.name}:{entry.name}",
                     command=entry.command.replace("${CLAUDE_PLUGIN_ROOT}", folder),
                     args=tuple(words),
                 )

@@ -1,4 +1,7 @@
-"""What is written where, so that a client starts the server: one place for each client's form."""
+"""What is written where, so that Claude Code starts the server, and entries where it never looks.
+
+Version 2.1.330 reads no servers from settings files, though older write-ups say so.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.file_edits import Edit
+from spadework.claude_code.claude_client import SERVER_NAME
+from spadework.claude_code.client_files import read_content
+from spadework.claude_code.file_edits import Edit, look
+from spadework.errors import ConfigError
 from spadework.util.paths import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.claude_client import ClaudePaths, Scope
 
-NAME = "spadework"
 TOKEN_VARIABLE = "SPADEWORK_TOKEN"  # noqa: S105 - the name of the variable, not a token
-ALLOW_RULE = f"mcp__{NAME}"
+ALLOW_RULE = f"mcp__{SERVER_NAME}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +56,21 @@ def installed_program(*, absolute: bool, environ: Mapping[str, str] | None = Non
         environ: the environment; None: this process's.
     """
     environment = os.environ if environ is None else environ
-    beside = Path(sys.executable).with_name(NAME + (".exe" if os.name == "nt" else ""))
-    found = shutil.which(NAME, path=environment.get("PATH"))
+    beside = Path(sys.executable).with_name(SERVER_NAME + (".exe" if os.name == "nt" else ""))
+    found = shutil.which(SERVER_NAME, path=environment.get("PATH"))
     inside = environment.get("VIRTUAL_ENV")
     if found and not absolute:
         if not inside or not Path(found).is_relative_to(inside):
-            return Program((NAME,), f"{NAME} is on PATH")
+            return Program((SERVER_NAME,), f"{SERVER_NAME} is on PATH")
         why = f"{found} is on PATH only while that virtual environment is active"
     elif absolute:
         why = "a desktop program does not see the PATH of your shell"
     else:
-        why = f"{NAME} is not on PATH"
+        why = f"{SERVER_NAME} is not on PATH"
     program = str(beside) if beside.exists() else found
     if program:
         return Program((program,), f"by its whole path, because {why}")
-    return Program((sys.executable, "-m", NAME), f"by its Python, because {why}")
+    return Program((sys.executable, "-m", SERVER_NAME), f"by its Python, because {why}")
 
 
 def served_by(program: Program, *, shared: bool, environ: Mapping[str, str]) -> ServerEntry:
@@ -94,15 +99,15 @@ def claude_entry(server: ServerEntry) -> dict[str, Any]:
     return entry | ({"env": dict(server.env)} if server.env else {})
 
 
-def claude_edit(places: Places, scope: Scope, entry: dict[str, Any]) -> Edit:
+def claude_edit(places: ClaudePaths, scope: Scope, entry: dict[str, Any]) -> Edit:
     """Say which member of which file registers a server with Claude Code."""
     if scope == "project":
-        return Edit(places.project_file, "json", "set", ("mcpServers", NAME), entry)
+        return Edit(places.project_file, "json", "set", ("mcpServers", SERVER_NAME), entry)
     around = () if scope == "user" else ("projects", places.project_key)
-    return Edit(places.client_file, "json", "set", (*around, "mcpServers", NAME), entry)
+    return Edit(places.client_file, "json", "set", (*around, "mcpServers", SERVER_NAME), entry)
 
 
-def allow_edit(places: Places, scope: Scope) -> Edit:
+def allow_edit(places: ClaudePaths, scope: Scope) -> Edit:
     """Say which settings file gets the rule that lets Claude call the tools without asking."""
     return Edit(places.settings[scope], "json", "add", ("permissions", "allow"), ALLOW_RULE)
 
@@ -112,9 +117,9 @@ def is_ours(name: str, entry: Any) -> bool:
     if not isinstance(entry, dict):
         return False
     command, args = entry.get("command"), entry.get("args")
-    starts_us = isinstance(command, str) and Path(command).stem == NAME
-    by_python = isinstance(args, list) and args[:2] == ["-m", NAME]
-    return name == NAME or starts_us or by_python
+    starts_us = isinstance(command, str) and Path(command).stem == SERVER_NAME
+    by_python = isinstance(args, list) and args[:2] == ["-m", SERVER_NAME]
+    return name == SERVER_NAME or starts_us or by_python
 
 
 def same_server(entry: Any, wanted: dict[str, Any]) -> bool:
@@ -124,3 +129,54 @@ def same_server(entry: Any, wanted: dict[str, Any]) -> bool:
     kind = "http" if "url" in wanted else "stdio"
     told = {"type": kind} | {key: value for key, value in entry.items() if value not in ({}, None)}
     return told == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredEntry:
+    """An entry that no client reads: its location and content."""
+
+    scope: Scope
+    removal: Edit
+    entry: dict[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """The settings file."""
+        return self.removal.file
+
+    @property
+    def name(self) -> str:
+        """The name that it has there."""
+        return self.removal.keys[-1]
+
+
+def ignored_entries(places: ClaudePaths) -> tuple[list[IgnoredEntry], list[str]]:
+    """Find the entries of ours in the settings files of every scope.
+
+    Returns:
+        The entries, and what is wrong with a file that cannot be read.
+    """
+    found: list[IgnoredEntry] = []
+    problems: list[str] = []
+    seen: set[str] = set()
+    for scope, file in places.settings.items():
+        if (real := os.path.realpath(file)) in seen:
+            continue  # in the home folder itself, the user's file is the project's too
+        seen.add(real)
+        try:
+            found += _in(scope, file)
+        except ConfigError as problem:
+            problems.append(f"{problem}; Claude Code cannot read it either")
+    return found, problems
+
+
+def _in(scope: Scope, file: Path) -> list[IgnoredEntry]:
+    whole = Edit(file, "json", "remove", ("mcpServers",))
+    servers = look(read_content(file).text, whole).value
+    if not isinstance(servers, dict):
+        return []
+    return [
+        IgnoredEntry(scope, Edit(file, "json", "remove", ("mcpServers", name)), entry)
+        for name, entry in servers.items()
+        if is_ours(name, entry)
+    ]

@@ -7,17 +7,17 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from spadework.claude_code.claude_client import SERVER_NAME
 from spadework.claude_code.client_files import check_writable, read_content
 from spadework.claude_code.file_edits import MISSING, Edit, changed, is_done, look
-from spadework.claude_code.ignored_entries import ignored_entries
 from spadework.claude_code.other_clients import CLAUDE_CODE, DESKTOP, other_edit
 from spadework.claude_code.registrations import registered
 from spadework.claude_code.server_entries import (
-    NAME,
     ServerEntry,
     allow_edit,
     claude_edit,
     claude_entry,
+    ignored_entries,
     installed_program,
     is_ours,
     same_server,
@@ -29,7 +29,7 @@ from spadework.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.claude_client import ClaudePaths, Scope
 
 _HIDDEN = "…"
 
@@ -79,7 +79,7 @@ class SetupPlan:
 
 
 def make_plan(
-    client: str, scope: Scope, url: str, places: Places, environ: Mapping[str, str]
+    client: str, scope: Scope, url: str, places: ClaudePaths, environ: Mapping[str, str]
 ) -> SetupPlan:
     """Work out every change; all files are read, none is written.
 
@@ -109,7 +109,9 @@ def make_plan(
     )
 
 
-def _claude_plan(scope: Scope, server: ServerEntry, places: Places, notes: list[str]) -> SetupPlan:
+def _claude_plan(
+    scope: Scope, server: ServerEntry, places: ClaudePaths, notes: list[str]
+) -> SetupPlan:
     dead, problems = ignored_entries(places)
     notes += problems
     for one in dead:
@@ -147,7 +149,7 @@ def _claude_plan(scope: Scope, server: ServerEntry, places: Places, notes: list[
     return _checked(SetupPlan(server, tuple(changes), ()), notes)
 
 
-def _approval(places: Places, notes: list[str]) -> list[PlannedChange]:
+def _approval(places: ClaudePaths, notes: list[str]) -> list[PlannedChange]:
     """Approve the shared entry for this one project, if the user has trusted the folder already.
 
     It goes where the client itself keeps such a word; it counts only in a trusted folder.
@@ -155,7 +157,9 @@ def _approval(places: Places, notes: list[str]) -> list[PlannedChange]:
     known = Edit(places.client_file, "json", "set", ("projects", places.project_key))
     project = look(read_content(known.file).text, known).value
     if isinstance(project, dict) and project.get("hasTrustDialogAccepted") is True:
-        edit = Edit(places.settings["local"], "json", "add", ("enabledMcpjsonServers",), NAME)
+        edit = Edit(
+            places.settings["local"], "json", "add", ("enabledMcpjsonServers",), SERVER_NAME
+        )
         return [_change(edit, "approves it for you, in this project alone")]
     notes.append(
         "Claude Code asks once whether it may start what .mcp.json names: start `claude` in "
@@ -164,7 +168,7 @@ def _approval(places: Places, notes: list[str]) -> list[PlannedChange]:
     return []
 
 
-def _shadows(places: Places, scope: Scope) -> list[str]:
+def _shadows(places: ClaudePaths, scope: Scope) -> list[str]:
     """Name what counts before this entry: local before project before user."""
     order: tuple[Scope, ...] = ("local", "project", "user")
     found = []
@@ -183,7 +187,7 @@ def _shadows(places: Places, scope: Scope) -> list[str]:
     return found
 
 
-def _beside_plugins(places: Places, server: ServerEntry) -> list[str]:
+def _beside_plugins(places: ClaudePaths, server: ServerEntry) -> list[str]:
     """Say what comes of a plugin that brings the server too."""
     notes = []
     for entry in registered(places).entries:
@@ -203,7 +207,7 @@ def _beside_plugins(places: Places, server: ServerEntry) -> list[str]:
     return notes
 
 
-def registered_elsewhere(places: Places) -> list[str]:
+def registered_elsewhere(places: ClaudePaths) -> list[str]:
     """Name the scopes of Claude Code that have an entry of ours.
 
     Raises:
@@ -213,7 +217,7 @@ def registered_elsewhere(places: Places) -> list[str]:
     found = []
     for scope in scopes:
         edit = claude_edit(places, scope, {})
-        if is_ours(NAME, look(read_content(edit.file).text, edit).value):
+        if is_ours(SERVER_NAME, look(read_content(edit.file).text, edit).value):
             found.append(scope)
     return [str(scope) for scope in found]
 

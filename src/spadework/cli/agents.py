@@ -8,11 +8,13 @@ import typer
 
 from spadework.claude_code.agents.inventory import agent_inventory
 from spadework.claude_code.agents.new_agents import model_change
-from spadework.claude_code.agents.suggestions import suggest
+from spadework.claude_code.agents.tiering import suggest
 from spadework.cli import agents_editing, agents_output
+from spadework.cli.check_output import print_findings, print_json
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
+from spadework.util.finding import worst
 
 app = typer.Typer(
     help="Claude Code's agents: what they run on, what would be cheaper.",
@@ -49,10 +51,10 @@ def lint(as_json: Json = False) -> None:
     """
     findings = agent_inventory().findings()
     if as_json:
-        _print_json([agents_output.finding_data(one) for one in findings])
+        print_json(findings)
     else:
-        agents_output.print_findings(findings)
-    if any(one.level != "note" for one in findings):
+        print_findings(findings)
+    if worst(findings) in {"warning", "error"}:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.claude_code.agents import changes
-from spadework.claude_code.agents.changes import make
+from spadework.claude_code.agents.agent_models import ALIASES
 from spadework.claude_code.agents.inventory import agent_inventory
-from spadework.claude_code.agents.model_names import ALIASES
 from spadework.claude_code.agents.new_agents import (
     checked_model,
     copied,
@@ -20,6 +18,7 @@ from spadework.claude_code.agents.new_agents import (
     new_agent,
     text_of,
 )
+from spadework.claude_code.undo_journal import UndoJournal
 from spadework.cli.agents_output import print_diff
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
@@ -28,7 +27,7 @@ from spadework.util.atomic_files import keep_copy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.agents.changes import AgentChange
+    from spadework.claude_code.undo_journal import FileChange
 
 
 class AgentScope(StrEnum):
@@ -95,7 +94,7 @@ def undo() -> None:
 
     Again: the one before that.
     """
-    for path in changes.undo():
+    for path in UndoJournal().undo_change():
         print(f"as before: {path}" if path.exists() else f"deleted: {path}")
 
 
@@ -146,7 +145,7 @@ def copy(
     _write_new(change, dry_run=dry_run)
 
 
-def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> None:
+def carry_out(changes: Sequence[FileChange], *, dry_run: bool, yes: bool) -> None:
     """Show the diff, ask, write.
 
     Raises:
@@ -164,11 +163,11 @@ def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> No
         raise ArgumentError("nobody is there to ask whether this may be written", hint="add --yes")
     if not yes and not typer.confirm("Write this?", default=True, err=True):
         raise typer.Exit(EXIT_FAILED)
-    make(changes)
+    UndoJournal().replace_files(changes)
     typer.echo("written; `spadework agents undo` takes it back", err=True)
 
 
-def _write_new(change: AgentChange, *, dry_run: bool) -> None:
+def _write_new(change: FileChange, *, dry_run: bool) -> None:
     if dry_run:
         print(change.after.decode(), end="")
         return
@@ -176,7 +175,7 @@ def _write_new(change: AgentChange, *, dry_run: bool) -> None:
         print(f"it is there already: {change.path}")
         return
     backup = keep_copy(change.path)
-    make([change])
+    UndoJournal().replace_files([change])
     print(change.path)
     kept = f"; the one before is {backup}" if backup else ""
     typer.echo(f"written{kept}; it counts from the next session on", err=True)

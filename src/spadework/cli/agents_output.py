@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.agents.changes import diff_of
-from spadework.claude_code.agents.model_resolution import resolve
+from spadework.claude_code.agents.agent_models import resolve
 from spadework.claude_code.agents.tiering import TIERS
 from spadework.cli.table import print_table
 from spadework.util.text_cleaning import clean
@@ -15,15 +15,16 @@ from spadework.util.text_cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.agents.changes import AgentChange
-    from spadework.claude_code.agents.definitions import Agent, LintFinding
+    from spadework.claude_code.agents.agent_models import Setup
+    from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.inventory import AgentInventory
-    from spadework.claude_code.agents.model_resolution import Setup
-    from spadework.claude_code.agents.suggestions import Suggestion
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.agents.tiering import Suggestion
+    from spadework.claude_code.claude_client import ClaudePaths
+    from spadework.claude_code.undo_journal import FileChange
+    from spadework.util.finding import Finding
 
 
-def agent_data(agent: Agent, setup: Setup, findings: Sequence[LintFinding]) -> dict[str, Any]:
+def agent_data(agent: Agent, setup: Setup, findings: Sequence[Finding]) -> dict[str, Any]:
     """An agent as JSON."""
     resolved = None if agent.dropped else resolve(agent, setup)
     return {
@@ -38,20 +39,7 @@ def agent_data(agent: Agent, setup: Setup, findings: Sequence[LintFinding]) -> d
         "disallowed_tools": list(agent.denied),
         "dropped": agent.dropped or None,
         "shadowed_by": agent.shadowed_by or None,
-        "findings": [finding_data(one) for one in _of(agent, findings)],
-    }
-
-
-def finding_data(finding: LintFinding) -> dict[str, Any]:
-    """A finding as JSON."""
-    return {
-        "code": finding.code,
-        "level": finding.level,
-        "agent": finding.agent or None,
-        "path": str(finding.path) if finding.path else None,
-        "line": finding.line or None,
-        "message": finding.message,
-        "cure": finding.cure,
+        "findings": [one.as_data() for one in _of(agent, findings)],
     }
 
 
@@ -69,7 +57,7 @@ def suggestion_data(suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def print_agents(survey: AgentInventory, findings: Sequence[LintFinding]) -> None:
+def print_agents(survey: AgentInventory, findings: Sequence[Finding]) -> None:
     """Print a row for each agent."""
     rows = []
     for agent in survey.agents:
@@ -90,16 +78,6 @@ def print_agents(survey: AgentInventory, findings: Sequence[LintFinding]) -> Non
         )
     header = ["name", "from", "model", "runs on", "tools", "findings", "file"]
     print_table(header, [[_clean(cell) for cell in row] for row in rows], spare=["tools", "file"])
-
-
-def print_findings(findings: Sequence[LintFinding]) -> None:
-    """Print two lines for each finding: what and where, and the cure."""
-    for one in findings:
-        where = f"{one.path}:{one.line}: " if one.path else ""
-        print(_clean(f"{where}{one.level}: {one.message} [{one.code}]"))
-        print(_clean(f"  cure: {one.cure}"))
-    if not findings:
-        print("ok: nothing found")
 
 
 def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
@@ -124,9 +102,9 @@ def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
         print(f"{count} to set: `spadework agents suggest --apply` shows the changes and asks")
 
 
-def print_diff(change: AgentChange) -> None:
+def print_diff(change: FileChange) -> None:
     """Print a change as a unified diff, in colours on a terminal."""
-    text = diff_of(change)
+    text = _diff(change)
     if not sys.stdout.isatty():
         print(text)
         return
@@ -139,13 +117,31 @@ def print_diff(change: AgentChange) -> None:
         console.print(Text(line, style=styles.get(line[:1], "")))
 
 
-def _of(agent: Agent, findings: Sequence[LintFinding]) -> list[LintFinding]:
+def _diff(change: FileChange) -> str:
+    """Write a change as a unified diff, for a person: control characters are taken out."""
+    old, new = (_lines(content) for content in (change.before, change.after))
+    name = str(change.path)
+    lines = difflib.unified_diff(old, new, "/dev/null" if change.before is None else name, name)
+    return clean("".join(lines))[0].rstrip("\n")
+
+
+def _lines(content: bytes | None) -> list[str]:
+    if not content:
+        return []
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
+    if not text.endswith("\n"):
+        lines[-1] += "\\ No newline at end of file\n"
+    return lines
+
+
+def _of(agent: Agent, findings: Sequence[Finding]) -> list[Finding]:
     if agent.path is None:
-        return [one for one in findings if one.path is None and one.agent == agent.name]
+        return [one for one in findings if one.path is None and one.where == agent.name]
     return [one for one in findings if one.path == agent.path]
 
 
-def _short(agent: Agent, places: Places) -> str:
+def _short(agent: Agent, places: ClaudePaths) -> str:
     """Write a file's path short for a person, whole for a program."""
     path = agent.path
     if path is None:

@@ -1,39 +1,49 @@
-"""Findings on the screen: one line each, the cure below; columns for a pipe, JSON on request."""
+"""Findings of every check on the screen: a line each, the cure below; columns for a pipe, JSON."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
-from spadework.claude_code.check_results import worst
-from spadework.cli.console import printable_json
+from spadework.cli.console import count, printable_json
+from spadework.util.finding import worst
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.check_results import CheckResult
+    from spadework.util.finding import Finding
 
-_COLOURS = {"ok": "32", "warning": "33", "broken": "31"}
-_SUBJECT = 24
+_COLOURS = {"ok": "32", "note": "36", "warning": "33", "error": "31"}
+_WIDTH = 24
 
 
-def print_finding(finding: CheckResult) -> None:
+def print_finding(finding: Finding, to: TextIO | None = None) -> None:
     """Print one finding now; what servers and files say never reaches a terminal as it is."""
-    subject, text, cure = (
-        " ".join(clean(part)[0].split()) for part in (finding.subject, finding.text, finding.cure)
+    out = to or sys.stdout
+    code, place, what, cure = (
+        " ".join(clean(part)[0].split())
+        for part in (finding.code, finding.place, finding.what, finding.cure)
     )
-    if not sys.stdout.isatty():
-        print(f"{finding.level}\t{subject}\t{text}\t{cure}", flush=True)
+    if not out.isatty():
+        print(finding.severity, code, place, what, cure, sep="\t", file=out, flush=True)
         return
-    level = f"\x1b[{_COLOURS[finding.level]}m{finding.level:<8}\x1b[0m"
-    print(f"{level} {subject:<{_SUBJECT}} {text}", flush=True)
+    severity = f"\x1b[{_COLOURS[finding.severity]}m{finding.severity:<8}\x1b[0m"
+    print(f"{severity} {f'{code} {place}'.strip():<{_WIDTH}} {what}", file=out, flush=True)
     if cure:
-        print(f"{'':8} {'':{_SUBJECT}} \x1b[2mcure: {cure}\x1b[0m", flush=True)
+        print(f"{'':8} {'':{_WIDTH}} \x1b[2mcure: {cure}\x1b[0m", file=out, flush=True)
 
 
-def print_json(findings: Sequence[CheckResult]) -> None:
-    """Print all findings as one object, with the worst level."""
-    told = {"worst": worst(findings), "findings": [asdict(finding) for finding in findings]}
-    sys.stdout.write(printable_json(told, 2) + "\n")
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print all findings, and how many are errors and warnings, to standard error."""
+    for finding in findings:
+        print_finding(finding)
+    number = {one: sum(f.severity == one for f in findings) for one in ("error", "warning")}
+    told = ", ".join(count(number[one], one) for one in number)
+    print(told if any(number.values()) else "nothing is wrong", file=sys.stderr)
+
+
+def print_json(findings: Sequence[Finding], **more: Any) -> None:
+    """Print all findings as one object, with the worst severity."""
+    told = {**more, "worst": worst(findings), "findings": [one.as_data() for one in findings]}
+    print(printable_json(told, 2))

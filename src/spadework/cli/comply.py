@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spadework.claude_code.comply.scan import Inspection, inspect
-from spadework.cli.check_output import print_finding, print_json
+from spadework.cli.check_output import print_findings, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
 
 
@@ -43,9 +43,8 @@ def comply(
     if as_json:
         print_json(found)
     else:
-        for finding in found:
-            print_finding(finding)
-    if any(finding.level != "ok" for finding in found):
+        print_findings(found)
+    if any(finding.severity != "ok" for finding in found):
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.claude_code.check_results import worst
 from spadework.cli.async_runner import run
 from spadework.cli.check_output import print_finding, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
+from spadework.util.finding import worst
 
 if TYPE_CHECKING:
-    from spadework.claude_code.check_results import CheckResult
     from spadework.claude_code.doctor.examination import Examination
+    from spadework.util.finding import Finding
 
 
 def doctor(
@@ -39,15 +39,15 @@ def doctor(
 ) -> None:
     """Check the client, the registration, the daemon, the config, backends, models, the ledger.
 
-    Each line says ok, warning or broken, and how to cure it. Exits with 1 if something is broken,
-    with 0 otherwise. In a pipe: tab-separated, no header: level, subject, text, cure.
+    Each line says ok, warning or error, and how to cure it. Exits with 1 at an error, with 0
+    otherwise. In a pipe: tab-separated, no header: severity, code, where, what, cure.
     """
     if model and not probe:
         raise ArgumentError("--model chooses what --probe asks", hint="add --probe")
     found = run(_examine(_asked(probe=probe, models=tuple(model or ())), shows=not as_json))
     if as_json:
         print_json(found)
-    if worst(found) == "broken":
+    if worst(found) == "error":
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -65,7 +65,7 @@ def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
     )
 
 
-async def _examine(asked: Examination, *, shows: bool) -> list[CheckResult]:
+async def _examine(asked: Examination, *, shows: bool) -> list[Finding]:
     from spadework.claude_code.doctor.examination import examine  # noqa: PLC0415 - heavy
 
     found = []

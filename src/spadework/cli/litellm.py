@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from spadework.cli.async_runner import run
+from spadework.cli.check_output import print_finding, print_findings, print_json
 from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.config.loader import load_config
 from spadework.errors import ArgumentError, SpadeworkError
+from spadework.util.finding import worst
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from spadework.config.models import Config
     from spadework.discovery.search import FoundServer
     from spadework.litellm.merge import Merged
-    from spadework.litellm.proxy_findings import ProxyFinding
     from spadework.litellm.server_offers import Offer
+    from spadework.util.finding import Finding
 
 app = typer.Typer(help="The LiteLLM proxy's side: its config.", no_args_is_help=True)
 
@@ -66,10 +68,10 @@ def config(
 
     They are those of the backends in the config and of the servers at --host; where there are
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
-    keeps a copy, and changes nothing that is there.
+    keeps a copy, and changes nothing that is there but blanks.
     """
-    from spadework.litellm.config_storage import refuse_existing, save_new  # noqa: PLC0415 - as above
-    from spadework.litellm.gateway_url import gateway_address  # noqa: PLC0415 - as above
+    from spadework.litellm.config_file import refuse_existing, save_new  # noqa: PLC0415 - as above
+    from spadework.litellm.mcp_gateway import gateway_address  # noqa: PLC0415 - as above
     from spadework.litellm.render import whole  # noqa: PLC0415 - as above
 
     settings = load_config().config
@@ -107,20 +109,15 @@ def check(
     """Say what works at a LiteLLM proxy and what does not, or what is wrong with its config.
 
     A proxy's key is that of the backend with its address in the config, else LITELLM_API_KEY or
-    LITELLM_MASTER_KEY. Exits with 1 if anything is broken; warnings count as 0.
+    LITELLM_MASTER_KEY. Exits with 1 at an error; warnings count as 0.
     """
-    from spadework.litellm.proxy_findings import counts  # noqa: PLC0415 - keeps --help fast
-
     url = _as_url(target)
     found = _check_proxy(url, ask=ask) if url else _check_file(Path(target), ask=ask)
-    worst = "broken" if any(one.level == "broken" for one in found) else "ok"
     if as_json:
-        findings = list(map(asdict, found))
-        _print_json({"target": target, "broken": worst == "broken", "findings": findings})
+        print_json(found, target=target)
     else:
-        _print(found)
-        _say(counts(found))
-    if worst == "broken":
+        print_findings(found)
+    if worst(found) == "error":
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -132,7 +129,7 @@ def _as_url(target: str) -> str:
     return f"http://{target}" if is_host and not Path(target).exists() else ""
 
 
-def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
+def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
     from spadework.litellm import proxy_check  # noqa: PLC0415 - heavy
 
     try:
@@ -144,8 +141,8 @@ def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
     return run(proxy_check.check(settings, os.environ, ask=ask, tell=_say))
 
 
-def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
-    from spadework.litellm.config_storage import load  # noqa: PLC0415 - beside its use
+def _check_file(file: Path, *, ask: bool) -> list[Finding]:
+    from spadework.litellm.config_file import load  # noqa: PLC0415 - beside its use
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
     from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
 
@@ -167,8 +164,11 @@ class _Plan:
 
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
-    from spadework.litellm.config_storage import load, refuse_existing  # noqa: PLC0415 - as above
-    from spadework.litellm.diff import difference  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_file import (  # noqa: PLC0415 - as above
+        difference,
+        load,
+        refuse_existing,
+    )
     from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
     from spadework.litellm.merge import merge  # noqa: PLC0415 - beside its use
     from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
@@ -181,7 +181,9 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
     offer = _offer(settings, hosts, needed=not plan.mcp_url)
     merged = merge(document, offer.entries, plan.mcp_url, os.environ)
     wrong = [
-        one for one in inspect(read(merged.text, name), plan.file, os.environ) if one.level != "ok"
+        one
+        for one in inspect(read(merged.text, name), plan.file, os.environ)
+        if one.severity != "ok"
     ]
     shown = difference(before, merged.text, name)
     changes = merged.text != before
@@ -195,7 +197,8 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
     for note in merged.notes:
         _say(f"note: {note}")
     if not plan.as_json:
-        _print(wrong, to=sys.stderr)
+        for finding in wrong:
+            print_finding(finding, sys.stderr)
     written = plan.writes and (changes or plan.out is not None) and _write(plan, before, merged)
     if plan.as_json:
         told = {
@@ -206,7 +209,7 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
             "completed": merged.completed,
             "notes": [*offer.notes, *merged.notes],
             "failed": offer.failed,
-            "findings": list(map(asdict, wrong)),
+            "findings": [one.as_data() for one in wrong],
             "difference": shown,
         }
         _print_json(told)
@@ -214,7 +217,7 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
 
 def _write(plan: _Plan, before: str, merged: Merged) -> bool:
     """Write the result, if the user agrees."""
-    from spadework.litellm.config_storage import save, save_new  # noqa: PLC0415 - beside its use
+    from spadework.litellm.config_file import save, save_new  # noqa: PLC0415 - beside its use
 
     target = plan.out or plan.file
     if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):
@@ -269,13 +272,6 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
             hint="start a server, or name its machine: --host koala",
         )
     return offered
-
-
-def _print(findings: Iterable[ProxyFinding], to: TextIO | None = None) -> None:
-    for one in findings:
-        print(f"{one.level + ':':9}{clean(f'{one.subject}: {one.message}')[0]}", file=to)
-        if one.cure:
-            print(f"{'':9}cure: {clean(one.cure)[0]}", file=to)
 
 
 def _print_json(told: Mapping[str, Any]) -> None:

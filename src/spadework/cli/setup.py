@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from spadework.claude_code.claude_paths import places_here, project_folder
+from spadework.claude_code.claude_client import claude_paths, project_folder
 from spadework.claude_code.other_clients import CLIENTS
 from spadework.claude_code.setup_plan import registered_elsewhere
 from spadework.claude_code.undo_journal import OURS, UndoJournal
@@ -17,7 +17,7 @@ from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
-    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.claude_client import ClaudePaths, Scope
     from spadework.claude_code.undo_journal import JournalStep
 
 _SCOPES: tuple[Scope, ...] = ("user", "project", "local")
@@ -107,7 +107,7 @@ def setup(
             "--remove takes back what is on record, whatever was looked for",
             hint="only --scope and --client choose a part of it",
         )
-    places = places_here(project_folder(current_folder()), os.environ)
+    places = claude_paths(project_folder(current_folder()), os.environ)
     record = UndoJournal()
     if remove:
         told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
@@ -160,7 +160,7 @@ def _checked_url(url: str) -> str:
 
 
 def _remove(
-    record: UndoJournal, places: Places, client: str, scope: str, *, ask: bool, dry_run: bool
+    record: UndoJournal, places: ClaudePaths, client: str, scope: str, *, ask: bool, dry_run: bool
 ) -> dict[str, Any]:
     steps = _chosen(record.steps(), client, scope)
     if not steps:
@@ -193,7 +193,7 @@ def _chosen(steps: list[JournalStep], client: str, scope: str) -> list[JournalSt
     return [step for step in steps if step in meant or (step.client == OURS and last)]
 
 
-def _tell_of_entries_by_hand(places: Places) -> None:
+def _tell_of_entries_by_hand(places: ClaudePaths) -> None:
     try:
         scopes = registered_elsewhere(places)
     except ConfigError:

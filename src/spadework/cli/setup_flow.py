@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.claude_code.claude_client import client_word
 from spadework.claude_code.client_files import read_content
+from spadework.claude_code.handshake import shake_hands
 from spadework.claude_code.other_clients import CLAUDE_CODE
 from spadework.claude_code.server_entries import TOKEN_VARIABLE, claude_entry
 from spadework.claude_code.setup_plan import make_plan
 from spadework.claude_code.undo_journal import missing_folders
-from spadework.claude_code.verification import client_word, shake_hands
 from spadework.cli.console import agrees, confirm, display_name, say
 from spadework.cli.server_search import find_servers, sets_nothing
 from spadework.config.loader import load_config
@@ -28,7 +29,7 @@ from spadework.util.paths import user_config_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spadework.claude_code.claude_paths import Places, Scope
+    from spadework.claude_code.claude_client import ClaudePaths, Scope
     from spadework.claude_code.setup_plan import PlannedChange, SetupPlan
     from spadework.claude_code.undo_journal import UndoJournal
     from spadework.discovery.model_ranking import RankedServer
@@ -56,7 +57,7 @@ class SetupOptions:
     quiet: bool
 
 
-def set_up(wishes: SetupOptions, places: Places, record: UndoJournal) -> dict[str, Any]:
+def set_up(wishes: SetupOptions, places: ClaudePaths, record: UndoJournal) -> dict[str, Any]:
     """Do all of it, or only show it.
 
     Returns:
@@ -209,10 +210,10 @@ def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
         say("the registration stays; `spadework setup --remove` takes it back")
         return {"ok": False, "handshake": str(error)}
     say(f"handshake: {plan.server.described()} answered (MCP {hands.protocol})")
-    say(f"    its tools: {', '.join(hands.tools)}")
+    say(f"    its tools: {', '.join(hands.names)}")
     told: dict[str, Any] = {
         "ok": True,
-        "handshake": {"protocol": hands.protocol, "tools": list(hands.tools)},
+        "handshake": {"protocol": hands.protocol, "tools": list(hands.names)},
     }
     if wishes.client == CLAUDE_CODE:
         told["client_says"] = _heard(plan)

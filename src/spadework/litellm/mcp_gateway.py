@@ -1,31 +1,62 @@
-"""Whether a LiteLLM proxy serves our tools to MCP clients."""
+"""The MCP gateway of a LiteLLM proxy: where our server is for it, whether it serves our tools."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from spadework.backends.http_clients import root_url
 from spadework.backends.trust import host_of, is_local_host
-from spadework.litellm.proxy_findings import ProxyFinding, broken, ok
+from spadework.config.validators import http_address
+from spadework.errors import ArgumentError
 from spadework.litellm.render import MCP_NAME, TOKEN_VARIABLE
+from spadework.mcp.http.http_server import DEFAULT_LISTEN
+from spadework.util.finding import Finding
 from spadework.util.http_client import async_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import httpx2
 
     from spadework.config.models import BackendConfig
 
 OUR_TOOL = "list_available_local_models"
 
 _SECONDS = 20.0
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - compared, not listened at
+_PATH = "/mcp"
 _NOT_SERVED = "it does not serve Spadework's tools; `spadework litellm config --mcp` lets it"
 
 
-async def look_at_gateway(settings: BackendConfig, key: str | None) -> ProxyFinding:
+def gateway_address(given: str, listen: str) -> str:
+    """Return the address of our MCP server for the gateway.
+
+    Args:
+        given: what the user gave; its path may be missing. Empty: by `listen`.
+        listen: where the daemon listens by the config; empty: the default of `serve`.
+
+    Raises:
+        ArgumentError: it is not a URL.
+    """
+    if not given:
+        host, _, port = (listen or DEFAULT_LISTEN).rpartition(":")
+        host = "127.0.0.1" if host.strip("[]") in _EVERY_ADDRESS else host
+        return f"http://{host}:{port}{_PATH}"
+    try:
+        address = http_address(given)
+    except ValueError as reason:
+        raise ArgumentError(
+            f"--mcp-url {given!r} {reason}", hint="write it such as http://koala:8765/mcp"
+        ) from None
+    return address if urlsplit(address).path else address + _PATH
+
+
+async def look_at_gateway(settings: BackendConfig, key: str | None) -> Finding:
     """Ask the proxy's own MCP server for its tools, as a client would.
 
     Args:
@@ -41,20 +72,19 @@ async def look_at_gateway(settings: BackendConfig, key: str | None) -> ProxyFind
     if ours:
         prefix = ours[0].removesuffix(OUR_TOOL)
         count = sum(name.startswith(prefix) for name in names)
-        return ok("mcp", f"the gateway serves Spadework: {count} tools")
+        return Finding("ok", "mcp", "", f"the gateway serves Spadework: {count} tools")
     if not await _is_configured(settings, key):
-        return ok("mcp", _NOT_SERVED)
-    return broken(
+        return Finding("ok", "mcp", "", _NOT_SERVED)
+    return Finding(
+        "error",
         "mcp",
+        "",
         f"the gateway knows the server {MCP_NAME!r}, but lists none of its tools",
         f"run `spadework serve` at its address, and set {TOKEN_VARIABLE} for the proxy",
     )
 
 
 async def _tools(settings: BackendConfig, key: str | None) -> list[str]:
-    from mcp import Client  # noqa: PLC0415 - heavy
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
-
     async with (
         asyncio.timeout(_SECONDS),
         _http(settings, {"x-litellm-api-key": f"Bearer {key or ''}"}) as http,
@@ -65,8 +95,6 @@ async def _tools(settings: BackendConfig, key: str | None) -> list[str]:
 
 async def _is_configured(settings: BackendConfig, key: str | None) -> bool:
     """Ask for the list of MCP servers; a proxy or a key that tells none has none for us."""
-    import httpx2  # noqa: PLC0415 - heavy
-
     async with _http(settings, {"Authorization": f"Bearer {key or ''}"}) as http:
         try:
             async with asyncio.timeout(_SECONDS):
@@ -81,8 +109,6 @@ async def _is_configured(settings: BackendConfig, key: str | None) -> bool:
 async def _http(
     settings: BackendConfig, headers: dict[str, str]
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    import httpx2  # noqa: PLC0415 - heavy
-
     timeout = httpx2.Timeout(_SECONDS, connect=settings.connect_timeout)
     # What is meant to stay on the local network takes no proxy of the environment.
     local = is_local_host(host_of(settings.url))

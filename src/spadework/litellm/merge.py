@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.litellm.model_entries import ModelEntry, Served, is_ollama_route, served
 from spadework.litellm.render import comments_of, key_table, server_table, whole
+from spadework.litellm.round_trip import RoundTrip
 from spadework.litellm.server_offers import only_new_names
-from spadework.litellm.yaml_document import Document, child, is_mapping, items, number, own, words
-from spadework.litellm.yaml_edits import Edits
+from spadework.litellm.yaml_document import (
+    Document,
+    child,
+    is_mapping,
+    items,
+    number,
+    own,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from spadework.litellm.yaml_document import Node
-    from spadework.litellm.yaml_text import Comments
+    from spadework.litellm.yaml_tree import Comments
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +62,29 @@ def merge(
         for old, new in zip(missing, added, strict=True)
         if old.name != new.name
     ]
-    edits = Edits(document)
+    edits = RoundTrip(document)
     completed = []
     for entry in entries:
-        for node in there.get(entry.served, []):
+        for place, node in there.get(entry.served, []):
             name = words(child(node, "model_name")) or entry.name
-            note = _complete(edits, node, entry)
+            note = _complete(edits, place, node, entry)
             if note is None:
                 completed.append(name)
             elif note:
                 notes.append(f"{name}: {note}")
-    grown = _grow(edits, document, added, mcp_url)
-    if not (grown or completed):
-        return Merged(document.text, notes=tuple(notes))
-    return Merged(edits.done(), tuple(added), tuple(completed), tuple(notes))
-
-
-def _grow(edits: Edits, document: Document, added: list[ModelEntry], mcp_url: str) -> bool:
-    """Ask for the keys and items that are missing; returns whether there are any."""
     root = document.root
     if root is None or not is_mapping(root):
-        text, data = whole(added, mcp_url)
-        edits.start(text, data)
-        return True
-    grown = False
+        text = edits.started(*whole(added, mcp_url))
+        return Merged(text, tuple(added), notes=tuple(notes))
     if added:
         listed = [entry.as_data() for entry in added]
-        edits.put(root, "model_list", listed, _comments(added))
-        grown = True
+        edits.add(("model_list",), listed, _comments(added))
     if child(child(root, "general_settings"), "master_key") is None:
-        edits.put(root, "general_settings", key_table())
-        grown = True
+        edits.add(("general_settings",), key_table())
     if mcp_url and not _serves(root, mcp_url):
-        edits.put(root, "mcp_servers", server_table(mcp_url))
-        grown = True
-    return grown
+        edits.add(("mcp_servers",), server_table(mcp_url))
+    text = edits.done() if edits.added else document.text
+    return Merged(text, tuple(added), tuple(completed), tuple(notes))
 
 
 def _comments(entries: list[ModelEntry]) -> Comments:
@@ -99,11 +95,11 @@ def _comments(entries: list[ModelEntry]) -> Comments:
     }
 
 
-def _there(document: Document, environ: Mapping[str, str]) -> dict[Served, list[Node]]:
-    found: dict[Served, list[Node]] = {}
-    for node in items(child(document.root, "model_list")):
+def _there(document: Document, environ: Mapping[str, str]) -> dict[Served, list[tuple[int, Node]]]:
+    found: dict[Served, list[tuple[int, Node]]] = {}
+    for place, node in enumerate(items(child(document.root, "model_list"))):
         if one := served_by(node, environ):
-            found.setdefault(one, []).append(node)
+            found.setdefault(one, []).append((place, node))
     return found
 
 
@@ -132,7 +128,7 @@ def _names(document: Document) -> dict[str, set[str]]:
     return taken
 
 
-def _complete(edits: Edits, node: Node, entry: ModelEntry) -> str | None:
+def _complete(edits: RoundTrip, place: int, node: Node, entry: ModelEntry) -> str | None:
     """Add the window to an entry that lacks it.
 
     Returns:
@@ -153,9 +149,10 @@ def _complete(edits: Edits, node: Node, entry: ModelEntry) -> str | None:
     if entry.is_ollama and not asked_for:
         if child(params, "num_ctx") is not None:
             return ""
-        edits.put(node, "litellm_params", {"num_ctx": true})
+        edits.add(("model_list", place, "litellm_params"), {"num_ctx": true})
     source: Comments = {} if asked_for else {("max_input_tokens",): entry.window_source}
-    edits.put(node, "model_info", {"max_input_tokens": true}, source)
+    path = ("model_list", place, "model_info")
+    edits.add(path, {"max_input_tokens": true}, source)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from spadework.backends.http_clients import root_url
+from spadework.util.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +110,12 @@ def served(
 def is_ollama_route(route: str) -> bool:
     """Tell whether a route speaks Ollama's own API."""
     return route.partition("/")[0] in _OLLAMA_PROVIDERS
+
+
+def ollama_route_finding(name: str) -> Finding:
+    """Say what is wrong with the old route to Ollama."""
+    what = "the ollama/ route reports an answer that was cut off as complete"
+    return Finding("warning", "route", name, what, "write ollama_chat/ in place of ollama/")
 
 
 def normal_base(url: str) -> str:

@@ -9,6 +9,8 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from spadework.backends.base import ChatRequest, Message
 from spadework.backends.http_clients import root_url
 from spadework.backends.litellm import OLLAMA_ROUTE, LiteLLMBackend
@@ -18,8 +20,8 @@ from spadework.config.api_keys import resolve_key
 from spadework.config.models import BackendConfig
 from spadework.errors import BackendError
 from spadework.litellm.mcp_gateway import look_at_gateway
-from spadework.litellm.model_entries import normal_base
-from spadework.litellm.proxy_findings import ProxyFinding, broken, ok, ollama_route, warning
+from spadework.litellm.model_entries import normal_base, ollama_route_finding
+from spadework.util.finding import Finding
 from spadework.util.http_client import async_client
 from spadework.util.untrusted_text import display_name
 
@@ -59,7 +61,7 @@ async def check(
     *,
     ask: bool,
     tell: Callable[[str], None],
-) -> list[ProxyFinding]:
+) -> list[Finding]:
     """Look a running proxy over; only `ask` makes it call models.
 
     Args:
@@ -77,13 +79,13 @@ async def check(
         dead = await _liveliness(settings)
         if dead:
             return [dead]
-        found = [ok("alive", "/health/liveliness answers")]
+        found = [Finding("ok", "alive", "", "/health/liveliness answers")]
         try:
             models = await backend.models()
         except BackendError as error:
             cure = error.hint or "see the proxy's log"
-            return [*found, broken("key", _said(error), cure)]
-        found.append(ok("key", f"accepted; {_count(len(models), 'model')} listed"))
+            return [*found, Finding("error", "key", "", _said(error), cure)]
+        found.append(Finding("ok", "key", "", f"accepted; {_count(len(models), 'model')} listed"))
         deployments = await backend.deployments()
         if models and not deployments:
             found.append(_no_information())
@@ -95,9 +97,7 @@ async def check(
         await backend.close()
 
 
-async def _liveliness(settings: BackendConfig) -> ProxyFinding | None:
-    import httpx  # noqa: PLC0415 - heavy
-
+async def _liveliness(settings: BackendConfig) -> Finding | None:
     url = root_url(settings.url) + LiteLLMBackend.liveness_path
     timeout = httpx.Timeout(_SECONDS, connect=settings.connect_timeout)
     proxied = not is_local_host(host_of(url))
@@ -107,19 +107,25 @@ async def _liveliness(settings: BackendConfig) -> ProxyFinding | None:
                 answer = await client.get(url)
         except TimeoutError:
             reason = f"no whole answer within {_SECONDS:g} s"
-            return broken("alive", f"{url}: {reason}", "restart the proxy")
+            return Finding("error", "alive", "", f"{url}: {reason}", "restart the proxy")
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            return broken("alive", f"nothing answers at {url}: {reason}", "start the proxy")
+            return Finding(
+                "error", "alive", "", f"nothing answers at {url}: {reason}", "start the proxy"
+            )
     if answer.status_code == httpx.codes.OK and "alive" in answer.text.lower():
         return None
     message = f"the server at {url} is not a LiteLLM proxy (HTTP {answer.status_code})"
-    return broken("alive", message, "give the address of the proxy, such as http://koala:4000")
+    return Finding(
+        "error", "alive", "", message, "give the address of the proxy, such as http://koala:4000"
+    )
 
 
-def _no_information() -> ProxyFinding:
-    return warning(
+def _no_information() -> Finding:
+    return Finding(
+        "warning",
         "windows",
+        "",
         "/v1/model/info tells nothing to this key",
         "use a key that may see it, or set windows under the backend in Spadework's config",
     )
@@ -132,33 +138,35 @@ async def _model(
     *,
     ask: bool,
     tell: Callable[[str], None],
-) -> list[ProxyFinding]:
+) -> list[Finding]:
     """Judge one model: its windows and routes, and if it is asked, its answer."""
     own = [one for one in deployments if one.get("model_name") == model.name]
     infos = [one.get("model_info") or {} for one in own]
     if any(info.get("mode") not in _CHAT for info in infos):
-        return [ok(display_name(model.name), "does other work than chat")]
+        return [Finding("ok", "model", display_name(model.name), "does other work than chat")]
     found = []
     name = display_name(model.name)
     if any(
         str((one.get("litellm_params") or {}).get("model")).startswith(OLLAMA_ROUTE) for one in own
     ):
-        found.append(ollama_route(name))
+        found.append(ollama_route_finding(name))
     told = {info.get("max_input_tokens") for info in infos}
     windows = sorted(window for window in told if isinstance(window, int))
     if not model.window:
-        found.append(warning(name, "its window is not known", _WINDOW_CURE))
+        found.append(Finding("warning", "window", name, "its window is not known", _WINDOW_CURE))
     elif len(windows) > 1:
         message = f"its servers have different windows {windows}: the smallest counts"
-        found.append(warning(name, message, "give the same window to all of them"))
+        found.append(
+            Finding("warning", "window", name, message, "give the same window to all of them")
+        )
     if ask:
         tell(f"asking {name} …")
         found += await _asked(backend, model.name)
     behind = f", {len(own)} servers behind it" if len(own) > 1 else ""
-    return found or [ok(name, f"window {model.window}{behind}")]
+    return found or [Finding("ok", "model", name, f"window {model.window}{behind}")]
 
 
-async def _asked(backend: LiteLLMBackend, model: str) -> list[ProxyFinding]:
+async def _asked(backend: LiteLLMBackend, model: str) -> list[Finding]:
     name = display_name(model)
     request = ChatRequest(model, (Message("user", "Say OK."),), max_tokens=_TOKENS)
     said = thought = ""
@@ -167,14 +175,18 @@ async def _asked(backend: LiteLLMBackend, model: str) -> list[ProxyFinding]:
             async for chunk in chunks:
                 said, thought = said + chunk.text, thought + chunk.thinking
     except BackendError as error:
-        return [broken(name, _said(error), error.hint or "see the proxy's log")]
+        return [Finding("error", "model", name, _said(error), error.hint or "see the proxy's log")]
     if not said and not thought:
         return [
-            broken(
-                display_name(model), "its answer was empty", "see the log of the server behind it"
+            Finding(
+                "error",
+                "model",
+                name,
+                "its answer was empty",
+                "see the log of the server behind it",
             )
         ]
-    return [ok(name, "answers")]
+    return [Finding("ok", "model", name, "answers")]
 
 
 def _said(error: BackendError) -> str:

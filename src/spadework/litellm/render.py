@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spadework.litellm.model_entries import ENVIRONMENT
-from spadework.litellm.yaml_text import Comments, item_lines, mapping_lines
+from spadework.litellm.round_trip import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from spadework.litellm.model_entries import ModelEntry
+    from spadework.litellm.yaml_tree import Comments
 
 MASTER_KEY_VARIABLE = "LITELLM_MASTER_KEY"
 TOKEN_VARIABLE = "SPADEWORK_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -52,17 +53,17 @@ def whole(
     data: dict[str, Any] = {"model_list": [entry.as_data() for entry in entries]}
     data["general_settings"] = key_table()
     parts = [_HEAD, *(f"# Note: {' '.join(note.split())}\n" for note in notes), "\n"]
-    parts.append("model_list:\n" if entries else "model_list: []\n")
-    for entry in entries:
-        lines = item_lines([entry.as_data()], {(0, *k): c for k, c in comments_of(entry).items()})
-        parts += [f"  {line}\n" for line in lines]
-    parts += ["\n", *_lines({"general_settings": data["general_settings"]})]
+    comments: Comments = {
+        ("model_list", place, *path): text
+        for place, entry in enumerate(entries)
+        for path, text in comments_of(entry).items()
+    }
     if mcp_url:
         data["mcp_servers"] = server_table(mcp_url)
-        parts += ["\n", *_lines({"mcp_servers": data["mcp_servers"]})]
-    elif proposed_mcp_url:
-        proposal = _lines({"mcp_servers": server_table(proposed_mcp_url)})
-        parts += ["\n", _GATEWAY.format(variable=TOKEN_VARIABLE), *(f"# {x}" for x in proposal)]
+    parts.append("\n".join(written({key: data[key]}, comments) for key in data))
+    if proposed_mcp_url and not mcp_url:
+        proposal = written({"mcp_servers": server_table(proposed_mcp_url)}).splitlines()
+        parts += ["\n", _GATEWAY.format(variable=TOKEN_VARIABLE), *(f"# {x}\n" for x in proposal)]
     return "".join(parts), data
 
 
@@ -95,7 +96,3 @@ def server_table(mcp_url: str) -> dict[str, Any]:
         "auth_value": ENVIRONMENT + TOKEN_VARIABLE,
     }
     return {MCP_NAME: settings}
-
-
-def _lines(table: dict[str, Any]) -> Iterator[str]:
-    return (f"{line}\n" for line in mapping_lines(table))

@@ -1,18 +1,19 @@
-"""LiteLLM's config file as a tree whose nodes know their position in the text."""
+"""A proxy's config file as LiteLLM reads it, with the lines on which things are."""
 
 from __future__ import annotations
 
 import re
-import warnings
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from spadework.errors import ConfigError
 
 Node = Any
-"""A node of ruamel.yaml: with `tag`, `value`, `anchor`, `start_mark` and `end_mark`."""
+"""A node of PyYAML's, with its anchor besides."""
 
+BOM = "\ufeff"
 _MERGE = "<<"
 _MOST_MERGES = 20
 _MOST_BYTES = 1_000_000
@@ -22,26 +23,24 @@ _ODD_LINE_END = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's text and its tree; `root` is None for a file that says nothing.
-
-    `ends` are the places in the text at which its tokens end, comments left out, in order.
-    """
+    """A file's text, its tree and its data; both are None for a file that says nothing."""
 
     name: str
     text: str
     root: Node | None
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
+    data: Any
 
-    @property
-    def newline(self) -> str:
-        """The line end that the file uses."""
-        return "\r\n" if "\r\n" in self.text else "\n"
 
-    def end_before(self, place: int) -> int:
-        """Return where the last token ends that begins before a place in the text."""
-        index = bisect_left(self.starts, place)
-        return self.ends[index - 1] if index else 0
+class _Loader(yaml.SafeLoader):
+    """LiteLLM's own reader; its nodes remember their anchors."""
+
+    def compose_node(self, parent: Any, index: Any) -> Node:
+        is_alias = self.check_event(yaml.AliasEvent)
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        node: Node = super().compose_node(parent, index)
+        if not is_alias:
+            node.anchor = event.anchor
+        return node
 
 
 def decode(content: bytes, name: str) -> str:
@@ -71,15 +70,6 @@ def read(text: str, name: str) -> Document:
     Raises:
         ConfigError: it is not YAML, or not a mapping.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 - 60 ms that other commands do not need
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
-
-    def reader() -> Any:
-        yaml = YAML(typ="safe", pure=True)
-        yaml.version = (1, 1)  # as LiteLLM reads it
-        yaml.allow_duplicate_keys = True  # as above
-        return yaml
-
     if odd := _ODD_LINE_END.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         raise ConfigError(
@@ -88,25 +78,18 @@ def read(text: str, name: str) -> Document:
             hint="remove it in your editor",
         )
     try:
-        root = reader().compose(text)
-        with warnings.catch_warnings(action="ignore"):  # 1e-6, which 1.1 takes for a text
-            reader().load(text)  # what no value can be made of is noticed only here
-        tokens = [
-            (token.start_mark.index, token.end_mark.index)
-            for token in reader().scan(text)
-            if token.start_mark.index < token.end_mark.index
-        ]
-    except (YAMLError, ValueError, AssertionError) as error:
+        root = yaml.compose(text.removeprefix(BOM), _Loader)
+        data = yaml.safe_load(text)  # what no value can be made of is noticed only here
+    except RecursionError:
+        raise ConfigError(f"{name}: is nested too deeply") from None
+    except Exception as error:  # noqa: BLE001 - PyYAML raises errors of many kinds
         raise ConfigError(
             f"{name}{_place(error)}: not YAML that LiteLLM can read: {_reason(error)}",
             hint="LiteLLM would not start with it either; fix that line first",
         ) from None
-    except RecursionError:
-        raise ConfigError(f"{name}: is nested too deeply") from None
-    if root is not None and not is_mapping(root) and not is_null(root):
+    if data is not None and not isinstance(data, dict):
         raise ConfigError(f"{name}: not a LiteLLM config file: expected keys such as model_list")
-    starts, ends = zip(*tokens, strict=True) if tokens else ((), ())
-    return Document(name, text, root, starts, ends)
+    return Document(name, text, root, data)
 
 
 def child(node: Node | None, key: str, depth: int = 0) -> Node | None:

@@ -23,7 +23,7 @@ from spadework.engine.tools import find_tool
 from spadework.errors import ClaudeAbsent, SpadeworkError
 from spadework.pipelines.calls import CONTEXT
 from spadework.pipelines.claude_api.prices import PricedTokens, cost_of, worst_case
-from spadework.pipelines.durable.claude_access import ClaudeSide, request_of
+from spadework.pipelines.durable.claude_access import ClaudeAccess, request_of
 from spadework.pipelines.durable.durable_calls import claude_data
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import ItemResult, Reply
@@ -100,7 +100,7 @@ async def estimate(
         ConfigError: what is set as the key must not be used.
         BackendError: the API could not count.
     """
-    claude = ClaudeSide(config, database)
+    claude = ClaudeAccess(config, database)
     try:
         shut = claude.why_shut(run)
         pipeline = find_pipeline(run.pipeline)
@@ -144,7 +144,7 @@ async def _called(calls: _Calls, function: Callable[[Any], Awaitable[Any]], give
 
 
 async def _sum(
-    claude: ClaudeSide, run: Run, items: int, looked_at: int, each: _Noted, end: _Noted, shut: str
+    claude: ClaudeAccess, run: Run, items: int, looked_at: int, each: _Noted, end: _Noted, shut: str
 ) -> RunEstimate:
     share = items / looked_at
     local = Counter({tool: round(count * share) for tool, count in each.local.items()})
@@ -177,7 +177,7 @@ async def _sum(
 
 
 async def _counted(
-    claude: ClaudeSide, requests: Sequence[ClaudeRequest], *, batch: bool
+    claude: ClaudeAccess, requests: Sequence[ClaudeRequest], *, batch: bool
 ) -> tuple[int, float, float]:
     """Tokens to read as the API counts them, what they cost, and the most with the replies."""
     if not requests:

@@ -265,7 +265,7 @@ def test_new_as_a_dry_run_prints_the_file(world):
 def test_a_broken_record_and_a_crash_before_writing_are_told(world, tmp_path):
     path = world.agent("a")
     world.run("set", "a", "haiku", "--yes")
-    (record,) = (tmp_path / "data" / "agents-undo").glob("*.json")
+    record = tmp_path / "data" / "undo" / "journal.json"
     told = json.loads(record.read_text())
     world.run("undo")
     record.write_text(json.dumps(told))  # recorded, but never written
@@ -274,5 +274,5 @@ def test_a_broken_record_and_a_crash_before_writing_are_told(world, tmp_path):
     assert path.read_bytes() == before
     record.write_text("{")
     done = world.run("undo")
-    assert done.code == 1
-    assert "broken" in done.err
+    assert done.code == 2
+    assert "journal.json: cannot be read" in done.err

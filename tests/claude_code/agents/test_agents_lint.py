@@ -14,11 +14,11 @@ EXPLORE = "explore-on-main"
 
 
 def codes(world):
-    return {one["code"] for one in world.json("lint")}
+    return {one["code"] for one in world.json("lint")["findings"]}
 
 
 def the(world, code):
-    (found,) = [one for one in world.json("lint") if one["code"] == code]
+    (found,) = [one for one in world.json("lint")["findings"] if one["code"] == code]
     return found
 
 
@@ -32,24 +32,25 @@ def tidy(world):
 def test_a_tidy_house_is_ok(tidy):
     tidy.agent("builder", "model: sonnet")
     done = tidy.run("lint")
-    assert (done.code, done.out) == (0, "ok: nothing found\n")
+    assert (done.code, done.out, done.err) == (0, "", "nothing is wrong\n")
 
 
 def test_the_agents_that_we_write_have_no_findings(tidy):
     for kind in ("explorer", "courier"):
         assert tidy.run("new", kind).code == 0
     assert tidy.run("lint").code == 0
-    assert tidy.json("lint") == []
+    assert tidy.json("lint") == {"worst": "ok", "findings": []}
 
 
 def test_a_finding_is_told_with_file_line_level_code_and_cure(tidy):
     path = tidy.agent("odd", "color: red", "model: ollama/qwen3")
     done = tidy.run("lint")
     assert done.code == 1
-    first, cure = done.out.splitlines()
-    assert first.startswith(f"{path}:5: error: odd: the client knows no model 'ollama/qwen3'")
-    assert first.endswith("[unknown-model]")
-    assert cure.startswith("  cure: haiku, sonnet, opus")
+    severity, code, place, what, cure = done.out.splitlines()[0].split("\t")
+    assert (severity, code, place) == ("error", "unknown-model", f"{path}:5")
+    assert what.startswith("odd: the client knows no model 'ollama/qwen3'")
+    assert cure.startswith("haiku, sonnet, opus")
+    assert done.err == "1 error, 0 warnings\n"
 
 
 CASES = [
@@ -101,17 +102,17 @@ disallowedTools: mcp__spadework\nmodel: haiku\n---\n",
 def test_a_rule_finds_its_trouble_and_nothing_else(tidy, code, level, line, file):
     path = tidy.file("it.md", file)
     done = tidy.run("lint")
-    (found,) = tidy.json("lint")
-    assert (found["code"], found["level"], found["line"]) == (code, level, line)
+    (found,) = tidy.json("lint")["findings"]
+    assert (found["code"], found["severity"], found["line"]) == (code, level, line)
     assert found["path"] == str(path)
-    assert "\n" not in found["message"] + found["cure"]
+    assert "\n" not in found["what"] + found["cure"]
     assert found["cure"]
     assert done.code == (0 if level == "note" else 1)
 
 
 def test_a_file_that_cannot_be_read_is_told(tidy):
     (tidy.user / "it.md").symlink_to("nowhere.md")
-    assert the(tidy, "unreadable")["level"] == "error"
+    assert the(tidy, "unreadable")["severity"] == "error"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_the_names_that_the_client_understands_are_known(tidy, model):
 def test_with_another_provider_an_unknown_model_is_but_a_note(tidy, monkeypatch):
     monkeypatch.setenv("CLAUDE_CODE_USE_FOUNDRY", "1")
     tidy.agent("worker", "model: my-deployment")
-    assert the(tidy, "unknown-model")["level"] == "note"
+    assert the(tidy, "unknown-model")["severity"] == "note"
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ def test_the_variables_are_found_with_the_place_where_they_are_set(tidy):
         ),
         folder=tidy.project / ".claude",
     )
-    assert f"is opus in {settings}" in the(tidy, "subagent-model-variable")["message"]
-    assert str(settings) in the(tidy, "forced-model")["message"]
+    assert f"is opus in {settings}" in the(tidy, "subagent-model-variable")["what"]
+    assert str(settings) in the(tidy, "forced-model")["what"]
 
 
 def test_explore_on_the_main_model_is_told_unless_that_is_no_dear_one(world):
@@ -179,9 +180,9 @@ def test_explore_on_the_main_model_is_told_unless_that_is_no_dear_one(world):
 def test_a_shadowed_agent_and_a_double_name_are_told(tidy):
     tidy.agent("same")
     tidy.agent("same", folder=tidy.own)
-    assert the(tidy, "shadowed")["level"] == "note"
+    assert the(tidy, "shadowed")["severity"] == "note"
     tidy.file("twin.md", "---\nname: same\ndescription: y\n---\n", folder=tidy.own)
-    assert the(tidy, "duplicate-name")["level"] == "warning"
+    assert the(tidy, "duplicate-name")["severity"] == "warning"
 
 
 @pytest.mark.parametrize("place", ["home", "project"])

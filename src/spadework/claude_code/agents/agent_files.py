@@ -1,4 +1,4 @@
-"""Finds every agent that the client would find, and which of the same name counts."""
+"""Finds every agent and skill that the client would find, and which of the same name counts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework.claude_code.agents.definitions import Agent, Source
+from spadework.claude_code.agents.definitions import Agent, Skill, Source
 from spadework.claude_code.agents.frontmatter import read_frontmatter
 from spadework.claude_code.plugins import enabled_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from spadework.claude_code.agents.frontmatter import Frontmatter
-    from spadework.claude_code.agents.frontmatter_keys import FrontmatterKey
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.agents.frontmatter import Frontmatter, FrontmatterKey
+    from spadework.claude_code.claude_client import ClaudePaths
     from spadework.claude_code.plugins import Plugin
 
 LONGEST_NAME = 256
@@ -31,7 +30,7 @@ BUILT_IN = (
 )
 
 
-def read_agents(places: Places) -> list[Agent]:
+def read_agents(places: ClaudePaths) -> list[Agent]:
     """Read all agents: the project's, the user's, the plugins' and the built-in ones, by name."""
     agents = [*BUILT_IN]
     for plugin in enabled_plugins(places):
@@ -43,7 +42,7 @@ def read_agents(places: Places) -> list[Agent]:
     return sorted(_shadowed(agents), key=lambda agent: (agent.name.casefold(), agent.name))
 
 
-def project_folders(places: Places) -> list[Path]:
+def project_folders(places: ClaudePaths) -> list[Path]:
     """The folders whose `.claude/agents` count: from where the client is started to its git root.
 
     The home folder and those above it are none: what lies there is the user's.
@@ -59,7 +58,7 @@ def project_folders(places: Places) -> list[Path]:
     return folders
 
 
-def project_root(places: Places) -> Path:
+def project_root(places: ClaudePaths) -> Path:
     """The folder that a new agent of the project is written below."""
     folders = project_folders(places)
     if folders and (folders[-1] / ".git").exists():
@@ -212,3 +211,33 @@ def _shadowed(agents: Iterable[Agent]) -> list[Agent]:
         else:
             marked.append(replace(agent, shadowed_by=f"{wins.source} agent {wins.path}"))
     return marked
+
+
+def read_skills(places: ClaudePaths) -> list[Skill]:
+    """Read every `SKILL.md`, by path."""
+    folders: list[tuple[Path, Source]] = [(places.skills["user"], "user")]
+    folders += [(one / ".claude" / "skills", "project") for one in project_folders(places)]
+    folders += [(plugin.skills, "plugin") for plugin in enabled_plugins(places)]
+    return [
+        _skill(path, source)
+        for folder, source in folders
+        for path in sorted(folder.glob("*/SKILL.md"))
+    ]
+
+
+def _skill(path: Path, source: Source) -> Skill:
+    name = path.parent.name
+    text, problem = read_text(path)
+    read = read_frontmatter(text)
+    if problem or read is None:
+        return Skill(name, source, path, problem=problem)
+    model, context = read.get("model"), read.get("context")
+    return Skill(
+        name=name,
+        source=source,
+        path=path,
+        model=model.text if model is not None and model.kind == "text" else "",
+        model_line=model.line if model is not None and model.kind == "text" else 0,
+        forks=context is not None and context.text.strip() == "fork",
+        problem=f"the frontmatter is not valid YAML: {read.problem}" if read.problem else "",
+    )

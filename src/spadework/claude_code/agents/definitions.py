@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 Source = Literal["built-in", "plugin", "user", "project"]
 """Where an agent comes from; of the same name, the last of these counts."""
 
-Level = Literal["error", "warning", "note"]
-
 Code = Literal[
     "bad-frontmatter",
     "bad-name",
@@ -85,20 +83,3 @@ class Skill:
     model_line: int = 0
     forks: bool = False
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """What is wrong, or could be better, and what to do about it.
-
-    `line` counts from 1, 0 where no line is meant; `path` is None where no file
-    is meant.
-    """
-
-    code: Code
-    level: Level
-    message: str
-    cure: str
-    agent: str = ""
-    path: Path | None = None
-    line: int = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.agents.frontmatter import read_frontmatter
@@ -14,11 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spadework.claude_code.agents.frontmatter import Frontmatter
-    from spadework.claude_code.agents.frontmatter_keys import FrontmatterKey
 
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z][A-Za-z0-9._/\[\]-]*")
-# Behind which key a new one goes; else to the end.
-_BEHIND = ("tools", "description", "name")
 
 
 def set_key(file: str, key: str, value: str) -> str:
@@ -43,12 +39,13 @@ def set_key(file: str, key: str, value: str) -> str:
         raise ArgumentError(f"`{key}` stands there more than once, on lines {lines}")
     if found and found[0].kind == "text" and found[0].text.strip() == value:
         return file
-    if found and found[0].span is None:
+    span = found[0].span if found else None
+    if found and span is None:
         raise ArgumentError(
             f"the value of `{key}` on line {found[0].line} is not one plain line",
             hint="write it as one line, without anchor, alias or tag, or change it by hand",
         )
-    written = _in_place(file, found[0], value) if found else _inserted(file, before, key, value)
+    written = _in_place(file, span, value) if span else _inserted(file, before, key, value)
     for text in written:
         if _differs_only_in(before, file, text, key, value):
             return text
@@ -76,43 +73,31 @@ def _readable(file: str) -> Frontmatter:
     return read
 
 
-def _in_place(file: str, entry: FrontmatterKey, value: str) -> Iterator[str]:
-    start, end = entry.span or (0, 0)
+def _in_place(file: str, span: tuple[int, int], value: str) -> Iterator[str]:
+    start, end = span
     gap = " " if start == end else ""
-    for scalar in _scalars(value, entry.quote):
+    for scalar in _scalars(value, file[start:end][:1]):
         yield file[:start] + gap + scalar + file[end:]
 
 
 def _inserted(file: str, read: Frontmatter, key: str, value: str) -> Iterator[str]:
-    """Put a line behind the tools or the description, else at the end."""
+    """Put a line to the end."""
     if read.is_flow or not read.entries:
         raise ArgumentError(
             f"no line to insert `{key}` after: the frontmatter is "
             + ("written as {…}" if read.is_flow else "empty")
         )
-    first = read.entries[0].start
-    line_start = file.rfind("\n", 0, first) + 1
-    indent = file[line_start:first] if read.loose is False else ""
-    if indent.strip(" "):
-        raise ArgumentError("the first key does not begin its line")
-    for scalar in _scalars(value, ""):
-        for place in _places(file, read):
-            line_end = "\r\n" if file[:place].endswith("\r\n") else "\n"
-            yield f"{file[:place]}{indent}{key}: {scalar}{line_end}{file[place:]}"
+    line_end = "\r\n" if file[: read.end].endswith("\r\n") else "\n"
+    for scalar in _scalars(value):
+        line = f"{read.indent}{key}: {scalar}{line_end}"
+        yield file[: read.end] + line + file[read.end :]
 
 
-def _places(file: str, read: Frontmatter) -> Iterator[int]:
-    behind = next((found for name in _BEHIND if (found := read.get(name))), None)
-    if behind is not None and (place := file.find("\n", behind.end, read.end)) >= 0:
-        yield place + 1
-    yield read.end
-
-
-def _scalars(value: str, quote: str) -> Iterator[str]:
+def _scalars(value: str, quote: str = "") -> Iterator[str]:
     """Write a value in the quotes that were there, else plain if it may be, else quoted."""
     if quote == "'" and "'" not in value:
         yield f"'{value}'"
-    if not quote and _NEEDS_NO_QUOTES.fullmatch(value):
+    if quote not in {"'", '"'} and _NEEDS_NO_QUOTES.fullmatch(value):
         yield value
     yield json.dumps(value, ensure_ascii=False)
 
@@ -128,9 +113,9 @@ def _differs_only_in(before: Frontmatter, file: str, text: str, key: str, value:
     return text[after.body :] == file[before.body :] and _others(after, key) == _others(before, key)
 
 
-def _others(read: Frontmatter, key: str) -> list[FrontmatterKey]:
+def _others(read: Frontmatter, key: str) -> list[tuple[object, ...]]:
     return [
-        replace(entry, line=0, span=None, start=0, end=0)
+        (entry.key, entry.kind, entry.text, entry.items, entry.source)
         for entry in read.entries
         if entry.key != key
     ]

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents.agent_files import read_agents
+from spadework.claude_code.agents.agent_files import read_agents, read_skills
+from spadework.claude_code.agents.agent_models import read_setup
 from spadework.claude_code.agents.lint import all_findings
-from spadework.claude_code.agents.model_resolution import read_setup
-from spadework.claude_code.agents.skills import read_skills
-from spadework.claude_code.claude_paths import places_here
+from spadework.claude_code.claude_client import claude_paths
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from spadework.claude_code.agents.definitions import Agent, LintFinding
-    from spadework.claude_code.agents.model_resolution import Setup
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.agents.agent_models import Setup
+    from spadework.claude_code.agents.definitions import Agent
+    from spadework.claude_code.claude_client import ClaudePaths
+    from spadework.util.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
 class AgentInventory:
     """Where the files are, the agents by name, and what decides about their models."""
 
-    places: Places
+    places: ClaudePaths
     agents: list[Agent]
     setup: Setup
 
-    def findings(self) -> list[LintFinding]:
+    def findings(self) -> list[Finding]:
         """Apply every rule to agents and skills."""
         return all_findings(self.agents, read_skills(self.places), self.setup)
 
@@ -40,7 +40,7 @@ def agent_inventory() -> AgentInventory:
         ArgumentError: that folder was deleted.
     """
     try:
-        places = places_here(Path.cwd())
+        places = claude_paths(Path.cwd())
     except FileNotFoundError:
         raise ArgumentError(
             "the current folder does not exist any more", hint="go to a folder that does"

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents import model_names
-from spadework.claude_code.agents.definitions import Level, LintFinding
-from spadework.claude_code.agents.file_rules import about_file, finding
-from spadework.claude_code.agents.model_resolution import FORCE, SUBAGENT_MODEL, resolve
+from spadework.claude_code.agents import agent_models
+from spadework.claude_code.agents.agent_models import FORCE, SUBAGENT_MODEL, resolve
+from spadework.claude_code.agents.agent_rules import about_file, about_tools, finding
 from spadework.claude_code.agents.tiering import place, reads_only, reasons
-from spadework.claude_code.agents.tool_rules import about_tools
+from spadework.util.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from spadework.claude_code.agents.agent_models import Setup
     from spadework.claude_code.agents.definitions import Agent, Skill
-    from spadework.claude_code.agents.model_resolution import Setup
 
-LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 _CHEAP = ("haiku",)
 _NOT_DEAR = ("haiku", "sonnet")
 
 
-def all_findings(
-    agents: Sequence[Agent], skills: Iterable[Skill], setup: Setup
-) -> list[LintFinding]:
+def all_findings(agents: Sequence[Agent], skills: Iterable[Skill], setup: Setup) -> list[Finding]:
     """Apply every rule; errors first, then by file and line."""
     found = [
         *_about_variables(setup),
@@ -34,11 +30,17 @@ def all_findings(
         *(one for skill in skills for one in _about_skill(skill)),
     ]
     return sorted(
-        found, key=lambda one: (LEVELS.index(one.level), str(one.path or ""), one.line, one.code)
+        found,
+        key=lambda one: (
+            -SEVERITIES.index(one.severity),
+            str(one.path or ""),
+            one.line,
+            one.code,
+        ),
     )
 
 
-def findings_of(agent: Agent, setup: Setup) -> list[LintFinding]:
+def findings_of(agent: Agent, setup: Setup) -> list[Finding]:
     """Apply the rules that look at one agent."""
     if agent.source == "built-in":
         return []
@@ -60,7 +62,7 @@ def findings_of(agent: Agent, setup: Setup) -> list[LintFinding]:
     return [*found, *_about_model(agent, setup), *about_tools(agent)]
 
 
-def _about_model(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
+def _about_model(agent: Agent, setup: Setup) -> Iterator[Finding]:
     model = agent.model or ""
     entry = agent.read.get("model") if agent.read else None
     if entry is not None and entry.kind in {"list", "other"}:
@@ -72,7 +74,7 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
             "its `model` is not a string, so the client ignores it",
             "write one name, such as `model: haiku`",
         )
-    if model and not model_names.is_known(model):
+    if model and not agent_models.is_known(model):
         yield finding(
             "unknown-model",
             "note" if setup.other_provider else "error",
@@ -82,7 +84,7 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
             "haiku, sonnet, opus, inherit or a full `claude-…` id; a local model is reached "
             "through a tool: `spadework agents new courier`",
         )
-    if model_names.has_long_context(model):
+    if agent_models.has_long_context(model):
         yield finding(
             "long-context",
             "warning",
@@ -90,14 +92,14 @@ def _about_model(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
             "model",
             f"{model!r} asks for the window of a million tokens, which costs more and is not in "
             "every plan",
-            f"`{model_names.without_long_context(model)}`, unless the agent needs it",
+            f"`{agent_models.without_long_context(model)}`, unless the agent needs it",
         )
     yield from _about_tier(agent, setup)
 
 
-def _about_tier(agent: Agent, setup: Setup) -> Iterator[LintFinding]:
+def _about_tier(agent: Agent, setup: Setup) -> Iterator[Finding]:
     resolved, placed = resolve(agent, setup), place(agent)
-    if agent.model and not model_names.is_known(agent.model):
+    if agent.model and not agent_models.is_known(agent.model):
         return
     if placed.tier == "haiku" and resolved.family not in _NOT_DEAR:
         kind = "reads" if reads_only(agent) else "explores, sums up or sorts"
@@ -127,26 +129,28 @@ def _edit(agent: Agent, model: str) -> str:
     return f"`spadework agents set {agent.name} {model}`"
 
 
-def _about_variables(setup: Setup) -> Iterator[LintFinding]:
+def _about_variables(setup: Setup) -> Iterator[Finding]:
     if setup.is_forced:
-        yield LintFinding(
-            "forced-model",
+        yield Finding(
             "warning",
+            "forced-model",
+            "",
             f"{FORCE} is set in {setup.force.where}: the models of all agents are ignored",
             f"unset {FORCE}",
         )
     if setup.subagent_model.value:
         value, where = setup.subagent_model.value, setup.subagent_model.where
-        yield LintFinding(
-            "subagent-model-variable",
+        yield Finding(
             "warning",
+            "subagent-model-variable",
+            "",
             f"{SUBAGENT_MODEL} is {value} in {where}: it counts for agents that name no model, and "
             "in older clients (2.1.197) for all",
             f"unset {SUBAGENT_MODEL} and name the model in each agent",
         )
 
 
-def _explore(agents: Iterable[Agent], setup: Setup) -> Iterator[LintFinding]:
+def _explore(agents: Iterable[Agent], setup: Setup) -> Iterator[Finding]:
     built_in = next(
         (one for one in agents if one.source == "built-in" and one.name == "Explore"), None
     )
@@ -154,16 +158,16 @@ def _explore(agents: Iterable[Agent], setup: Setup) -> Iterator[LintFinding]:
         return
     resolved = resolve(built_in, setup)
     if resolved.family not in _NOT_DEAR:
-        yield LintFinding(
-            "explore-on-main",
+        yield Finding(
             "warning",
+            "explore-on-main",
+            "Explore",
             f"Explore: the built-in agent that searches runs on: {resolved.model}",
             "`spadework agents new explorer --name Explore` puts one on haiku in its place",
-            "Explore",
         )
 
 
-def _duplicates(agents: Iterable[Agent]) -> Iterator[LintFinding]:
+def _duplicates(agents: Iterable[Agent]) -> Iterator[Finding]:
     seen: dict[tuple[object, ...], Agent] = {}
     for agent in agents:
         if agent.dropped or agent.path is None or agent.source == "built-in":
@@ -175,20 +179,22 @@ def _duplicates(agents: Iterable[Agent]) -> Iterator[LintFinding]:
             yield finding("duplicate-name", "warning", agent, "name", said, "rename one of them")
 
 
-def _about_skill(skill: Skill) -> Iterator[LintFinding]:
+def _about_skill(skill: Skill) -> Iterator[Finding]:
     if skill.problem:
-        yield LintFinding(
-            "bad-skill",
+        yield Finding(
             "error",
+            "bad-skill",
+            skill.name,
             f"skill {skill.name}: {skill.problem}",
             "put the value in quotes",
             path=skill.path,
             line=1,
         )
     elif skill.model and not skill.forks:
-        yield LintFinding(
-            "skill-model",
+        yield Finding(
             "warning",
+            "skill-model",
+            skill.name,
             f"skill {skill.name}: its `model: {skill.model}` counts only when you type "
             f"/{skill.name}; when Claude takes the skill, it runs on the model in use",
             "add `context: fork`, or take `model` out",

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents import model_names
+from spadework.claude_code.agents import agent_models
 from spadework.claude_code.agents.agent_files import project_root
-from spadework.claude_code.agents.changes import AgentChange
 from spadework.claude_code.agents.frontmatter_editing import set_key
+from spadework.claude_code.undo_journal import FileChange
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spadework.claude_code.agents.definitions import Agent
     from spadework.claude_code.agents.inventory import AgentInventory
-    from spadework.claude_code.claude_paths import Scope
+    from spadework.claude_code.claude_client import Scope
 
 KINDS = ("explorer", "courier")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -35,7 +35,7 @@ def checked_model(model: str) -> str:
     Raises:
         ArgumentError: the client does not know it.
     """
-    if model_names.is_writable(model):
+    if agent_models.is_writable(model):
         return model
     raise ArgumentError(
         f"the client knows no model {model!r}: it would send the name to the API as it stands",
@@ -71,7 +71,7 @@ def find_agent(agents: Sequence[Agent], name: str, scope: str = "") -> Agent:
     raise ArgumentError(f"no such agent: {name!r}", hint=f"the agents are: {names}")
 
 
-def model_change(agent: Agent, model: str) -> AgentChange | None:
+def model_change(agent: Agent, model: str) -> FileChange | None:
     """Work out how an agent's model is set; None if it is so already.
 
     Raises:
@@ -85,7 +85,7 @@ def model_change(agent: Agent, model: str) -> AgentChange | None:
         raise ArgumentError(f"{path}: not valid UTF-8", hint="save it as UTF-8") from None
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}", hint=error.hint) from None
-    return None if after == before else AgentChange(path, before, after)
+    return None if after == before else FileChange(path, before, after)
 
 
 def new_agent(
@@ -96,7 +96,7 @@ def new_agent(
     scope: Scope,
     force: bool,
     keys: dict[str, str] | None = None,
-) -> AgentChange:
+) -> FileChange:
     """Work out how an agent is made.
 
     Args:
@@ -125,7 +125,7 @@ def new_agent(
     before = path.read_bytes() if path.exists() else None
     if before is not None and before != text.encode() and not force:
         raise ArgumentError(f"{path} is already there", hint="--force replaces it and keeps a copy")
-    return AgentChange(path, before, text.encode())
+    return FileChange(path, before, text.encode())
 
 
 def _refuse_taken(survey: AgentInventory, name: str, scope: Scope, path: Path) -> None:
@@ -144,7 +144,7 @@ def _refuse_taken(survey: AgentInventory, name: str, scope: Scope, path: Path) -
 
 def copied(
     agent_name: str, survey: AgentInventory, *, name: str, scope: Scope, force: bool, model: str
-) -> AgentChange:
+) -> FileChange:
     """Work out how an agent is copied to a file of the user's; name and description are put in.
 
     Raises:

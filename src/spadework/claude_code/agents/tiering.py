@@ -1,4 +1,4 @@
-"""Which tier of the Claude family an agent's work belongs to, and why.
+"""Which tier of the Claude family an agent's work belongs to, why, and what to change for it.
 
 haiku: exploration, summarization, classification. sonnet: main reasoning, implementation. opus:
 deep analysis, architecture. A name says it first, by its last telling word, as names in English
@@ -11,9 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from spadework.claude_code.agents import agent_models
+from spadework.claude_code.agents.agent_models import resolve
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from spadework.claude_code.agents.agent_models import Resolution, Setup
     from spadework.claude_code.agents.definitions import Agent
 
 Tier = Literal["haiku", "sonnet", "opus"]
@@ -125,3 +129,70 @@ def _has(word: str, stem: str) -> bool:
 def _forms(stem: str) -> set[str]:
     double = stem.removesuffix("e") + ("" if stem.endswith("e") else stem[-1])
     return {stem, *(f"{one}{end}" for one in (stem, double) for end in ("s", "er", "ers", "ing"))}
+
+
+Action = Literal["set", "copy", "new", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Where an agent belongs and what to do.
+
+    `set`: name the model in its file. `copy`, `new`: for plugins' and built-in agents, whose files
+    the user does not own; a command is proposed. `keep`: it is right, or the user's own choice.
+    """
+
+    agent: Agent
+    tier: Tier | None
+    why: str
+    now: Resolution
+    action: Action
+    say: str
+
+
+def suggest(agents: Iterable[Agent], setup: Setup) -> list[Suggestion]:
+    """Judge every agent that the client uses."""
+    return [_suggestion(agent, setup) for agent in agents if agent.counts]
+
+
+def _suggestion(agent: Agent, setup: Setup) -> Suggestion:
+    placed, now = place(agent), resolve(agent, setup)
+    tier, why = placed.tier, placed.why
+    if agent.source == "built-in" and agent.name != "Explore":
+        tier, why = ("opus" if agent.name == "Plan" else "sonnet"), "the client's own"
+    action, say = _action(agent, tier, now)
+    return Suggestion(agent, tier, why, now, action, say)
+
+
+def _action(agent: Agent, tier: Tier | None, now: Resolution) -> tuple[Action, str]:
+    if tier is None:
+        return "keep", "judge for yourself"
+    if reason := _why_kept(agent, tier, now):
+        return "keep", reason
+    if agent.source == "built-in":
+        return "new", "`spadework agents new explorer --name Explore`"
+    if agent.source == "plugin":
+        return "copy", f"`spadework agents copy {agent.name} --model {tier}`"
+    return "set", f"set `model: {tier}`"
+
+
+def _why_kept(agent: Agent, tier: Tier, now: Resolution) -> str:
+    if now.family == tier:
+        return "it is right"
+    if agent.source == "built-in" and (agent.name != "Explore" or now.family == "sonnet"):
+        return "it follows the main model"
+    return "your own choice" if _is_chosen(agent, tier) else ""
+
+
+def _is_chosen(agent: Agent, tier: Tier) -> bool:
+    """Whether the user's model is a choice to keep: sonnet for opus' work, or a dearer one."""
+    if (
+        not agent.model
+        or agent.model.lower() == "inherit"
+        or not agent_models.is_known(agent.model)
+    ):
+        return False
+    named = agent_models.family(agent.model)
+    if tier == "haiku":
+        return named == "sonnet"
+    return named != "haiku" or not reasons(agent)

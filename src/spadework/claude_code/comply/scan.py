@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.check_results import CheckResult
-from spadework.claude_code.claude_paths import places_here
-from spadework.claude_code.comply.harnesses import HARNESSES
+from spadework.claude_code.claude_client import claude_paths
 from spadework.claude_code.comply.inspected_sources import (
     InspectedSource,
     of_client,
     of_environment,
     of_files,
 )
-from spadework.claude_code.comply.limits import breaches, is_key, named_harness
+from spadework.claude_code.comply.limits import HARNESSES, breaches, is_key, named_harness
 from spadework.claude_code.json_files import is_credential_file
 from spadework.config.api_keys import exposed
 from spadework.config.loader import load_config
 from spadework.errors import ArgumentError, ConfigError
+from spadework.util.finding import Finding
 from spadework.util.paths import user_config_file
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Inspection:
     env_files: tuple[Path, ...] = ()
 
 
-def inspect(asked: Inspection) -> list[CheckResult]:
+def inspect(asked: Inspection) -> list[Finding]:
     """Look at everything; a place where nothing was found has a line too.
 
     Raises:
@@ -50,7 +49,7 @@ def inspect(asked: Inspection) -> list[CheckResult]:
         _refuse(path)
     sources = [
         of_environment(asked.environ),
-        *of_client(places_here(asked.project, asked.environ)),
+        *of_client(claude_paths(asked.project, asked.environ)),
         *of_files([*named, user_config_file()]),
     ]
     findings = [finding for source in sources for finding in _judge(source)]
@@ -64,37 +63,39 @@ def _refuse(path: Path) -> None:
         raise ArgumentError(f"no such file: {path}", hint="name a file that exists")
 
 
-def _judge(source: InspectedSource) -> Iterator[CheckResult]:
+def _judge(source: InspectedSource) -> Iterator[Finding]:
     """Check one place; its `ok` line says that it was looked at."""
     if source.problem:
-        yield CheckResult("broken", source.place, source.problem, "fix it, then check again")
+        yield Finding(
+            "error", "unreadable", source.place, source.problem, "fix it, then check again"
+        )
         return
     found = sorted(dict.fromkeys(_found(source)), key=lambda one: one[0])
     if not found:
         text = "nothing against the rules" if source.is_there else "not there"
-        yield CheckResult("ok", source.place, text)
+        yield Finding("ok", "inspected", source.place, text)
     yield from (finding for _, finding in found)
 
 
-def _found(source: InspectedSource) -> Iterator[tuple[int, CheckResult]]:
+def _found(source: InspectedSource) -> Iterator[tuple[int, Finding]]:
     """What is found, with its line."""
     for setting in source.settings:
         where = f"{source.place}:{setting.line}" if setting.line else source.place
         for breach in breaches(setting):
-            yield setting.line, CheckResult("broken", where, breach.text, breach.cure)
+            yield setting.line, Finding("error", breach.code, where, breach.text, breach.cure)
         if source.is_open and is_key(setting):
             cure = f"`chmod 600 {source.place}`, or name a variable instead of the key"
             text = "a key is in a file that others can read"
-            yield setting.line, CheckResult("broken", where, text, cure)
+            yield setting.line, Finding("error", "open-key-file", where, text, cure)
     for command in source.commands:
         if harness := named_harness(command.value):
             where = f"{source.place}:{command.line}"
             text = f"{harness.name} is started here: it {harness.does}"
             cure = "take it out: the login is for Claude Code alone"
-            yield command.line, CheckResult("broken", where, text, cure)
+            yield command.line, Finding("error", "harness", where, text, cure)
 
 
-def _key_files() -> Iterator[CheckResult]:
+def _key_files() -> Iterator[Finding]:
     """Files that Spadework's config names for keys; they are not read."""
     if not os.path.lexists(user_config_file()):
         return  # it has a line already, and is not a breach
@@ -102,7 +103,7 @@ def _key_files() -> Iterator[CheckResult]:
         config = load_config().config
     except ConfigError as error:
         text = "is not valid, so the key files that it names were not checked"
-        yield CheckResult("broken", str(user_config_file()), text, error.hint)
+        yield Finding("error", "unreadable", str(user_config_file()), text, error.hint)
         return
     files = {f"backend {name}": one.api_key_file for name, one in config.backends.items()}
     files["claude_api"] = config.claude_api.api_key_file
@@ -111,13 +112,15 @@ def _key_files() -> Iterator[CheckResult]:
             continue
         if is_credential_file(file):
             text = "api_key_file names the client's login, which is for Claude Code alone"
-            yield CheckResult("broken", place, text, "name a file with a key for that server")
+            yield Finding(
+                "error", "login-file", place, text, "name a file with a key for that server"
+            )
         elif exposed(file):
             text = f"others can read the key file {file}"
-            yield CheckResult("broken", place, text, f"`chmod 600 {file}`")
+            yield Finding("error", "open-key-file", place, text, f"`chmod 600 {file}`")
 
 
-def _harnesses(environ: Mapping[str, str]) -> Iterator[CheckResult]:
+def _harnesses(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Whether files of known harnesses exist; none is opened."""
     home = Path(environ.get("HOME") or Path.home())
     found = False
@@ -126,16 +129,20 @@ def _harnesses(environ: Mapping[str, str]) -> Iterator[CheckResult]:
             for path in _matching(home, pattern, environ):
                 found = True
                 text = f"{harness.name} holds a Claude login: it {harness.does}"
-                yield CheckResult(
-                    "broken", str(path), text, "log it out there, and remove the file"
+                yield Finding(
+                    "error", "harness", str(path), text, "log it out there, and remove the file"
                 )
         for pattern in harness.may_hold:
             for path in _matching(home, pattern, environ):
                 found = True
                 text = f"{harness.name} is set up: it {harness.does}"
-                yield CheckResult("warning", str(path), text, "see that it has no Claude login")
+                yield Finding(
+                    "warning", "harness", str(path), text, "see that it has no Claude login"
+                )
     if not found:
-        yield CheckResult("ok", "harnesses", f"no files of the {len(HARNESSES)} that are known")
+        yield Finding(
+            "ok", "inspected", "harnesses", f"no files of the {len(HARNESSES)} that are known"
+        )
 
 
 def _matching(home: Path, pattern: str, environ: Mapping[str, str]) -> list[Path]:

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spadework.backends.embedded import EmbeddedBackend
 from spadework.backends.http_clients import shown_url
 from spadework.backends.litellm import OLLAMA_NOTE
 from spadework.backends.registry import open_backend, unknown_trust
-from spadework.claude_code.check_results import CheckResult
 from spadework.config.api_keys import key_warnings
 from spadework.config.models import EMBEDDED
 from spadework.config.type_names import as_toml
@@ -18,6 +18,7 @@ from spadework.embedded.model_file import DEMO_NOTE
 from spadework.engine.candidates import patterns_of, unusable
 from spadework.errors import BackendError, ConfigError, LedgerError, Unreachable
 from spadework.storage.ledger import Ledger, ledger_path
+from spadework.util.finding import Finding
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class CheckContext:
 
     config: Config
     backends: Mapping[str, Backend]
-    shut: Mapping[str, CheckResult]
+    shut: Mapping[str, Finding]
     environ: Mapping[str, str]
 
 
-async def check_backends(context: CheckContext) -> tuple[Listed, list[CheckResult]]:
+async def check_backends(context: CheckContext) -> tuple[Listed, list[Finding]]:
     """Ask every backend for its models, all at once: a dead one costs its own time-out alone."""
     names = [*context.config.backends, *([EMBEDDED] if _uses_embedded(context.config) else [])]
     results = await asyncio.gather(*(_check(name, context) for name in names))
@@ -65,63 +66,58 @@ def _uses_embedded(config: Config) -> bool:
     return not config.backends or any(name.partition("/")[0] == EMBEDDED for name in named)
 
 
-async def _check(
-    name: str, context: CheckContext
-) -> tuple[list[ModelInfo] | None, list[CheckResult]]:
+async def _check(name: str, context: CheckContext) -> tuple[list[ModelInfo] | None, list[Finding]]:
     if shut := context.shut.get(name):
         return None, [shut]
-    subject = f"backend {name}"
     config = context.config.backends.get(name)
     address = (
         f"{config.kind} at {shown_url(config.url)}" if config else "a model in a child process"
     )
-    findings = _check_keys(subject, config, context.environ) if config else []
+    findings = _check_keys(name, config, context.environ) if config else []
     started = time.monotonic()
     try:
         async with asyncio.timeout(_SECONDS):
             models = await context.backends[name].models()
     except TimeoutError:
         text = f"{address}: no answer within {_SECONDS:g} s"
-        return None, [CheckResult("broken", subject, text, "restart that server"), *findings]
+        return None, [Finding("error", "backend", name, text, "restart that server"), *findings]
     except BackendError as error:
         cure = error.hint or ("start the server, or fix its url" if _is_away(error) else "")
-        return None, [CheckResult("broken", subject, f"{address}: {error}", cure), *findings]
+        return None, [Finding("error", "backend", name, f"{address}: {error}", cure), *findings]
     took = f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
     if not models:
         text = f"{address}: {took}, but has no models"
-        return models, [CheckResult("broken", subject, text, "give it a model"), *findings]
+        return models, [Finding("error", "backend", name, text, "give it a model"), *findings]
     return models, [
-        CheckResult("ok", subject, f"{address}: {took}, models: {len(models)}"),
-        *_check_trust(subject, models),
-        *_check_names(subject, context.backends[name]),
+        Finding("ok", "backend", name, f"{address}: {took}, models: {len(models)}"),
+        *_check_trust(name, models),
+        *_check_names(name, context.backends[name]),
         *findings,
     ]
 
 
-def _check_trust(subject: str, models: Sequence[ModelInfo]) -> list[CheckResult]:
+def _check_trust(name: str, models: Sequence[ModelInfo]) -> list[Finding]:
     problem = unknown_trust(models)
-    return [CheckResult("warning", subject, *problem)] if problem else []
+    return [Finding("warning", "backend", name, *problem)] if problem else []
 
 
 def _is_away(error: BackendError) -> bool:
     return isinstance(error, Unreachable)
 
 
-def _check_names(subject: str, backend: Backend) -> list[CheckResult]:
+def _check_names(name: str, backend: Backend) -> list[Finding]:
     said = unusable(backend)
     cure = "a server that you trust has no such names: see what it is"
-    return [CheckResult("warning", subject, said, cure)] if said else []
+    return [Finding("warning", "backend", name, said, cure)] if said else []
 
 
-def _check_keys(
-    subject: str, config: BackendConfig, environ: Mapping[str, str]
-) -> list[CheckResult]:
-    return [CheckResult("warning", subject, text) for text in key_warnings(config, environ)]
+def _check_keys(name: str, config: BackendConfig, environ: Mapping[str, str]) -> list[Finding]:
+    return [Finding("warning", "backend", name, text) for text in key_warnings(config, environ)]
 
 
 async def check_tools(
     context: CheckContext, tools: Mapping[str, ToolConfig], listed: Listed
-) -> list[CheckResult]:
+) -> list[Finding]:
     """Can each tool be answered: by which model, with what window and at what speed?"""
     checks = (_check_tool(name, tool, context, listed) for name, tool in tools.items())
     return list(await asyncio.gather(*checks))
@@ -150,20 +146,22 @@ def _matching(pattern: str, listed: Listed, *, local_only: bool) -> Sequence[str
 
 async def _check_tool(
     name: str, tool: ToolConfig, context: CheckContext, listed: Listed
-) -> CheckResult:
-    subject = f"tool {name}"
+) -> Finding:
     there, missing = present(tool, context, listed)
     if not there:
         text = f"none of its models is there: {', '.join(missing)}"
         cure = "`spadework models` lists what there is; change the tool's `models`, or load them"
-        return CheckResult("broken", subject, text, cure)
+        return Finding("error", "tool", name, text, cure)
     backend, _, model = there[0].partition("/")
     try:
         async with asyncio.timeout(_SECONDS):
             info = await context.backends[backend].describe(model)
     except (BackendError, TimeoutError) as error:
-        return CheckResult(
-            "broken", subject, str(error) or f"{display_name(there[0])} is not described in time"
+        return Finding(
+            "error",
+            "tool",
+            name,
+            str(error) or f"{display_name(there[0])} is not described in time",
         )
     shown = display_name(there[0])
     more = f" and {len(there) - 1} more" if len(there) > 1 else ""
@@ -172,14 +170,14 @@ async def _check_tool(
     if missing:
         what = f"{text}; not there: {', '.join(missing)}"
         cure = "an alias may be missing from its server's list; else correct the tool's `models`"
-        return CheckResult("warning", subject, what, cure)
+        return Finding("warning", "tool", name, what, cure)
     if info.note:
         cure = _NOTES.get(info.note, "name another model first in the tool's `models`")
-        return CheckResult("warning", subject, f"{text}; {info.note}", cure)
+        return Finding("warning", "tool", name, f"{text}; {info.note}", cure)
     if not info.window:
         cure = f"tell it: [backends.{backend}.windows] {as_toml(model)} = TOKENS"
-        return CheckResult("warning", subject, text, cure)
-    return CheckResult("ok", subject, text)
+        return Finding("warning", "tool", name, text, cure)
+    return Finding("ok", "tool", name, text)
 
 
 def _speed(config: Config, model: str) -> str:
@@ -205,13 +203,11 @@ async def close(context: CheckContext) -> None:
 
 def open_context(config: Config, environ: Mapping[str, str]) -> CheckContext:
     """Open the backends, each by itself: a key that cannot be read stops that one alone."""
-    from spadework.backends.embedded import EmbeddedBackend  # noqa: PLC0415 - heavy
-
     opened: dict[str, Backend] = {EMBEDDED: EmbeddedBackend(config.embedded)}
-    shut: dict[str, CheckResult] = {}
+    shut: dict[str, Finding] = {}
     for name, told in config.backends.items():
         try:
             opened[name] = open_backend(name, told, environ, config)
         except ConfigError as error:
-            shut[name] = CheckResult("broken", f"backend {name}", str(error), error.hint)
+            shut[name] = Finding("error", "backend", name, str(error), error.hint)
     return CheckContext(config, opened, shut, environ)

@@ -6,24 +6,28 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.check_results import CheckResult
-from spadework.claude_code.claude_paths import places_here
-from spadework.claude_code.client import find_client
+from spadework.claude_code.claude_client import claude_paths, find_client
 from spadework.claude_code.doctor import backend_checks as servers
-from spadework.claude_code.doctor.config_checks import check_config, check_ledger, check_project
-from spadework.claude_code.doctor.daemon_checks import check_daemon, look_before
-from spadework.claude_code.doctor.registration_checks import check_client, check_registration
-from spadework.claude_code.doctor.server_handshake import (
-    HandshakeFailed,
+from spadework.claude_code.doctor.installation_checks import (
+    check_config,
+    check_daemon,
+    check_ledger,
+    check_project,
+    look_before,
+)
+from spadework.claude_code.doctor.registration_checks import (
+    check_client,
     check_handshake,
     check_loading,
+    check_registration,
     check_tools,
-    greet,
 )
 from spadework.claude_code.doctor.window_probe import prove
+from spadework.claude_code.handshake import HandshakeFailed, greet
 from spadework.claude_code.registrations import RegisteredServer, registered
 from spadework.config.models import EMBEDDED
 from spadework.errors import ArgumentError, BackendError
+from spadework.util.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -50,7 +54,7 @@ class Examination:
     say: Callable[[str], None]
 
 
-async def examine(asked: Examination) -> AsyncGenerator[CheckResult]:
+async def examine(asked: Examination) -> AsyncGenerator[Finding]:
     """Check everything; a group's findings come as soon as it and those before it are done.
 
     Raises:
@@ -85,20 +89,22 @@ def _refuse_unknown(models: Sequence[str], config: Config) -> None:
             )
 
 
-async def _given(findings: list[CheckResult]) -> list[CheckResult]:
+async def _given(findings: list[Finding]) -> list[Finding]:
     return findings
 
 
-async def _client_group(asked: Examination) -> list[CheckResult]:
+async def _client_group(asked: Examination) -> list[Finding]:
     """The client, the registration, the handshake, and the daemon behind it."""
-    found = registered(places_here(asked.project, asked.environ))
-    client, before = await asyncio.gather(find_client(asked.environ), look_before())
+    found = registered(claude_paths(asked.project, asked.environ))
+    client, before = await asyncio.gather(
+        asyncio.to_thread(find_client, asked.environ), look_before()
+    )
     findings = [check_client(client), *check_registration(found, has_client=client is not None)]
     findings += await _greeted(asked, found)
     return [*findings, await check_daemon(before)]
 
 
-async def _greeted(asked: Examination, found: Registration) -> list[CheckResult]:
+async def _greeted(asked: Examination, found: Registration) -> list[Finding]:
     """Start what the client would start; an entry that waits for approval is never started."""
     used = next(iter(found.used), None)
     program, *arguments = asked.own_command
@@ -111,12 +117,12 @@ async def _greeted(asked: Examination, found: Registration) -> list[CheckResult]
             cure = "see that the server runs, and that the entry's token is one of its own"
         if reason.program_missing:
             cure = "register it by its whole path, or put its folder on the PATH"
-        return [CheckResult("broken", "handshake", f"it fails: {reason}", cure)]
+        return [Finding("error", "handshake", "", f"it fails: {reason}", cure)]
     findings = [*check_handshake(greeting, is_registered=used is not None), *check_tools(greeting)]
     return [*findings, check_loading(entry, greeting, asked.environ)] if used else findings
 
 
-async def _config_group(asked: Examination, config: Config) -> list[CheckResult]:
+async def _config_group(asked: Examination, config: Config) -> list[Finding]:
     """What the config names: the project's tools, backends, models, ledger."""
     added, findings = check_project(asked.project, config)
     tools = {**config.all_tools(), **added}
@@ -134,14 +140,14 @@ async def _config_group(asked: Examination, config: Config) -> list[CheckResult]
 
 async def _proved(
     asked: Examination, context: CheckContext, tools: Mapping[str, ToolConfig], listed: Listed
-) -> list[CheckResult]:
+) -> list[Finding]:
     """Prove windows, one model after another on each backend, the backends at once."""
     chosen = asked.models or _named(context, tools, listed)
     by_backend: dict[str, list[str]] = {}
     for model in chosen:
         by_backend.setdefault(model.partition("/")[0], []).append(model)
 
-    async def on_one(models: list[str]) -> list[CheckResult]:
+    async def on_one(models: list[str]) -> list[Finding]:
         return [finding for model in models for finding in await _prove(asked, context, model)]
 
     results = await asyncio.gather(*map(on_one, by_backend.values()))
@@ -160,7 +166,7 @@ def _named(
     return tuple(chosen)
 
 
-async def _prove(asked: Examination, context: CheckContext, model: str) -> list[CheckResult]:
+async def _prove(asked: Examination, context: CheckContext, model: str) -> list[Finding]:
     name, _, bare = model.partition("/")
     backend = context.backends.get(name)
     if backend is None:
@@ -168,5 +174,5 @@ async def _prove(asked: Examination, context: CheckContext, model: str) -> list[
     try:
         info = await backend.describe(bare)
     except BackendError as error:
-        return [CheckResult("broken", f"window {model}", str(error), error.hint)]
+        return [Finding("error", "window", model, str(error), error.hint)]
     return await prove(backend, bare, info.window, asked.say)

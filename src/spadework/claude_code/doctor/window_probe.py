@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from spadework.backends.base import ChatRequest, Message
 from spadework.backends.token_counts import estimate_tokens
-from spadework.claude_code.check_results import CheckResult
 from spadework.config.models import EMBEDDED
 from spadework.config.type_names import as_toml
 from spadework.errors import BackendError, ContextExceeded
+from spadework.util.finding import Finding
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Sizing:
 
 async def prove(
     backend: Backend, model: str, window: int | None, say: Callable[[str], None]
-) -> list[CheckResult]:
+) -> list[Finding]:
     """Ask a model for a word at the start of a short prompt, then of one that fills its window.
 
     Args:
@@ -117,13 +117,14 @@ async def prove(
         say(f"{name}: its speed")
         return [proved, await _speed(backend, model, short)]
     except BackendError as error:
-        return [CheckResult("broken", f"window {name}", str(error), error.hint)]
+        return [Finding("error", "window", name, str(error), error.hint)]
 
 
-def _unclaimed(backend: str, model: str) -> CheckResult:
-    return CheckResult(
+def _unclaimed(backend: str, model: str) -> Finding:
+    return Finding(
         "warning",
-        f"window {display_name(f'{backend}/{model}')}",
+        "window",
+        display_name(f"{backend}/{model}"),
         "no window is claimed, so there is nothing to prove",
         f"tell it: [backends.{backend}.windows] {as_toml(model)} = TOKENS",
     )
@@ -148,10 +149,9 @@ async def _fill(
     needle: WindowProbe,
     short: ProbeReply,
     say: Callable[[str], None],
-) -> CheckResult:
+) -> Finding:
     """Ask the long prompt; if it was too long by our guess of its size, a shorter one."""
     name = display_name(f"{backend.name}/{model}")
-    subject = f"window {name}"
     room = max(0, window - ANSWER_TOKENS - MARGIN)
     sizing = await _size(backend, model, needle, short)
     lines = sizing.lines(room)
@@ -161,23 +161,25 @@ async def _fill(
             long = await _ask(backend, model, needle.messages(lines), needle.word)
         except ContextExceeded as error:
             if error.window and error.window < window * _LEAST_SHARE_READ:
-                return _smaller(subject, backend.name, model, error.window, window)
+                return _smaller(name, backend.name, model, error.window, window)
             share = room / error.tokens if error.tokens else 0.8
             lines = int(lines * min(share, 0.95))
         else:
             return _judged(name, window, sizing.tokens(lines), short, long)
-    return CheckResult(
-        "broken",
-        subject,
+    return Finding(
+        "error",
+        "window",
+        name,
         f"even a prompt well below the claimed {window} tokens is refused as too long",
         f"set the true window: [backends.{backend.name}.windows] {as_toml(model)} = TOKENS",
     )
 
 
-def _smaller(subject: str, backend: str, model: str, true: int, claimed: int) -> CheckResult:
-    return CheckResult(
-        "broken",
-        subject,
+def _smaller(name: str, backend: str, model: str, true: int, claimed: int) -> Finding:
+    return Finding(
+        "error",
+        "window",
+        name,
         f"the server takes {true} tokens, not the {claimed} that are claimed",
         f'set [backends.{backend}.windows] "{model}" = {true}, or give the server more',
     )
@@ -192,39 +194,38 @@ def _less(name: str) -> str:
     return f"set a smaller window and prove that: {key} = TOKENS"
 
 
-def _judged(
-    name: str, window: int, expected: int, short: ProbeReply, long: ProbeReply
-) -> CheckResult:
+def _judged(name: str, window: int, expected: int, short: ProbeReply, long: ProbeReply) -> Finding:
     """Say what the long reply proves; `expected` is how many tokens were sent, by our count."""
-    subject = f"window {name}"
     size = max(expected, long.read or 0)
     took = f" in {long.first:.1f} s" if long.first is not None else ""
     was_cut = long.read is not None and long.read < expected * _LEAST_SHARE_READ
     if long.found and not was_cut:
         text = f"window {window} proved: the first line of {size} tokens was found{took}"
-        return CheckResult("ok", subject, text)
+        return Finding("ok", "window", name, text)
     if long.found:
         text = f"the first line was found, but the server says that it read {long.read} of {size}"
-        return CheckResult("warning", subject, f"{text} tokens: it may cut the middle", _RAISE)
+        return Finding("warning", "window", name, f"{text} tokens: it may cut the middle", _RAISE)
     if was_cut:
         text = f"the word was lost at {size} tokens: the server cuts silently (it read {long.read})"
-        return CheckResult("broken", subject, text, _RAISE)
+        return Finding("error", "window", name, text, _RAISE)
     if not short.found:
         text = "cannot tell: the model does not find the word in a short prompt either"
-        return CheckResult("warning", subject, text, "prove it with a larger model of that server")
+        return Finding(
+            "warning", "window", name, text, "prove it with a larger model of that server"
+        )
     less = _less(name)
     if long.read is None:
         text = f"the word was lost at {size} tokens: the server cuts silently, or the model is weak"
-        return CheckResult(
-            "broken", subject, f"{text} (the server does not say what it read)", less
+        return Finding(
+            "error", "window", name, f"{text} (the server does not say what it read)", less
         )
     text = f"the server read all {size} tokens{took}, but the model did not find the first line"
-    return CheckResult("warning", subject, text, f"it is weak on long prompts: {less}")
+    return Finding("warning", "window", name, text, f"it is weak on long prompts: {less}")
 
 
-async def _speed(backend: Backend, model: str, short: ProbeReply) -> CheckResult:
+async def _speed(backend: Backend, model: str, short: ProbeReply) -> Finding:
     heard = await _ask(backend, model, (Message("user", _COUNTING),), "")
-    subject = f"speed {display_name(f'{backend.name}/{model}')}"
+    name = display_name(f"{backend.name}/{model}")
     count = heard.written or heard.pieces
     first = heard.first if heard.first is not None else heard.seconds
     answering = heard.seconds - first
@@ -232,8 +233,8 @@ async def _speed(backend: Backend, model: str, short: ProbeReply) -> CheckResult
     if short.first is not None and short.first > first + 1:
         wait += f" (for the very first request {short.first:.1f} s)"
     if count < 2 or answering <= 0:  # noqa: PLR2004 - one token has no speed
-        return CheckResult("ok", subject, f"too short an answer to tell; {wait}")
-    return CheckResult("ok", subject, f"{(count - 1) / answering:.0f} tokens/s measured; {wait}")
+        return Finding("ok", "speed", name, f"too short an answer to tell; {wait}")
+    return Finding("ok", "speed", name, f"{(count - 1) / answering:.0f} tokens/s measured; {wait}")
 
 
 async def _ask(

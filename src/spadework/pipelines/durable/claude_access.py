@@ -33,7 +33,7 @@ NO_KEY = "ANTHROPIC_API_KEY is not set"
 NOT_WANTED = "--no-claude was given"
 
 
-class ClaudeSide:
+class ClaudeAccess:
     """Sends the Claude calls of pipelines.
 
     Args:

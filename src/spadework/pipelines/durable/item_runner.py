@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from spadework.config.models import Config
-    from spadework.pipelines.durable.claude_access import ClaudeSide
+    from spadework.pipelines.durable.claude_access import ClaudeAccess
     from spadework.pipelines.store.records import Run, State
     from spadework.pipelines.store.runs import Runs
 
@@ -58,7 +58,7 @@ class ItemRunner(RunServices):
         claude: asks Claude, or says why it cannot be asked.
     """
 
-    def __init__(self, config: Config, runs: Runs, claude: ClaudeSide) -> None:
+    def __init__(self, config: Config, runs: Runs, claude: ClaudeAccess) -> None:
         super().__init__(config, runs, claude)
         self._engine = RemoteEngine(config)
         self._outages: WeakValueDictionary[str, Outages] = WeakValueDictionary()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from spadework.config.models import Config
     from spadework.engine.tools import Tool
-    from spadework.pipelines.durable.claude_access import ClaudeSide
+    from spadework.pipelines.durable.claude_access import ClaudeAccess
     from spadework.pipelines.store.records import Run
     from spadework.pipelines.store.runs import Runs
 
@@ -32,7 +32,7 @@ class RunServices:
         claude: asks Claude, or says why it cannot be asked.
     """
 
-    def __init__(self, config: Config, runs: Runs, claude: ClaudeSide) -> None:
+    def __init__(self, config: Config, runs: Runs, claude: ClaudeAccess) -> None:
         self.config = config
         self.runs = runs
         self._claude = claude

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spadework.errors import PipelineError
-from spadework.pipelines.durable.claude_access import ClaudeSide
+from spadework.pipelines.durable.claude_access import ClaudeAccess
 from spadework.pipelines.durable.dbos_engine import (
     here_mark,
     is_busy,
@@ -150,7 +150,7 @@ async def working(
         PipelineError: the database cannot be used.
     """
     runs = Runs(database)
-    claude = ClaudeSide(config, database)
+    claude = ClaudeAccess(config, database)
     stage = ItemRunner(config, runs, claude)
     here = WorkerProcess(database, runs, stage, new_worker(run))
     await asyncio.to_thread(here.workers.beat, here.worker)

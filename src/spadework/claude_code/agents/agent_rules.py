@@ -1,30 +1,32 @@
-"""Rules about a file and its frontmatter: what the client drops, and what it reads otherwise."""
+"""Rules about an agent's file, its frontmatter and its tools."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.agents.agent_files import NO_FRONTMATTER, wrong_name
-from spadework.claude_code.agents.definitions import Code, Level, LintFinding
+from spadework.util.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spadework.claude_code.agents.definitions import Agent
+    from spadework.claude_code.agents.definitions import Agent, Code
     from spadework.claude_code.agents.frontmatter import Frontmatter
+    from spadework.util.finding import Severity
 
 
 def finding(
-    code: Code, level: Level, agent: Agent, key: str, message: str, cure: str
-) -> LintFinding:
+    code: Code, severity: Severity, agent: Agent, key: str, message: str, cure: str
+) -> Finding:
     """Make a finding at the line of a key; the first line where it is not there."""
     named = agent.name or (agent.path.name if agent.path else "")
     line = agent.lines.get(key, 1)
-    return LintFinding(code, level, f"{named}: {message}", cure, agent.name, agent.path, line)
+    return Finding(severity, code, agent.name, f"{named}: {message}", cure, agent.path, line)
 
 
-def about_file(agent: Agent) -> Iterator[LintFinding]:
+def about_file(agent: Agent) -> Iterator[Finding]:
     """Judge the file as such."""
     if agent.dropped == NO_FRONTMATTER:
         yield finding(
@@ -76,7 +78,7 @@ def _why_dropped(agent: Agent) -> tuple[Code, str, str]:
     return "no-description", "description", "add `description:`, which says when to use it"
 
 
-def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[LintFinding]:
+def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[Finding]:
     if read.loose:
         yield finding(
             "loose-yaml",
@@ -91,3 +93,46 @@ def _about_yaml(agent: Agent, read: Frontmatter) -> Iterator[LintFinding]:
         if len(lines) > 1:
             said = f"`{key}` stands on lines {', '.join(map(str, lines))}; the last one counts"
             yield finding("duplicate-key", "warning", agent, key, said, "delete all but one")
+
+
+SERVER = "spadework"
+_NAMED_TOOL = re.compile(rf"mcp__(?:plugin_\w{1, 64}?_)?{SERVER}(?:__\w+)?")
+
+
+def about_tools(agent: Agent) -> Iterator[Finding]:
+    """Judge an agent's tools."""
+    allowed = agent.tools or ()
+    denied = [tool for tool in allowed if any(_covers(no, tool) for no in agent.denied)]
+    if denied:
+        yield finding(
+            "denies-own-tools",
+            "error",
+            agent,
+            "disallowedTools",
+            f"it is denied tools that it is given: {', '.join(denied)}",
+            "take them out of `disallowedTools` or out of `tools`",
+        )
+    if agent.tools is None:
+        return
+    missing = [
+        named
+        for named in dict.fromkeys(_NAMED_TOOL.findall(agent.body))
+        if not any(_covers(tool, named) or _covers(named, tool) for tool in allowed)
+    ]
+    if missing:
+        yield finding(
+            "missing-delegation-tools",
+            "warning",
+            agent,
+            "tools",
+            f"its text speaks of tools that it does not have: {', '.join(missing)}",
+            f"add mcp__{SERVER} to `tools`",
+        )
+
+
+def _covers(rule: str, tool: str) -> bool:
+    """Whether a name in a list means a tool: the same, or its whole server."""
+    server = rule.removesuffix("__*")
+    if rule in {"*", tool}:
+        return True
+    return server.startswith("mcp__") and tool.startswith(f"{server}__")

@@ -1,4 +1,4 @@
-"""Which model an agent runs on, by the client's own order of precedence.
+"""Names of models, and which model an agent runs on, by the client's own order of precedence.
 
 Measured on 2.1.330: the Agent tool's parameter, the frontmatter (where `inherit` means the main
 model), the variable `CLAUDE_CODE_SUBAGENT_MODEL`, the main model. With
@@ -8,17 +8,57 @@ variable in the `env` of a settings file beats the one of the shell.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spadework.claude_code.agents.model_names import family
 from spadework.claude_code.plugins import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spadework.claude_code.agents.definitions import Agent
-    from spadework.claude_code.claude_paths import Places
+    from spadework.claude_code.claude_client import ClaudePaths
+
+FAMILIES = ("haiku", "sonnet", "opus", "fable")
+ALIASES = (*FAMILIES, "best", "opusplan", "inherit")
+LONG_CONTEXT = "[1m]"
+
+_FULL_ID = re.compile(
+    r"(?:(?:us-gov|us|eu|apac|jp|au|global)\.)?(?:anthropic\.)?claude-[a-z0-9][\w.:@-]*"
+    r"|arn:aws:bedrock:\S+"
+)
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._:/@\[\]-]*")
+
+
+def is_known(model: str) -> bool:
+    """Whether the client maps it to a Claude model; otherwise it goes to the API unchanged."""
+    name = without_long_context(model).lower()
+    return name in ALIASES or _FULL_ID.fullmatch(name) is not None
+
+
+def is_writable(model: str) -> bool:
+    """Whether it may be written to a frontmatter: one word that every YAML parser reads alike."""
+    return is_known(model) and _PLAIN.fullmatch(model) is not None
+
+
+def has_long_context(model: str) -> bool:
+    """Whether it asks for the window of a million tokens."""
+    return model.lower().endswith(LONG_CONTEXT)
+
+
+def without_long_context(model: str) -> str:
+    """The name without `[1m]`."""
+    return model[: -len(LONG_CONTEXT)] if has_long_context(model) else model
+
+
+def family(model: str) -> str:
+    """The family of a model's name: `haiku`, …; empty where none is in it."""
+    name = model.lower()
+    if without_long_context(name) in {"best", "opusplan"}:
+        return "opus"
+    return next((one for one in FAMILIES if one in name), "")
+
 
 SUBAGENT_MODEL = "CLAUDE_CODE_SUBAGENT_MODEL"
 FORCE = "CLAUDE_CODE_SUBAGENT_MODEL_FORCE"
@@ -68,7 +108,7 @@ class Resolution:
         return family(self.model)
 
 
-def read_setup(places: Places, environ: Mapping[str, str]) -> Setup:
+def read_setup(places: ClaudePaths, environ: Mapping[str, str]) -> Setup:
     """Read the variables from the environment and from the settings files, the last one counts."""
     found = {name: ModelSetting(value, _SHELL) for name, value in environ.items()}
     main = ModelSetting()

@@ -1,4 +1,4 @@
-"""A real handshake with the registered server, and what Claude reads of its tools."""
+"""A real handshake with a server that is registered: it starts, and lists its tools."""
 
 from __future__ import annotations
 
@@ -9,31 +9,29 @@ import tempfile
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spadework import __version__
-from spadework.claude_code.check_results import CheckResult
+import httpx2
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from spadework.claude_code.claude_client import SERVER_NAME
+from spadework.claude_code.registrations import RegisteredServer
+from spadework.claude_code.server_entries import TOKEN_VARIABLE
 from spadework.config.secret_masking import masked
+from spadework.errors import DaemonError
 from spadework.util.http_client import async_client
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
-    from mcp import Client
-
-    from spadework.claude_code.registrations import RegisteredServer
+    from spadework.claude_code.server_entries import ServerEntry
 
 SECONDS = 30.0
 """After so long the client gives up on a server."""
-SLOW_SECONDS = 5.0
-LONGEST_DESCRIPTION = 2048
-"""Characters; older clients cut there, the newest at 4,096."""
-OUR_LONGEST = 2000
-"""Where `spadework.mcp.tool_descriptions` cuts."""
-MANY_BYTES = 12_000
-
 _ALWAYS = "anthropic/alwaysLoad"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]{0,1000}))?\}")
 _LONGEST_REASON = 300
@@ -103,19 +101,41 @@ async def greet(entry: RegisteredServer, project: Path, environ: Mapping[str, st
             ) from None
 
 
+async def shake_hands(server: ServerEntry, environ: Mapping[str, str]) -> Handshake:
+    """Start what `setup` has registered, or call its address, and ask for the tools.
+
+    Raises:
+        DaemonError: it does not start, or does not answer as an MCP server.
+    """
+    program, *arguments = server.command or ("",)
+    bearer = {"Authorization": f"Bearer ${{{TOKEN_VARIABLE}}}"}
+    entry = RegisteredServer(
+        SERVER_NAME,
+        "user",
+        Path(),
+        program,
+        tuple(arguments),
+        server.url,
+        env=server.env or {},
+        headers=bearer if server.url and environ.get(TOKEN_VARIABLE) else {},
+    )
+    try:
+        return await greet(entry, Path.cwd(), environ)
+    except HandshakeFailed as reason:
+        hint = "`spadework daemon logs` says more"
+        if server.url:
+            hint = f"does `spadework serve` run there, and does {TOKEN_VARIABLE} hold its token?"
+        raise DaemonError(f"{server.described()}: no handshake: {reason}", hint=hint) from None
+
+
 @asynccontextmanager
 async def _connected(
     entry: RegisteredServer, project: Path, environ: Mapping[str, str], said: Any
 ) -> AsyncIterator[Client]:
-    from mcp import Client  # noqa: PLC0415 - heavy
-
     def whole(text: str) -> str:
         return expanded(text, environ)
 
     if entry.url:
-        import httpx2  # noqa: PLC0415 - heavy
-        from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - heavy
-
         headers = {name: whole(value) for name, value in entry.headers.items()}
         options: dict[str, Any] = {"trust_env": False, "timeout": SECONDS}
         async with async_client(httpx2, headers=headers, **options) as wire:
@@ -123,8 +143,6 @@ async def _connected(
             async with Client(transport) as client:
                 yield client
         return
-    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415 - heavy
-
     server = StdioServerParameters(
         command=whole(entry.command),
         args=[whole(one) for one in entry.args],
@@ -197,67 +215,3 @@ def _reason(error: BaseException, said: Any) -> str:
     words = next((line for line in lines if line.startswith("error:")), None)
     told = words or (lines[-1] if lines else f"{type(error).__name__}: {error}")
     return masked(" ".join(clean(told)[0].split()))[:_LONGEST_REASON]
-
-
-def check_handshake(greeting: Handshake, *, is_registered: bool) -> list[CheckResult]:
-    """Is the server up in time, and of this version?"""
-    who = "the registered command" if is_registered else "`spadework mcp`"
-    text = (
-        f"{who} answers in {greeting.seconds:.2f} s: spadework {greeting.version}, "
-        f"MCP {greeting.protocol}"
-    )
-    if greeting.version and greeting.version != __version__:
-        return [
-            CheckResult(
-                "warning",
-                "handshake",
-                f"{text}; but this is {__version__}",
-                "register the program of this version, or end an old daemon with "
-                "`spadework daemon stop`",
-            )
-        ]
-    if greeting.seconds > SLOW_SECONDS:
-        cure = "`spadework daemon start` before the first window keeps it warm"
-        return [CheckResult("warning", "handshake", f"{text}: that is slow", cure)]
-    return [CheckResult("ok", "handshake", text)]
-
-
-def check_tools(greeting: Handshake) -> list[CheckResult]:
-    """What does the tool list cost in each session, and does Claude read all of it?"""
-    longest = max(greeting.descriptions, default=0)
-    text = f"{len(greeting.names)} tools, {greeting.size} bytes; the longest description {longest}"
-    if not greeting.names:
-        return [CheckResult("broken", "tool list", "the server offers no tools")]
-    if long := [
-        name
-        for name, length in zip(greeting.names, greeting.descriptions, strict=True)
-        if length >= OUR_LONGEST
-    ]:
-        what = f"{text}: {', '.join(long)} cut at {OUR_LONGEST} characters"
-        cure = "shorten its use_for, avoid_for or labels: clients cut at 2,048 characters"
-        return [CheckResult("warning", "tool list", what, cure)]
-    if greeting.instructions > LONGEST_DESCRIPTION:
-        what = f"{text}; the instructions have {greeting.instructions} characters and are cut"
-        return [CheckResult("warning", "tool list", what, "shorten them")]
-    if greeting.size > MANY_BYTES:
-        cure = "fewer tools or shorter descriptions: every session pays for each byte"
-        return [CheckResult("warning", "tool list", text, cure)]
-    return [CheckResult("ok", "tool list", f"{text} characters, none cut")]
-
-
-def check_loading(
-    entry: RegisteredServer, greeting: Handshake, environ: Mapping[str, str]
-) -> CheckResult:
-    """Does Claude see the tools at once, or must it search for them?"""
-    if entry.always_load or greeting.always:
-        return CheckResult("ok", "tool search", "the tools are always loaded (alwaysLoad)")
-    if environ.get("ENABLE_TOOL_SEARCH", "").lower() in {"0", "false", "off"}:
-        return CheckResult(
-            "ok", "tool search", "off (ENABLE_TOOL_SEARCH): the tools are always loaded"
-        )
-    return CheckResult(
-        "ok",
-        "tool search",
-        'deferred: Claude sees names until it searches; `"alwaysLoad": true` in the server\'s '
-        "entry loads them at once",
-    )
