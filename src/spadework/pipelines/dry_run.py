@@ -24,7 +24,6 @@ from spadework.errors import ClaudeAbsent, SpadeworkError
 from spadework.pipelines.calls import CONTEXT
 from spadework.pipelines.claude_api.prices import PricedTokens, cost_of, worst_case
 from spadework.pipelines.durable.claude_access import ClaudeSide, request_of
-from spadework.pipelines.durable.durable_calls import claude_data
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import ItemResult, Reply
 from spadework.pipelines.lookup import find_pipeline
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from spadework.config.models import Config
+    from spadework.pipelines.calls import ModelCall
     from spadework.pipelines.claude_api.request import ClaudeRequest
     from spadework.pipelines.items import Item
     from spadework.pipelines.store.database import Database
@@ -246,37 +246,20 @@ class _Calls:
     def setting(self, name: str, default: str) -> str:
         return self.walk.run.options.settings.get(name, default)
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-        **_: Any,
-    ) -> Coroutine[Any, Any, Answer]:
-        del prompt
-        if private:
+    def ask(self, call: ModelCall) -> Coroutine[Any, Any, Answer]:
+        if call.private:
             self.privacy.mark()
-        return self._ask(tool, files, labels, schema)
+        return self._ask(call)
 
-    async def _ask(
-        self,
-        tool: str,
-        files: Sequence[str],
-        labels: Sequence[str],
-        schema: Mapping[str, Any] | None,
-    ) -> Answer:
-        found = find_tool(tool, Path(self.walk.run.options.project), self.walk.config)
-        await self._look_at(files)
-        self.noted.local[tool] += 1
-        answer = Answer("word " * _WORDS, tool, Figures(), private=self.private)
-        if labels or found.config.labels:
+    async def _ask(self, call: ModelCall) -> Answer:
+        found = find_tool(call.tool, Path(self.walk.run.options.project), self.walk.config)
+        await self._look_at(call.files)
+        self.noted.local[call.tool] += 1
+        answer = Answer("word " * _WORDS, call.tool, Figures(), private=self.private)
+        if call.labels or found.config.labels:
             return replace(answer, text=UNSURE, unsure=True, confidence=0.0, checks=("label",))
-        if schema is not None:
-            return replace(answer, text="{}", value=example(schema), checks=("json",))
+        if call.schema is not None:
+            return replace(answer, text="{}", value=example(call.schema), checks=("json",))
         return answer
 
     async def _look_at(self, files: Sequence[str]) -> None:
@@ -285,46 +268,23 @@ class _Calls:
             self.privacy.mark()
         self.unknown = self.unknown or found is None
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        system: str = "",
-        shared: str = "",
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        max_tokens: int | None = None,
-        instead: str | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Reply]:
-        if private:
+    def claude(self, call: ModelCall) -> Coroutine[Any, Any, Reply]:
+        if call.private:
             self.privacy.mark()
-        data = claude_data(
-            self.walk.config.claude_api,
-            step=self.name,
-            prompt=prompt,
-            model=model,
-            system=system,
-            shared=shared,
-            files=files,
-            texts=texts,
-            max_tokens=max_tokens,
-        )
-        return self._claude(data, instead)
+        return self._claude(call)
 
-    async def _claude(self, data: dict[str, Any], instead: str | None) -> Reply:
+    async def _claude(self, call: ModelCall) -> Reply:
         shut = self.walk.shut
-        await self._look_at(data["files"])
-        if shut and instead:
-            self.noted.local[instead] += 1
-            return Reply("word " * _WORDS, instead, stood_in=True, note=shut)
+        await self._look_at(call.files)
+        if shut and call.instead:
+            self.noted.local[call.instead] += 1
+            return Reply("word " * _WORDS, call.instead, stood_in=True, note=shut)
         with self.privacy.waiting(self.branch):
             await self.privacy.settled()
         check_for_claude(self.name, private=self.private)
         if not self.walk.run.options.uses_claude:
             raise ClaudeAbsent(f"step {self.name!r} would not be answered: {shut}")
-        request = await request_of(data, self.walk.session, self.walk.config)
+        request = await request_of(self.name, call, self.walk.session, self.walk.config)
         self.noted.claude.append((request, self))
         return Reply("word " * _WORDS, request.model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from spadework.config.models import Config
+    from spadework.config.pipeline_config import ClaudeApiConfig
     from spadework.engine.job import Session
+    from spadework.pipelines.calls import ModelCall
     from spadework.pipelines.claude_api.service import ClaudeService
     from spadework.pipelines.store.database import Database
     from spadework.pipelines.store.records import Run
@@ -74,8 +77,9 @@ class ClaudeSide:
         self,
         run: Run,
         session: Session,
-        call: str,
-        data: dict[str, Any],
+        call_id: str,
+        step: str,
+        call: ModelCall,
         check: Callable[[], Awaitable[None]],
     ) -> Any:
         """Ask; the call is recorded, and one that was answered before is not sent again.
@@ -83,8 +87,9 @@ class ClaudeSide:
         Args:
             run: the run, whose budget holds.
             session: where references start from.
-            call: the call's id.
-            data: what `DurableCalls.claude` made of it.
+            call_id: the call's id.
+            step: the name of the pipeline's function.
+            call: what is asked, as `for_claude` made it.
             check: called right before anything is sent; raises PrivateRefused if it may not.
 
         Returns:
@@ -96,12 +101,12 @@ class ClaudeSide:
             ConfigError: the key is missing, or the model has no known price.
             BackendError: the API failed for good.
         """
-        request = await request_of(data, session, self._config)
+        request = await request_of(step, call, session, self._config)
         await asyncio.to_thread(import_module, _SERVICE)  # else the SDK holds up every other call
         answer = await self.service.ask(
             run.id,
-            call,
-            data["step"],
+            call_id,
+            step,
             request,
             budget_usd=run.options.budget_usd,
             batch=run.options.batch,
@@ -142,27 +147,40 @@ class ClaudeSide:
             self._ledger.close()
 
 
-async def request_of(data: dict[str, Any], session: Session, config: Config) -> ClaudeRequest:
-    """Read what a request's references stand for.
+def for_claude(call: ModelCall, config: ClaudeApiConfig) -> ModelCall:
+    """A call as it is kept, and found again: with the config's model and longest reply."""
+    return replace(
+        call,
+        model=call.model or config.model,
+        max_tokens=call.max_tokens or config.max_tokens,
+        instead=None,
+        private=False,
+    )
+
+
+async def request_of(step: str, call: ModelCall, session: Session, config: Config) -> ClaudeRequest:
+    """Read what the references of a call stand for.
 
     Raises:
         PrivateRefused: one of them is private.
         SecretRefused: there is a key or a password in it.
         ReferenceRefused: one of them may not be read.
     """
-    texts = {**data["texts"], "shared": data["shared"] or ""}
-    job = Job("", {}, files=tuple(data["files"]), texts=texts)
+    job = Job("", {}, files=call.files, texts={**call.texts, "shared": call.shared})
     material = await read_material(job, session, config)
-    check_for_claude(data["step"], private=False, sources=material.sources)
-    shared = Text("the shared text", data["shared"] or "")
-    asked = [Text("the prompt", data["prompt"]), Text("the system prompt", data["system"]), shared]
-    await CHECKING.run(refuse_secrets, [*asked, *sent_texts(material.sources, data["texts"])])
+    check_for_claude(step, private=False, sources=material.sources)
+    asked = [
+        Text("the prompt", call.prompt),
+        Text("the system prompt", call.system),
+        Text("the shared text", call.shared),
+    ]
+    await CHECKING.run(refuse_secrets, [*asked, *sent_texts(material.sources, call.texts)])
     read = tuple((source.path, source.text) for source in material.sources)
     return ClaudeRequest(
-        model=data["model"],
-        prompt=data["prompt"],
-        system=data["system"],
-        shared=data["shared"],
-        material=(*read, *data["texts"].items()),
-        max_tokens=data["max_tokens"],
+        model=call.model or config.claude_api.model,
+        prompt=call.prompt,
+        system=call.system,
+        shared=call.shared,
+        material=(*read, *call.texts.items()),
+        max_tokens=call.max_tokens or config.claude_api.max_tokens,
     )

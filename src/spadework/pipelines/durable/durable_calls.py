@@ -21,6 +21,8 @@ from spadework.errors import (
     PrivateRefused,
     RunsUnavailable,
 )
+from spadework.pipelines.calls import ModelCall
+from spadework.pipelines.durable.claude_access import for_claude
 from spadework.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
@@ -35,9 +37,8 @@ from spadework.remote.messages import load_error, load_outcome
 from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-    from spadework.config.pipeline_config import ClaudeApiConfig
     from spadework.engine.job import Attempt
     from spadework.pipelines.durable.run_services import RunServices
     from spadework.pipelines.item_privacy import ItemPrivacy
@@ -108,35 +109,22 @@ class DurableCalls:
         """What the run was given by `--set NAME=VALUE`."""
         return self._run.options.settings.get(name, default)
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        arguments: Mapping[str, str] | None = None,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Answer]:
+    def ask(self, call: ModelCall) -> Coroutine[Any, Any, Answer]:
         """Delegate one piece of work to local models."""
-        if private:
+        if call.private:
             self._privacy.mark()
-        found = self._services.find_tool(tool, self._run)
+        found = self._services.find_tool(call.tool, self._run)
         job = Job(
-            tool=tool,
-            arguments={found.first_argument: prompt, **(arguments or {})},
-            files=tuple(files),
-            texts=dict(texts or {}),
-            max_tokens=max_tokens,
+            tool=call.tool,
+            arguments={found.first_argument: call.prompt, **call.arguments},
+            files=call.files,
+            texts=call.texts,
+            max_tokens=call.max_tokens,
             kind="batch",
-            labels=tuple(labels),
-            schema=schema,
+            labels=call.labels,
+            schema=call.schema,
         )
-        return self._ask(job, (model,) if model else tuple(found.config.models))
+        return self._ask(job, (call.model,) if call.model else tuple(found.config.models))
 
     async def _ask(self, job: Job, wanted: Sequence[str]) -> Answer:
         await self._look_at(job.files)
@@ -212,40 +200,19 @@ class DurableCalls:
         outcome = load_outcome(await self._result(backend_queue(backend), request))
         return replace(outcome, tries=(*before, *outcome.tries))
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        system: str = "",
-        shared: str = "",
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        max_tokens: int | None = None,
-        instead: str | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Reply]:
+    def claude(self, call: ModelCall) -> Coroutine[Any, Any, Reply]:
         """Ask Claude with the user's own key, or the local model that replaces Claude."""
-        if private:
+        if call.private:
             self._privacy.mark()
         absent = self._services.why_no_claude(self._run)
-        if absent and instead:
-            before = {"instructions": system, "shared": shared}
-            material = {name: text for name, text in before.items() if text} | dict(texts or {})
-            asking = self.ask(instead, prompt, files=files, texts=material, max_tokens=max_tokens)
-            return self._stand_in(asking, absent)
-        data = claude_data(
-            self._services.config.claude_api,
-            step=self._step,
-            prompt=prompt,
-            model=model,
-            system=system,
-            shared=shared,
-            files=files,
-            texts=texts,
-            max_tokens=max_tokens,
-        )
-        return self._claude(data, absent)
+        if absent and call.instead:
+            before = {"instructions": call.system, "shared": call.shared}
+            texts = {name: text for name, text in before.items() if text} | dict(call.texts)
+            local = ModelCall(
+                call.prompt, call.instead, call.files, texts, max_tokens=call.max_tokens
+            )
+            return self._stand_in(self.ask(local), absent)
+        return self._claude(for_claude(call, self._services.config.claude_api), absent)
 
     async def _stand_in(self, asking: Awaitable[Answer], absent: str) -> Reply:
         answer = await asking
@@ -254,12 +221,13 @@ class DurableCalls:
         )
         return Reply(answer.text, answer.model, stood_in=True, note=absent)
 
-    async def _claude(self, data: dict[str, Any], absent: str) -> Reply:
-        private = await self._look_at(data["files"])
+    async def _claude(self, asked: ModelCall, absent: str) -> Reply:
+        private = await self._look_at(asked.files)
         with self._privacy.waiting(self._branch):
             await self._privacy.settled()
             await self._keep_privacy()
-            call = self._id_of(request := {"claude": data})
+            request = {"claude": {"step": self._step, "call": encode(asked)}}
+            call = self._id_of(request)
             await self._check_for_claude(call, private)
             if absent:
                 raise ClaudeAbsent(
@@ -354,28 +322,3 @@ class DurableCalls:
 
 def _text(request: dict[str, Any]) -> str:
     return json.dumps(request, sort_keys=True, separators=(",", ":"))
-
-
-def claude_data(
-    config: ClaudeApiConfig,
-    *,
-    step: str,
-    prompt: str,
-    model: str | None,
-    system: str,
-    shared: str,
-    files: Sequence[str],
-    texts: Mapping[str, str] | None,
-    max_tokens: int | None,
-) -> dict[str, Any]:
-    """Write a question to Claude as a call keeps it; references are read when it is made."""
-    return {
-        "step": step,
-        "prompt": prompt,
-        "model": model or config.model,
-        "system": system,
-        "shared": shared,
-        "files": list(files),
-        "texts": dict(texts or {}),
-        "max_tokens": max_tokens or config.max_tokens,
-    }

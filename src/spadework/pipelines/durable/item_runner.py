@@ -23,6 +23,7 @@ from spadework.errors import (
     RunsUnavailable,
     SpadeworkError,
 )
+from spadework.pipelines.calls import ModelCall
 from spadework.pipelines.durable.dbos_engine import under_way
 from spadework.pipelines.durable.durable_calls import DurableCalls, RunStopped
 from spadework.pipelines.durable.run_services import RunServices
@@ -254,12 +255,15 @@ class ItemRunner(RunServices):
         return await asyncio.to_thread(self.runs.became_private, run, number)
 
     async def _ask_claude(self, run: Run, number: int, call: str, data: dict[str, Any]) -> Any:
-        async def check() -> None:
-            check_for_claude(data["step"], private=await self._is_private(run.id, number))
+        step: str = data["step"]
+        asked: ModelCall = decode(ModelCall, data["call"], "call")
 
-        if found := await self.find_private(data["files"], run):
-            raise private_file(data["step"], found)
-        return await self._claude.ask(run, self.session_of(run), call, data, check)
+        async def check() -> None:
+            check_for_claude(step, private=await self._is_private(run.id, number))
+
+        if found := await self.find_private(asked.files, run):
+            raise private_file(step, found)
+        return await self._claude.ask(run, self.session_of(run), call, step, asked, check)
 
     async def _ask(self, run: Run, number: int, data: object) -> tuple[Any, bool]:
         job: Job = decode(Job, data, "job")
