@@ -22,7 +22,7 @@ from spadework.engine.job import UNSURE, Answer, Figures, Session
 from spadework.engine.tools import find_tool
 from spadework.errors import ClaudeAbsent, SpadeworkError
 from spadework.pipelines.calls import CONTEXT
-from spadework.pipelines.claude_api.prices import PricedTokens, cost_of, worst_case
+from spadework.pipelines.claude_api.request import estimate_of
 from spadework.pipelines.durable.claude_access import ClaudeSide, request_of
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import ItemResult, Reply
@@ -154,13 +154,14 @@ async def _sum(
         may_count = [one for one, calls in noted.claude if not shut and calls.may_be_counted]
         guessed = [one for one, calls in noted.claude if shut or not calls.may_be_counted]
         counted = counted and not guessed
-        for tokens, usd, most in (
-            await _counted(claude, may_count, batch=run.options.batch),
-            _guessed(guessed, batch=run.options.batch),
-        ):
-            read += tokens * times
-            read_usd += usd * times
-            most_usd += most * times
+        guesses = [(one, one.bytes // _BYTES_PER_TOKEN) for one in guessed]
+        parts = [estimate_of(guesses, batch=run.options.batch)]
+        if may_count:
+            parts.append(await claude.service.estimate(may_count, batch=run.options.batch))
+        for part in parts:
+            read += part.input_tokens * times
+            read_usd += part.input_usd * times
+            most_usd += part.most_usd * times
     return RunEstimate(
         items=items,
         looked_at=looked_at,
@@ -174,28 +175,6 @@ async def _sum(
         steps=tuple(each.steps | end.steps),
         problems=tuple(each.problems | end.problems),
     )
-
-
-async def _counted(
-    claude: ClaudeSide, requests: Sequence[ClaudeRequest], *, batch: bool
-) -> tuple[int, float, float]:
-    """Tokens to read as the API counts them, what they cost, and the most with the replies."""
-    if not requests:
-        return 0, 0.0, 0.0
-    found = await claude.service.estimate(requests, batch=batch)
-    return found.input_tokens, found.input_usd, found.most_usd
-
-
-def _guessed(requests: Sequence[ClaudeRequest], *, batch: bool) -> tuple[int, float, float]:
-    """The same by the bytes; nothing is sent."""
-    tokens, usd, most = 0, 0.0, 0.0
-    for one in requests:
-        guess = one.bytes // _BYTES_PER_TOKEN
-        tokens += guess
-        usd += float(cost_of(one.model, PricedTokens(guess, 0), batch=batch))
-        cached = bool(one.shared)
-        most += float(worst_case(one.model, guess, one.max_tokens, cached=cached, batch=batch))
-    return tokens, usd, most
 
 
 @dataclass(frozen=True, slots=True)

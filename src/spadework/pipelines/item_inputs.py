@@ -12,8 +12,15 @@ from spadework.engine.root_scope import roots_of
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import ArgumentError, ReferenceRefused
 from spadework.pipelines.items import Item
-from spadework.pipelines.line_items import is_jsonl, json_items, lines_of, note_on, text_items
-from spadework.pipelines.raw_text import text_of, text_of_stdin
+from spadework.pipelines.line_items import (
+    is_jsonl,
+    json_items,
+    lines_of,
+    note_on,
+    text_items,
+    text_of,
+    text_of_stdin,
+)
 from spadework.references import refusals
 from spadework.references.file_tree import files_of
 from spadework.references.git.changed_files import changed_files, is_range

@@ -13,7 +13,7 @@ import httpx2
 from spadework.engine.prompt_messages import DATA_NOTICE, material_blocks
 from spadework.errors import BadReply, CheckFailed, SpadeworkError
 from spadework.pipelines.claude_api.api_errors import BACKEND, translated
-from spadework.pipelines.claude_api.prices import PricedTokens
+from spadework.pipelines.claude_api.request import PricedTokens
 from spadework.util.http_client import async_hooks
 
 if TYPE_CHECKING:

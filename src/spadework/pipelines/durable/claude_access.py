@@ -16,7 +16,6 @@ from spadework.pipelines.claude_api.access import has_key
 from spadework.pipelines.claude_api.budget import Budget
 from spadework.pipelines.claude_api.request import ClaudeRequest
 from spadework.pipelines.item_privacy import check_for_claude
-from spadework.pipelines.items import Reply
 from spadework.storage.ledger import Ledger, ledger_path
 from spadework.util.serialization import encode
 
@@ -103,7 +102,7 @@ class ClaudeSide:
         """
         request = await request_of(step, call, session, self._config)
         await asyncio.to_thread(import_module, _SERVICE)  # else the SDK holds up every other call
-        answer = await self.service.ask(
+        reply = await self.service.ask(
             run.id,
             call_id,
             step,
@@ -112,15 +111,7 @@ class ClaudeSide:
             batch=run.options.batch,
             check=check,
         )
-        return encode(
-            Reply(
-                answer.text,
-                answer.model,
-                cost_usd=answer.cost_usd,
-                input_tokens=answer.input_tokens,
-                output_tokens=answer.output_tokens,
-            )
-        )
+        return encode(reply)
 
     @property
     def service(self) -> ClaudeService:

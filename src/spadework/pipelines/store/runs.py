@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from spadework.errors import PipelineError
 from spadework.pipelines.items import Item, ItemResult
 from spadework.pipelines.store.database import unusable
-from spadework.pipelines.store.records import Counts, Options, Run
-from spadework.pipelines.store.tables import (
+from spadework.pipelines.store.records import (
     DONE,
     EVENTS,
     ITEMS,
@@ -22,6 +21,9 @@ from spadework.pipelines.store.tables import (
     RUNS,
     WAITING,
     WRITTEN,
+    Counts,
+    Options,
+    Run,
 )
 from spadework.util.serialization import decode, encode
 

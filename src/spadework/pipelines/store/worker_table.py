@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from spadework.pipelines.store.records import Worker
-from spadework.pipelines.store.tables import REPEATS, WORKERS
+from spadework.pipelines.store.records import REPEATS, WORKERS, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
