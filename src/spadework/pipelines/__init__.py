@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spadework.pipelines.calls import ask, claude, setting, step
-    from spadework.pipelines.decorator import Pipeline, pipeline
+    from spadework.pipelines.definition import Pipeline, pipeline
     from spadework.pipelines.items import Item, ItemResult, Reply
 
 _HOMES = {
     "Item": "spadework.pipelines.items",
-    "Pipeline": "spadework.pipelines.decorator",
+    "Pipeline": "spadework.pipelines.definition",
     "Reply": "spadework.pipelines.items",
     "ItemResult": "spadework.pipelines.items",
     "ask": "spadework.pipelines.calls",
     "claude": "spadework.pipelines.calls",
-    "pipeline": "spadework.pipelines.decorator",
+    "pipeline": "spadework.pipelines.definition",
     "setting": "spadework.pipelines.calls",
     "step": "spadework.pipelines.calls",
 }

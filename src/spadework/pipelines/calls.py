@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping  # noqa: TC003 - `decode` reads the annotations
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
     from spadework.engine.job import Answer
     from spadework.pipelines.items import Item, Reply
@@ -56,10 +57,13 @@ class Calls(Protocol):
     def setting(self, name: str, default: str) -> str:
         """What the run was given by `--set NAME=VALUE`."""
 
-    def ask(self, call: ModelCall) -> Coroutine[Any, Any, Answer]:
+    def mark_private(self) -> None:
+        """Keep what the item asks from now on from cloud models."""
+
+    async def ask(self, call: ModelCall) -> Answer:
         """Delegate one piece of work to local models."""
 
-    def claude(self, call: ModelCall) -> Coroutine[Any, Any, Reply]:
+    async def claude(self, call: ModelCall) -> Reply:
         """Ask Claude with the user's own key."""
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -70,13 +74,25 @@ CONTEXT: ContextVar[Calls] = ContextVar("spadework_calls")
 """Who makes the calls of what runs now."""
 
 
-def _calls(name: str) -> Calls:
+@contextmanager
+def made_by(calls: Calls) -> Iterator[None]:
+    """Have the calls of what runs inside this block made by somebody."""
+    token = CONTEXT.set(calls)
+    try:
+        yield
+    finally:
+        CONTEXT.reset(token)
+
+
+def _calls(name: str, *, private: bool = False) -> Calls:
     calls = CONTEXT.get(None)
     if calls is None:
         raise ArgumentError(
             f"{name}() works inside a pipeline's run",
             hint="start it by `spadework pipeline run`; in tests use spadework.pipelines.testing",
         )
+    if private:
+        calls.mark_private()
     return calls
 
 
@@ -125,7 +141,7 @@ def ask(
         schema=schema,
         private=private,
     )
-    return _calls("ask").ask(call)
+    return _calls("ask", private=private).ask(call)
 
 
 def claude(
@@ -172,7 +188,7 @@ def claude(
         instead=instead,
         private=private,
     )
-    return _calls("claude").claude(call)
+    return _calls("claude", private=private).claude(call)
 
 
 def step(function: Callable[Params, Awaitable[Result]]) -> Callable[Params, Awaitable[Result]]:

@@ -54,18 +54,6 @@ class FoundItems:
     notes: tuple[str, ...] = ()
 
 
-async def items_of(
-    inputs: Sequence[str],
-    session: Session,
-    config: Config,
-    *,
-    stdin: TextIO | None = None,
-    private: bool = False,
-) -> tuple[Item, ...]:
-    """List a run's items; as `find_items`, without what is never read."""
-    return (await find_items(inputs, session, config, stdin=stdin, private=private)).items
-
-
 async def find_items(
     inputs: Sequence[str],
     session: Session,

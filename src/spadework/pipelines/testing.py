@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.engine.job import Answer, Figures
 from spadework.errors import HandedBack
-from spadework.pipelines.calls import CONTEXT
+from spadework.pipelines.calls import made_by
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from spadework.pipelines.calls import ModelCall
     from spadework.pipelines.items import Item
@@ -56,11 +56,8 @@ def answering(
     """
     asked: list[ModelCall] = []
     made = _Made(ask, claude, confidence, settings or {}, asked, ItemPrivacy(private=private))
-    token = CONTEXT.set(made)
-    try:
+    with made_by(made):
         yield asked
-    finally:
-        CONTEXT.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +79,14 @@ class _Made:
     def setting(self, name: str, default: str) -> str:
         return self.settings.get(name, default)
 
-    def ask(self, call: ModelCall) -> Coroutine[Any, Any, Answer]:
-        if call.private:
-            self.privacy.mark()
-        return self._ask(call)
+    def mark_private(self) -> None:
+        self.privacy.mark()
 
-    async def _ask(self, call: ModelCall) -> Answer:
+    async def ask(self, call: ModelCall) -> Answer:
         answer = self._answer(call, self._said(call, self.local))
         return replace(answer, private=self.privacy.private)
 
-    def claude(self, call: ModelCall) -> Coroutine[Any, Any, Reply]:
-        if call.private:
-            self.privacy.mark()
-        return self._claude(call)
-
-    async def _claude(self, call: ModelCall) -> Reply:
+    async def claude(self, call: ModelCall) -> Reply:
         with self.privacy.waiting(self.branch):
             await self.privacy.settled()
         check_for_claude("claude", private=self.privacy.private)
@@ -105,12 +95,12 @@ class _Made:
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         given = json.loads(json.dumps(arguments))
-        with self.privacy.waiting(self.branch), self.privacy.step(str(id(given))) as branch:
-            token = CONTEXT.set(replace(self, branch=branch))
-            try:
-                return json.loads(json.dumps(await function(*given)))
-            finally:
-                CONTEXT.reset(token)
+        with (
+            self.privacy.waiting(self.branch),
+            self.privacy.step(str(id(given))) as branch,
+            made_by(replace(self, branch=branch)),
+        ):
+            return json.loads(json.dumps(await function(*given)))
 
     def _said(self, call: ModelCall, answer: object) -> object:
         self.asked.append(call)

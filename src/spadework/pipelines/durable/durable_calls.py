@@ -37,7 +37,7 @@ from spadework.remote.messages import load_error, load_outcome
 from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from spadework.engine.job import Attempt
     from spadework.pipelines.durable.run_services import RunServices
@@ -109,10 +109,12 @@ class DurableCalls:
         """What the run was given by `--set NAME=VALUE`."""
         return self._run.options.settings.get(name, default)
 
-    def ask(self, call: ModelCall) -> Coroutine[Any, Any, Answer]:
+    def mark_private(self) -> None:
+        """Keep what the item asks from now on from cloud models."""
+        self._privacy.mark()
+
+    async def ask(self, call: ModelCall) -> Answer:
         """Delegate one piece of work to local models."""
-        if call.private:
-            self._privacy.mark()
         found = self._services.find_tool(call.tool, self._run)
         job = Job(
             tool=call.tool,
@@ -124,10 +126,8 @@ class DurableCalls:
             labels=call.labels,
             schema=call.schema,
         )
-        return self._ask(job, (call.model,) if call.model else tuple(found.config.models))
-
-    async def _ask(self, job: Job, wanted: Sequence[str]) -> Answer:
         await self._look_at(job.files)
+        wanted = (call.model,) if call.model else found.config.models
         patterns = patterns_of(wanted, self._services.backends)
         if may_leave(self._services.config, patterns):
             await self._privacy.settled_for_ask(self._branch)
@@ -200,46 +200,40 @@ class DurableCalls:
         outcome = load_outcome(await self._result(backend_queue(backend), request))
         return replace(outcome, tries=(*before, *outcome.tries))
 
-    def claude(self, call: ModelCall) -> Coroutine[Any, Any, Reply]:
+    async def claude(self, call: ModelCall) -> Reply:
         """Ask Claude with the user's own key, or the local model that replaces Claude."""
-        if call.private:
-            self._privacy.mark()
         absent = self._services.why_no_claude(self._run)
         if absent and call.instead:
-            before = {"instructions": call.system, "shared": call.shared}
-            texts = {name: text for name, text in before.items() if text} | dict(call.texts)
-            local = ModelCall(
-                call.prompt, call.instead, call.files, texts, max_tokens=call.max_tokens
-            )
-            return self._stand_in(self.ask(local), absent)
-        return self._claude(for_claude(call, self._services.config.claude_api), absent)
-
-    async def _stand_in(self, asking: Awaitable[Answer], absent: str) -> Reply:
-        answer = await asking
-        await self._services.tell_once(
-            self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
-        )
-        return Reply(answer.text, answer.model, stood_in=True, note=absent)
-
-    async def _claude(self, asked: ModelCall, absent: str) -> Reply:
+            return await self._stand_in(call, call.instead, absent)
+        asked = for_claude(call, self._services.config.claude_api)
         private = await self._look_at(asked.files)
         with self._privacy.waiting(self._branch):
             await self._privacy.settled()
             await self._keep_privacy()
             request = {"claude": {"step": self._step, "call": encode(asked)}}
-            call = self._id_of(request)
-            await self._check_for_claude(call, private)
+            call_id = self._id_of(request)
+            await self._check_for_claude(call_id, private)
             if absent:
                 raise ClaudeAbsent(
                     f"step {self._step!r} of the pipeline asks Claude: {absent}",
                     hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
                 )
             queue = FREE if self._run.options.batch else CLAUDE
-            result = await self._result(queue, request, call)
+            result = await self._result(queue, request, call_id)
         reply: Reply = decode(Reply, result, "reply")
         self.models.append(f"claude/{reply.model}")
         self.cost_usd += reply.cost_usd
         return reply
+
+    async def _stand_in(self, call: ModelCall, tool: str, absent: str) -> Reply:
+        before = {"instructions": call.system, "shared": call.shared}
+        texts = {name: text for name, text in before.items() if text} | dict(call.texts)
+        local = ModelCall(call.prompt, tool, call.files, texts, max_tokens=call.max_tokens)
+        answer = await self.ask(local)
+        await self._services.tell_once(
+            self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
+        )
+        return Reply(answer.text, answer.model, stood_in=True, note=absent)
 
     async def _check_for_claude(self, call: str, file: str | None) -> None:
         """Refuse what is private; a reply that came before it was so is still there to be read."""

@@ -15,7 +15,7 @@ from spadework.errors import ArgumentError, RunsUnavailable
 from spadework.util.paths import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ENGINE_VARIABLE = "SPADEWORK_ENGINE"
 _BUSY_MILLISECONDS = 30_000
@@ -138,6 +138,28 @@ class Database:
             # Threads of one process would else wait for SQLite's lock by sleeping.
             with self._writing, self.engine.begin() as connection:
                 yield connection
+
+    def read(self, query: sa.Executable) -> Sequence[Any]:
+        """Read every row of a query.
+
+        Raises:
+            RunsUnavailable: the database cannot be reached or used.
+        """
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def read_values(self, query: sa.Executable) -> list[Any]:
+        """Read the first column of a query, as `read` does."""
+        return [row[0] for row in self.read(query)]
+
+    def change(self, statement: sa.Update | sa.Insert | sa.Delete) -> int:
+        """Make one change; returns how many rows it met.
+
+        Raises:
+            RunsUnavailable: the database cannot be reached or used.
+        """
+        with self.writing() as connection:
+            return connection.execute(statement).rowcount
 
     @contextmanager
     def _told(self) -> Iterator[None]:

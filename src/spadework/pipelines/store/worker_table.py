@@ -20,15 +20,15 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, worker: Worker) -> bool:
-        """Give a sign of life; False if it was taken for dead meanwhile, and is listed anew."""
+    def beat(self, worker: Worker) -> None:
+        """Give a sign of life; a worker that was taken for dead meanwhile is listed anew."""
         now = self._database.now()
         with self._database.writing() as connection:
             known = connection.execute(
                 WORKERS.update().where(WORKERS.c.executor == worker.executor).values(beat=now)
             )
             if known.rowcount:
-                return True
+                return
             connection.execute(
                 WORKERS.insert().values(
                     executor=worker.executor,
@@ -39,27 +39,22 @@ class Workers:
                     beat=now,
                 )
             )
-            return False
 
     def all(self) -> list[Worker]:
         """Every worker that is listed."""
         silent = (self._database.now() - WORKERS.c.beat).label("silent")
         columns = (WORKERS.c.executor, WORKERS.c.host, WORKERS.c.pid, WORKERS.c.run, silent)
-        with self._database.reading() as connection:
-            return [Worker(*row) for row in connection.execute(sa.select(*columns))]
+        return [Worker(*row) for row in self._database.read(sa.select(*columns))]
 
-    def strike(self, executor: str) -> bool:
-        """Take a worker off the list; False if somebody else did."""
-        with self._database.writing() as connection:
-            gone = connection.execute(WORKERS.delete().where(WORKERS.c.executor == executor))
-            return bool(gone.rowcount)
+    def strike(self, executor: str) -> None:
+        """Take a worker off the list, if nobody else did."""
+        self._database.change(WORKERS.delete().where(WORKERS.c.executor == executor))
 
     def give_up(self, executor: str) -> None:
         """Say that a worker is gone, so that nobody waits for a sign of life."""
-        with self._database.writing() as connection:
-            connection.execute(
-                WORKERS.update().where(WORKERS.c.executor == executor).values(beat=0.0)
-            )
+        self._database.change(
+            WORKERS.update().where(WORKERS.c.executor == executor).values(beat=0.0)
+        )
 
     def note_repeats(self, executor: str, calls: Iterable[tuple[str, str, int]]) -> None:
         """Record the calls that a process was making when it died: the call, its run and its item.
