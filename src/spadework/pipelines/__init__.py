@@ -12,6 +12,7 @@ Importing this package costs nothing; the names below are loaded at first use.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,4 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'spadework.pipelines' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only when a name is used
-
     return getattr(import_module(_HOMES[name]), name)

@@ -17,7 +17,6 @@ from spadework.pipelines.durable.dbos_engine import forget_queue
 from spadework.pipelines.durable.worker_process import is_dead, working
 from spadework.pipelines.items import RunProgress
 from spadework.pipelines.result_file import Results
-from spadework.pipelines.store.database import unusable
 from spadework.pipelines.store.runs import Runs
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ async def drive(
                 await forget_queue(here.items_queue)
             return ended
     except SQLAlchemyError as error:
-        raise unusable(database.url, error) from error
+        raise database.unusable(error) from error
     finally:
         results.close()
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from jsonschema import Draft202012Validator
+
 from spadework.engine.job import Answer, Figures
 from spadework.errors import HandedBack
 from spadework.pipelines.calls import made_by
@@ -111,8 +113,6 @@ class _Made:
 
     def _answer(self, call: ModelCall, said: object) -> Answer:
         if call.schema is not None:
-            from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy
-
             for problem in Draft202012Validator(call.schema).iter_errors(said):
                 raise HandedBack(f"the answer of the test does not fit: {problem.message}")
             text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))

@@ -117,12 +117,6 @@ def parameters(request: ClaudeRequest) -> dict[str, Any]:
     return asked
 
 
-def byte_bound(request: ClaudeRequest) -> int:
-    """Return more tokens than the question can have: one for each byte, and the frame's."""
-    frame = 1000 + 100 * len(request.material)
-    return frame + request.bytes + request.bytes_of_names
-
-
 def tokens_of(message: Message) -> PricedTokens:
     """Return what the API counted."""
     usage = message.usage

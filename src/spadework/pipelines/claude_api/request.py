@@ -47,9 +47,10 @@ class ClaudeRequest:
         return _bytes(self.prompt, self.system, self.shared, *(text for _, text in self.material))
 
     @property
-    def bytes_of_names(self) -> int:
-        """How long the names of the material are in UTF-8."""
-        return _bytes(*(name for name, _ in self.material))
+    def most_tokens(self) -> int:
+        """More tokens than it can have: one for each byte, and the frame's."""
+        names = _bytes(*(name for name, _ in self.material))
+        return 1000 + 100 * len(self.material) + names + self.bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ from spadework.pipelines.claude_api.budget import Budget, BudgetState, Call, Spe
 from spadework.pipelines.claude_api.client import (
     ClaudeClient,
     Sending,
-    byte_bound,
     text_of,
     tokens_of,
     watched,
@@ -222,7 +221,7 @@ class ClaudeService:
 
         The API calls its count an estimate that may be off by a little: 2 % and 100 tokens more.
         """
-        bound = byte_bound(request)
+        bound = request.most_tokens
         worst_case(request, bound)  # is there a price?
         if counted:
             tokens = await self._client.count(request)

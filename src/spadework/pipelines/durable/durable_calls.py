@@ -165,7 +165,7 @@ class DurableCalls:
             self.ended = lost
             raise
         except SQLAlchemyError as lost:
-            self.ended = self._services.runs.unusable(lost)
+            self.ended = self._services.runs.database.unusable(lost)
             raise self.ended from lost
 
     async def _ask_in_order(self, job: Job, patterns: Sequence[str]) -> Answer | HandBack:
@@ -254,7 +254,7 @@ class DurableCalls:
         there one follows the other.
         """
         data = {"function": function.__name__, "arguments": list(arguments)}
-        async with self._stepping if self._services.is_shared else nullcontext():
+        async with self._stepping if self._services.runs.database.is_shared else nullcontext():
             await self._keep_privacy()
             request = {"step": data | {"private": self.private}}
             call = self._id_of(request)
@@ -283,21 +283,16 @@ class DurableCalls:
         text = _text(request)
         call = call or self._id_of(request)
         while True:
-            try:
-                said = await result_of_call(queue, call, self._run.id, self._number, text)
-                result = json.loads(said)
-                if self._is_of_an_earlier_attempt(result):
-                    await make_again(queue, call)
-                    continue
-            except SQLAlchemyError as lost:
-                self.ended = self._services.runs.unusable(lost)
-                raise self.ended from lost
+            doing = result_of_call(queue, call, self._run.id, self._number, text)
+            result = json.loads(await self._guarded(doing))
+            if self._is_of_an_earlier_attempt(result):
+                await self._guarded(make_again(queue, call))
+                continue
+            await self._take_privacy(result)
             if "value" in result:
                 self.models += result.get("models", ())
-                await self._take_privacy(result)
                 self.cost_usd += result.get("cost_usd", 0.0)
                 return result["value"]
-            await self._take_privacy(result)
             error = RunStopped() if "stopped" in result else load_error(result["error"])
             if isinstance(error, RunStopped | BudgetReached | PrivateRefused):
                 self.ended = error

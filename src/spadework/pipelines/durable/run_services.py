@@ -39,11 +39,6 @@ class RunServices:
         self._told: set[tuple[str, str]] = set()
 
     @property
-    def is_shared(self) -> bool:
-        """Whether other processes may do a part of the same item."""
-        return self.runs.is_shared
-
-    @property
     def backends(self) -> list[str]:
         """The names of the backends that this process can ask."""
         return [*self.config.backends, EMBEDDED]

@@ -61,13 +61,8 @@ class Workers:
 
         A call counts once for each process that died with it, however often this is recorded.
         """
-        with self._database.writing() as connection:
-            for call, run, number in calls:
-                known = sa.select(REPEATS.c.call).where(
-                    REPEATS.c.call == call, REPEATS.c.executor == executor
-                )
-                if connection.execute(known).first() is None:
-                    row = REPEATS.insert().values(
-                        call=call, executor=executor, run=run, number=number
-                    )
-                    connection.execute(row)
+        rows = [
+            {"call": call, "executor": executor, "run": run, "number": number}
+            for call, run, number in calls
+        ]
+        self._database.insert_missing(REPEATS, rows)
