@@ -22,8 +22,7 @@ from spadework.errors import ClaudeAbsent, SpadeworkError
 from spadework.pipelines.calls import made_by
 from spadework.pipelines.claude_api.request import estimate_of
 from spadework.pipelines.definition import find_pipeline
-from spadework.pipelines.durable.claude_access import ClaudeSide, request_of
-from spadework.pipelines.durable.run_services import RunServices
+from spadework.pipelines.durable.run_services import ClaudeSide, RunServices, request_of
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import ItemResult, Reply
 from spadework.pipelines.store.runs import Runs

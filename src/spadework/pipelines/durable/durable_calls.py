@@ -22,7 +22,7 @@ from spadework.errors import (
     RunsUnavailable,
 )
 from spadework.pipelines.calls import ModelCall
-from spadework.pipelines.durable.claude_access import for_claude
+from spadework.pipelines.durable.run_services import for_claude
 from spadework.pipelines.durable.workflows import (
     CLAUDE,
     FREE,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from spadework.config.models import Config
-    from spadework.pipelines.durable.claude_access import ClaudeSide
+    from spadework.pipelines.durable.run_services import ClaudeSide
     from spadework.pipelines.store.records import Run, State
     from spadework.pipelines.store.runs import Runs
 
@@ -195,8 +195,8 @@ class ItemRunner(RunServices):
         if any(row.private for row in rows):
             privacy.mark()
         await privacy.keep()
-        calls = DurableCalls(self, run, 0, finish.__name__, privacy=privacy)
         name = finish.__name__
+        calls = DurableCalls(self, run, 0, name, privacy=privacy)
         doing = self._call(calls, run_id, name, lambda: finish(rows), prefix=f"{name}: ")
         try:
             value = await self._tracked(run_id, doing)

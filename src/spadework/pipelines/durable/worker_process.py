@@ -16,7 +16,6 @@ from spadework.backends.registry import open_backends
 from spadework.config.models import EMBEDDED
 from spadework.engine.discovered_capacity import Capacities
 from spadework.errors import BackendError, PipelineError
-from spadework.pipelines.durable.claude_access import ClaudeSide
 from spadework.pipelines.durable.dbos_engine import (
     here_mark,
     is_busy,
@@ -27,6 +26,7 @@ from spadework.pipelines.durable.dbos_engine import (
     stop,
 )
 from spadework.pipelines.durable.item_runner import ItemRunner
+from spadework.pipelines.durable.run_services import ClaudeSide
 from spadework.pipelines.store.runs import Runs
 from spadework.pipelines.store.worker_table import Workers
 
