@@ -11,7 +11,7 @@ import pytest
 
 from doubles.plays import Play
 
-ITEMS = {"sqlite": 2000, "postgres": 600}
+ITEMS = 600
 KILLS = 10
 SLOTS = 16
 WAIT = 180.0
@@ -45,26 +45,25 @@ def kill_at_random_moments(place, arguments, items, seed):
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_run_that_is_killed_ten_times_has_each_result_once(place, engine, request):
     more = ["--engine", request.getfixturevalue("postgres_url")] if engine == "postgres" else []
-    items = ITEMS[engine]
     place.configure(slots=SLOTS)
-    place.items(items)
+    place.items(ITEMS)
     wanted = ["pipeline", "run", "describe.py", "items.jsonl", "--run", "killed", *more]
     wanted += ["--out", "out.jsonl", "--concurrency", "48"]
     seed = random.randrange(10_000)
-    kill_at_random_moments(place, wanted, items, seed)
+    kill_at_random_moments(place, wanted, ITEMS, seed)
 
     done = place.run(*wanted, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["state"], told["done"], told["failed"]) == ("done", items, 0)
+    assert (told["state"], told["done"], told["failed"]) == ("done", ITEMS, 0)
     rows = place.rows()
-    assert Counter(row["number"] for row in rows) == Counter(range(1, items + 1))
+    assert Counter(row["number"] for row in rows) == Counter(range(1, ITEMS + 1))
     assert all(row["value"] == "A thing." for row in rows)
-    assert (place.folder / "out.report.md").read_text() == f"{items} rows: A thing.\n"
+    assert (place.folder / "out.report.md").read_text() == f"{ITEMS} rows: A thing.\n"
 
     asked = Counter(place.asked())
-    assert set(asked) == set(range(1, items + 1))
-    repeats = asked.total() - items
+    assert set(asked) == set(range(1, ITEMS + 1))
+    repeats = asked.total() - ITEMS
     sys.stdout.write(f"{repeats} calls were repeated, {told['repeated']} told\n")
     # Each kill repeats at most what was in flight, and the run says of each that it was.
     assert repeats <= told["repeated"] <= KILLS * SLOTS
