@@ -184,12 +184,12 @@ def test_what_is_wrong_for_every_item_ends_the_run_and_can_be_mended(place):
 )
 def test_a_file_that_is_no_pipeline_is_named(place, text, said):
     place.write("bad.py", text)
-    done = place.call("pipeline", "run", "bad.py", "items.jsonl")
+    done = place.run("pipeline", "run", "bad.py", "items.jsonl")
     assert done.returncode == 2
     assert said in done.stderr
     assert "bad.py" in done.stderr or "go" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not place.call("pipeline", "list", "--json").stdout, "nothing has begun"
+    assert not place.run("pipeline", "list", "--json").stdout, "nothing has begun"
 
 
 def test_one_of_several_pipelines_is_chosen_by_its_name(place):
@@ -231,7 +231,7 @@ def test_one_of_several_pipelines_is_chosen_by_its_name(place):
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(place, wanted, code, said):
-    done = place.call("pipeline", *wanted)
+    done = place.run("pipeline", *wanted)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -280,7 +280,7 @@ def test_a_file_of_results_is_named_after_its_run(place):
 
 
 def test_standard_input_feeds_a_run(place):
-    fed = place.run("pipeline", "run", "describe.py", "-", stdin="one\ntwo\n")
+    fed = place.run_apart("pipeline", "run", "describe.py", "-", stdin="one\ntwo\n")
     assert fed.returncode == 0, fed.stderr
     assert [json.loads(line)["name"] for line in fed.stdout.splitlines()[:-1]] == ["one", "two"]
 

@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_ten_times_has_each_result_once(place, engine, requ
     seed = random.randrange(10_000)
     kill_at_random_moments(place, wanted, ITEMS, seed)
 
-    done = place.run(*wanted, "--json")
+    done = place.run_apart(*wanted, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["state"], told["done"], told["failed"]) == ("done", ITEMS, 0)
@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_ten_times_has_each_result_once(place, engine, requ
     assert repeats <= told["repeated"] <= KILLS * SLOTS
     assert sum(row["repeated"] for row in rows) == told["repeated"]
 
-    again = place.run(*wanted)
+    again = place.run_apart(*wanted)
     assert again.returncode == 0, again.stderr
     assert place.rows() == rows
     assert Counter(place.asked()) == asked, "the same id twice is one run"
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_at_its_end_does_the_end_alone(place):
             until(process, lambda: ends() == 1)
         finally:
             process.kill()
-    done = place.run(*wanted)
+    done = place.run_apart(*wanted)
     assert done.returncode == 0, done.stderr
     assert Counter(place.asked()) == Counter(range(1, 21))
     assert ends() in {1, 2}
@@ -112,7 +112,7 @@ def test_a_call_that_two_processes_died_with_is_told_twice(place):
                 until(process, lambda kill=kill: len(place.asked()) == kill)
             finally:
                 process.kill()
-    done = place.run(*wanted)
+    done = place.run_apart(*wanted)
     assert done.returncode == 0, done.stderr
     assert place.asked() == [1, 1, 1]
     assert [row["repeated"] for row in place.rows()] == [2]

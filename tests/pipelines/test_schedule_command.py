@@ -188,7 +188,7 @@ def test_the_folder_may_be_called_anything(place, units, name):
     ],
 )
 def test_what_cannot_be_scheduled_is_said_in_one_line(place, wanted, said):
-    done = place.call("pipeline", "schedule", *wanted)
+    done = place.run("pipeline", "schedule", *wanted)
     assert done.returncode == 2
     assert said in done.stderr
     assert "secret" not in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -234,10 +234,8 @@ def _standing(here: WorkerProcess, watch: _Watch) -> RunProgress:
 def _standing_of(run: Run, counts: Counts, spent_usd: float) -> RunProgress:
     """How far a run is, as it is kept; its pace is seen by its own process alone."""
     return RunProgress(
-        done=counts.done,
+        **asdict(counts),
         of=run.items,
-        failed=counts.failed,
-        repeated=counts.repeated,
         spent_usd=spent_usd,
         budget_usd=run.options.budget_usd,
         per_model={},

@@ -71,7 +71,7 @@ class ClaudeClient:
             BackendError: the API refused it or could not be reached.
             CutStream: the reply has no end.
         """
-        with _translating(request.model):
+        with translating(request.model):
             async with self.sdk.messages.stream(**parameters(request)) as stream:
                 message = await stream.get_final_message()
         if message.stop_reason is None:
@@ -85,7 +85,7 @@ class ClaudeClient:
             BackendError: the API refused it or could not be reached.
         """
         asked = {name: one for name, one in parameters(request).items() if name != "max_tokens"}
-        with _translating(request.model):
+        with translating(request.model):
             return (await self.sdk.messages.count_tokens(**asked)).input_tokens
 
     async def close(self) -> None:
@@ -160,7 +160,8 @@ def text_of(message: Message, request: ClaudeRequest) -> str:
 
 
 @contextmanager
-def _translating(model: str) -> Iterator[None]:
+def translating(model: str) -> Iterator[None]:
+    """Turn what the SDK, or the HTTP client below it, raises inside this block into our errors."""
     try:
         yield
     except SpadeworkError:
