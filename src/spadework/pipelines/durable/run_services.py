@@ -127,13 +127,10 @@ class ClaudeSide:
             ConfigError: the key is missing, or what is set must not be used.
         """
         if self._service is None:
-            from spadework.pipelines.claude_api.service import (  # noqa: PLC0415 - the SDK is heavy
-                ClaudeService,
-            )
-
             self._ledger = self._ledger or Ledger(ledger_path(self._config))
             engine = self._database.engine
-            self._service = ClaudeService(self._config.claude_api, engine, self._ledger)
+            service: type[ClaudeService] = import_module(_SERVICE).ClaudeService  # the SDK is heavy
+            self._service = service(self._config.claude_api, engine, self._ledger)
         return self._service
 
     async def close(self) -> None:
