@@ -1,13 +1,20 @@
 """The real command before a double of a model server, in folders of its own."""
 
+import io
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
+from unittest.mock import patch
 
 import pytest
+
+from spadework.cli import main
 
 CONFIG = """
 [backends.koala]
@@ -86,8 +93,8 @@ class Place:
             **options,
         )
 
-    def run(self, *arguments: str, stdin: str | None = None, **options):
-        """Run the command to its end; gives its exit code and both outputs."""
+    def run_apart(self, *arguments: str, stdin: str | None = None, **options):
+        """Run the command to its end as `run`, in a process of its own."""
         pipe = {"stdin": subprocess.PIPE} if stdin is not None else {}
         with self.start(*arguments, **pipe, **options) as process:
             try:
@@ -96,6 +103,36 @@ class Place:
                 process.kill()
                 raise
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None):
+        """Run the command to its end; gives its exit code and both outputs.
+
+        In this process: a start of its own would be most of what it costs.
+        """
+        with (
+            TemporaryFile("w+", encoding="utf-8") as out,
+            TemporaryFile("w+", encoding="utf-8") as err,
+            patch.dict(os.environ, self.environment | (environment or {}), clear=True),
+            patch.object(sys, "argv", ["spadework", *arguments]),
+            patch.object(sys, "stdin", io.StringIO()),
+            patch.object(sys, "path", [*sys.path]),
+            chdir(self.folder),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+                code = 0
+            except SystemExit as left:
+                code = left.code or 0
+            finally:
+                logging.getLogger("dbos").handlers.clear()  # they hold the streams
+                for name, module in tuple(sys.modules.items()):  # they may be written anew
+                    if str(getattr(module, "__file__", None)).startswith(str(self.folder)):
+                        del sys.modules[name]
+            for stream in (out, err):
+                stream.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
     def rows(self) -> list[dict]:
         """The results; every line must be whole."""

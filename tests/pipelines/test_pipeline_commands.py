@@ -280,7 +280,7 @@ def test_a_file_of_results_is_named_after_its_run(place):
 
 
 def test_standard_input_feeds_a_run(place):
-    fed = place.run("pipeline", "run", "describe.py", "-", stdin="one\ntwo\n")
+    fed = place.run_apart("pipeline", "run", "describe.py", "-", "--ordered", stdin="one\ntwo\n")
     assert fed.returncode == 0, fed.stderr
     assert [json.loads(line)["name"] for line in fed.stdout.splitlines()[:-1]] == ["one", "two"]
 

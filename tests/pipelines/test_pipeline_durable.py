@@ -11,7 +11,7 @@ import pytest
 
 from doubles.plays import Play
 
-ITEMS = {"sqlite": 2000, "postgres": 600}
+ITEMS = 600
 KILLS = 10
 SLOTS = 16
 WAIT = 180.0
@@ -45,32 +45,31 @@ def kill_at_random_moments(place, arguments, items, seed):
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_run_that_is_killed_ten_times_has_each_result_once(place, engine, request):
     more = ["--engine", request.getfixturevalue("postgres_url")] if engine == "postgres" else []
-    items = ITEMS[engine]
     place.configure(slots=SLOTS)
-    place.items(items)
+    place.items(ITEMS)
     wanted = ["pipeline", "run", "describe.py", "items.jsonl", "--run", "killed", *more]
     wanted += ["--out", "out.jsonl", "--concurrency", "48"]
     seed = random.randrange(10_000)
-    kill_at_random_moments(place, wanted, items, seed)
+    kill_at_random_moments(place, wanted, ITEMS, seed)
 
-    done = place.run(*wanted, "--json")
+    done = place.run_apart(*wanted, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["state"], told["done"], told["failed"]) == ("done", items, 0)
+    assert (told["state"], told["done"], told["failed"]) == ("done", ITEMS, 0)
     rows = place.rows()
-    assert Counter(row["number"] for row in rows) == Counter(range(1, items + 1))
+    assert Counter(row["number"] for row in rows) == Counter(range(1, ITEMS + 1))
     assert all(row["value"] == "A thing." for row in rows)
-    assert (place.folder / "out.report.md").read_text() == f"{items} rows: A thing.\n"
+    assert (place.folder / "out.report.md").read_text() == f"{ITEMS} rows: A thing.\n"
 
     asked = Counter(place.asked())
-    assert set(asked) == set(range(1, items + 1))
-    repeats = asked.total() - items
+    assert set(asked) == set(range(1, ITEMS + 1))
+    repeats = asked.total() - ITEMS
     sys.stdout.write(f"{repeats} calls were repeated, {told['repeated']} told\n")
     # Each kill repeats at most what was in flight, and the run says of each that it was.
     assert repeats <= told["repeated"] <= KILLS * SLOTS
     assert sum(row["repeated"] for row in rows) == told["repeated"]
 
-    again = place.run(*wanted)
+    again = place.run_apart(*wanted)
     assert again.returncode == 0, again.stderr
     assert place.rows() == rows
     assert Counter(place.asked()) == asked, "the same id twice is one run"
@@ -92,7 +91,7 @@ def test_a_run_that_is_killed_at_its_end_does_the_end_alone(place):
             until(process, lambda: ends() == 1)
         finally:
             process.kill()
-    done = place.run(*wanted)
+    done = place.run_apart(*wanted)
     assert done.returncode == 0, done.stderr
     assert Counter(place.asked()) == Counter(range(1, 21))
     assert ends() in {1, 2}
@@ -113,7 +112,7 @@ def test_a_call_that_two_processes_died_with_is_told_twice(place):
                 until(process, lambda kill=kill: len(place.asked()) == kill)
             finally:
                 process.kill()
-    done = place.run(*wanted)
+    done = place.run_apart(*wanted)
     assert done.returncode == 0, done.stderr
     assert place.asked() == [1, 1, 1]
     assert [row["repeated"] for row in place.rows()] == [2]

@@ -12,7 +12,7 @@ import pytest
 from spadework.config.models import Config
 from spadework.engine.job import Session
 from spadework.errors import ArgumentError, ReferenceRefused, SpadeworkError
-from spadework.pipelines.item_inputs import find_items, items_of
+from spadework.pipelines.item_inputs import find_items
 from spadework.references.reader import read_references
 from spadework.references.roots import Roots
 
@@ -39,8 +39,8 @@ def config(*patterns):
 
 def items(project, *inputs, stdin=None, private=False, patterns=()):
     stream = io.StringIO(stdin) if isinstance(stdin, str) else stdin
-    asked = items_of(inputs, Session(project), config(*patterns), stdin=stream, private=private)
-    found = asyncio.run(asked)
+    asked = find_items(inputs, Session(project), config(*patterns), stdin=stream, private=private)
+    found = asyncio.run(asked).items
     assert [one.number for one in found] == list(range(1, len(found) + 1))
     return found
 
@@ -373,10 +373,10 @@ def test_ctrl_c_ends_the_wait_for_standard_input(project):
         "import asyncio, signal, sys, os, threading\n"
         "from spadework.config.models import Config\n"
         "from spadework.engine.job import Session\n"
-        "from spadework.pipelines.item_inputs import items_of\n"
+        "from spadework.pipelines.item_inputs import find_items\n"
         "from pathlib import Path\n"
         "async def main():\n"
-        "    asked = items_of(['-'], Session(Path.cwd()), Config(), stdin=sys.stdin)\n"
+        "    asked = find_items(['-'], Session(Path.cwd()), Config(), stdin=sys.stdin)\n"
         "    loop = asyncio.get_running_loop()\n"
         "    loop.call_later(0.1, os.kill, os.getpid(), signal.SIGINT)\n"
         "    await asked\n"

@@ -265,7 +265,7 @@ def test_results_and_reports_of_a_private_run_are_private_under_any_name(private
         assert done.returncode == 1, done.stderr
         assert "private" in done.stderr
     rows = private.run("pipeline", "run", "own.py:own", "items.jsonl").stdout
-    done = private.run("pipeline", "run", "next.py", "-", stdin=rows)
+    done = private.run_apart("pipeline", "run", "next.py", "-", stdin=rows)
     assert all(json.loads(line)["private"] for line in rows.splitlines())
     assert done.returncode == 1
     assert not api.requests

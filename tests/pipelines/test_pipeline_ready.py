@@ -9,7 +9,7 @@ import pytest
 
 from spadework.errors import ArgumentError, ClaudeAbsent, HandedBack, PrivateRefused
 from spadework.pipelines import Item, ItemResult, Reply
-from spadework.pipelines.lookup import find_pipeline, ready_names
+from spadework.pipelines.definition import find_pipeline, ready_names
 from spadework.pipelines.ready.analyze_documents import analyze_documents, report
 from spadework.pipelines.ready.review_changes import judge, review_changes
 from spadework.pipelines.ready.triage import count, triage

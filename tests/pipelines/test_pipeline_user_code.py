@@ -10,7 +10,11 @@ import pytest
 pytestmark = pytest.mark.slow
 
 WAIT = 60.0
-HEAD = "import asyncio, sys\nfrom spadework.pipelines import ask, claude, pipeline, step\n\n"
+HEAD = """import asyncio, sys
+from pathlib import Path
+from spadework.pipelines import ask, claude, pipeline, step
+
+"""
 CLOUD = '\n[claude_api]\ntest_url = "http://127.0.0.1:9"\n'
 
 
@@ -52,7 +56,7 @@ async def own(item):
 
 @step
 async def load(name):
-    return open(name).read()
+    return Path(name).read_text()
 """
     done = run(place, code, "--out", "out.jsonl")
     assert done.returncode == 1

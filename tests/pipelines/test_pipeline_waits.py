@@ -25,7 +25,7 @@ def test_a_server_that_goes_away_in_mid_answer_costs_no_item(place):
     place.items(ITEMS)
     place.double.plays(Play(reply="A thing.", prompt_tokens=120, delay=0.02))
     place.double.trouble = Trouble(leaves_at={40: 3.0})
-    assert told(place.run(*RUN)) == ("done", ITEMS, 0)
+    assert told(place.run_apart(*RUN)) == ("done", ITEMS, 0)
     assert Counter(row["number"] for row in place.rows()) == Counter(range(1, ITEMS + 1))
     assert {row["value"] for row in place.rows()} == {"A thing."}
     answered = [one for one in place.double.chats if one.answered and b"<item-" in one.body]
@@ -42,7 +42,7 @@ def test_where_a_second_backend_can_answer_no_item_waits_for_the_first(place):
         both = 'models = ["koala/llama3-local", "panda/llama3-local"]'
         text = config.read_text().replace('models = ["koala/llama3-local"]', both)
         config.write_text(f'{text}\n[backends.panda]\nkind = "openai"\nurl = "{second.url}"\n')
-        assert told(place.run(*RUN)) == ("done", ITEMS, 0)
+        assert told(place.run_apart(*RUN)) == ("done", ITEMS, 0)
         counts = Counter(row["value"] for row in place.rows())
         items = [one for one in second.chats if b"<item-" in one.body]
     assert set(counts) == {"A thing.", "Another thing."}

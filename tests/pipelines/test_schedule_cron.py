@@ -28,6 +28,7 @@ EXPRESSIONS = [
     "@monthly",
     "@yearly",
     "0 0 29 2 *",
+    "0 12 * 3-3/4 sat-6",
 ]
 
 

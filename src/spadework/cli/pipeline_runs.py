@@ -61,7 +61,7 @@ def list_runs(
 
 
 def _list_ready(*, as_json: bool) -> None:
-    from spadework.pipelines.lookup import find_pipeline, ready_names  # noqa: PLC0415 - heavy
+    from spadework.pipelines.definition import find_pipeline, ready_names  # noqa: PLC0415 - heavy
 
     check_extra()
     found = {name: find_pipeline(name).doc.partition("\n")[0] for name in ready_names()}

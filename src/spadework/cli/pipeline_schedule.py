@@ -82,8 +82,10 @@ def _next(planned: Schedule) -> list[str]:
 
 
 def _as_json(planned: Schedule) -> dict[str, object]:
-    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import units_of  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
+        line_of,
+        units_of,
+    )
 
     return {
         "name": planned.name,
@@ -95,8 +97,8 @@ def _as_json(planned: Schedule) -> dict[str, object]:
 
 
 def _show(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
+        line_of,
         start_command,
         units_of,
     )
@@ -110,8 +112,8 @@ def _show(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _install(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.crontab import install_line  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
+        install_line,
         start_command,
         units_of,
         write_units,
@@ -131,13 +133,13 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _remove(pipeline: str) -> None:
-    from spadework.pipelines.schedules.crontab import remove_line  # noqa: PLC0415 - as above
-    from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
+    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - as above
+        remove_line,
         remove_units,
         stop_command,
         unit_name,
     )
+    from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
 
     name = name_of(pipeline)
     if (user_units() / f"{unit_name(name)}.timer").exists():

@@ -12,21 +12,22 @@ Importing this package costs nothing; the names below are loaded at first use.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spadework.pipelines.calls import ask, claude, setting, step
-    from spadework.pipelines.decorator import Pipeline, pipeline
+    from spadework.pipelines.definition import Pipeline, pipeline
     from spadework.pipelines.items import Item, ItemResult, Reply
 
 _HOMES = {
     "Item": "spadework.pipelines.items",
-    "Pipeline": "spadework.pipelines.decorator",
+    "Pipeline": "spadework.pipelines.definition",
     "Reply": "spadework.pipelines.items",
     "ItemResult": "spadework.pipelines.items",
     "ask": "spadework.pipelines.calls",
     "claude": "spadework.pipelines.calls",
-    "pipeline": "spadework.pipelines.decorator",
+    "pipeline": "spadework.pipelines.definition",
     "setting": "spadework.pipelines.calls",
     "step": "spadework.pipelines.calls",
 }
@@ -47,6 +48,4 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'spadework.pipelines' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only when a name is used
-
     return getattr(import_module(_HOMES[name]), name)

@@ -7,19 +7,45 @@ from the moment it is written down, before it or any other one beside it begins.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping  # noqa: TC003 - `decode` reads the annotations
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
     from spadework.engine.job import Answer
     from spadework.pipelines.items import Item, Reply
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What one `ask` or `claude` was given; see there for the fields.
+
+    `tool` is empty for a call of Claude; `system`, `shared` and `instead` are of `claude` alone,
+    `arguments`, `labels` and `schema` of `ask`.
+    """
+
+    prompt: str
+    tool: str = ""
+    files: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    max_tokens: int | None = None
+    labels: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    system: str = ""
+    shared: str = ""
+    instead: str | None = None
+    private: bool = False
 
 
 class Calls(Protocol):
@@ -31,35 +57,13 @@ class Calls(Protocol):
     def setting(self, name: str, default: str) -> str:
         """What the run was given by `--set NAME=VALUE`."""
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        arguments: Mapping[str, str] | None = None,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Answer]:
+    def mark_private(self) -> None:
+        """Keep what the item asks from now on from cloud models."""
+
+    async def ask(self, call: ModelCall) -> Answer:
         """Delegate one piece of work to local models."""
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        system: str = "",
-        shared: str = "",
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        max_tokens: int | None = None,
-        instead: str | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Reply]:
+    async def claude(self, call: ModelCall) -> Reply:
         """Ask Claude with the user's own key."""
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -70,13 +74,25 @@ CONTEXT: ContextVar[Calls] = ContextVar("spadework_calls")
 """Who makes the calls of what runs now."""
 
 
-def _calls(name: str) -> Calls:
+@contextmanager
+def made_by(calls: Calls) -> Iterator[None]:
+    """Have the calls of what runs inside this block made by somebody."""
+    token = CONTEXT.set(calls)
+    try:
+        yield
+    finally:
+        CONTEXT.reset(token)
+
+
+def _calls(name: str, *, private: bool = False) -> Calls:
     calls = CONTEXT.get(None)
     if calls is None:
         raise ArgumentError(
             f"{name}() works inside a pipeline's run",
             hint="start it by `spadework pipeline run`; in tests use spadework.pipelines.testing",
         )
+    if private:
+        calls.mark_private()
     return calls
 
 
@@ -113,18 +129,19 @@ def ask(
         ArgumentError: the tool is unknown, or its arguments are wrong; ends the run.
         ConfigError: a model's backend is not configured; ends the run.
     """
-    return _calls("ask").ask(
-        tool,
+    call = ModelCall(
         prompt,
-        files=files,
-        texts=texts,
-        arguments=arguments,
+        tool,
+        files=tuple(files),
+        texts=dict(texts or {}),
+        arguments=dict(arguments or {}),
         model=model,
         max_tokens=max_tokens,
-        labels=labels,
+        labels=tuple(labels),
         schema=schema,
         private=private,
     )
+    return _calls("ask", private=private).ask(call)
 
 
 def claude(
@@ -160,17 +177,18 @@ def claude(
         ConfigError: what is set as the key must not be used; ends the run.
         BackendError: the API failed for good.
     """
-    return _calls("claude").claude(
+    call = ModelCall(
         prompt,
         model=model,
         system=system,
         shared=shared,
-        files=files,
-        texts=texts,
+        files=tuple(files),
+        texts=dict(texts or {}),
         max_tokens=max_tokens,
         instead=instead,
         private=private,
     )
+    return _calls("claude", private=private).claude(call)
 
 
 def step(function: Callable[Params, Awaitable[Result]]) -> Callable[Params, Awaitable[Result]]:

@@ -13,28 +13,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from spadework.engine.job import UNSURE, Answer, Figures, Session
-from spadework.engine.tools import find_tool
+from spadework.engine.job import UNSURE, Answer, Figures
 from spadework.errors import ClaudeAbsent, SpadeworkError
-from spadework.pipelines.calls import CONTEXT
-from spadework.pipelines.claude_api.prices import PricedTokens, cost_of, worst_case
-from spadework.pipelines.durable.claude_access import ClaudeAccess, request_of
-from spadework.pipelines.durable.durable_calls import claude_data
+from spadework.pipelines.calls import made_by
+from spadework.pipelines.claude_api.request import estimate_of
+from spadework.pipelines.definition import find_pipeline
+from spadework.pipelines.durable.run_services import ClaudeAccess, RunServices, request_of
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import ItemResult, Reply
-from spadework.pipelines.lookup import find_pipeline
-from spadework.pipelines.private_references import private_reference
 from spadework.pipelines.store.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from spadework.config.models import Config
+    from spadework.pipelines.calls import ModelCall
     from spadework.pipelines.claude_api.request import ClaudeRequest
     from spadework.pipelines.items import Item
     from spadework.pipelines.store.database import Database
@@ -104,14 +101,14 @@ async def estimate(
     try:
         shut = claude.why_shut(run)
         pipeline = find_pipeline(run.pipeline)
-        walk = _Walk(config, run, shut, Runs(database).private_outs())
+        services = RunServices(config, Runs(database), claude)
         sample = items[:SAMPLE]
         each, end = _Noted(), _Noted()
         rows = [ItemResult(one.number, one.name, private=one.private) for one in items]
         private, unknown = False, len(sample) < len(items)
         for place, item in enumerate(sample):
-            calls = _Calls(walk, pipeline.name, each)
-            if item.private or await walk.find_private(item.files):
+            calls = _Calls(services, run, pipeline.name, each)
+            if item.private or await services.find_private(item.files, run):
                 calls.privacy.mark()
             value = await _called(calls, pipeline.each, item)
             private, unknown = private or calls.private, unknown or calls.unknown
@@ -121,7 +118,7 @@ async def estimate(
                 replace(one, value=rows[place % len(sample)].value)
                 for place, one in enumerate(rows[len(sample) :])
             ]
-            calls = _Calls(walk, finish.__name__, end, unknown=unknown)
+            calls = _Calls(services, run, finish.__name__, end, unknown=unknown)
             if private or any(one.private for one in rows):
                 calls.privacy.mark()
             await _called(calls, finish, rows)
@@ -131,15 +128,13 @@ async def estimate(
 
 
 async def _called(calls: _Calls, function: Callable[[Any], Awaitable[Any]], given: Any) -> Any:
-    token = CONTEXT.set(calls)
     try:
-        return await function(given)
+        with made_by(calls):
+            return await function(given)
     except SpadeworkError as error:
         calls.noted.problems[str(error)] = None
     except Exception as error:  # noqa: BLE001 - it may not like what stands for an answer
         calls.noted.problems[f"{calls.name}: {type(error).__name__}: {error}"] = None
-    finally:
-        CONTEXT.reset(token)
     return None
 
 
@@ -154,13 +149,14 @@ async def _sum(
         may_count = [one for one, calls in noted.claude if not shut and calls.may_be_counted]
         guessed = [one for one, calls in noted.claude if shut or not calls.may_be_counted]
         counted = counted and not guessed
-        for tokens, usd, most in (
-            await _counted(claude, may_count, batch=run.options.batch),
-            _guessed(guessed, batch=run.options.batch),
-        ):
-            read += tokens * times
-            read_usd += usd * times
-            most_usd += most * times
+        guesses = [(one, one.bytes // _BYTES_PER_TOKEN) for one in guessed]
+        parts = [estimate_of(guesses, batch=run.options.batch)]
+        if may_count:
+            parts.append(await claude.service.estimate(may_count, batch=run.options.batch))
+        for part in parts:
+            read += part.input_tokens * times
+            read_usd += part.input_usd * times
+            most_usd += part.most_usd * times
     return RunEstimate(
         items=items,
         looked_at=looked_at,
@@ -176,52 +172,12 @@ async def _sum(
     )
 
 
-async def _counted(
-    claude: ClaudeAccess, requests: Sequence[ClaudeRequest], *, batch: bool
-) -> tuple[int, float, float]:
-    """Tokens to read as the API counts them, what they cost, and the most with the replies."""
-    if not requests:
-        return 0, 0.0, 0.0
-    found = await claude.service.estimate(requests, batch=batch)
-    return found.input_tokens, found.input_usd, found.most_usd
-
-
-def _guessed(requests: Sequence[ClaudeRequest], *, batch: bool) -> tuple[int, float, float]:
-    """The same by the bytes; nothing is sent."""
-    tokens, usd, most = 0, 0.0, 0.0
-    for one in requests:
-        guess = one.bytes // _BYTES_PER_TOKEN
-        tokens += guess
-        usd += float(cost_of(one.model, PricedTokens(guess, 0), batch=batch))
-        cached = bool(one.shared)
-        most += float(worst_case(one.model, guess, one.max_tokens, cached=cached, batch=batch))
-    return tokens, usd, most
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """The state shared by all calls of an estimate."""
-
-    config: Config
-    run: Run
-    shut: str
-    private_outs: Sequence[str]
-
-    @property
-    def session(self) -> Session:
-        options = self.run.options
-        roots = tuple(Path(root) for root in options.roots)
-        return Session(Path(options.project), roots, "pipeline")
-
-    async def find_private(self, files: Sequence[str]) -> str | None:
-        return await private_reference(files, self.session, self.config, self.private_outs)
-
-
 @dataclass(slots=True)
 class _Calls:
     """Records each call of one item and answers it with a placeholder in the right format."""
 
-    walk: _Walk
+    services: RunServices
+    run: Run
     name: str
     noted: _Noted
     unknown: bool = False
@@ -244,87 +200,41 @@ class _Calls:
         return self
 
     def setting(self, name: str, default: str) -> str:
-        return self.walk.run.options.settings.get(name, default)
+        return self.run.options.settings.get(name, default)
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-        **_: Any,
-    ) -> Coroutine[Any, Any, Answer]:
-        del prompt
-        if private:
-            self.privacy.mark()
-        return self._ask(tool, files, labels, schema)
+    def mark_private(self) -> None:
+        self.privacy.mark()
 
-    async def _ask(
-        self,
-        tool: str,
-        files: Sequence[str],
-        labels: Sequence[str],
-        schema: Mapping[str, Any] | None,
-    ) -> Answer:
-        found = find_tool(tool, Path(self.walk.run.options.project), self.walk.config)
-        await self._look_at(files)
-        self.noted.local[tool] += 1
-        answer = Answer("word " * _WORDS, tool, Figures(), private=self.private)
-        if labels or found.config.labels:
+    async def ask(self, call: ModelCall) -> Answer:
+        found = self.services.find_tool(call.tool, self.run)
+        await self._look_at(call.files)
+        self.noted.local[call.tool] += 1
+        answer = Answer("word " * _WORDS, call.tool, Figures(), private=self.private)
+        if call.labels or found.config.labels:
             return replace(answer, text=UNSURE, unsure=True, confidence=0.0, checks=("label",))
-        if schema is not None:
-            return replace(answer, text="{}", value=example(schema), checks=("json",))
+        if call.schema is not None:
+            return replace(answer, text="{}", value=example(call.schema), checks=("json",))
         return answer
 
     async def _look_at(self, files: Sequence[str]) -> None:
-        found = await self.privacy.look(self.walk.find_private(files))
+        found = await self.privacy.look(self.services.find_private(files, self.run))
         if found:
             self.privacy.mark()
         self.unknown = self.unknown or found is None
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        system: str = "",
-        shared: str = "",
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        max_tokens: int | None = None,
-        instead: str | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Reply]:
-        if private:
-            self.privacy.mark()
-        data = claude_data(
-            self.walk.config.claude_api,
-            step=self.name,
-            prompt=prompt,
-            model=model,
-            system=system,
-            shared=shared,
-            files=files,
-            texts=texts,
-            max_tokens=max_tokens,
-        )
-        return self._claude(data, instead)
-
-    async def _claude(self, data: dict[str, Any], instead: str | None) -> Reply:
-        shut = self.walk.shut
-        await self._look_at(data["files"])
-        if shut and instead:
-            self.noted.local[instead] += 1
-            return Reply("word " * _WORDS, instead, stood_in=True, note=shut)
+    async def claude(self, call: ModelCall) -> Reply:
+        shut = self.services.why_no_claude(self.run)
+        await self._look_at(call.files)
+        if shut and call.instead:
+            self.noted.local[call.instead] += 1
+            return Reply("word " * _WORDS, call.instead, stood_in=True, note=shut)
         with self.privacy.waiting(self.branch):
             await self.privacy.settled()
         check_for_claude(self.name, private=self.private)
-        if not self.walk.run.options.uses_claude:
+        if not self.run.options.uses_claude:
             raise ClaudeAbsent(f"step {self.name!r} would not be answered: {shut}")
-        request = await request_of(data, self.walk.session, self.walk.config)
+        session = self.services.session_of(self.run)
+        request = await request_of(self.name, call, session, self.services.config)
         self.noted.claude.append((request, self))
         return Reply("word " * _WORDS, request.model)
 

@@ -12,8 +12,15 @@ from spadework.engine.job_inputs import roots_of
 from spadework.engine.thread_pools import CHECKING
 from spadework.errors import ArgumentError, ReferenceRefused
 from spadework.pipelines.items import Item
-from spadework.pipelines.line_items import is_jsonl, json_items, lines_of, note_on, text_items
-from spadework.pipelines.raw_text import text_of, text_of_stdin
+from spadework.pipelines.line_items import (
+    is_jsonl,
+    json_items,
+    lines_of,
+    note_on,
+    text_items,
+    text_of,
+    text_of_stdin,
+)
 from spadework.references import refusals
 from spadework.references.file_tree import files_of
 from spadework.references.git.changed_files import changed_files, is_range
@@ -45,18 +52,6 @@ class FoundItems:
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()
-
-
-async def items_of(
-    inputs: Sequence[str],
-    session: Session,
-    config: Config,
-    *,
-    stdin: TextIO | None = None,
-    private: bool = False,
-) -> tuple[Item, ...]:
-    """List a run's items; as `find_items`, without what is never read."""
-    return (await find_items(inputs, session, config, stdin=stdin, private=private)).items
 
 
 async def find_items(

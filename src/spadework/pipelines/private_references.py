@@ -12,7 +12,7 @@ from spadework.config.confidential_folders import ConfidentialFolders
 from spadework.engine.job_inputs import roots_of
 from spadework.errors import ArgumentError, SpadeworkError
 from spadework.pipelines.line_items import is_private_key
-from spadework.pipelines.result_file import outputs_of
+from spadework.pipelines.result_file import file_id, outputs_of
 from spadework.references.file_tree import files_of
 from spadework.references.git.git_reader import read_git
 from spadework.references.git.grammar import is_git
@@ -22,11 +22,9 @@ from spadework.references.roots import open_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from spadework.config.models import Config
     from spadework.engine.job import Session
-    from spadework.references.private_files import FileId
     from spadework.references.roots import Roots
 
 JSONL = frozenset({".jsonl", ".ndjson"})
@@ -96,17 +94,9 @@ class _Looking:
     def _is(self, file: File) -> bool:
         return (
             self._files.covers(self._roots.project / file.path, file.real)
-            or (bool(self._outputs) and _id_of(file.real) in self._outputs)
+            or (bool(self._outputs) and file_id(file.real) in self._outputs)
             or (file.real.suffix.lower() in JSONL and _has_marks(file))
         )
-
-
-def _id_of(path: Path) -> FileId | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _has_marks(file: File) -> bool:

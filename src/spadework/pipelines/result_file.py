@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import sys
-from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,12 +231,17 @@ def outputs_of(out: str) -> set[FileId]:
     """The files of a run's results and reports, older ones included, by device and inode."""
     place = Path(out)
     base = escape(place.name.removesuffix(".jsonl"))
-    found = set()
-    for path in (place, *place.parent.glob(f"{base}.report.*")):
-        with suppress(OSError):
-            there = path.stat()
-            found.add((there.st_dev, there.st_ino))
-    return found
+    paths = (place, *place.parent.glob(f"{base}.report.*"))
+    return {found for path in paths if (found := file_id(path)) is not None}
+
+
+def file_id(path: Path) -> FileId | None:
+    """A file's device and inode; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _unwritable(path: Path | None, error: OSError) -> PipelineError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from spadework.pipelines.durable.dbos_engine import forget_queue
 from spadework.pipelines.durable.worker_process import is_dead, working
 from spadework.pipelines.items import RunProgress
 from spadework.pipelines.result_file import Results
-from spadework.pipelines.store.database import unusable
 from spadework.pipelines.store.runs import Runs
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ async def drive(
                 await forget_queue(here.items_queue)
             return ended
     except SQLAlchemyError as error:
-        raise unusable(database.url, error) from error
+        raise database.unusable(error) from error
     finally:
         results.close()
 
@@ -235,10 +234,8 @@ def _standing(here: WorkerProcess, watch: _Watch) -> RunProgress:
 def _standing_of(run: Run, counts: Counts, spent_usd: float) -> RunProgress:
     """How far a run is, as it is kept; its pace is seen by its own process alone."""
     return RunProgress(
-        done=counts.done,
+        **asdict(counts),
         of=run.items,
-        failed=counts.failed,
-        repeated=counts.repeated,
         spent_usd=spent_usd,
         budget_usd=run.options.budget_usd,
         per_model={},

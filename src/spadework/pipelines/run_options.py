@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spadework.errors import ArgumentError
-from spadework.pipelines.lookup import find_pipeline, full_name
+from spadework.pipelines.definition import find_pipeline, full_name
 from spadework.pipelines.store.records import Options, Run
 
 if TYPE_CHECKING:
@@ -64,27 +64,17 @@ def new_run(
     """Make a run that is yet to start."""
     first = Options(
         project=str(project.absolute()),
-        concurrency=_concurrency(requested, config),
+        concurrency=max(config.pipelines.at_once, _IN_A_BATCH if requested.batch else 0),
         budget_usd=config.pipelines.budget_usd,
     )
     return Run(run, pipeline, "running", time.time(), items, with_wishes(first, requested, run))
 
 
-def _concurrency(requested: RunOptions, config: Config) -> int:
-    return max(config.pipelines.at_once, _IN_A_BATCH if requested.batch else 0)
-
-
 def with_wishes(options: Options, requested: RunOptions, run: str) -> Options:
     """Change a run's options where something else was said; `{run}` in a file's name is its id."""
-    said: dict[str, Any] = {
-        "out": None if requested.out is None else _place(requested.out, run),
-        "ordered": requested.ordered,
-        "budget_usd": requested.budget_usd,
-        "concurrency": requested.concurrency,
-        "uses_claude": requested.uses_claude,
-        "batch": requested.batch,
-        "settings": requested.settings,
-    }
+    said: dict[str, Any] = {one.name: getattr(requested, one.name) for one in fields(requested)}
+    if requested.out is not None:
+        said["out"] = _place(requested.out, run)
     return replace(options, **{name: value for name, value in said.items() if value is not None})
 
 

@@ -17,30 +17,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from jsonschema import Draft202012Validator
+
 from spadework.engine.job import Answer, Figures
 from spadework.errors import HandedBack
-from spadework.pipelines.calls import CONTEXT
+from spadework.pipelines.calls import made_by
 from spadework.pipelines.item_privacy import Branch, ItemPrivacy, check_for_claude
 from spadework.pipelines.items import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from spadework.pipelines.calls import ModelCall
     from spadework.pipelines.items import Item
 
 MODEL = "test/model"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One recorded call; `tool` is empty for a call to Claude."""
-
-    prompt: str
-    tool: str = ""
-    files: tuple[str, ...] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
 
 
 @contextmanager
@@ -51,12 +42,12 @@ def answering(
     confidence: float | None = None,
     settings: Mapping[str, str] | None = None,
     private: bool = False,
-) -> Iterator[list[Asked]]:
+) -> Iterator[list[ModelCall]]:
     """Answer the calls of a pipeline's functions.
 
     Args:
         ask: what a local model answers: a text, a label, or what an answer by schema holds; a
-            function of an `Asked` that returns that; an error that is raised.
+            function of a `ModelCall` that returns that; an error that is raised.
         claude: the same for Claude: a text, or a whole `Reply`, such as one that stood in.
         confidence: how sure a label is.
         settings: what `--set` gives.
@@ -65,13 +56,10 @@ def answering(
     Yields:
         The calls that were made, in order.
     """
-    asked: list[Asked] = []
+    asked: list[ModelCall] = []
     made = _Made(ask, claude, confidence, settings or {}, asked, ItemPrivacy(private=private))
-    token = CONTEXT.set(made)
-    try:
+    with made_by(made):
         yield asked
-    finally:
-        CONTEXT.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ class _Made:
     remote: object
     confidence: float | None
     settings: Mapping[str, str]
-    asked: list[Asked]
+    asked: list[ModelCall]
     privacy: ItemPrivacy
     branch: Branch = field(default_factory=Branch)
 
@@ -93,41 +81,14 @@ class _Made:
     def setting(self, name: str, default: str) -> str:
         return self.settings.get(name, default)
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-        **_: object,
-    ) -> Coroutine[Any, Any, Answer]:
-        if private:
-            self.privacy.mark()
-        call = Asked(prompt, tool, tuple(files), dict(texts or {}), tuple(labels), schema)
-        return self._ask(call)
+    def mark_private(self) -> None:
+        self.privacy.mark()
 
-    async def _ask(self, call: Asked) -> Answer:
+    async def ask(self, call: ModelCall) -> Answer:
         answer = self._answer(call, self._said(call, self.local))
         return replace(answer, private=self.privacy.private)
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        private: bool = False,
-        **_: object,
-    ) -> Coroutine[Any, Any, Reply]:
-        if private:
-            self.privacy.mark()
-        return self._claude(Asked(prompt, files=tuple(files), texts=dict(texts or {})))
-
-    async def _claude(self, call: Asked) -> Reply:
+    async def claude(self, call: ModelCall) -> Reply:
         with self.privacy.waiting(self.branch):
             await self.privacy.settled()
         check_for_claude("claude", private=self.privacy.private)
@@ -136,24 +97,22 @@ class _Made:
 
     async def step(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         given = json.loads(json.dumps(arguments))
-        with self.privacy.waiting(self.branch), self.privacy.step(str(id(given))) as branch:
-            token = CONTEXT.set(replace(self, branch=branch))
-            try:
-                return json.loads(json.dumps(await function(*given)))
-            finally:
-                CONTEXT.reset(token)
+        with (
+            self.privacy.waiting(self.branch),
+            self.privacy.step(str(id(given))) as branch,
+            made_by(replace(self, branch=branch)),
+        ):
+            return json.loads(json.dumps(await function(*given)))
 
-    def _said(self, call: Asked, answer: object) -> object:
+    def _said(self, call: ModelCall, answer: object) -> object:
         self.asked.append(call)
         said = answer(call) if callable(answer) else answer
         if isinstance(said, BaseException):
             raise said
         return said
 
-    def _answer(self, call: Asked, said: object) -> Answer:
+    def _answer(self, call: ModelCall, said: object) -> Answer:
         if call.schema is not None:
-            from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy
-
             for problem in Draft202012Validator(call.schema).iter_errors(said):
                 raise HandedBack(f"the answer of the test does not fit: {problem.message}")
             text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))

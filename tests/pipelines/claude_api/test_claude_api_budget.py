@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -11,10 +12,16 @@ from hypothesis import strategies as st
 
 from spadework.errors import BudgetReached
 from spadework.pipelines.claude_api.budget import Budget, Call
-from spadework.pipelines.claude_api.prices import NANOS, budget_in_nanos, in_nanos, worst_case
-from spadework.pipelines.claude_api.request import ClaudeAnswer
+from spadework.pipelines.claude_api.request import (
+    NANOS,
+    ClaudeRequest,
+    budget_in_nanos,
+    in_nanos,
+    worst_case,
+)
+from spadework.pipelines.items import Reply
 
-ANSWER = ClaudeAnswer("Well.", "claude-sonnet-5-5", 10, 5)
+ANSWER = Reply("Well.", "claude-sonnet-5-5", input_tokens=10, output_tokens=5)
 ENDS = ("answer", "no answer", "refused", "lost", "crash")
 
 
@@ -159,8 +166,8 @@ def test_sums_of_money_are_exact_and_budgets_are_as_they_are_written():
 
 
 def test_the_worst_case_of_what_is_cached_is_the_price_of_writing_the_cache():
-    plain = worst_case("claude-sonnet-5-5", 1_000_000, 1000, cached=False)
-    cached = worst_case("claude-sonnet-5-5", 1_000_000, 1000, cached=True)
+    request = ClaudeRequest("claude-sonnet-5-5", "?", max_tokens=1000)
+    kept = replace(request, shared="The same for all.")
+    plain, cached = worst_case(request, 1_000_000), worst_case(kept, 1_000_000)
     assert (in_nanos(plain), in_nanos(cached)) == (2_010_000_000, 2_510_000_000)
-    batch = worst_case("claude-sonnet-5-5", 1_000_000, 1000, cached=True, batch=True)
-    assert batch * 2 == cached
+    assert worst_case(kept, 1_000_000, batch=True) * 2 == cached

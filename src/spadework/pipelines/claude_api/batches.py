@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import anthropic
-import httpx2
-
 from spadework.errors import BackendUnavailable, BadReply, DeadlinePassed, SpadeworkError
-from spadework.pipelines.claude_api.api_errors import BACKEND, of_type, translated
-from spadework.pipelines.claude_api.client import Sending, parameters, watched
+from spadework.pipelines.claude_api.api_errors import BACKEND, of_type
+from spadework.pipelines.claude_api.client import Sending, parameters, translating, watched
 from spadework.util.http_client import replies_up_to
 
 if TYPE_CHECKING:
@@ -120,15 +117,12 @@ class Batches:
         ]
         try:
             await asyncio.to_thread(self._budget.sending, run_id, call_ids)
-            with watched(sending):
+            with watched(sending), translating(""):
                 batch = await self._client.sdk.messages.batches.create(requests=requests)
             await asyncio.to_thread(self._budget.submitted, run_id, call_ids, batch.id)
             pile.batch_id.set_result(batch.id)
         except SpadeworkError as error:
             pile.batch_id.set_exception(NotSent(error, charged=sending.unseen))
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
-            made = translated(error, "")
-            pile.batch_id.set_exception(NotSent(made, charged=sending.unseen))
         except BaseException as error:
             pile.batch_id.set_exception(error)
             raise
@@ -163,14 +157,12 @@ class Batches:
         """Look until a batch has ended, then read its results by their ids."""
         pause = self._timing.interval
         batches = self._client.sdk.messages.batches
-        try:
+        with translating(""):
             while (await batches.retrieve(batch_id)).processing_status != "ended":
                 await asyncio.sleep(pause)
                 pause = min(pause * _GROWTH, self._timing.longest)
             with replies_up_to(_LARGEST_RESULTS):
                 return {one.custom_id: one async for one in await batches.results(batch_id)}
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
-            raise translated(error, "") from error
 
     async def cancel(self, batch_id: str) -> None:
         """Ask the API to end a batch; what is done already stays answered and charged.
@@ -178,10 +170,8 @@ class Batches:
         Raises:
             BackendError: the API refused it or could not be reached.
         """
-        try:
+        with translating(""):
             await self._client.sdk.messages.batches.cancel(batch_id)
-        except (anthropic.AnthropicError, httpx2.HTTPError) as error:
-            raise translated(error, "") from error
 
     async def close(self) -> None:
         """Stop looking; the batches go on."""

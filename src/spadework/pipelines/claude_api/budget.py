@@ -16,21 +16,42 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from spadework.errors import BudgetReached
-from spadework.pipelines.claude_api import calls_table
-from spadework.pipelines.claude_api.calls_table import (
-    FAILED,
-    IN_FLIGHT,
-    OPEN,
-    RESERVED,
-    SETTLED,
-    WAITING,
-    calls,
-)
-from spadework.pipelines.claude_api.prices import in_dollars
-from spadework.pipelines.claude_api.request import ClaudeAnswer
+from spadework.pipelines.claude_api.request import in_dollars
+from spadework.pipelines.items import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+RESERVED, IN_FLIGHT, WAITING, SETTLED, FAILED = (
+    "reserved",  # it has its part of the budget and is not sent yet
+    "in-flight",  # it may have been sent; nobody has seen its end
+    "waiting",  # it is in a batch whose id is known
+    "settled",  # answered; the cost is the true one
+    "failed",  # it ended without an answer
+)
+OPEN = (RESERVED, IN_FLIGHT, WAITING)
+
+_metadata = sa.MetaData()
+calls = sa.Table(
+    "spadework_claude_calls",
+    _metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    # Which send of this call this row speaks of: an older one settles nothing.
+    sa.Column("send", sa.Integer, nullable=False),
+    # Money in billionths of a dollar. `worst` is that of the send under way, `lost` the sum of
+    # the worst cases of sends whose end nobody saw.
+    sa.Column("worst", sa.BigInteger, nullable=False),
+    sa.Column("cost", sa.BigInteger, nullable=False),
+    sa.Column("lost", sa.BigInteger, nullable=False),
+    sa.Column("batch_id", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False, server_default=sa.func.now()),
+    sa.Column("changed_at", sa.DateTime, nullable=False, server_default=sa.func.now()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +81,7 @@ class BudgetState:
     """
 
     send: int
-    answer: ClaudeAnswer | None = None
+    answer: Reply | None = None
     batch_id: str = ""
 
 
@@ -69,7 +90,7 @@ class Budget:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        calls_table.create(engine)
+        _create(engine)
 
     def find(self, call_id: str) -> BudgetState | None:
         """Tell what is known of a call that was settled or waits in a batch; else None."""
@@ -133,7 +154,7 @@ class Budget:
         """Note the batch that calls went out in: from now on they are waited for, not sent."""
         self._change_all(run_id, call_ids, state=WAITING, batch_id=batch_id)
 
-    def settle(self, call: Call, send: int, cost: int, answer: ClaudeAnswer | None) -> None:
+    def settle(self, call: Call, send: int, cost: int, answer: Reply | None) -> None:
         """Put the true cost in place of the worst case; without an answer it was none.
 
         A send that was counted as lost, or was settled already, changes nothing.
@@ -189,6 +210,15 @@ class Budget:
             yield connection
 
 
+def _create(engine: sa.Engine) -> None:
+    """Make the table where it is missing; another process may do the same at this moment."""
+    try:
+        _metadata.create_all(engine, checkfirst=True)
+    except sa.exc.DBAPIError:
+        if not sa.inspect(engine).has_table(calls.name):
+            raise
+
+
 def _row(connection: sa.Connection, call_id: str) -> sa.Row[Any] | None:
     return connection.execute(calls.select().where(calls.c.call_id == call_id)).one_or_none()
 
@@ -198,7 +228,7 @@ def _needs_no_send(row: sa.Row[Any]) -> bool:
 
 
 def _standing(row: sa.Row[Any]) -> BudgetState:
-    answer = ClaudeAnswer(**json.loads(row.answer)) if row.state == SETTLED else None
+    answer = Reply(**json.loads(row.answer)) if row.state == SETTLED else None
     return BudgetState(row.send, answer, row.batch_id if row.state == WAITING else "")
 
 

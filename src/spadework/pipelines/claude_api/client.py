@@ -13,7 +13,7 @@ import httpx2
 from spadework.engine.prompt_messages import DATA_NOTICE, material_blocks
 from spadework.errors import BadReply, CheckFailed, SpadeworkError
 from spadework.pipelines.claude_api.api_errors import BACKEND, translated
-from spadework.pipelines.claude_api.prices import PricedTokens
+from spadework.pipelines.claude_api.request import PricedTokens
 from spadework.util.http_client import async_hooks
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ClaudeClient:
             BackendError: the API refused it or could not be reached.
             CutStream: the reply has no end.
         """
-        with _translating(request.model):
+        with translating(request.model):
             async with self.sdk.messages.stream(**parameters(request)) as stream:
                 message = await stream.get_final_message()
         if message.stop_reason is None:
@@ -85,7 +85,7 @@ class ClaudeClient:
             BackendError: the API refused it or could not be reached.
         """
         asked = {name: one for name, one in parameters(request).items() if name != "max_tokens"}
-        with _translating(request.model):
+        with translating(request.model):
             return (await self.sdk.messages.count_tokens(**asked)).input_tokens
 
     async def close(self) -> None:
@@ -115,12 +115,6 @@ def parameters(request: ClaudeRequest) -> dict[str, Any]:
     if request.system:
         asked["system"] = request.system
     return asked
-
-
-def byte_bound(request: ClaudeRequest) -> int:
-    """Return more tokens than the question can have: one for each byte, and the frame's."""
-    frame = 1000 + 100 * len(request.material)
-    return frame + request.bytes + request.bytes_of_names
 
 
 def tokens_of(message: Message) -> PricedTokens:
@@ -166,7 +160,8 @@ def text_of(message: Message, request: ClaudeRequest) -> str:
 
 
 @contextmanager
-def _translating(model: str) -> Iterator[None]:
+def translating(model: str) -> Iterator[None]:
+    """Turn what the SDK, or the HTTP client below it, raises inside this block into our errors."""
     try:
         yield
     except SpadeworkError:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from spadework.errors import (
@@ -29,30 +28,31 @@ from spadework.pipelines.claude_api.budget import Budget, BudgetState, Call, Spe
 from spadework.pipelines.claude_api.client import (
     ClaudeClient,
     Sending,
-    byte_bound,
     text_of,
     tokens_of,
     watched,
 )
-from spadework.pipelines.claude_api.prices import (
+from spadework.pipelines.claude_api.request import (
     PricedTokens,
     budget_in_nanos,
     cost_of,
+    estimate_of,
     in_dollars,
     in_nanos,
     worst_case,
 )
-from spadework.pipelines.claude_api.request import ClaudeAnswer
+from spadework.pipelines.items import Reply
 from spadework.storage.ledger import LedgerEntry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from decimal import Decimal
 
     import sqlalchemy as sa
     from anthropic.types import Message
 
     from spadework.config.pipeline_config import ClaudeApiConfig
-    from spadework.pipelines.claude_api.request import ClaudeRequest
+    from spadework.pipelines.claude_api.request import CallEstimate, ClaudeRequest
     from spadework.storage.ledger import Ledger, LedgerOutcome
 
 SESSION = "pipeline"
@@ -62,16 +62,6 @@ _MARGIN_TOKENS = 100
 _REFUSED = (BudgetReached, ConfigError, PrivateRefused)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CallEstimate:
-    """The cost of requests in US dollars: of the input, and the maximum with the replies."""
-
-    calls: int
-    input_tokens: int
-    input_usd: float
-    most_usd: float
 
 
 async def _allowed() -> None:
@@ -132,7 +122,7 @@ class ClaudeService:
         budget_usd: float | None = None,
         batch: bool = False,
         check: Callable[[], Awaitable[None]] = _allowed,
-    ) -> ClaudeAnswer:
+    ) -> Reply:
         """Ask Claude once for each `call_id`, whatever happens to the process.
 
         A call that was settled is answered from the database; one that waits in a batch is waited
@@ -208,12 +198,7 @@ class ClaudeService:
                 return await self._client.count(request)
 
         counts = await asyncio.gather(*(count(one) for one in requests))
-        read, most = Decimal(0), Decimal(0)
-        for one, tokens in zip(requests, counts, strict=True):
-            read += cost_of(one.model, PricedTokens(tokens, 0), batch=batch)
-            cached = bool(one.shared)
-            most += worst_case(one.model, tokens, one.max_tokens, cached=cached, batch=batch)
-        return CallEstimate(len(counts), sum(counts), float(read), float(most))
+        return estimate_of(zip(requests, counts, strict=True), batch=batch)
 
     async def cancel_batches(self, run_id: str) -> int:
         """Ask the API to end what batches a run waits for; return how many.
@@ -236,15 +221,14 @@ class ClaudeService:
 
         The API calls its count an estimate that may be off by a little: 2 % and 100 tokens more.
         """
-        cached = bool(request.shared)
-        bound = byte_bound(request)
-        worst_case(request.model, bound, request.max_tokens, cached=cached)  # is there a price?
+        bound = request.most_tokens
+        worst_case(request, bound)  # is there a price?
         if counted:
             tokens = await self._client.count(request)
             bound = tokens + tokens // _MARGIN_SHARE + _MARGIN_TOKENS
-        return worst_case(request.model, bound, request.max_tokens, cached=cached, batch=batch)
+        return worst_case(request, bound, batch=batch)
 
-    async def _asked(self, asking: _Asking, batch_id: str) -> ClaudeAnswer:
+    async def _asked(self, asking: _Asking, batch_id: str) -> Reply:
         if asking.batch:
             message = await self._by_batch(asking, batch_id)
         else:
@@ -301,21 +285,19 @@ class ClaudeService:
         elif isinstance(error, ModelUnknown):  # HTTP 404: the results are there no longer
             await asyncio.to_thread(self._budget.lose, asking.call, asking.send)
 
-    async def _settled(self, asking: _Asking, message: Message) -> ClaudeAnswer:
+    async def _settled(self, asking: _Asking, message: Message) -> Reply:
         """Check a reply, and put its true cost in place of the worst case."""
         request, tokens = asking.request, tokens_of(message)
         asking.tokens = tokens
         asking.nanos = in_nanos(cost_of(request.model, tokens, batch=asking.batch))
         answer = None
         try:
-            answer = ClaudeAnswer(
+            answer = Reply(
                 text=text_of(message, request),
                 model=message.model,
+                cost_usd=in_dollars(asking.nanos),
                 input_tokens=tokens.read + tokens.cache_read + tokens.cache_written,
                 output_tokens=tokens.written,
-                cache_read_tokens=tokens.cache_read,
-                cache_write_tokens=tokens.cache_written,
-                cost_usd=in_dollars(asking.nanos),
             )
         finally:
             settling = (asking.call, asking.send, asking.nanos, answer)

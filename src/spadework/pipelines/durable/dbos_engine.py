@@ -8,7 +8,6 @@ import os
 import socket
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +28,7 @@ from spadework.pipelines.durable.workflows import (
 from spadework.pipelines.store.records import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from spadework.pipelines.durable.workflows import WorkflowHandlers
     from spadework.pipelines.store.database import Database
@@ -67,14 +66,6 @@ def items_queue(database: Database, run: str) -> str:
     return "items" if database.is_shared else f"items:{run}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """The concurrency of a queue: in one process, and in all."""
-
-    by_worker: int | None = None
-    by_all: int | None = None
-
-
 async def launch(
     database: Database,
     work: WorkflowHandlers,
@@ -103,13 +94,13 @@ async def launch(
     logging.getLogger("dbos").setLevel(logging.CRITICAL)
     # On SQLite a process works for its own run alone: another may have other keys and models.
     version = SHARED if database.is_shared else f"run:{worker.run}"
-    queues = {
-        items: _Limits(by_worker=concurrency),
-        FREE: _Limits(),
-        **{backend_queue(name): _Limits(by_all=slots) for name, slots in backends.items()},
-    }
+    calls = {backend_queue(name): slots for name, slots in backends.items()}
     if claude_at_once:
-        queues[CLAUDE] = _Limits(by_all=claude_at_once)
+        calls[CLAUDE] = claude_at_once
+    # How many at once in one process, and in all.
+    queues: dict[str, tuple[int | None, int | None]]
+    queues = {items: (concurrency, None), FREE: (None, None)}
+    queues |= {name: (None, slots) for name, slots in calls.items()}
     url = database.url.render_as_string(hide_password=False)
     config = DBOSConfig(
         name=_NAME,
@@ -135,18 +126,20 @@ async def launch(
         raise PipelineError(f"the durable engine does not start: {why}") from error
 
 
-def _register(database: Database, url: str, queues: Mapping[str, _Limits]) -> None:
+def _register(
+    database: Database, url: str, queues: Mapping[str, tuple[int | None, int | None]]
+) -> None:
     DBOS.migrate(url)
     client = DBOSClient(
         system_database_url=url,
         system_database_engine=None if database.is_shared else database.lend(),
     )
     try:
-        for name, limits in queues.items():
+        for name, (in_one, in_all) in queues.items():
             client.register_queue(
                 name,
-                worker_concurrency=limits.by_worker,
-                global_concurrency=limits.by_all,
+                worker_concurrency=in_one,
+                global_concurrency=in_all,
                 polling_interval_sec=_POLL_SECONDS,
                 on_conflict="always_update",
                 application_name=_NAME,
@@ -188,8 +181,8 @@ def is_busy(executor: str) -> bool:
     return bool(found)
 
 
-def reassign(executor: str, runs: Runs, workers: Workers) -> int:
-    """Have others do what a process that died was about; returns how many calls it was making.
+def reassign(executor: str, runs: Runs, workers: Workers) -> None:
+    """Have others do what a process that died was about.
 
     Args:
         executor: the process that died.
@@ -206,16 +199,12 @@ def reassign(executor: str, runs: Runs, workers: Workers) -> int:
         by_queue.setdefault(one.queue_name or FREE, []).append(one.workflow_id)
     for queue, ids in by_queue.items():
         DBOS.resume_workflows(ids, queue_name=queue)
-    _tell(runs, executor, [_parts(one.workflow_id) for one in left], len(calls))
-    return len(calls)
+    for run in {_parts(one.workflow_id)[1] for one in left}:
+        said = f"the process {executor} ended; {len(calls)} calls under way are made again"
+        runs.tell(run, said)
 
 
 def _parts(workflow: str) -> tuple[str, str, int]:
     """An item's or a call's id, its run and its item's number; 0 for the end."""
     run, number, *_ = workflow.split(":")
     return workflow, run, int(number) if number.isdecimal() else 0
-
-
-def _tell(runs: Runs, executor: str, left: Iterable[tuple[str, str, int]], calls: int) -> None:
-    for run in {run for _, run, _ in left}:
-        runs.tell(run, f"the process {executor} ended; {calls} calls under way are made again")

@@ -21,6 +21,8 @@ from spadework.errors import (
     PrivateRefused,
     RunsUnavailable,
 )
+from spadework.pipelines.calls import ModelCall
+from spadework.pipelines.durable.run_services import for_claude
 from spadework.pipelines.durable.workflows import (
     CLAUDE,
     FREE,
@@ -35,9 +37,8 @@ from spadework.remote.messages import load_error, load_outcome
 from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from spadework.config.pipeline_config import ClaudeApiConfig
     from spadework.engine.job import Attempt
     from spadework.pipelines.durable.run_services import RunServices
     from spadework.pipelines.item_privacy import ItemPrivacy
@@ -108,38 +109,25 @@ class DurableCalls:
         """What the run was given by `--set NAME=VALUE`."""
         return self._run.options.settings.get(name, default)
 
-    def ask(
-        self,
-        tool: str,
-        prompt: str,
-        *,
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        arguments: Mapping[str, str] | None = None,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        labels: Sequence[str] = (),
-        schema: Mapping[str, Any] | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Answer]:
-        """Delegate one piece of work to local models."""
-        if private:
-            self._privacy.mark()
-        found = self._services.find_tool(tool, self._run)
-        job = Job(
-            tool=tool,
-            arguments={found.first_argument: prompt, **(arguments or {})},
-            files=tuple(files),
-            texts=dict(texts or {}),
-            max_tokens=max_tokens,
-            kind="batch",
-            labels=tuple(labels),
-            schema=schema,
-        )
-        return self._ask(job, (model,) if model else tuple(found.config.models))
+    def mark_private(self) -> None:
+        """Keep what the item asks from now on from cloud models."""
+        self._privacy.mark()
 
-    async def _ask(self, job: Job, wanted: Sequence[str]) -> Answer:
+    async def ask(self, call: ModelCall) -> Answer:
+        """Delegate one piece of work to local models."""
+        found = self._services.find_tool(call.tool, self._run)
+        job = Job(
+            tool=call.tool,
+            arguments={found.first_argument: call.prompt, **call.arguments},
+            files=call.files,
+            texts=call.texts,
+            max_tokens=call.max_tokens,
+            kind="batch",
+            labels=call.labels,
+            schema=call.schema,
+        )
         await self._look_at(job.files)
+        wanted = (call.model,) if call.model else found.config.models
         patterns = patterns_of(wanted, self._services.backends)
         if may_leave(self._services.config, patterns):
             await self._privacy.settled_for_ask(self._branch)
@@ -177,7 +165,7 @@ class DurableCalls:
             self.ended = lost
             raise
         except SQLAlchemyError as lost:
-            self.ended = self._services.runs.unusable(lost)
+            self.ended = self._services.runs.database.unusable(lost)
             raise self.ended from lost
 
     async def _ask_in_order(self, job: Job, patterns: Sequence[str]) -> Answer | HandBack:
@@ -212,66 +200,40 @@ class DurableCalls:
         outcome = load_outcome(await self._result(backend_queue(backend), request))
         return replace(outcome, tries=(*before, *outcome.tries))
 
-    def claude(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        system: str = "",
-        shared: str = "",
-        files: Sequence[str] = (),
-        texts: Mapping[str, str] | None = None,
-        max_tokens: int | None = None,
-        instead: str | None = None,
-        private: bool = False,
-    ) -> Coroutine[Any, Any, Reply]:
+    async def claude(self, call: ModelCall) -> Reply:
         """Ask Claude with the user's own key, or the local model that replaces Claude."""
-        if private:
-            self._privacy.mark()
         absent = self._services.why_no_claude(self._run)
-        if absent and instead:
-            before = {"instructions": system, "shared": shared}
-            material = {name: text for name, text in before.items() if text} | dict(texts or {})
-            asking = self.ask(instead, prompt, files=files, texts=material, max_tokens=max_tokens)
-            return self._stand_in(asking, absent)
-        data = claude_data(
-            self._services.config.claude_api,
-            step=self._step,
-            prompt=prompt,
-            model=model,
-            system=system,
-            shared=shared,
-            files=files,
-            texts=texts,
-            max_tokens=max_tokens,
-        )
-        return self._claude(data, absent)
-
-    async def _stand_in(self, asking: Awaitable[Answer], absent: str) -> Reply:
-        answer = await asking
-        await self._services.tell_once(
-            self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
-        )
-        return Reply(answer.text, answer.model, stood_in=True, note=absent)
-
-    async def _claude(self, data: dict[str, Any], absent: str) -> Reply:
-        private = await self._look_at(data["files"])
+        if absent and call.instead:
+            return await self._stand_in(call, call.instead, absent)
+        asked = for_claude(call, self._services.config.claude_api)
+        private = await self._look_at(asked.files)
         with self._privacy.waiting(self._branch):
             await self._privacy.settled()
             await self._keep_privacy()
-            call = self._id_of(request := {"claude": data})
-            await self._check_for_claude(call, private)
+            request = {"claude": {"step": self._step, "call": encode(asked)}}
+            call_id = self._id_of(request)
+            await self._check_for_claude(call_id, private)
             if absent:
                 raise ClaudeAbsent(
                     f"step {self._step!r} of the pipeline asks Claude: {absent}",
                     hint='set ANTHROPIC_API_KEY, or give the call `instead="ask_local_llama"`',
                 )
             queue = FREE if self._run.options.batch else CLAUDE
-            result = await self._result(queue, request, call)
+            result = await self._result(queue, request, call_id)
         reply: Reply = decode(Reply, result, "reply")
         self.models.append(f"claude/{reply.model}")
         self.cost_usd += reply.cost_usd
         return reply
+
+    async def _stand_in(self, call: ModelCall, tool: str, absent: str) -> Reply:
+        before = {"instructions": call.system, "shared": call.shared}
+        texts = {name: text for name, text in before.items() if text} | dict(call.texts)
+        local = ModelCall(call.prompt, tool, call.files, texts, max_tokens=call.max_tokens)
+        answer = await self.ask(local)
+        await self._services.tell_once(
+            self._run.id, f"step {self._step}: {absent}: {answer.model} stood in"
+        )
+        return Reply(answer.text, answer.model, stood_in=True, note=absent)
 
     async def _check_for_claude(self, call: str, file: str | None) -> None:
         """Refuse what is private; a reply that came before it was so is still there to be read."""
@@ -292,7 +254,7 @@ class DurableCalls:
         there one follows the other.
         """
         data = {"function": function.__name__, "arguments": list(arguments)}
-        async with self._stepping if self._services.is_shared else nullcontext():
+        async with self._stepping if self._services.runs.database.is_shared else nullcontext():
             await self._keep_privacy()
             request = {"step": data | {"private": self.private}}
             call = self._id_of(request)
@@ -321,21 +283,16 @@ class DurableCalls:
         text = _text(request)
         call = call or self._id_of(request)
         while True:
-            try:
-                said = await result_of_call(queue, call, self._run.id, self._number, text)
-                result = json.loads(said)
-                if self._is_of_an_earlier_attempt(result):
-                    await make_again(queue, call)
-                    continue
-            except SQLAlchemyError as lost:
-                self.ended = self._services.runs.unusable(lost)
-                raise self.ended from lost
+            doing = result_of_call(queue, call, self._run.id, self._number, text)
+            result = json.loads(await self._guarded(doing))
+            if self._is_of_an_earlier_attempt(result):
+                await self._guarded(make_again(queue, call))
+                continue
+            await self._take_privacy(result)
             if "value" in result:
                 self.models += result.get("models", ())
-                await self._take_privacy(result)
                 self.cost_usd += result.get("cost_usd", 0.0)
                 return result["value"]
-            await self._take_privacy(result)
             error = RunStopped() if "stopped" in result else load_error(result["error"])
             if isinstance(error, RunStopped | BudgetReached | PrivateRefused):
                 self.ended = error
@@ -354,28 +311,3 @@ class DurableCalls:
 
 def _text(request: dict[str, Any]) -> str:
     return json.dumps(request, sort_keys=True, separators=(",", ":"))
-
-
-def claude_data(
-    config: ClaudeApiConfig,
-    *,
-    step: str,
-    prompt: str,
-    model: str | None,
-    system: str,
-    shared: str,
-    files: Sequence[str],
-    texts: Mapping[str, str] | None,
-    max_tokens: int | None,
-) -> dict[str, Any]:
-    """Write a question to Claude as a call keeps it; references are read when it is made."""
-    return {
-        "step": step,
-        "prompt": prompt,
-        "model": model or config.model,
-        "system": system,
-        "shared": shared,
-        "files": list(files),
-        "texts": dict(texts or {}),
-        "max_tokens": max_tokens or config.max_tokens,
-    }

@@ -23,6 +23,8 @@ from spadework.errors import (
     RunsUnavailable,
     SpadeworkError,
 )
+from spadework.pipelines.calls import ModelCall
+from spadework.pipelines.definition import find_pipeline
 from spadework.pipelines.durable.dbos_engine import under_way
 from spadework.pipelines.durable.durable_calls import DurableCalls, RunStopped
 from spadework.pipelines.durable.run_services import RunServices
@@ -30,16 +32,15 @@ from spadework.pipelines.durable.user_code import call_alone, is_cancelled, plai
 from spadework.pipelines.durable.workflows import enqueue_end, enqueue_item
 from spadework.pipelines.item_privacy import ItemPrivacy, check_for_claude, private_file
 from spadework.pipelines.items import ItemResult
-from spadework.pipelines.lookup import find_pipeline
 from spadework.remote.messages import error_data, outcome_data
 from spadework.remote.remote_engine import RemoteEngine
 from spadework.util.serialization import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from spadework.config.models import Config
-    from spadework.pipelines.durable.claude_access import ClaudeAccess
+    from spadework.pipelines.durable.run_services import ClaudeAccess
     from spadework.pipelines.store.records import Run, State
     from spadework.pipelines.store.runs import Runs
 
@@ -120,17 +121,15 @@ class ItemRunner(RunServices):
             privacy.mark()
         await privacy.keep()
 
-        async def each() -> Any:
-            pipeline = find_pipeline(run.pipeline)
-            calls = DurableCalls(self, run, number, pipeline.name, privacy=privacy)
-            try:
-                return plain_json(await call_alone(calls, lambda: pipeline.each(item)))
-            finally:
-                made.append(calls)
-
-        made: list[DurableCalls] = []
         try:
-            value, error = await self._tracked(run_id, each()), ""
+            pipeline = find_pipeline(run.pipeline)
+        except SpadeworkError as reason:
+            await self._end_run(run, reason)
+            return
+        calls = DurableCalls(self, run, number, pipeline.name, privacy=privacy)
+        doing = self._call(calls, run_id, f"item {number}", lambda: pipeline.each(item))
+        try:
+            value, error = await self._tracked(run_id, doing), ""
         except RunsUnavailable:
             raise  # nothing is lost: the run driver queues the item again
         except _OF_ALL as reason:
@@ -140,16 +139,13 @@ class ItemRunner(RunServices):
             return
         except SpadeworkError as reason:
             value, error = None, why(reason)
-        except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
-            value, error = None, f"{type(reason).__name__}: {reason}"
-            await self._tell_where(run_id, f"item {number}", reason)
         row = ItemResult(
             number,
             item.name,
             value=value,
             error=error,
-            models=tuple(dict.fromkeys(model for calls in made for model in calls.models)),
-            cost_usd=sum(calls.cost_usd for calls in made),
+            models=tuple(dict.fromkeys(calls.models)),
+            cost_usd=calls.cost_usd,
             private=privacy.private,
             repeated=await asyncio.to_thread(self.runs.repeated, run_id, number),
         )
@@ -199,20 +195,17 @@ class ItemRunner(RunServices):
         if any(row.private for row in rows):
             privacy.mark()
         await privacy.keep()
-        calls = DurableCalls(self, run, 0, finish.__name__, privacy=privacy)
+        name = finish.__name__
+        calls = DurableCalls(self, run, 0, name, privacy=privacy)
+        doing = self._call(calls, run_id, name, lambda: finish(rows), prefix=f"{name}: ")
         try:
-            doing = call_alone(calls, lambda: finish(rows))
-            value = plain_json(await self._tracked(run_id, doing))
+            value = await self._tracked(run_id, doing)
         except RunStopped:
             return
         except RunsUnavailable:
             raise
         except SpadeworkError as reason:
             await self._end_run(run, reason)
-        except Exception as reason:  # noqa: BLE001 - whatever the user's own code raises
-            await self._tell_where(run_id, finish.__name__, reason)
-            error = PipelineError(f"{finish.__name__}: {type(reason).__name__}: {reason}")
-            await self._end_run(run, error)
         else:
             await asyncio.to_thread(self.runs.change, run_id, state="done", value=value)
 
@@ -254,12 +247,15 @@ class ItemRunner(RunServices):
         return await asyncio.to_thread(self.runs.became_private, run, number)
 
     async def _ask_claude(self, run: Run, number: int, call: str, data: dict[str, Any]) -> Any:
-        async def check() -> None:
-            check_for_claude(data["step"], private=await self._is_private(run.id, number))
+        step: str = data["step"]
+        asked: ModelCall = decode(ModelCall, data["call"], "call")
 
-        if found := await self.find_private(data["files"], run):
-            raise private_file(data["step"], found)
-        return await self._claude.ask(run, self.session_of(run), call, data, check)
+        async def check() -> None:
+            check_for_claude(step, private=await self._is_private(run.id, number))
+
+        if found := await self.find_private(asked.files, run):
+            raise private_file(step, found)
+        return await self._claude.ask(run, self.session_of(run), call, step, asked, check)
 
     async def _ask(self, run: Run, number: int, data: object) -> tuple[Any, bool]:
         job: Job = decode(Job, data, "job")
@@ -292,15 +288,9 @@ class ItemRunner(RunServices):
             calls = DurableCalls(
                 self, run, number, name, privacy=privacy, within=call, branch=branch
             )
+            what = f"step {name}" + (f" of item {number}" if number else "")
             try:
-                return plain_json(await call_alone(calls, lambda: original(*data["arguments"])))
-            except SpadeworkError:
-                raise
-            except Exception as reason:
-                await self._tell_where(
-                    run.id, f"step {name}" + (f" of item {number}" if number else ""), reason
-                )
-                raise SpadeworkError(f"{type(reason).__name__}: {reason}") from reason
+                return await self._call(calls, run.id, what, lambda: original(*data["arguments"]))
             finally:
                 said |= {
                     "models": calls.models,
@@ -308,10 +298,27 @@ class ItemRunner(RunServices):
                     "private": calls.private,
                 }
 
-    async def _tell_where(self, run: str, what: str, reason: Exception) -> None:
-        """Add what the user's own code raised to a run's log, with its lines."""
-        lines = "".join(traceback.format_exception(reason)).strip()
-        await asyncio.to_thread(self.runs.tell, run, f"{what} failed:\n{lines}")
+    async def _call(
+        self,
+        calls: DurableCalls,
+        run: str,
+        what: str,
+        function: Callable[[], Awaitable[Any]],
+        prefix: str = "",
+    ) -> Any:
+        """Call the user's own code; what it raises goes to the run's log, with its lines.
+
+        Raises:
+            SpadeworkError: what one of its calls raised, or what it raised itself in one line.
+        """
+        try:
+            return plain_json(await call_alone(calls, function))
+        except SpadeworkError:
+            raise
+        except Exception as reason:
+            lines = "".join(traceback.format_exception(reason)).strip()
+            await asyncio.to_thread(self.runs.tell, run, f"{what} failed:\n{lines}")
+            raise SpadeworkError(f"{prefix}{type(reason).__name__}: {reason}") from reason
 
     async def _tracked(self, run: str, doing: Awaitable[Any]) -> Any:
         """Do something that `cancel` stops; the workflow itself then ends as if stopped."""

@@ -7,13 +7,15 @@ import logging
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spadework.errors import PipelineError
-from spadework.pipelines.durable.claude_access import ClaudeAccess
+from spadework.backends.registry import open_backends
+from spadework.config.models import EMBEDDED
+from spadework.engine.discovered_capacity import Capacities
+from spadework.errors import BackendError, PipelineError
 from spadework.pipelines.durable.dbos_engine import (
     here_mark,
     is_busy,
@@ -24,12 +26,12 @@ from spadework.pipelines.durable.dbos_engine import (
     stop,
 )
 from spadework.pipelines.durable.item_runner import ItemRunner
-from spadework.pipelines.durable.limits import slots_of_backends
+from spadework.pipelines.durable.run_services import ClaudeAccess
 from spadework.pipelines.store.runs import Runs
 from spadework.pipelines.store.worker_table import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from spadework.config.models import Config
     from spadework.pipelines.store.database import Database
@@ -41,6 +43,8 @@ BEAT_SECONDS = 4.0
 SILENT_SECONDS = 16.0
 """A worker that gave no sign of life for so long is taken for dead: its items go on elsewhere."""
 _PUTTING_SECONDS = 300.0
+_ASKING_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 
 
 class WorkerProcess:
@@ -134,6 +138,32 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
+async def _slots_of_backends(config: Config) -> dict[str, int]:
+    """Find out each backend's slots: the config's word, else the server's own, else the kind's.
+
+    Raises:
+        ConfigError: a key's file cannot be read.
+    """
+    backends = open_backends(config, os.environ)
+    capacities = Capacities(config, backends)
+
+    async def ask(name: str) -> None:
+        with suppress(BackendError, TimeoutError):
+            async with asyncio.timeout(_ASKING_SECONDS):
+                await capacities.ask(name)
+
+    try:
+        await asyncio.gather(*(ask(name) for name in config.backends))
+        found = {name: capacities.of(name) for name in (*config.backends, EMBEDDED)}
+    finally:
+        for backend in backends.values():
+            await backend.close()
+    return {
+        name: one.slots if one.exclusive else one.per_model or one.slots
+        for name, one in found.items()
+    }
+
+
 @asynccontextmanager
 async def working(
     config: Config, database: Database, run: str, *, concurrency: int
@@ -163,7 +193,7 @@ async def working(
             here.worker,
             items=here.items_queue,
             concurrency=concurrency,
-            backends=await slots_of_backends(config),
+            backends=await _slots_of_backends(config),
             claude_at_once=config.claude_api.at_once if claude.is_open else 0,
         )
         beating = threading.Thread(target=here.beat, args=(over,), daemon=True)
@@ -191,3 +221,26 @@ async def _end(here: WorkerProcess, *, launched: bool) -> None:
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         await here.stage.close()
         here.database.close()
+
+
+async def work(
+    config: Config, database: Database, *, concurrency: int, hear: Callable[[str], None]
+) -> None:
+    """Work until cancelled.
+
+    Args:
+        config: the user's config.
+        database: where the runs are kept.
+        concurrency: how many items are worked on at the same time.
+        hear: called with the worker's name once it is running.
+
+    Raises:
+        PipelineError: the database cannot be used.
+    """
+    async with working(config, database, "", concurrency=concurrency) as here:
+        hear(here.worker.executor)
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for run in here.stage.active:
+                if await asyncio.to_thread(here.runs.state, run) != "running":
+                    here.stage.cancel(run)

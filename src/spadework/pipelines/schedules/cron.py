@@ -1,53 +1,32 @@
-"""Parses cron expressions, converts them for systemd, and computes the next times."""
+"""Cron expressions as croniter reads them, for crontabs and for systemd."""
 
 from __future__ import annotations
 
-import heapq
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from croniter import CroniterError, croniter
 
 from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Sequence
 
 _HINT = "five fields: minute hour day month weekday, as in '30 9 * * MON-FRI', or @daily"
-_SHORT = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_SUNDAY = 7
+_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NUMBERS = tuple(f"{number:02}" for number in range(60))
+# What every cron has: croniter also knows the last day of a month, and times by chance.
 _PART = re.compile(
-    r"(?:(?P<star>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?", re.ASCII
+    r"\*(/\d+)?|(?P<first>\d+|[a-z]{3})(-(?P<last>\d+|[a-z]{3})(/\d+)?)?",
+    re.ASCII | re.IGNORECASE,
 )
+_WEEKDAY = 4
 _FEW = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    least: int
-    most: int
-    names: tuple[str, ...] = ()
-
-
-_FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day", 1, 31),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("weekday", 0, _SUNDAY, _DAYS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +36,27 @@ class Cron:
     Attributes:
         text: the five fields in numbers, as every cron reads them.
         values: what each field allows, in order; a weekday from 0, which is Sunday.
-        days: the pairs of day and weekday fields of which one must hold: cron takes either where
-            both are set.
     """
 
     text: str
     values: tuple[tuple[int, ...], ...]
-    days: tuple[tuple[str, str], ...]
 
     def next_times(self, after: datetime, count: int) -> list[datetime]:
         """The next times, fewer where there are none in the fifty years to come."""
-        found = heapq.merge(*(self._times(day, weekday, after) for day, weekday in self.days))
-        distinct = (
-            one for before, one in pairwise([None, *islice(found, 2 * count)]) if one != before
-        )
-        return [one for one in islice(distinct, count) if one is not None]
-
-    def _times(self, day: str, weekday: str, after: datetime) -> Iterator[datetime]:
-        from croniter import CroniterBadDateError, croniter  # noqa: PLC0415 - of the extra
-
-        minute, hour, _, month, _ = self.text.split()
-        times = croniter(f"{minute} {hour} {day} {month} {weekday}", after)
-        try:
-            while True:
-                yield times.get_next(type(after))
-        except CroniterBadDateError:
-            return
+        times = croniter(self.text, after, ret_type=type(after), max_years_between_matches=50)
+        return list(islice(times.all_next(), count))
 
     def on_calendar(self) -> tuple[str, ...]:
-        """The same for systemd; a timer starts at what any of the lines says."""
+        """The same for systemd: of two fields of days, cron takes what either of them allows."""
         minute, hour, day, month, weekday = self.values
-        date_and_time = (
-            _listed(month, _FIELDS[3]),
-            f"{_listed(hour, _FIELDS[1])}:{_listed(minute, _FIELDS[0])}:00",
-        )
-        lines = []
-        for day_text, weekday_text in self.days:
-            on = "" if weekday_text == "*" else f"{_weekdays(weekday)} "
-            days = "*" if day_text == "*" else _listed(day, _FIELDS[2])
-            lines.append(f"{on}*-{date_and_time[0]}-{days} {date_and_time[1]}")
-        return tuple(lines)
+        at = f"{_calendar(hour, 0, 23)}:{_calendar(minute, 0, 59)}:00"
+        months = _calendar(month, 1, 12)
+        on = _ranges(sorted((number - 1) % 7 for number in weekday), _WEEKDAYS, "..")
+        lines = (f"*-{months}-{_calendar(day, 1, 31)} {at}", f"{on} *-{months}-* {at}")
+        _, _, day_text, _, weekday_text = self.text.split()
+        if weekday_text == "*":
+            return lines[:1]
+        return lines[1:] if day_text == "*" else lines
 
 
 def read_cron(text: str) -> Cron:
@@ -105,93 +65,80 @@ def read_cron(text: str) -> Cron:
     Raises:
         ArgumentError: it is none, crons do not agree about it, or it never comes.
     """
-    words = _SHORT.get(text.strip().lower(), text).split()
+    words = text.split()
+    if text.strip().startswith("@"):
+        with suppress(CroniterError):
+            words = [",".join(map(str, one)) for one in croniter.expand(text.strip())[0]]
     if len(words) != len(_FIELDS):
         raise ArgumentError(f"{text!r} is not a cron expression", hint=_HINT)
-    read = [_read_field(word, field) for word, field in zip(words, _FIELDS, strict=True)]
-    plain, values = tuple(one for one, _ in read), tuple(one for _, one in read)
-    _, _, day, _, weekday = plain
-    if "*" not in {day, weekday} and "*" in f"{day[0]}{weekday[0]}":
+    values = tuple(_read_field(word, place) for place, word in enumerate(words))
+    plain = [
+        "*" if word in {"*", "*/1"} else _ranges(allowed, range(60), "-")
+        for word, allowed in zip(words, values, strict=True)
+    ]
+    if "*" not in {plain[2], plain[4]} and "*" in {words[2][0], words[4][0]}:
         raise ArgumentError(
             f"{text!r}: crons do not agree what '*/' in one of the two day fields means "
             "beside the other",
             hint="write the days out: 1,3,5",
         )
-    both = "*" not in {day, weekday}
-    days = ((day, "*"), ("*", weekday)) if both else ((day, weekday),)
-    return _that_comes(Cron(" ".join(plain), values, days), text)
-
-
-def _that_comes(cron: Cron, text: str) -> Cron:
-    from datetime import datetime  # noqa: PLC0415 - beside its use
-
+    cron = Cron(" ".join(plain), values)
     if not cron.next_times(datetime.now().astimezone(), 1):
         raise ArgumentError(f"{text!r} never comes: no month has that day")
     return cron
 
 
-def _read_field(text: str, field: _Field) -> tuple[str, tuple[int, ...]]:
-    """A field in numbers, and what it allows."""
-    plain, allowed = [], set[int]()
-    for part in text.split(","):
+def _read_field(word: str, place: int) -> tuple[int, ...]:
+    """What a field allows, in order."""
+    allowed = set[int]()
+    for part in word.split(","):
         found = _PART.fullmatch(part)
         if found is None:
-            raise _wrong(part, field)
-        first, last = _ends(found, field)
-        step = int(found["step"] or 1)
-        if not step or (found["step"] and not found["star"] and not found["last"]):
-            raise _wrong(part, field)
-        allowed.update(range(first, last + 1, step))
-        shown = "*" if found["star"] else f"{first}-{last}" if last > first else str(first)
-        plain.append(shown + (f"/{step}" if step > 1 else ""))
-    if field.most == _SUNDAY:
-        allowed = {number % _SUNDAY for number in allowed}
-    return ",".join(plain), tuple(sorted(allowed))
+            raise _wrong(part, place)
+        if found["last"]:  # to croniter 9-5 goes around the clock, and 5-5 is every hour
+            first, last = _number(found["first"], place), _number(found["last"], place)
+            if last < first:
+                raise ArgumentError(
+                    f"{_FIELDS[place][0]} {part!r} runs backwards",
+                    hint="22-23,0-2 is two ranges",
+                )
+            part = part if first < last else str(first)  # noqa: PLW2901 - the same in short
+        allowed.update(_expand(part, place))
+    return tuple(sorted(allowed))
 
 
-def _ends(found: re.Match[str], field: _Field) -> tuple[int, int]:
-    if found["star"]:
-        return field.least, field.most - (field.most == _SUNDAY)
-    first = _number(found["first"], field)
-    last = _number(found["last"], field) if found["last"] else first
-    if last < first:
-        raise ArgumentError(
-            f"{field.name} {found.group()!r} runs backwards", hint="22-23,0-2 is two ranges"
-        )
-    return first, last
+def _number(word: str, place: int) -> int:
+    return int(word) if word.isdecimal() else _expand(word, place)[0]
 
 
-def _number(word: str, field: _Field) -> int:
-    if word.lower() in field.names:
-        return field.names.index(word.lower()) + field.least
-    if not word.isdecimal() or not field.least <= int(word) <= field.most:
-        raise _wrong(word, field)
-    return int(word)
+def _expand(part: str, place: int) -> list[int]:
+    fields = ["*"] * len(_FIELDS)
+    fields[place] = part
+    try:
+        values: list[Any] = croniter.expand(" ".join(fields))[0][place]
+    except CroniterError:
+        raise _wrong(part, place) from None
+    _, least, most = _FIELDS[place]
+    return list(range(least, most + (place != _WEEKDAY))) if "*" in values else values
 
 
-def _wrong(part: str, field: _Field) -> ArgumentError:
-    return ArgumentError(
-        f"{part!r} is not a {field.name} from {field.least} to {field.most}", hint=_HINT
-    )
+def _wrong(part: str, place: int) -> ArgumentError:
+    name, least, most = _FIELDS[place]
+    return ArgumentError(f"{part!r} is not a {name} from {least} to {most}", hint=_HINT)
 
 
-def _listed(values: tuple[int, ...], field: _Field) -> str:
+def _calendar(values: Sequence[int], least: int, most: int) -> str:
     """Numbers as systemd lists them: `*`, `00/5`, or one by one with ranges."""
-    if len(values) == field.most - field.least + 1:
+    if len(values) == most - least + 1:
         return "*"
     steps = {after - before for before, after in pairwise(values)}
-    if len(values) > _FEW and len(steps) == 1 and values[-1] + max(steps) > field.most:
+    if len(values) > _FEW and len(steps) == 1 and values[-1] + max(steps) > most:
         return f"{values[0]:02}/{max(steps)}"
-    return _ranges(values, [f"{number:02}" for number in range(field.most + 1)])
+    return _ranges(values, _NUMBERS, "..")
 
 
-def _weekdays(values: tuple[int, ...]) -> str:
-    """Weekdays as systemd lists them, whose week begins on Monday."""
-    names = [_DAYS[(number + 1) % _SUNDAY].capitalize() for number in range(_SUNDAY)]
-    return _ranges(tuple(sorted((number - 1) % _SUNDAY for number in values)), names)
-
-
-def _ranges(values: tuple[int, ...], names: list[str]) -> str:
+def _ranges(values: Sequence[int], names: Sequence[object], to: str) -> str:
+    """Numbers by their names, three and more in a row as a range."""
     groups: list[list[int]] = []
     for number in values:
         if groups and groups[-1][-1] == number - 1:
@@ -201,7 +148,7 @@ def _ranges(values: tuple[int, ...], names: list[str]) -> str:
     shown: list[str] = []
     for group in groups:
         if len(group) > _FEW:
-            shown.append(f"{names[group[0]]}..{names[group[-1]]}")
+            shown.append(f"{names[group[0]]}{to}{names[group[-1]]}")
         else:
-            shown.extend(names[number] for number in group)
+            shown.extend(str(names[number]) for number in group)
     return ",".join(shown)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from spadework.config.secret_masking import is_secret_value
 from spadework.daemon.service_units import kept_environment
 from spadework.errors import ArgumentError
-from spadework.pipelines.lookup import find_pipeline, full_name
+from spadework.pipelines.definition import find_pipeline, full_name
 from spadework.pipelines.store.database import ENGINE_VARIABLE
 from spadework.util.paths import CONFIG_VARIABLE, DATA_VARIABLE
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from spadework.errors import ArgumentError, RunsUnavailable
 from spadework.util.paths import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 ENGINE_VARIABLE = "SPADEWORK_ENGINE"
 _BUSY_MILLISECONDS = 30_000
@@ -56,11 +57,6 @@ def engine_url(chosen: str, configured: str) -> sa.URL:
     return url.set(drivername=_DRIVER)
 
 
-def is_shared(url: sa.URL) -> bool:
-    """Whether several machines can work on it."""
-    return url.drivername != _SQLITE
-
-
 class Database:
     """An open database. Threads may share it; processes open one each.
 
@@ -73,7 +69,8 @@ class Database:
 
     def __init__(self, url: sa.URL) -> None:
         self.url = url
-        self.is_shared = is_shared(url)
+        self.is_shared = url.drivername != _SQLITE
+        """Whether several machines can work on it."""
         self._opened: list[sa.Engine] = []
         self.engine = self.lend()
         self._writing = threading.Lock()
@@ -139,12 +136,45 @@ class Database:
             with self._writing, self.engine.begin() as connection:
                 yield connection
 
+    def read(self, query: sa.Executable) -> Sequence[Any]:
+        """Read every row of a query.
+
+        Raises:
+            RunsUnavailable: the database cannot be reached or used.
+        """
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def read_values(self, query: sa.Executable) -> list[Any]:
+        """Read the first column of a query, as `read` does."""
+        return [row[0] for row in self.read(query)]
+
+    def change(self, statement: sa.Update | sa.Insert | sa.Delete) -> int:
+        """Make one change; returns how many rows it met.
+
+        Raises:
+            RunsUnavailable: the database cannot be reached or used.
+        """
+        with self.writing() as connection:
+            return connection.execute(statement).rowcount
+
+    def insert_missing(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert what rows are not there yet, by their primary key.
+
+        Raises:
+            RunsUnavailable: the database cannot be reached or used.
+        """
+        insert = postgresql.insert(table) if self.is_shared else sqlite.insert(table)
+        if rows:
+            with self.writing() as connection:
+                connection.execute(insert.on_conflict_do_nothing(), rows)
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except sa.exc.SQLAlchemyError as error:
-            raise unusable(self.url, error) from error
+            raise self.unusable(error) from error
 
     def now(self) -> Any:
         """The database's own time in seconds since the epoch, for clocks of machines differ."""
@@ -152,24 +182,24 @@ class Database:
             return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Float)
         return sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Float)
 
+    def unusable(self, error: Exception) -> RunsUnavailable:
+        """Say in one line what is wrong with the database."""
+        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+        why = lines[0] if lines else type(error).__name__
+        host = f"{self.url.host or 'the local'}/" if self.is_shared else ""
+        if self.is_shared:
+            hint = "is the server up, and may this user in?"
+        elif re.search("full|disk", why):
+            hint = "free the disk; what is done is kept"
+        else:
+            hint = "is it one of ours, and whole? move it away, or choose another by --engine"
+        text = f"the runs' database {host}{self.url.database} cannot be used: {why}"
+        return RunsUnavailable(text, hint=hint)
+
     def close(self) -> None:
         """Close every connection."""
         for engine in self._opened:
             engine.dispose()
-
-
-def unusable(url: sa.URL, error: Exception) -> RunsUnavailable:
-    """Say in one line what is wrong with the database."""
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    why = lines[0] if lines else type(error).__name__
-    where = url.database if not is_shared(url) else f"{url.host or 'the local'}/{url.database}"
-    if is_shared(url):
-        hint = "is the server up, and may this user in?"
-    elif re.search("full|disk", why):
-        hint = "free the disk; what is done is kept"
-    else:
-        hint = "is it one of ours, and whole? move it away, or choose another by --engine"
-    return RunsUnavailable(f"the runs' database {where} cannot be used: {why}", hint=hint)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

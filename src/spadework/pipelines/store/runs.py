@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from spadework.errors import PipelineError
 from spadework.pipelines.items import Item, ItemResult
-from spadework.pipelines.store.database import unusable
-from spadework.pipelines.store.records import Counts, Options, Run
-from spadework.pipelines.store.tables import (
+from spadework.pipelines.store.records import (
     DONE,
     EVENTS,
     ITEMS,
@@ -22,13 +19,15 @@ from spadework.pipelines.store.tables import (
     RUNS,
     WAITING,
     WRITTEN,
+    Counts,
+    Options,
+    Run,
 )
 from spadework.util.serialization import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from spadework.errors import RunsUnavailable
     from spadework.pipelines.store.database import Database
     from spadework.pipelines.store.records import State
 
@@ -54,20 +53,11 @@ class Runs:
     """The runs of a database; every method raises RunsUnavailable if that cannot be used."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether several machines can work on them."""
-        return self._database.is_shared
-
-    def unusable(self, error: Exception) -> RunsUnavailable:
-        """Say in one line what is wrong with the database."""
-        return unusable(self._database.url, error)
+        self.database = database
 
     def create(self, run: Run, items: Sequence[Item]) -> bool:
         """Make a run and its items, all or nothing; False if the id is taken."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             if _one(connection, run.id) is not None:
                 return False
             connection.execute(RUNS.insert().values(**_run_columns(run)))
@@ -82,7 +72,7 @@ class Runs:
         Raises:
             PipelineError: there is none of that id.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             found = _one(connection, run)
         if found is None:
             raise PipelineError(f"no such run: {run!r}", hint="`spadework pipeline list`")
@@ -90,28 +80,27 @@ class Runs:
 
     def exists(self, run: str) -> bool:
         """Whether there is a run of that id."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return _one(connection, run) is not None
 
     def newest(self, limit: int) -> list[Run]:
         """Read the newest runs."""
         query = sa.select(RUNS).order_by(RUNS.c.created.desc()).limit(limit)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
 
     def change(self, run: str, *, state: State, error: str = "", value: Any = None) -> None:
         """Say where a run stands."""
-        ended = None if state == "running" else self._database.now()
-        with self._database.writing() as connection:
-            connection.execute(
-                RUNS.update()
-                .where(RUNS.c.id == run)
-                .values(state=state, error=_plain(error), value=_json(value), ended=ended)
-            )
+        ended = None if state == "running" else self.database.now()
+        self.database.change(
+            RUNS.update()
+            .where(RUNS.c.id == run)
+            .values(state=state, error=_plain(error), value=_json(value), ended=ended)
+        )
 
     def resume(self, run: str, options: Options) -> int:
         """Set a run going again; returns the number of this attempt."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             connection.execute(
                 RUNS.update()
                 .where(RUNS.c.id == run)
@@ -128,86 +117,68 @@ class Runs:
 
     def note_attempt(self, run: str, attempt: int) -> None:
         """Keep the number of the attempt that goes on."""
-        with self._database.writing() as connection:
-            connection.execute(RUNS.update().where(RUNS.c.id == run).values(attempt=attempt))
+        self.database.change(RUNS.update().where(RUNS.c.id == run).values(attempt=attempt))
 
     def state(self, run: str) -> State | None:
         """Where a run stands; None if there is none."""
-        query = sa.select(RUNS.c.state).where(RUNS.c.id == run)
-        with self._database.reading() as connection:
-            state: State | None = connection.execute(query).scalar()
-            return state
+        found = self.database.read_values(sa.select(RUNS.c.state).where(RUNS.c.id == run))
+        return next(iter(found), None)
 
     def item(self, run: str, number: int) -> tuple[Item, bool]:
         """Read an item, and whether it has its row already."""
         query = sa.select(ITEMS.c.item, ITEMS.c.state).where(_is(run, number))
-        with self._database.reading() as connection:
-            text, state = connection.execute(query).one()
+        ((text, state),) = self.database.read(query)
         item: Item = decode(Item, json.loads(text), "item")
         return item, state != WAITING
 
     def keep_private(self, run: str, number: int) -> None:
         """Keep that an item is private, or the end of a run: 0."""
-        if self.became_private(run, number):
-            return
-        with (
-            self._database.writing() as connection,
-            suppress(sa.exc.IntegrityError),  # another process has said so meanwhile
-            connection.begin_nested(),
-        ):
-            connection.execute(PRIVATE.insert().values(run=run, number=number))
+        self.database.insert_missing(PRIVATE, [{"run": run, "number": number}])
 
     def became_private(self, run: str, number: int) -> bool:
         """Whether an item is kept as private; the end of a run, 0, is if anything of it is."""
         query = sa.select(PRIVATE.c.run).where(PRIVATE.c.run == run)
         if number:
             query = query.where(PRIVATE.c.number == number)
-        with self._database.reading() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+        return bool(self.database.read(query.limit(1)))
 
     def private_outs(self) -> list[str]:
         """The files of results of the runs that worked on something private."""
         is_one = sa.exists().where(PRIVATE.c.run == RUNS.c.id)
-        with self._database.reading() as connection:
-            found = connection.execute(sa.select(RUNS.c.options).where(is_one)).scalars()
-            outs = (json.loads(options).get("out") for options in found)
-            return [out for out in outs if out]
+        found = self.database.read_values(sa.select(RUNS.c.options).where(is_one))
+        outs = (json.loads(options).get("out") for options in found)
+        return [out for out in outs if out]
 
     def is_private(self, run: str) -> bool:
         """Whether every item of a run is private."""
         query = sa.select(ITEMS.c.item).where(ITEMS.c.run == run)
-        with self._database.reading() as connection:
-            return all(json.loads(text)["private"] for text in connection.execute(query).scalars())
+        return all(json.loads(text)["private"] for text in self.database.read_values(query))
 
     def has_row(self, run: str, number: int) -> bool:
         """Whether an item has its row; the end of a run, number 0, has none."""
         query = sa.select(ITEMS.c.state).where(_is(run, number))
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar() not in {None, WAITING}
+        return any(state != WAITING for state in self.database.read_values(query))
 
     def waiting(self, run: str) -> list[int]:
         """The numbers of the items that have no row."""
         query = sa.select(ITEMS.c.number).where(ITEMS.c.run == run, ITEMS.c.state == WAITING)
-        with self._database.reading() as connection:
-            return list(connection.execute(query.order_by(ITEMS.c.number)).scalars())
+        return self.database.read_values(query.order_by(ITEMS.c.number))
 
     def finish_item(self, run: str, row: ItemResult) -> bool:
         """Keep an item's row, once; tells whether it was the last one."""
         unfinished = sa.select(ITEMS.c.number).where(ITEMS.c.run == run, ITEMS.c.state == WAITING)
-        with self._database.writing() as connection:
-            connection.execute(
-                ITEMS.update()
-                .where(_is(run, row.number), ITEMS.c.state == WAITING)
-                .values(
-                    state=DONE,
-                    failed=int(row.failed),
-                    repeated=row.repeated,
-                    row=_json(encode(row)),
-                )
+        self.database.change(
+            ITEMS.update()
+            .where(_is(run, row.number), ITEMS.c.state == WAITING)
+            .values(
+                state=DONE,
+                failed=int(row.failed),
+                repeated=row.repeated,
+                row=_json(encode(row)),
             )
+        )
         # After the commit: of two that end at once, at least one sees that none is left.
-        with self._database.reading() as connection:
-            return connection.execute(unfinished.limit(1)).first() is None
+        return not self.database.read(unfinished.limit(1))
 
     def unwritten(self, run: str) -> list[ItemResult]:
         """Some of the rows that are not in the results, in order."""
@@ -217,12 +188,11 @@ class Runs:
             .order_by(ITEMS.c.number)
             .limit(_SOME)
         )
-        with self._database.reading() as connection:
-            return [_row(text) for text in connection.execute(query).scalars()]
+        return [_row(text) for text in self.database.read_values(query)]
 
     def mark_written(self, run: str, numbers: Sequence[int]) -> None:
         """Say that rows are in the results."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             for start in range(0, len(numbers), _SOME):  # a statement takes so many values at most
                 some = ITEMS.c.number.in_(numbers[start : start + _SOME])
                 connection.execute(
@@ -233,30 +203,24 @@ class Runs:
 
     def forget_written(self, run: str) -> None:
         """Say that no row is in the results: they are compared with the file anew."""
-        with self._database.writing() as connection:
-            connection.execute(
-                ITEMS.update()
-                .where(ITEMS.c.run == run, ITEMS.c.state == WRITTEN)
-                .values(state=DONE)
-            )
+        self.database.change(
+            ITEMS.update().where(ITEMS.c.run == run, ITEMS.c.state == WRITTEN).values(state=DONE)
+        )
 
     def forget_failed(self, run: str) -> int:
         """Take the rows of items that failed away, so that these wait again; returns how many."""
-        with self._database.writing() as connection:
-            changed = connection.execute(
-                ITEMS.update()
-                .where(ITEMS.c.run == run, ITEMS.c.failed == 1)
-                .values(state=WAITING, failed=0, row=None)
-            )
-            return changed.rowcount
+        return self.database.change(
+            ITEMS.update()
+            .where(ITEMS.c.run == run, ITEMS.c.failed == 1)
+            .values(state=WAITING, failed=0, row=None)
+        )
 
     def counts(self, run: str) -> Counts:
         """Count the items that have a row."""
         query = sa.select(
             sa.func.count(), sa.func.sum(ITEMS.c.failed), sa.func.sum(ITEMS.c.repeated)
         ).where(ITEMS.c.run == run, ITEMS.c.state != WAITING)
-        with self._database.reading() as connection:
-            done, failed, repeated = connection.execute(query).one()
+        ((done, failed, repeated),) = self.database.read(query)
         return Counts(done, failed or 0, repeated or 0)
 
     def rows(self, run: str) -> Iterator[ItemResult]:
@@ -266,7 +230,7 @@ class Runs:
             .where(ITEMS.c.run == run, ITEMS.c.state != WAITING)
             .order_by(ITEMS.c.number)
         )
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             for text in connection.execute(query).scalars():
                 yield _row(text)
 
@@ -277,22 +241,18 @@ class Runs:
             .select_from(REPEATS)
             .where(REPEATS.c.run == run, REPEATS.c.number == number)
         )
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar() or 0
+        return sum(self.database.read_values(query))
 
     def tell(self, run: str, text: str) -> None:
         """Add a line to a run's log."""
-        with self._database.writing() as connection:
-            connection.execute(
-                EVENTS.insert().values(run=run, at=self._database.now(), text=_plain(text))
-            )
+        self.database.change(
+            EVENTS.insert().values(run=run, at=self.database.now(), text=_plain(text))
+        )
 
     def log(self, run: str) -> list[tuple[float, str]]:
         """Read a run's log: seconds since the epoch, and a text."""
         query = sa.select(EVENTS.c.at, EVENTS.c.text).where(EVENTS.c.run == run)
-        with self._database.reading() as connection:
-            found = connection.execute(query.order_by(EVENTS.c.id)).all()
-        return [(at, text) for at, text in found]
+        return [(at, text) for at, text in self.database.read(query.order_by(EVENTS.c.id))]
 
 
 def _is(run: str, number: int) -> sa.ColumnElement[bool]:

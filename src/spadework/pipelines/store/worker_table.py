@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from spadework.pipelines.store.records import Worker
-from spadework.pipelines.store.tables import REPEATS, WORKERS
+from spadework.pipelines.store.records import REPEATS, WORKERS, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,15 +20,15 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, worker: Worker) -> bool:
-        """Give a sign of life; False if it was taken for dead meanwhile, and is listed anew."""
+    def beat(self, worker: Worker) -> None:
+        """Give a sign of life; a worker that was taken for dead meanwhile is listed anew."""
         now = self._database.now()
         with self._database.writing() as connection:
             known = connection.execute(
                 WORKERS.update().where(WORKERS.c.executor == worker.executor).values(beat=now)
             )
             if known.rowcount:
-                return True
+                return
             connection.execute(
                 WORKERS.insert().values(
                     executor=worker.executor,
@@ -40,40 +39,30 @@ class Workers:
                     beat=now,
                 )
             )
-            return False
 
     def all(self) -> list[Worker]:
         """Every worker that is listed."""
         silent = (self._database.now() - WORKERS.c.beat).label("silent")
         columns = (WORKERS.c.executor, WORKERS.c.host, WORKERS.c.pid, WORKERS.c.run, silent)
-        with self._database.reading() as connection:
-            return [Worker(*row) for row in connection.execute(sa.select(*columns))]
+        return [Worker(*row) for row in self._database.read(sa.select(*columns))]
 
-    def strike(self, executor: str) -> bool:
-        """Take a worker off the list; False if somebody else did."""
-        with self._database.writing() as connection:
-            gone = connection.execute(WORKERS.delete().where(WORKERS.c.executor == executor))
-            return bool(gone.rowcount)
+    def strike(self, executor: str) -> None:
+        """Take a worker off the list, if nobody else did."""
+        self._database.change(WORKERS.delete().where(WORKERS.c.executor == executor))
 
     def give_up(self, executor: str) -> None:
         """Say that a worker is gone, so that nobody waits for a sign of life."""
-        with self._database.writing() as connection:
-            connection.execute(
-                WORKERS.update().where(WORKERS.c.executor == executor).values(beat=0.0)
-            )
+        self._database.change(
+            WORKERS.update().where(WORKERS.c.executor == executor).values(beat=0.0)
+        )
 
     def note_repeats(self, executor: str, calls: Iterable[tuple[str, str, int]]) -> None:
         """Record the calls that a process was making when it died: the call, its run and its item.
 
         A call counts once for each process that died with it, however often this is recorded.
         """
-        with self._database.writing() as connection:
-            for call, run, number in calls:
-                known = sa.select(REPEATS.c.call).where(
-                    REPEATS.c.call == call, REPEATS.c.executor == executor
-                )
-                if connection.execute(known).first() is None:
-                    row = REPEATS.insert().values(
-                        call=call, executor=executor, run=run, number=number
-                    )
-                    connection.execute(row)
+        rows = [
+            {"call": call, "executor": executor, "run": run, "number": number}
+            for call, run, number in calls
+        ]
+        self._database.insert_missing(REPEATS, rows)
