@@ -152,9 +152,13 @@ def test_a_wrong_config_is_one_line_and_a_hint_in_every_command(run, config_file
 
 def test_the_help_of_the_group_imports_nothing_heavy(environ):
     code = """
-import sys
+import contextlib, io, sys
 before = set(sys.modules)
-import spadework.cli.config
+sys.argv = ["spadework", "config", "--help"]
+from spadework.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+assert "spadework.cli.config" not in sys.modules
 heavy = {"pydantic", "tomlkit", "httpx", "asyncio", "platformdirs", "rich", "tomllib"}
 print(sorted(heavy & (set(sys.modules) - before)))
 """

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from spadework.cli.embedded import app
+from spadework.cli.app import app
 from spadework.embedded.model_file import demo_model_file
 from spadework.errors import EmbeddedError
 from spadework.util.paths import models_folder, user_config_file
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return CliRunner().invoke(app, ["embedded", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ def test_the_demonstration_model_is_not_removed_where_the_config_names_no_model(
 
 def offered(*words: str) -> list[str]:
     """What the shell offers behind `spadework embedded …`."""
-    environ = {"_EMBEDDED_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words))}
-    environ["COMP_WORDS"] = " ".join(["embedded", *words])
-    done = CliRunner().invoke(app, [], prog_name="embedded", env=environ)
+    environ = {"_SPADEWORK_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words) + 1)}
+    environ["COMP_WORDS"] = " ".join(["spadework", "embedded", *words])
+    done = CliRunner().invoke(app, [], prog_name="spadework", env=environ)
     return done.stdout.split()
 
 

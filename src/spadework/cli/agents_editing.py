@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +20,7 @@ from spadework.claude_code.agents.new_agents import (
     text_of,
 )
 from spadework.cli.agents_output import print_diff
-from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.errors import ArgumentError
+from spadework.cli.console import confirm
 from spadework.util.atomic_files import keep_copy
 
 if TYPE_CHECKING:
@@ -150,7 +148,7 @@ def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> No
     """Show the diff, ask, write.
 
     Raises:
-        ArgumentError: nobody is there to ask.
+        ArgumentError: standard input is not a terminal.
         typer.Exit: the answer was no.
     """
     if not changes:
@@ -160,10 +158,8 @@ def carry_out(changes: Sequence[AgentChange], *, dry_run: bool, yes: bool) -> No
         print_diff(change)
     if dry_run:
         return
-    if not (yes or sys.stdin.isatty()):
-        raise ArgumentError("nobody is there to ask whether this may be written", hint="add --yes")
-    if not yes and not typer.confirm("Write this?", default=True, err=True):
-        raise typer.Exit(EXIT_FAILED)
+    if not yes:
+        confirm("Write this?")
     make(changes)
     typer.echo("written; `spadework agents undo` takes it back", err=True)
 

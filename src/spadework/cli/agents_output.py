@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.text import Text
+
 from spadework.claude_code.agents.changes import diff_of
 from spadework.claude_code.agents.model_resolution import resolve
 from spadework.claude_code.agents.tiering import TIERS
-from spadework.cli.table import print_table
+from spadework.cli.console import print_table
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
@@ -130,9 +133,6 @@ def print_diff(change: AgentChange) -> None:
     if not sys.stdout.isatty():
         print(text)
         return
-    from rich.console import Console  # noqa: PLC0415 - heavy
-    from rich.text import Text  # noqa: PLC0415 - heavy
-
     styles = {"+": "green", "-": "red", "@": "cyan"}
     console = Console(highlight=False, soft_wrap=True)
     for line in text.split("\n"):

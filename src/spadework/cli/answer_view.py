@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+import spadework
 from spadework.checks.prompt_injection import is_warning
 from spadework.cli.async_runner import run
-from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.screen import Screen
 from spadework.errors import HandedBack
+from spadework.mcp.tool_results import footer
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +59,6 @@ def print_text(question: Question) -> None:
         screen.leave()
     screen.show(answer.text)
     if screen.shows_status:
-        from spadework.mcp.tool_results import footer  # noqa: PLC0415 - beside its use
-
         for note in filter(is_warning, answer.notes):
             typer.echo(f"warning: {note}", err=True)
         typer.echo(typer.style(footer(answer), dim=True), err=True)
@@ -88,12 +88,10 @@ async def _ask(
     on_progress: Callable[[Progress], None] | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    from spadework.api import Spadework  # noqa: PLC0415 - heavy
-
-    async with Spadework(
+    async with spadework.Spadework(
         roots=question.roots, session="shell", daemon=question.daemon
-    ) as spadework:
-        return await spadework.ask(
+    ) as engine:
+        return await engine.ask(
             question.prompt,
             files=question.files,
             texts=question.texts,

@@ -12,8 +12,14 @@ from typing import Annotated
 import typer
 
 from spadework.cli.answer_view import Question, print_json, print_text
-from spadework.cli.completion import model_names, tool_names
-from spadework.cli.schema_option import read_schema
+from spadework.cli.options import (
+    InProcess,
+    MaxTokens,
+    ModelOption,
+    Private,
+    ToolOption,
+    read_schema,
+)
 from spadework.errors import ArgumentError
 
 DEFAULT_TOOL = "ask_local_llama"
@@ -24,19 +30,8 @@ def ask(
     prompt: Annotated[
         str | None, typer.Argument(help="The task; - or nothing reads it from standard input.")
     ] = None,
-    tool: Annotated[
-        str,
-        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
-    ] = "",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Ask this model: backend/model, or a pattern.",
-            autocompletion=model_names,
-        ),
-    ] = "",
+    tool: ToolOption = "",
+    model: ModelOption = "",
     files: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,19 +57,15 @@ def ask(
         str | None,
         typer.Option(metavar="FILE|JSON", help="The answer is JSON that follows this JSON Schema."),
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    max_tokens: MaxTokens = None,
     no_stdin: Annotated[
         bool, typer.Option("--no-stdin", help="Leave standard input alone.")
     ] = False,
     batch: Annotated[
         bool, typer.Option("--batch", help="One of many: stand back behind questions.")
     ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="Only local models may see any of it.")
-    ] = False,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
-    ] = False,
+    private: Private = False,
+    in_process: InProcess = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer and all figures.")
     ] = False,

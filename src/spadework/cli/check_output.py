@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from spadework.claude_code.check_results import worst
-from spadework.cli.console import printable_json
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,44 +7,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.daemon import bootstrap, control
 from spadework.daemon.control import describe, ensure_running
 from spadework.daemon.log_file import log_file
 from spadework.daemon.service_units import remove_unit, unit_here, write_unit
 from spadework.errors import ArgumentError, DaemonError
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-app = typer.Typer(
-    help="Start, stop and look at the daemon, the one process behind every window.",
-    no_args_is_help=True,
-)
 
 NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _AT_ONCE = 65536
 
 
-@app.command()
 def start() -> None:
     """Start the daemon in the background; windows do so by themselves."""
     pid, new = ensure_running()
     print(f"{'started' if new else 'runs already'}: process {pid}")
 
 
-@app.command()
 def stop() -> None:
     """Stop the daemon: what runs is cancelled, and recorded as such."""
     pid = control.stop()
     print("no daemon runs" if pid is None else f"stopped: process {pid}")
 
 
-@app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the daemon's process and who is connected; `spadework status` shows its work."""
     told = describe()
@@ -91,7 +84,6 @@ def _span(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-@app.command()
 def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
     follow: Annotated[
@@ -131,7 +123,6 @@ def _print_from(file: Path, position: int) -> int:
     return position + len(content)
 
 
-@app.command()
 def run(
     background: Annotated[
         bool, typer.Option("--background", help="Leave the terminal; windows start it so.")
@@ -142,7 +133,6 @@ def run(
     bootstrap.run(background=background, stay=stay)
 
 
-@app.command()
 def install(
     show: Annotated[bool, typer.Option("--print", help="Only print the file.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take the file away.")] = False,

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import spadework
 from spadework.cli.async_runner import run
-from spadework.cli.completion import model_names, tool_names
-from spadework.cli.console import display_path, printable_json
+from spadework.cli.console import print_table
 from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.cli.schema_option import read_schema
+from spadework.cli.options import (
+    InProcess,
+    JsonLines,
+    MaxTokens,
+    ModelOption,
+    Private,
+    ToolOption,
+    read_schema,
+)
 from spadework.cli.screen import Screen
-from spadework.cli.table import print_table
 from spadework.engine.batch.table_writer import checked_place, write_table
 from spadework.errors import ArgumentError
+from spadework.util.untrusted_text import display_path, printable_json
 
 if TYPE_CHECKING:
     from spadework.engine.batch.table import BatchProgress, Row, Table
@@ -50,20 +58,9 @@ def each(
             help="Each answer is JSON by this JSON Schema: a file, or the schema itself.",
         ),
     ] = "",
-    tool: Annotated[
-        str,
-        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
-    ] = DEFAULT_TOOL,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Ask this model: backend/model, or a pattern.",
-            autocompletion=model_names,
-        ),
-    ] = "",
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    tool: ToolOption = DEFAULT_TOOL,
+    model: ModelOption = "",
+    max_tokens: MaxTokens = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write a table: .jsonl or .csv."),
@@ -71,13 +68,9 @@ def each(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ask anew what was answered before.")
     ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="Only local models may see any of it.")
-    ] = False,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    private: Private = False,
+    in_process: InProcess = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Ask the same question about each of many files or texts, and print a table.
 
@@ -123,10 +116,8 @@ def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
         waits = bool(step.away)
 
     async def ask() -> Table:
-        from spadework.api import Spadework  # noqa: PLC0415 - heavy
-
-        async with Spadework(session="shell", daemon=daemon) as spadework:
-            return await spadework.ask_each(prompt, on_step=show, **asked)
+        async with spadework.Spadework(session="shell", daemon=daemon) as engine:
+            return await engine.ask_each(prompt, on_step=show, **asked)
 
     try:
         return run(ask())

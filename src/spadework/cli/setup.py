@@ -12,9 +12,11 @@ from spadework.claude_code.claude_paths import places_here, project_folder
 from spadework.claude_code.other_clients import CLIENTS
 from spadework.claude_code.setup_plan import registered_elsewhere
 from spadework.claude_code.undo_journal import OURS, UndoJournal
-from spadework.cli.console import confirm, printable_json, say
+from spadework.cli.console import confirm, say
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError, ConfigError
+from spadework.references.roots import current_folder
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from spadework.claude_code.claude_paths import Places, Scope
@@ -96,8 +98,6 @@ def setup(
     What is there already stays: a config is used as it is, a file keeps every byte that is not
     ours. A second run changes nothing. --remove takes everything back.
     """
-    from spadework.api import current_folder  # noqa: PLC0415 - keeps --help fast
-
     chosen = _checked_scope(scope)
     _check_client(client)
     if as_json and not (yes or dry_run):

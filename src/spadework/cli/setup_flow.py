@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.api import Spadework
 from spadework.claude_code.client_files import read_content
 from spadework.claude_code.other_clients import CLAUDE_CODE
 from spadework.claude_code.server_entries import TOKEN_VARIABLE, claude_entry
 from spadework.claude_code.setup_plan import make_plan
 from spadework.claude_code.undo_journal import missing_folders
 from spadework.claude_code.verification import client_word, shake_hands
-from spadework.cli.console import agrees, confirm, display_name, say
-from spadework.cli.server_search import find_servers, sets_nothing
+from spadework.cli.config_init import find_servers, sets_nothing
+from spadework.cli.console import agrees, confirm, say
 from spadework.config.loader import load_config
 from spadework.config.toml_writer import write_config
 from spadework.discovery.model_ranking import proposals
 from spadework.discovery.starter_file import WHOLE_LIST, starter
 from spadework.errors import HandedBack, SpadeworkError
+from spadework.remote.remote_engine import RemoteEngine
 from spadework.util.atomic_files import replace_file
 from spadework.util.paths import user_config_file
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +67,7 @@ def set_up(wishes: SetupOptions, places: Places, record: UndoJournal) -> dict[st
 
     Raises:
         ConfigError: a file cannot be read or written; what was changed before is on record.
-        ArgumentError: a wish cannot be fulfilled, or nobody is there to ask.
+        ArgumentError: an option cannot be honoured, or standard input is not a terminal.
     """
     plan = make_plan(wishes.client, wishes.scope, wishes.url, places, os.environ)
     file = user_config_file()
@@ -133,8 +136,6 @@ def _show_found(servers: Sequence[RankedServer]) -> None:
 
 
 def _show_models_of_config() -> None:
-    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
-
     async def survey() -> None:
         config = load_config().config
         async with RemoteEngine(config, daemon=False) as engine:
@@ -251,8 +252,6 @@ def _delegated() -> dict[str, Any]:
 
 
 async def _ask() -> Answer:
-    from spadework.api import Spadework  # noqa: PLC0415 - heavy
-
     say("delegating one small task; a model that must be loaded first takes a while …")
     async with Spadework(session="setup") as spadework:
         return await spadework.ask(_TASK, max_tokens=_TASK_TOKENS)

@@ -36,9 +36,9 @@ def worker(
 
     Each needs the same config, keys and paths. If one dies, the others go on with its items.
     """
-    config, database = open_database(engine)
-    if not database.is_shared:
-        database.close()
+    context = open_database(engine)
+    if not context.database.is_shared:
+        context.database.close()
         raise ArgumentError(
             "workers need a Postgres: SQLite serves one process",
             hint="spadework worker --engine postgresql://HOST/NAME",
@@ -48,5 +48,5 @@ def worker(
     def hear(name: str) -> None:
         typer.echo(f"working as {name}; Ctrl-C stops", err=True)
 
-    at_once = concurrency or config.pipelines.at_once
-    run(work(config, database, concurrency=at_once, hear=hear))
+    at_once = concurrency or context.config.pipelines.at_once
+    run(work(context.config, context.database, concurrency=at_once, hear=hear))

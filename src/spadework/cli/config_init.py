@@ -1,4 +1,4 @@
-"""Looking for model servers and telling of them: what `config init` and `setup` share."""
+"""`spadework config init`: the search for model servers, which `setup` shares, and a config."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.console import count, say
+from spadework.cli.console import confirm, count, say
 from spadework.config.api_keys import checked_key
 from spadework.config.loader import load_config
 from spadework.config.toml_reader import parse, read_text
+from spadework.config.toml_writer import write_config
 from spadework.discovery.model_facts import with_facts
 from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports, with_models
-from spadework.discovery.starter_file import key_variable, named
+from spadework.discovery.starter_file import WHOLE_LIST, key_variable, left_out, named, starter
 from spadework.errors import ConfigError, LedgerError
 from spadework.storage.ledger import Ledger, ledger_path
-from spadework.util.paths import data_folder
+from spadework.util.paths import data_folder, user_config_file
 from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
@@ -31,6 +32,51 @@ if TYPE_CHECKING:
 
 
 _MOST_PASSED_OVER = 20
+
+
+def init(
+    *,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Look at this host too: NAME, NAME:PORT or http://NAME:PORT. May be given again."
+        ),
+    ] = None,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(help="Look at this port instead of the usual ones. May be given again."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask: send LiteLLM its key if it is set, write the file."
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file; a copy stays beside it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
+) -> None:
+    """Look for model servers and write a config file that uses them."""
+    file = user_config_file()
+    if os.path.lexists(file) and not (force or dry_run or sets_nothing(file)):
+        raise ConfigError(
+            f"{file} is already there",
+            hint="--force replaces it and keeps a copy; --dry-run only shows the new one",
+        )
+    servers, looked = find_servers(host or [], port or [], ask=not yes)
+    text = starter(servers, looked, os.environ)
+    print(text)
+    for tool, rest in left_out(servers).items():
+        say(f"{count(rest, 'more model')} for {tool} are not in the file: {WHOLE_LIST}")
+    if dry_run:
+        return
+    if not yes:
+        confirm(f"Write this to {file}?")
+    backup = write_config(file, text)
+    say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    if not servers:
+        say("no server was found: `spadework embedded install` fetches the demonstration model")
 
 
 def find_servers(
