@@ -6,9 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
-
 from spadework.claude_code.agents.changes import diff_of
 from spadework.claude_code.agents.model_resolution import resolve
 from spadework.claude_code.agents.tiering import TIERS
@@ -133,6 +130,9 @@ def print_diff(change: AgentChange) -> None:
     if not sys.stdout.isatty():
         print(text)
         return
+    from rich.console import Console
+    from rich.text import Text
+
     styles = {"+": "green", "-": "red", "@": "cyan"}
     console = Console(highlight=False, soft_wrap=True)
     for line in text.split("\n"):

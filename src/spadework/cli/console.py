@@ -31,6 +31,15 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
+def duration(seconds: float) -> str:
+    """Write a time span with its two largest units: 50 s, 3 min 20 s, 2 h 5 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def local_time(seconds: float, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
     """Write seconds since the epoch as local time."""
     return datetime.fromtimestamp(seconds).astimezone().strftime(pattern)
@@ -81,7 +90,7 @@ def print_table(
         for row in rows:
             print("\t".join(map(_cell, row)))
         return
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - heavy
+    from rich.cells import cell_len, set_cell_size
 
     width = shutil.get_terminal_size().columns
     columns = {

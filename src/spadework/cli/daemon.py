@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.console import duration
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.options import Json
 from spadework.daemon import bootstrap, control
@@ -55,7 +56,7 @@ def _print(told: dict[str, Any]) -> None:
     lines = {
         "process": told["pid"],
         "version": told["version"],
-        "up": _span(time.time() - told["started"]),
+        "up": duration(time.time() - told["started"]),
         "address": told["address"],
         "config": told["config"],
         "log": told["log"] or "none",
@@ -72,16 +73,8 @@ def _print(told: dict[str, Any]) -> None:
     windows = [one for one in told["connections"] if one["role"] == "mcp"]
     print(f"{'windows':10}{len(windows)}")
     for one in windows:
-        since = _span(time.time() - one["since"])
+        since = duration(time.time() - one["since"])
         print(f"  {one['session']}  process {one['pid']}, {since}, {one['project']}")
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def logs(

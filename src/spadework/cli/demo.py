@@ -10,7 +10,7 @@ from spadework.cli.exit_codes import EXIT_FAILED
 
 def demo() -> None:
     """Delegate three real jobs to the embedded model, through a real MCP client."""
-    from spadework.demo_jobs import run as run_jobs  # noqa: PLC0415 - asyncio
+    from spadework.demo_jobs import run as run_jobs
 
     if not run(run_jobs()):
         raise typer.Exit(EXIT_FAILED)

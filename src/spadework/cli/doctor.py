@@ -52,7 +52,7 @@ def doctor(
 
 
 async def _examine(*, probe: bool, models: tuple[str, ...], shows: bool) -> list[CheckResult]:
-    from spadework.claude_code.doctor.examination import (  # noqa: PLC0415 - heavy
+    from spadework.claude_code.doctor.examination import (
         Examination,
         examine,
     )

@@ -23,7 +23,7 @@ def mcp(
     It passes everything on to the daemon, which all windows share, and starts that if need be.
     """
     if in_process:
-        from spadework.mcp.stdio import run  # noqa: PLC0415 - heavy
+        from spadework.mcp.stdio import run
 
         run()
         return

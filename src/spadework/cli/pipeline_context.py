@@ -56,8 +56,8 @@ def open_database(engine: str) -> PipelineContext:
         PipelineError: the database cannot be used.
     """
     check_extra()
-    from spadework.pipelines.store.database import Database, engine_url  # noqa: PLC0415 - as above
-    from spadework.pipelines.store.runs import Runs, prepare  # noqa: PLC0415 - as above
+    from spadework.pipelines.store.database import Database, engine_url
+    from spadework.pipelines.store.runs import Runs, prepare
 
     config = load_config().config
     database = Database(engine_url(engine, config.pipelines.engine))

@@ -6,18 +6,15 @@ import sys
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from spadework.cli.async_runner import run as run_until_ended
-from spadework.cli.exit_codes import EXIT_FAILED, EXIT_SOME, EXIT_STOPPED
 from spadework.cli.options import Json
 from spadework.cli.pipeline_context import EngineUrl, RunId, open_database
-from spadework.cli.pipeline_progress import Display
 from spadework.engine.job import Session
-from spadework.errors import ArgumentError, PipelineError
+from spadework.errors import ArgumentError
 from spadework.pipelines.item_inputs import find_items
 from spadework.pipelines.run_options import (
     RunOptions,
@@ -31,12 +28,11 @@ from spadework.pipelines.run_options import (
     with_wishes,
 )
 from spadework.references.roots import current_folder
-from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from spadework.cli.pipeline_context import PipelineContext
     from spadework.config.models import Config
-    from spadework.pipelines.items import Item, RunProgress
+    from spadework.pipelines.items import Item
     from spadework.pipelines.store.records import Run
 
 Out = Annotated[
@@ -134,7 +130,7 @@ def run(
     items = _items(inputs or default_inputs(name), context.config, private=private)
     planned = new_run(chosen or new_id(name), name, len(items), wishes, Path.cwd(), context.config)
     if dry_run:
-        from spadework.cli.pipeline_reports import print_estimate  # noqa: PLC0415 - dbos
+        from spadework.cli.pipeline_reports import print_estimate
 
         print_estimate(context, planned, items, as_json=as_json)
     else:
@@ -185,6 +181,21 @@ def _resume(
     _drive(context, planned, None, engine, as_json=as_json, retry_failed=retry_failed)
 
 
+def _drive(
+    context: PipelineContext,
+    planned: Run,
+    items: tuple[Item, ...] | None,
+    engine: str,
+    *,
+    as_json: bool,
+    retry_failed: bool = False,
+) -> NoReturn:
+    from spadework.cli.pipeline_progress import drive_run
+
+    url = context.database.shown_url if engine else ""
+    drive_run(context, planned, items, url, as_json=as_json, retry_failed=retry_failed)
+
+
 def _positive(budget_usd: float | None) -> float | None:
     if budget_usd is not None and not 0 < budget_usd < inf:
         raise ArgumentError(
@@ -204,96 +215,3 @@ def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, .
     if len(found.left_out) > _MOST_LEFT_OUT:
         typer.echo(f"never read: {len(found.left_out) - _MOST_LEFT_OUT} more", err=True)
     return found.items
-
-
-def _drive(
-    context: PipelineContext,
-    planned: Run,
-    items: tuple[Item, ...] | None,
-    engine: str,
-    *,
-    as_json: bool,
-    retry_failed: bool = False,
-) -> NoReturn:
-    from spadework.pipelines.run_driver import drive  # noqa: PLC0415 - dbos
-
-    url = context.database.shown_url if engine else ""
-    typer.echo(f"run {planned.id}: {planned.items} items", err=True)
-    display = Display()
-    last: list[RunProgress] = []
-
-    def hear(progress: RunProgress) -> None:
-        last[:] = [progress]
-        display.show(progress)
-
-    driving = drive(
-        context.config, context.database, planned, items, hear, retry_failed=retry_failed
-    )
-    try:
-        ended = run_until_ended(driving)
-    except (KeyboardInterrupt, typer.Exit, PipelineError):
-        display.leave()
-        _say_how_to_resume(planned, url)
-        raise
-    finally:
-        display.leave()
-    _say_how_it_ended(ended, last[0] if last else None, url, as_json=as_json)
-
-
-def _say_how_it_ended(
-    ended: Run, progress: RunProgress | None, url: str, *, as_json: bool
-) -> NoReturn:
-    """Say how a run ended, and exit by it."""
-    done, failed = (progress.done, progress.failed) if progress else (0, 0)
-    good = done - failed
-    if as_json:
-        print(printable_json(_as_json(ended, progress)))
-    else:
-        _tell(ended, progress, good, url)
-    if ended.state in {"budget", "cancelled"}:
-        raise typer.Exit(EXIT_STOPPED)
-    if ended.state == "failed" or not good:
-        raise typer.Exit(EXIT_FAILED)
-    raise typer.Exit(EXIT_SOME if failed else 0)
-
-
-def _as_json(ended: Run, progress: RunProgress | None) -> dict[str, object]:
-    return {
-        "run": ended.id,
-        "state": ended.state,
-        "items": ended.items,
-        "done": progress.done if progress else 0,
-        "failed": progress.failed if progress else 0,
-        "repeated": progress.repeated if progress else 0,
-        "spent_usd": progress.spent_usd if progress else 0.0,
-        "error": ended.error,
-        "value": ended.value,
-    }
-
-
-def _tell(ended: Run, progress: RunProgress | None, good: int, url: str) -> None:
-    spent = f", {progress.spent_usd:.4f} USD spent" if progress and progress.spent_usd else ""
-    where = f"; written to {ended.options.out}" if ended.options.out else ""
-    typer.echo(f"note: {good} of {ended.items} items have a value{spent}{where}", err=True)
-    if progress and progress.failed:
-        typer.echo(
-            f"note: {progress.failed} failed; the `error` of each row says why, "
-            f"`spadework pipeline logs {ended.id}` more",
-            err=True,
-        )
-    if progress and progress.repeated:
-        typer.echo(
-            f"note: {progress.repeated} calls were under way when a process ended, "
-            "and were made again",
-            err=True,
-        )
-    if ended.state == "done":
-        return
-    typer.echo(f"{ended.state}: {ended.error or 'stopped before its end'}", err=True)
-    _say_how_to_resume(ended, url)
-
-
-def _say_how_to_resume(run: Run, url: str) -> None:
-    """Print the command that continues a run, in the same database."""
-    more = f" --engine {quote(url)}" if url else ""
-    typer.echo(f"to go on: spadework pipeline resume {run.id}{more}", err=True)

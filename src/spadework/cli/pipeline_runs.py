@@ -124,6 +124,6 @@ def logs(
 
 
 def _described(context: PipelineContext, runs: Sequence[Run]) -> list[dict[str, object]]:
-    from spadework.cli.pipeline_reports import describe_runs  # noqa: PLC0415 - dbos
+    from spadework.cli.pipeline_reports import describe_runs
 
     return describe_runs(context, runs)

@@ -47,7 +47,7 @@ def serve(
     every client needs a token: see `spadework token new`.
     """
     if in_process:
-        from spadework.cli.serve_in_process import serve_in_process  # noqa: PLC0415 - heavy
+        from spadework.cli.serve_in_process import serve_in_process
 
         run(serve_in_process(listen, _announce, require_token=require_token))
         return

@@ -112,7 +112,7 @@ def setup(
     if remove:
         told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
     else:
-        from spadework.cli.setup_flow import SetupOptions, set_up  # noqa: PLC0415 - heavy
+        from spadework.cli.setup_flow import SetupOptions, set_up
 
         wishes = SetupOptions(
             client=client or "claude-code",

@@ -20,7 +20,7 @@ def status(
     In a pipe: tab-separated, no header, the first word says what a line is about: daemon, backend,
     running, waiting, breaker or error.
     """
-    from spadework.cli.status_screen import print_status, watch_status  # noqa: PLC0415 - asyncio
+    from spadework.cli.status_screen import print_status, watch_status
 
     if watch:
         watch_status(as_json=as_json)

@@ -8,8 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
 
 from spadework.cli.async_runner import run
 from spadework.cli.console import print_table
@@ -92,6 +90,9 @@ async def _print_for_ever() -> None:
 
 async def _show_for_ever() -> None:
     """Show the status until interrupted; when a daemon ends, show the next one."""
+    from rich.console import Console, Group
+    from rich.live import Live
+
     with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
         while True:
             parts: list[RenderableType]

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-from rich.text import Text
-
 from spadework.engine.status_report import StatusReport
 from spadework.errors import DaemonError
 from spadework.shim.rendezvous import MCP
@@ -159,6 +156,9 @@ def sections(standing: StatusView, now: float) -> list[StatusSection]:
 
 def as_tables(standing: StatusView, now: float) -> list[RenderableType]:
     """Make tables for a live screen, with an empty line between them."""
+    from rich.table import Table
+    from rich.text import Text
+
     shown: list[RenderableType] = []
     for section in sections(standing, now):
         table = Table(*section.header, box=None, pad_edge=False, header_style="bold")
