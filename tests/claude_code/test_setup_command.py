@@ -98,7 +98,7 @@ def test_a_dry_run_shows_everything_and_changes_nothing(house, models):
 def test_where_nobody_can_be_asked_nothing_is_changed(house, models):
     code, _, err = house.setup(*models)
     assert code == 2
-    assert "hint: add --yes" in err
+    assert "stdin is not a terminal: pass --yes" in err
     assert house.files() == {}
 
 

@@ -140,7 +140,7 @@ def test_init_writes_nothing_if_nobody_can_be_asked(run, config_file, serve):
     server = serve(LITELLM, key=KEY)
     code, _, err = run("config", "init", "--port", str(server.port))
     assert code == 2
-    assert "hint: add --yes" in err
+    assert "stdin is not a terminal: pass --yes" in err
     assert not config_file.exists()
     assert set(server.keys_seen) == {None}
 

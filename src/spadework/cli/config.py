@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tomlkit
 import typer
 
 from spadework.cli.console import print_table, say
@@ -60,6 +59,8 @@ def _print_json(loaded: LoadedConfig) -> None:
 
 
 def _print_toml(loaded: LoadedConfig) -> None:
+    import tomlkit
+
     print(tomlkit.dumps(_without_unset(_effective(loaded))), end="")
 
 

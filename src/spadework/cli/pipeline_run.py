@@ -15,7 +15,6 @@ from spadework.cli.options import Json
 from spadework.cli.pipeline_context import EngineUrl, RunId, open_database
 from spadework.engine.job import Session
 from spadework.errors import ArgumentError
-from spadework.pipelines.item_inputs import find_items
 from spadework.pipelines.run_options import (
     RunOptions,
     checked_id,
@@ -205,6 +204,8 @@ def _positive(budget_usd: float | None) -> float | None:
 
 
 def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, ...]:
+    from spadework.pipelines.item_inputs import find_items
+
     session = Session(current_folder(), name="pipeline")
     listing = find_items(inputs, session, config, stdin=sys.stdin, private=private)
     found = run_until_ended(listing)

@@ -101,7 +101,7 @@ def setup(
     chosen = _checked_scope(scope)
     _check_client(client)
     if as_json and not (yes or dry_run):
-        raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
+        raise ArgumentError("--json asks no questions: pass --yes", hint="or --dry-run")
     if remove and (host or port or http or allow or new_config):
         raise ArgumentError(
             "--remove takes back what is on record, whatever was looked for",
