@@ -6,12 +6,17 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.answer_view import Question, print_json, print_text
+import spadework
+from spadework.checks.prompt_injection import is_warning
+from spadework.cli.async_runner import run
+from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.options import (
     InProcess,
     MaxTokens,
@@ -20,10 +25,19 @@ from spadework.cli.options import (
     ToolOption,
     read_schema,
 )
-from spadework.errors import ArgumentError
+from spadework.cli.screen import Screen
+from spadework.errors import ArgumentError, HandedBack
+from spadework.mcp.tool_results import footer
+from spadework.util.untrusted_text import printable_json
+
+if TYPE_CHECKING:
+    from spadework.engine.job import Answer
+
 
 DEFAULT_TOOL = "ask_local_llama"
 _NOTICE_SECONDS = 2.0
+
+_Asking = Callable[..., "Coroutine[Any, Any, Answer]"]
 
 
 def ask(
@@ -79,25 +93,23 @@ def ask(
     if tool and model:
         raise ArgumentError("--tool and --model exclude each other", hint="a tool has its models")
     task, piped = (_without_stdin if no_stdin else _inputs)(prompt)
-    question = Question(
-        prompt=task,
-        tool=tool or DEFAULT_TOOL,
-        model=model or None,
-        files=tuple(files or ()),
-        arguments=_named(arguments or []),
-        texts={"standard input": piped} if piped else {},
-        roots=tuple(roots or ()),
-        max_tokens=max_tokens,
-        batch=batch,
-        private=private,
-        daemon=False if in_process else None,
-        labels=tuple(labels or ()),
-        schema=None if schema is None else read_schema(schema),
+    _answer(
+        {"roots": roots or [], "daemon": False if in_process else None},
+        {
+            "prompt": task,
+            "tool": tool or DEFAULT_TOOL,
+            "model": model or None,
+            "files": files or [],
+            "arguments": _named(arguments or []),
+            "texts": {"standard input": piped} if piped else {},
+            "max_tokens": max_tokens,
+            "batch": batch,
+            "private": private,
+            "labels": labels or [],
+            "schema": None if schema is None else read_schema(schema),
+        },
+        as_json=as_json,
     )
-    if as_json:
-        print_json(question)
-    else:
-        print_text(question)
 
 
 def _no_prompt() -> ArgumentError:
@@ -160,3 +172,58 @@ def _named(arguments: list[str]) -> dict[str, str]:
             raise ArgumentError(f"--arg {argument!r} is not written NAME=TEXT")
         named[name] = text
     return named
+
+
+def _answer(session: Mapping[str, Any], asked: Mapping[str, Any], *, as_json: bool) -> None:
+    """Ask, and show the answer.
+
+    Args:
+        session: what `Spadework` takes.
+        asked: what `Spadework.ask` takes.
+        as_json: whether to print everything there is to know as one JSON object.
+    """
+
+    async def ask(**listeners: Any) -> Answer:
+        async with spadework.Spadework(session="shell", **session) as engine:
+            return await engine.ask(**asked, **listeners)
+
+    if as_json:
+        _print_json(ask)
+    else:
+        _print_text(ask)
+
+
+def _print_text(ask: _Asking) -> None:
+    """Print the answer: streamed to a terminal, with the figures on standard error.
+
+    If standard error is not a terminal, it gets only the notes.
+    """
+    screen = Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
+    try:
+        answer = run(ask(on_progress=screen.progress, on_text=screen.text))
+    finally:
+        screen.leave()
+    screen.show(answer.text)
+    if screen.shows_status:
+        for note in filter(is_warning, answer.notes):
+            typer.echo(f"warning: {note}", err=True)
+        typer.echo(typer.style(footer(answer), dim=True), err=True)
+        return
+    for note in (*answer.notes, *(attempt.as_note for attempt in answer.tries)):
+        typer.echo(f"note: {note}", err=True)
+
+
+def _print_json(ask: _Asking) -> None:
+    """Print the answer or the hand-back, with all figures, as one JSON object."""
+    try:
+        answer = run(ask())
+    except HandedBack as error:
+        handed_back = {"outcome": "handed-back", "tries": error.tries, "hint": error.hint}
+        _write(handed_back)
+        raise typer.Exit(EXIT_FAILED) from None
+    _write({"outcome": "answered"} | asdict(answer))
+
+
+def _write(told: dict[str, Any]) -> None:
+    # At once: a reader that leaves between two writes would make typer's exit code, not ours.
+    sys.stdout.write(printable_json(told, 2) + "\n")

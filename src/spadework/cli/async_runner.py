@@ -22,7 +22,7 @@ def run(doing: Coroutine[Any, Any, Result], *, time_limit: float | None = None) 
     Raises:
         TimeoutError: the seconds of the limit are over.
     """
-    import asyncio  # noqa: PLC0415 - heavy
+    import asyncio
 
     async def until_terminated() -> Result:
         loop = asyncio.get_running_loop()

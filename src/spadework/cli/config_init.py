@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.cli.async_runner import run
 from spadework.cli.console import confirm, count, say
 from spadework.config.api_keys import checked_key
 from spadework.config.loader import load_config
@@ -98,7 +98,7 @@ def find_servers(
     """
     looked = addresses([LOOPBACK, *hosts], list(ports) or list(usual_ports()))
     say(f"Looking for model servers at {', '.join(looked)} …")
-    servers = _with_their_models(named(asyncio.run(discover(looked))), ask=ask)
+    servers = _with_their_models(named(run(discover(looked))), ask=ask)
     for server in servers:
         say(f"found {described(server)}")
     servers = _with_facts(servers)
@@ -143,7 +143,7 @@ def _with_their_models(servers: list[RankedServer], *, ask: bool) -> list[Ranked
         question = f"Ask {server.found.url} for its models, with the key in {variable}?"
         if key and (not ask or (sys.stdin.isatty() and typer.confirm(question, err=True))):
             key = checked_key(key, f"the environment variable {variable}")
-            found = asyncio.run(with_models(server.found, key))
+            found = run(with_models(server.found, key))
             told.append(replace(server, found=found))
         else:
             told.append(server)
@@ -154,7 +154,7 @@ def _with_facts(servers: list[RankedServer]) -> list[RankedServer]:
     """Ask for windows and trust too; a key goes only where it was sent with consent already."""
     keys = {one.name: _key(one) for one in servers if one.found.needs_key and one.found.models}
     failing = _failing()
-    return [_noting_failures(one, failing) for one in asyncio.run(with_facts(servers, keys))]
+    return [_noting_failures(one, failing) for one in run(with_facts(servers, keys))]
 
 
 def _failing() -> dict[str, str]:

@@ -83,7 +83,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         {
             "path": Command("config:path", "Print where the config file is."),
             "show": Command("config:show", "Print every key and its value."),
-            "check": Command("config_check:check", "Report what is wrong with the config file."),
+            "check": Command("config:check", "Report what is wrong with the config file."),
             "init": Command("config_init:init", "Find model servers and write a config file."),
         },
     ),

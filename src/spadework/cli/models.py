@@ -65,7 +65,7 @@ def _folder(folder: Path) -> Path:
 
 
 async def _survey(project: Path | None, *, daemon: bool | None) -> ModelInventory:
-    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
+    from spadework.remote.remote_engine import RemoteEngine
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
         try:

@@ -106,6 +106,6 @@ def _tools() -> dict[str, Tool]:
 
 
 def _engine() -> RemoteEngine:
-    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - asyncio
+    from spadework.remote.remote_engine import RemoteEngine
 
     return RemoteEngine(load_config().config, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spadework.cli.async_runner import run
+from spadework.config.loader import load_config
 from spadework.errors import DaemonError
 from spadework.remote.messages import line_of, load_error
 from spadework.shim.client import DaemonUnavailable
@@ -47,13 +49,33 @@ def serve(
     every client needs a token: see `spadework token new`.
     """
     if in_process:
-        from spadework.cli.serve_in_process import serve_in_process
-
-        run(serve_in_process(listen, _announce, require_token=require_token))
+        run(_serve_in_process(listen, require_token=require_token))
         return
     while _serve_by_daemon(listen, require_token=require_token):
         sys.stderr.write("the daemon ended; another one takes over\n")
         time.sleep(_SECONDS_BEFORE_ANOTHER)
+
+
+async def _serve_in_process(listen: str, *, require_token: bool) -> None:
+    import asyncio
+
+    from spadework.engine.engine import Engine
+    from spadework.mcp.http.http_server import DEFAULT_LISTEN, HttpServer, HttpSettings
+    from spadework.mcp.reloading_engine import ReloadingEngine
+
+    loaded = load_config()
+    settings = HttpSettings(listen or DEFAULT_LISTEN, require_token)
+    async with Engine.from_config(loaded.config, os.environ) as engine:
+        live = ReloadingEngine(engine, loaded.path)
+        server = HttpServer(live, settings)
+        url = await server.start()
+        following = asyncio.create_task(live.follow())
+        try:
+            _announce(url, needs_token=server.needs_token)
+            await server.until_closed()
+        finally:
+            following.cancel()
+            await server.stop()
 
 
 def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
@@ -76,13 +98,13 @@ def _serve_by_daemon(listen: str, *, require_token: bool) -> bool:
                     raise load_error(error)
                 if serving := told.get("serving"):
                     served = True
-                    _announce(str(serving["url"]), bool(serving["needs_token"]))
+                    _announce(str(serving["url"]), needs_token=bool(serving["needs_token"]))
     if not served:
         raise DaemonError("the daemon ended", hint="`spadework daemon logs` says why")
     return served
 
 
-def _announce(url: str, needs_token: bool) -> None:
+def _announce(url: str, *, needs_token: bool) -> None:
     """Print the URL it listens on, and the command that registers it in Claude Code."""
     command = f"claude mcp add --transport http spadework {url}"
     if needs_token:

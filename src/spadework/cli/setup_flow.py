@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from spadework.claude_code.server_entries import TOKEN_VARIABLE, claude_entry
 from spadework.claude_code.setup_plan import make_plan
 from spadework.claude_code.undo_journal import missing_folders
 from spadework.claude_code.verification import client_word, shake_hands
+from spadework.cli.async_runner import run
 from spadework.cli.config_init import find_servers, sets_nothing
 from spadework.cli.console import agrees, confirm, say
 from spadework.config.loader import load_config
@@ -23,7 +23,6 @@ from spadework.config.toml_writer import write_config
 from spadework.discovery.model_ranking import proposals
 from spadework.discovery.starter_file import WHOLE_LIST, starter
 from spadework.errors import HandedBack, SpadeworkError
-from spadework.remote.remote_engine import RemoteEngine
 from spadework.util.atomic_files import replace_file
 from spadework.util.paths import user_config_file
 from spadework.util.untrusted_text import display_name
@@ -136,6 +135,8 @@ def _show_found(servers: Sequence[RankedServer]) -> None:
 
 
 def _show_models_of_config() -> None:
+    from spadework.remote.remote_engine import RemoteEngine
+
     async def survey() -> None:
         config = load_config().config
         async with RemoteEngine(config, daemon=False) as engine:
@@ -147,7 +148,7 @@ def _show_models_of_config() -> None:
         for failed in found.failed:
             say(f"    {failed}")
 
-    asyncio.run(survey())
+    run(survey())
 
 
 def _wanted(plan: SetupPlan, wishes: SetupOptions) -> list[PlannedChange]:
@@ -203,7 +204,7 @@ def _make(record: UndoJournal, change: PlannedChange, wishes: SetupOptions) -> N
 def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
     """Show that it works: the handshake, the client's word, one delegation."""
     try:
-        hands = asyncio.run(shake_hands(plan.server, os.environ))
+        hands = run(shake_hands(plan.server, os.environ))
     except SpadeworkError as error:
         say(f"error: {error}")
         say(f"hint: {error.hint}")
@@ -235,7 +236,7 @@ def _heard(plan: SetupPlan) -> str | None:
 def _delegated() -> dict[str, Any]:
     """Delegate one small task for real, and say plainly if no model answers."""
     try:
-        answer = asyncio.run(_ask())
+        answer = run(_ask())
     except HandedBack as back:
         say("no model answered yet; the tools hand back to Claude until one does:")
         for attempt in back.tries[:_MOST_SHOWN]:
