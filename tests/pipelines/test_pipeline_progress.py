@@ -3,7 +3,7 @@
 import pytest
 
 from spadework.cli.console import duration
-from spadework.cli.pipeline_progress import Display, line_of, rate_of
+from spadework.cli.pipeline_execution import Display, line_of, rate_of
 from spadework.pipelines.items import RunProgress
 
 

@@ -46,7 +46,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "models": Command("models:models", "List every model of every backend."),
     "status": Command("status:status", "Show what the daemon is doing."),
     "log": Command("log:log", "Show what was delegated, newest first."),
-    "mcp": Command("mcp:mcp", "Serve the tools to an MCP client over standard streams."),
+    "mcp": Command("serve:mcp", "Serve the tools to an MCP client over standard streams."),
     "serve": Command("serve:serve", "Serve the tools to MCP clients over HTTP, until Ctrl-C."),
     "worker": Command("worker:worker", "Work on the runs of a Postgres until stopped."),
     "demo": Command("demo:demo", "Delegate three real jobs to the embedded model."),

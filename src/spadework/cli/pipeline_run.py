@@ -129,7 +129,7 @@ def run(
     items = _items(inputs or default_inputs(name), context.config, private=private)
     planned = new_run(chosen or new_id(name), name, len(items), wishes, Path.cwd(), context.config)
     if dry_run:
-        from spadework.cli.pipeline_reports import print_estimate
+        from spadework.cli.pipeline_execution import print_estimate
 
         print_estimate(context, planned, items, as_json=as_json)
     else:
@@ -189,7 +189,7 @@ def _drive(
     as_json: bool,
     retry_failed: bool = False,
 ) -> NoReturn:
-    from spadework.cli.pipeline_progress import drive_run
+    from spadework.cli.pipeline_execution import drive_run
 
     url = context.database.shown_url if engine else ""
     drive_run(context, planned, items, url, as_json=as_json, retry_failed=retry_failed)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spadework.cli.pipeline_context import PipelineContext
-    from spadework.pipelines.store.records import Run
+    from spadework.pipelines.claude_api.budget import Spend
+    from spadework.pipelines.store.records import Run, Worker
+    from spadework.pipelines.store.runs import Runs
 
 
 def list_runs(
@@ -123,7 +125,32 @@ def logs(
                 print(f"{local_time(at)}  {text}")
 
 
-def _described(context: PipelineContext, runs: Sequence[Run]) -> list[dict[str, object]]:
-    from spadework.cli.pipeline_reports import describe_runs
+def _described(context: PipelineContext, chosen: Sequence[Run]) -> list[dict[str, object]]:
+    from spadework.pipelines.claude_api.budget import Budget
+    from spadework.pipelines.durable.worker_process import is_dead
+    from spadework.pipelines.store.worker_table import Workers
 
-    return describe_runs(context, runs)
+    living = [one for one in Workers(context.database).all() if not is_dead(one)]
+    budget = Budget(context.database.engine)
+    return [_description(context.runs, run, living, budget.spent(run.id)) for run in chosen]
+
+
+def _description(runs: Runs, run: Run, living: Sequence[Worker], spend: Spend) -> dict[str, object]:
+    counts = runs.counts(run.id)
+    mine = [f"{one.host} (process {one.pid})" for one in living if one.run in {run.id, ""}]
+    state: str = run.state
+    if state == "running" and not mine:
+        state = "interrupted"
+    return {
+        "run": run.id,
+        "state": state,
+        "pipeline": run.pipeline,
+        "begun": local_time(run.created),
+        "items": run.items,
+        "done": counts.done,
+        "failed": counts.failed,
+        "repeated": counts.repeated,
+        "spent_usd": spend.spent_usd,
+        "lost_usd": spend.lost_usd,
+        "workers": mine if run.state == "running" else [],
+    }

@@ -1,4 +1,4 @@
-"""`spadework serve`: the MCP server over HTTP, for other machines."""
+"""`spadework mcp` and `serve`: the MCP server over standard streams and over HTTP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from spadework.cli.async_runner import run
 from spadework.config.loader import load_config
 from spadework.errors import DaemonError
 from spadework.remote.messages import line_of, load_error
+from spadework.shim import main as relay
 from spadework.shim.client import DaemonUnavailable
 from spadework.shim.launcher import connect_or_start
 from spadework.shim.rendezvous import CALL, NoEndpoint, endpoint
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECONDS_BEFORE_ANOTHER = 1.0
+
+
+def mcp(
+    *,
+    in_process: Annotated[
+        bool,
+        typer.Option("--in-process", help="Do the work in this process, without the daemon."),
+    ] = False,
+) -> None:
+    """Serve the tools to an MCP client over standard input and output.
+
+    A client starts this; `spadework setup` registers it.
+
+    It passes everything on to the daemon, which all windows share, and starts that if need be.
+    """
+    if in_process:
+        from spadework.mcp.stdio import run as serve_stdio
+
+        serve_stdio()
+    else:
+        relay()
 
 
 def serve(

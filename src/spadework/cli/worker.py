@@ -43,7 +43,7 @@ def worker(
             "workers need a Postgres: SQLite serves one process",
             hint="spadework worker --engine postgresql://HOST/NAME",
         )
-    from spadework.pipelines.durable.worker_loop import work  # noqa: PLC0415 - heavy
+    from spadework.pipelines.durable.worker_loop import work
 
     def hear(name: str) -> None:
         typer.echo(f"working as {name}; Ctrl-C stops", err=True)

@@ -1,8 +1,9 @@
-"""Drives a run and shows its progress on standard error: a bar on a terminal, else lines."""
+"""Drives a run or estimates it; shows the progress as a bar on a terminal, else as lines."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,7 @@ from spadework.cli.async_runner import run as run_until_ended
 from spadework.cli.console import duration
 from spadework.cli.exit_codes import EXIT_FAILED, EXIT_SOME, EXIT_STOPPED
 from spadework.errors import PipelineError
+from spadework.pipelines.dry_run import estimate
 from spadework.pipelines.run_driver import drive
 from spadework.util.untrusted_text import printable_json
 
@@ -19,11 +21,52 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from spadework.cli.pipeline_context import PipelineContext
+    from spadework.pipelines.dry_run import RunEstimate
     from spadework.pipelines.items import Item, RunProgress
     from spadework.pipelines.store.records import Run
 
 _LINES = 20
 _SECONDS_IN_MINUTE = 60
+
+
+def print_estimate(
+    context: PipelineContext, run: Run, items: tuple[Item, ...], *, as_json: bool
+) -> None:
+    """Print what a run would ask and cost."""
+    try:
+        found = run_until_ended(estimate(context.config, context.database, run, items))
+    finally:
+        context.database.close()
+    if as_json:
+        told = asdict(found) | {"budget_usd": run.options.budget_usd}
+        print(printable_json(told))
+        return
+    for line in _estimate_lines(run, found):
+        print(line)
+
+
+def _estimate_lines(run: Run, found: RunEstimate) -> list[str]:
+    looked = f", estimated from {found.looked_at}" if found.looked_at < found.items else ""
+    lines = [f"{found.items} items{looked}; no model was asked"]
+    lines += [f"{tool}: about {count} calls" for tool, count in sorted(found.local_calls.items())]
+    if found.claude_calls:
+        how = (
+            "counted by the API" if found.counted else "in whole or in part a guess from the bytes"
+        )
+        read = f"{found.input_tokens:,} tokens to read ({how})"
+        lines.append(f"Claude: about {found.claude_calls} calls, {read}")
+        most = f"at most {found.most_usd:.4f} USD with the longest replies"
+        lines.append(f"cost: {found.input_usd:.4f} USD to read, {most}")
+    if found.steps:
+        steps = ", ".join(found.steps)
+        lines.append(f"steps were not called; what they ask is not in these figures: {steps}")
+    if found.stands_in and found.local_calls:
+        lines.append(f"Claude is not asked: {found.stands_in}")
+    budget = run.options.budget_usd
+    if budget is not None and found.most_usd > budget:
+        lines.append(f"the budget of {budget:g} USD could be reached before the end")
+    lines += [f"problem: {one}" for one in found.problems]
+    return lines
 
 
 def drive_run(
