@@ -24,7 +24,7 @@ def test_a_table_is_printed_tab_separated_and_a_run_is_not_repeated(spadework, d
     assert "note: 5 of 5 answered" in done.stderr
     again = spadework("each", "Ok?", "-f", "docs/")
     assert again.stdout == done.stdout
-    assert "5 known from before" in again.stderr
+    assert "5 from the cache" in again.stderr
     assert len(openai_double.chats) == 5
     spadework("each", "Ok?", "-f", "docs/", "--fresh")
     assert len(openai_double.chats) == 10

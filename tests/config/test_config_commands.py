@@ -53,7 +53,7 @@ def test_show_works_without_a_file(run, home):
     code, out, err = run("config", "show", SPADEWORK_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
     assert code == 0
     assert "tools.ask_local_llama.max_tokens\t1024\tdefault\n" in out
-    assert "is not there, so the defaults apply" in err
+    assert "does not exist, so the defaults apply" in err
 
 
 def test_show_as_toml_is_a_config_with_the_same_values(run, config_file, home):
@@ -78,14 +78,14 @@ def test_check_says_ok_and_counts(run, config_file):
     write(config_file, KOALA)
     ok = f"ok: {config_file}: 1 backend, 2 tools\n"
     assert run("config", "check", "--offline") == (0, ok, "")
-    note = "note: backends.koala did not list its models, so their trust is not known\n"
+    note = "note: backends.koala did not list its models, so their trust is unknown\n"
     assert run("config", "check") == (0, ok, note)
 
 
 def test_check_without_a_file_says_so(run, home):
     code, out, _ = run("config", "check", SPADEWORK_CONFIG="", XDG_CONFIG_HOME=str(home / "x"))
     assert code == 0
-    assert "is not there, the defaults apply: 0 backends, 2 tools" in out
+    assert "does not exist, the defaults apply: 0 backends, 2 tools" in out
 
 
 def test_check_tells_every_problem_and_exits_with_2(run, config_file):

@@ -42,7 +42,8 @@ _Asking = Callable[..., "Coroutine[Any, Any, Answer]"]
 
 def ask(
     prompt: Annotated[
-        str | None, typer.Argument(help="The task; - or nothing reads it from standard input.")
+        str | None,
+        typer.Argument(help="The task. If omitted or -, it is read from standard input."),
     ] = None,
     tool: ToolOption = "",
     model: ModelOption = "",
@@ -57,15 +58,19 @@ def ask(
     ] = None,
     arguments: Annotated[
         list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=TEXT", help="Another argument of the tool."),
+        typer.Option(
+            "--arg", "-a", metavar="NAME=TEXT", help="An argument of the tool. Repeatable."
+        ),
     ] = None,
     roots: Annotated[
         list[Path] | None,
-        typer.Option("--root", metavar="DIR", help="A further folder that may be read."),
+        typer.Option("--root", metavar="DIR", help="Another folder that may be read. Repeatable."),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", "-l", help="The answer is one of these labels. Repeatable."),
+        typer.Option(
+            "--label", "-l", metavar="LABEL", help="The answer is one of these. Repeatable."
+        ),
     ] = None,
     schema: Annotated[
         str | None,
@@ -73,25 +78,27 @@ def ask(
     ] = None,
     max_tokens: MaxTokens = None,
     no_stdin: Annotated[
-        bool, typer.Option("--no-stdin", help="Leave standard input alone.")
+        bool, typer.Option("--no-stdin", help="Do not read standard input.")
     ] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="One of many: stand back behind questions.")
+        bool, typer.Option("--batch", help="Run at low priority, behind interactive questions.")
     ] = False,
     private: Private = False,
     in_process: InProcess = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answer and all figures.")
+        bool, typer.Option("--json", help="Print the answer and all figures as JSON.")
     ] = False,
 ) -> None:
     """Ask a local model, with files by reference.
 
-    What is piped in besides a prompt is given to the model as data, and a note says so:
+    Piped input is passed to the model as data, beside the prompt:
     git diff | spadework ask "Write a commit message."
-    With --no-stdin a shell's loop keeps its lines, which the first round would take.
+    Use --no-stdin in a shell loop that reads lines from standard input.
     """
     if tool and model:
-        raise ArgumentError("--tool and --model exclude each other", hint="a tool has its models")
+        raise ArgumentError(
+            "--tool and --model cannot be combined", hint="a tool has its own models"
+        )
     task, piped = (_without_stdin if no_stdin else _inputs)(prompt)
     _answer(
         {"roots": roots or [], "daemon": False if in_process else None},
@@ -132,9 +139,9 @@ def _inputs(prompt: str | None) -> tuple[str, str]:
         return prompt, ""
     piped = _read_stdin()
     if piped:
-        told = f"{len(piped)} bytes of standard input go along (--no-stdin leaves them)"
+        told = f"{len(piped)} bytes of standard input are passed on (--no-stdin skips them)"
     else:
-        told = "nothing came on standard input"
+        told = "standard input is empty"
     sys.stderr.write(f"note: {told}\n")
     return prompt, piped.decode("utf-8", errors="replace")
 
@@ -153,7 +160,7 @@ def _read_stdin() -> bytes:
     notice = threading.Timer(
         _NOTICE_SECONDS,
         sys.stderr.write,
-        ["reading standard input (if there is none: spadework ask … </dev/null)\n"],
+        ["waiting for standard input (--no-stdin skips it)\n"],
     )
     notice.daemon = True
     notice.start()
@@ -169,7 +176,7 @@ def _named(arguments: list[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not equals or not name:
-            raise ArgumentError(f"--arg {argument!r} is not written NAME=TEXT")
+            raise ArgumentError(f"--arg {argument!r}: expected NAME=TEXT")
         named[name] = text
     return named
 

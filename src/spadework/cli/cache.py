@@ -22,7 +22,7 @@ def show(as_json: Json = False) -> None:
         }
         print(printable_json(told, 2))
         return
-    state = "" if config.enabled else " (switched off in the config)"
+    state = "" if config.enabled else " (disabled in the config)"
     print(f"{cache_path()}{state}")
     print(f"{standing.answers} answers, {_megabytes(standing.bytes)}", end="")
     print(f" of at most {_megabytes(config.max_bytes)}")

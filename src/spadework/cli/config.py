@@ -36,7 +36,7 @@ def path() -> None:
     file = user_config_file()
     print(file)
     if not file.exists():
-        say("it is not there, so the defaults apply; `spadework config init` writes one")
+        say("it does not exist, so the defaults apply; `spadework config init` writes it")
 
 
 def show(
@@ -44,7 +44,7 @@ def show(
     as_json: Json = False,
     as_toml: Annotated[bool, typer.Option("--toml", help="Print a config file.")] = False,
 ) -> None:
-    """Print every key, its value and where that comes from."""
+    """Print every key, its value and its source."""
     loaded = load_config()
     if as_json:
         _print_json(loaded)
@@ -89,14 +89,14 @@ def check(
 def _report_checked(loaded: LoadedConfig) -> None:
     config = loaded.config
     counts = f"{count(len(config.backends), 'backend')}, {count(len(config.all_tools()), 'tool')}"
-    there = "" if loaded.exists else " is not there, the defaults apply"
+    there = "" if loaded.exists else " does not exist, the defaults apply"
     print(f"ok: {loaded.path}{there}: {counts}")
     for name, backend in config.backends.items():
         for warning in key_warnings(backend, os.environ):
             print(f"warning: backends.{name}: {warning}")
     for place, rule in enumerate(config.projects):
         if not any(found.is_dir() for found in Path("/").glob(str(rule.path).lstrip("/"))):
-            print(f"warning: projects[{place}]: no folder is {rule.path} now")
+            print(f"warning: projects[{place}]: no folder matches {rule.path}")
 
 
 def _report_trust(config: Config) -> None:
@@ -122,7 +122,7 @@ def _report_trust(config: Config) -> None:
         return  # a key's file is missing, which was said above
     for name, infos in found.items():
         if infos is None:
-            say(f"note: backends.{name} did not list its models, so their trust is not known")
+            say(f"note: backends.{name} did not list its models, so their trust is unknown")
         elif problem := unknown_trust(infos):
             print(f"warning: backends.{name}: {problem[0]}")
             print(f"  hint: {problem[1]}")
@@ -146,7 +146,7 @@ def _print_toml(loaded: LoadedConfig) -> None:
 
 
 def _print_table(loaded: LoadedConfig) -> None:
-    say(f"{loaded.path}" + ("" if loaded.exists else " is not there, so the defaults apply"))
+    say(f"{loaded.path}" + ("" if loaded.exists else " does not exist, so the defaults apply"))
     places = locate(read_text(loaded.path)) if loaded.exists else SourcePosition(1)
     used = _used_where_unset(loaded.config)
     rows = [

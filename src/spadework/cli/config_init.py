@@ -39,29 +39,34 @@ def init(
     host: Annotated[
         list[str] | None,
         typer.Option(
-            help="Look at this host too: NAME, NAME:PORT or http://NAME:PORT. May be given again."
+            metavar="HOST",
+            help="Also look at this host: NAME, NAME:PORT or http://NAME:PORT. Repeatable.",
         ),
     ] = None,
     port: Annotated[
         list[int] | None,
-        typer.Option(help="Look at this port instead of the usual ones. May be given again."),
+        typer.Option(
+            metavar="PORT", help="Look at this port instead of the default ones. Repeatable."
+        ),
     ] = None,
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", "-y", help="Do not ask: send LiteLLM its key if it is set, write the file."
+            "--yes", "-y", help="Do not ask: send LiteLLM its key if it is set, and write the file."
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the file; a copy stays beside it.")
+        bool, typer.Option("--force", help="Replace the file, which is kept as a copy.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the file.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the file; write nothing.")
+    ] = False,
 ) -> None:
     """Look for model servers and write a config file that uses them."""
     file = user_config_file()
     if os.path.lexists(file) and not (force or dry_run or sets_nothing(file)):
         raise ConfigError(
-            f"{file} is already there",
+            f"{file} already exists",
             hint="--force replaces it and keeps a copy; --dry-run only shows the new one",
         )
     servers, looked = find_servers(host or [], port or [], ask=not yes)
@@ -74,7 +79,7 @@ def init(
     if not yes:
         confirm(f"Write this to {file}?")
     backup = write_config(file, text)
-    say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    say(f"wrote {file}" + (f"; the previous one is {backup}" if backup else ""))
     if not servers:
         say("no server was found: `spadework embedded install` fetches the demonstration model")
 
@@ -110,9 +115,9 @@ def find_servers(
 def _say_passed_over(server: RankedServer) -> None:
     passed_over = server.passed_over
     for one in passed_over[:_MOST_PASSED_OVER]:
-        say(f"passed over {server.name}/{one.name}: {one.trust} ({one.source})")
+        say(f"skipped {server.name}/{one.name}: {one.trust} ({one.source})")
     if (more := len(passed_over) - _MOST_PASSED_OVER) > 0:
-        say(f"passed over {count(more, 'more model')} of {server.name}: not known to be local")
+        say(f"skipped {count(more, 'more model')} of {server.name}: not known to be local")
 
 
 def described(server: RankedServer) -> str:
@@ -123,7 +128,7 @@ def described(server: RankedServer) -> str:
         return text
     variable = key_variable(server, os.environ)
     state = "is set" if os.environ.get(variable) else "is not set"
-    return f"{text}; it wants a key: {variable} will be used, which {state}"
+    return f"{text}; it needs a key, taken from {variable}, which {state}"
 
 
 def sets_nothing(file: Path) -> bool:

@@ -20,21 +20,21 @@ from spadework.util.untrusted_text import printable_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
+NONE_RUNS = "no daemon is running; the first window or `spadework daemon start` starts one"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _AT_ONCE = 65536
 
 
 def start() -> None:
-    """Start the daemon in the background; windows do so by themselves."""
+    """Start the daemon in the background; windows start it themselves."""
     pid, new = ensure_running()
-    print(f"{'started' if new else 'runs already'}: process {pid}")
+    print(f"{'started' if new else 'already running'}: process {pid}")
 
 
 def stop() -> None:
-    """Stop the daemon: what runs is cancelled, and recorded as such."""
+    """Stop the daemon; running delegations are cancelled, and recorded as such."""
     pid = control.stop()
-    print("no daemon runs" if pid is None else f"stopped: process {pid}")
+    print("no daemon is running" if pid is None else f"stopped: process {pid}")
 
 
 def status(
@@ -67,7 +67,7 @@ def _print(told: dict[str, Any]) -> None:
     if told["problem"]:
         lines["problem"] = f"the changed config is not in use: {told['problem']}"
     if told["superseded"]:
-        lines["ends"] = "when idle: a newer version is here"
+        lines["ends"] = "when idle: a newer version is installed"
     for name, value in lines.items():
         print(f"{name:10}{value}")
     windows = [one for one in told["connections"] if one["role"] == "mcp"]
@@ -78,9 +78,11 @@ def _print(told: dict[str, Any]) -> None:
 
 
 def logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many lines.")
+    ] = 50,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines, until Ctrl-C.")
     ] = False,
 ) -> None:
     """Show the end of the daemon's log."""
@@ -118,25 +120,25 @@ def _print_from(file: Path, position: int) -> int:
 
 def run(
     background: Annotated[
-        bool, typer.Option("--background", help="Leave the terminal; windows start it so.")
+        bool, typer.Option("--background", help="Detach from the terminal, as windows start it.")
     ] = False,
     stay: Annotated[bool, typer.Option("--stay", help="Do not stop when idle.")] = False,
 ) -> None:
-    """Run the daemon here, with its log on standard error, until Ctrl-C."""
+    """Run the daemon in the foreground, with its log on standard error, until Ctrl-C."""
     bootstrap.run(background=background, stay=stay)
 
 
 def install(
-    show: Annotated[bool, typer.Option("--print", help="Only print the file.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the file away.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the file; write nothing.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the file.")] = False,
 ) -> None:
     """Make the daemon a service of your session: systemd on Linux, launchd on macOS.
 
-    Needed by nobody: windows start it by themselves. A service starts it with the session, and
-    gives it keys and paths of its own.
+    This is optional: windows start the daemon themselves. A service starts with the session, and
+    has keys and paths of its own.
     """
     if show and remove:
-        raise ArgumentError("--print and --remove exclude each other")
+        raise ArgumentError("--print and --remove cannot be combined")
     unit = unit_here()
     if show:
         print(unit.text, end="")
@@ -145,5 +147,5 @@ def install(
         print(f"removed {unit.path}\nnext: {unit.stop}")
     else:
         if kept := write_unit(unit):
-            print(f"kept the one before as {kept}")
+            print(f"the previous file is kept as {kept}")
         print(f"wrote {unit.path}\nnext: {unit.start}")

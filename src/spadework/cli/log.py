@@ -34,21 +34,31 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def log(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
-    tool: Annotated[str, typer.Option(help="Only this tool.", autocompletion=complete_tools)] = "",
-    model: Annotated[str, typer.Option(help="Only this model; * matches anything.")] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N entries.")
+    ] = 20,
+    tool: Annotated[
+        str, typer.Option(metavar="TOOL", help="Only this tool.", autocompletion=complete_tools)
+    ] = "",
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Only this model; * is a wildcard.")
+    ] = "",
     outcome: Annotated[
         LoggedOutcome | None, typer.Option(help="Only delegations that ended like this.")
     ] = None,
-    session: Annotated[str, typer.Option(help="Only this session.")] = "",
-    run: Annotated[str, typer.Option("--run", help="Only this run of a pipeline.")] = "",
-    since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
+    session: Annotated[str, typer.Option(metavar="NAME", help="Only this session.")] = "",
+    run: Annotated[
+        str, typer.Option("--run", metavar="ID", help="Only this run of a pipeline.")
+    ] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Only since then: 30m, 2h, 7d or 2026-11-23.")
+    ] = "",
     as_json: JsonLines = False,
 ) -> None:
     """Show what was delegated, newest first.
 
-    A narrow terminal leaves out columns and cuts long cells (…). In a pipe: tab-separated, no
-    header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
+    On a narrow terminal columns are left out and long cells are cut (…). In a pipe: tab-separated,
+    uncut, no header: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
     seconds, bytes read, why, run, cost in USD.
     """
     entries = _read(

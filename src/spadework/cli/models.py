@@ -29,7 +29,7 @@ def models(
         typer.Option(
             "--for",
             metavar="DIR",
-            help="List only the models that could see the files of this folder.",
+            help="List only the models that may see the files of this folder.",
         ),
     ] = None,
     in_process: InProcess = False,
@@ -38,8 +38,8 @@ def models(
     """List every model of every backend now: trust, window, loaded or not, and which tools use it.
 
     Trust says whether a model runs on your own machines: local, cloud or unknown (docs/trust.md).
-    A narrow terminal leaves out where things were learned from, and cuts long cells (…). In a
-    pipe: tab-separated, no header, whole: model, window, learned from, state, tools, note, trust,
+    On a narrow terminal the sources are left out and long cells are cut (…). In a pipe:
+    tab-separated, uncut, no header: model, window, learned from, state, tools, note, trust,
     trust learned from.
     """
     project = _folder(folder) if folder is not None else None

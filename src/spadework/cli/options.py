@@ -50,7 +50,7 @@ MaxTokens = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Limit the answer to this many tokens.")
 ]
 Private = Annotated[
-    bool, typer.Option("--private", help="Send nothing of it to a model that is not local.")
+    bool, typer.Option("--private", help="Send nothing to a model that is not local.")
 ]
 InProcess = Annotated[
     bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")

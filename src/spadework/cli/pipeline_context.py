@@ -23,7 +23,9 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 EngineUrl = Annotated[
     str,
     typer.Option(
-        "--engine", metavar="URL", help="Keep runs in this database: postgresql://… or sqlite:///…"
+        "--engine",
+        metavar="URL",
+        help="The database that keeps the runs: postgresql://… or sqlite:///…",
     ),
 ]
 _NEEDED = ("dbos", "sqlalchemy", "anthropic", "genai_prices")

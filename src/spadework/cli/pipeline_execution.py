@@ -147,14 +147,14 @@ def _tell(ended: Run, progress: RunProgress | None, good: int, url: str) -> None
     typer.echo(f"note: {good} of {ended.items} items have a value{spent}{where}", err=True)
     if progress and progress.failed:
         typer.echo(
-            f"note: {progress.failed} failed; the `error` of each row says why, "
-            f"`spadework pipeline logs {ended.id}` more",
+            f"note: {progress.failed} failed: see the `error` of each row, or "
+            f"`spadework pipeline logs {ended.id}`",
             err=True,
         )
     if progress and progress.repeated:
         typer.echo(
-            f"note: {progress.repeated} calls were under way when a process ended, "
-            "and were made again",
+            f"note: {progress.repeated} calls were interrupted when a process ended, "
+            "and were repeated",
             err=True,
         )
     if ended.state == "done":
@@ -166,7 +166,7 @@ def _tell(ended: Run, progress: RunProgress | None, good: int, url: str) -> None
 def _say_how_to_resume(run: Run, url: str) -> None:
     """Print the command that continues a run, in the same database."""
     more = f" --engine {quote(url)}" if url else ""
-    typer.echo(f"to go on: spadework pipeline resume {run.id}{more}", err=True)
+    typer.echo(f"to continue: spadework pipeline resume {run.id}{more}", err=True)
 
 
 class Display:

@@ -16,7 +16,9 @@ def new(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the files; write nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what was written as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was written as JSON.")
+    ] = False,
 ) -> None:
     """Write NAME.py, a working pipeline, and test_NAME.py, its tests.
 

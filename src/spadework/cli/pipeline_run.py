@@ -40,7 +40,7 @@ Out = Annotated[
         "--out",
         "-o",
         metavar="FILE",
-        help="Write the results here: JSON lines. {run} in it is the id.",
+        help="Write the results to this JSON Lines file. {run} becomes the run's id.",
     ),
 ]
 Ordered = Annotated[
@@ -60,7 +60,10 @@ _MOST_LEFT_OUT = 10
 
 def run(
     pipeline: Annotated[
-        str, typer.Argument(metavar="FILE[:NAME]", help="A pipeline's file, or a ready one's name.")
+        str,
+        typer.Argument(
+            metavar="FILE[:NAME]", help="A pipeline's file, or the name of a built-in one."
+        ),
     ],
     inputs: Annotated[
         list[str] | None,
@@ -71,24 +74,29 @@ def run(
     budget_usd: Budget = None,
     concurrency: Concurrency = None,
     run_id: Annotated[
-        str, typer.Option("--run", metavar="ID", help="The run's id; the same id is the same run.")
+        str,
+        typer.Option(
+            "--run", metavar="ID", help="The id of the run; an existing id resumes that run."
+        ),
     ] = "",
     resume_it: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the newest run of this pipeline not yet done."),
+        typer.Option("--resume", help="Resume the newest unfinished run of this pipeline."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask no model.")
+        bool, typer.Option("--dry-run", help="Estimate the calls and the cost; ask no model.")
     ] = False,
     private: Annotated[
         bool, typer.Option("--private", help="No item goes to a cloud model.")
     ] = False,
     no_claude: Annotated[
-        bool, typer.Option("--no-claude", help="Do not ask Claude, even if there is a key.")
+        bool, typer.Option("--no-claude", help="Do not ask Claude, even if a key is set.")
     ] = False,
     batch: Annotated[
         bool | None,
-        typer.Option("--batch", help="Ask Claude by the Message Batches API: half price, slow."),
+        typer.Option(
+            "--batch", help="Ask Claude by the Message Batches API: half price, but slow."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -97,10 +105,10 @@ def run(
     engine: EngineUrl = "",
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline over many items; what is done is kept, so that it can be stopped and resumed.
+    """Run a pipeline over many items; finished items are kept, so a run can be stopped and resumed.
 
-    Exits with 0 if every item has a value, with 4 if some have, with 1 if none has or the run
-    failed, and with 5 if it stopped at its budget or was cancelled.
+    Exits with 0 if every item has a value, 4 if only some have, 1 if none has or the run failed,
+    and 5 if it stopped at its budget or was cancelled.
     """
     context = open_database(engine)
     name = checked_pipeline(pipeline)
@@ -118,14 +126,14 @@ def run(
     if known:
         if private and not context.runs.is_private(known.id):
             raise ArgumentError(
-                f"--private: the run {known.id} was begun with items that are not",
-                hint="begin another one: --run with a new id, without --resume",
+                f"--private: run {known.id} has items that are not private",
+                hint="start a new run: pass a new --run id, without --resume",
             )
         if inputs:
-            typer.echo(f"note: the run {known.id} has its own items; inputs are not read", err=True)
+            typer.echo(f"note: run {known.id} keeps its items; the inputs are ignored", err=True)
         _resume(context, known, wishes, engine, as_json=as_json)
     if resume_it and not dry_run:
-        typer.echo("note: there is nothing to resume; this is a new run", err=True)
+        typer.echo("note: no run to resume; starting a new one", err=True)
     items = _items(inputs or default_inputs(name), context.config, private=private)
     planned = new_run(chosen or new_id(name), name, len(items), wishes, Path.cwd(), context.config)
     if dry_run:
@@ -145,15 +153,17 @@ def resume(
     no_claude: Annotated[bool, typer.Option("--no-claude", help="Do not ask Claude.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Other settings than before. Repeatable."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change a setting of the pipeline. Repeatable."
+        ),
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do the items again that failed.")
+        bool, typer.Option("--retry-failed", help="Retry the failed items.")
     ] = False,
     engine: EngineUrl = "",
     as_json: Json = False,
 ) -> None:
-    """Go on with a run that was stopped, died, or reached its budget; finished items stay."""
+    """Resume a run that was stopped, died or reached its budget; finished items are kept."""
     context = open_database(engine)
     wishes = RunOptions(
         out=out,
@@ -210,9 +220,9 @@ def _items(inputs: list[str], config: Config, *, private: bool) -> tuple[Item, .
     listing = find_items(inputs, session, config, stdin=sys.stdin, private=private)
     found = run_until_ended(listing)
     for one in found.left_out[:_MOST_LEFT_OUT]:
-        typer.echo(f"never read: {one.path}: {one.reason}", err=True)
+        typer.echo(f"skipped: {one.path}: {one.reason}", err=True)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if len(found.left_out) > _MOST_LEFT_OUT:
-        typer.echo(f"never read: {len(found.left_out) - _MOST_LEFT_OUT} more", err=True)
+        typer.echo(f"skipped: {len(found.left_out) - _MOST_LEFT_OUT} more", err=True)
     return found.items

@@ -35,25 +35,26 @@ _SHOWN_TIMES = 3
 
 def schedule(
     pipeline: Annotated[
-        str, typer.Argument(metavar="NAME", help="A pipeline's file, or a ready one's name.")
+        str,
+        typer.Argument(metavar="NAME", help="A pipeline's file, or the name of a built-in one."),
     ],
     cron: Annotated[
         str, typer.Argument(metavar="CRON", help="When: '30 6 * * MON-FRI', @daily, @hourly.")
     ] = "",
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGUMENTS…]", help="What `pipeline run NAME` is given."),
+        typer.Argument(metavar="[-- ARGUMENTS…]", help="Arguments for `pipeline run NAME`."),
     ] = None,
-    install: Annotated[bool, typer.Option("--install", help="Put it in place.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Install it.")] = False,
     crontab: Annotated[
-        bool, typer.Option("--crontab", help="As a line for cron, not as a timer of systemd.")
+        bool, typer.Option("--crontab", help="Use cron instead of a systemd timer.")
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print, or install, what runs a pipeline at set times: a timer of systemd, or a cron line.
+    """Run a pipeline at set times: print or install a systemd timer or a cron line.
 
-    It starts in the current folder. Each time is a new run; name it by --run to go on with one.
+    It starts in the current folder. Each start is a new run, unless --run names one to resume.
     """
     check_extra()
     if remove:
@@ -78,7 +79,7 @@ def schedule(
 
 
 def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
-    """Read the arguments as `pipeline run` will: what it refuses is said now, not at night."""
+    """Read the arguments as `pipeline run` will: errors are reported now, not at night."""
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command()(run)
     words = [pipeline, *arguments]
@@ -114,10 +115,10 @@ def _install(planned: Schedule, *, crontab: bool) -> None:
         before = install_line(planned)
         typer.echo(f"installed a line for {planned.name} in your crontab", err=True)
         if before:
-            typer.echo(f"note: the crontab as it was is kept as {before}", err=True)
+            typer.echo(f"note: the previous crontab is kept as {before}", err=True)
         return
     for kept in write_units(planned):
-        typer.echo(f"note: what stood there is kept as {kept}", err=True)
+        typer.echo(f"note: the previous file is kept as {kept}", err=True)
     for path in units_of(planned):
         typer.echo(f"wrote {path}", err=True)
     _systemctl(start_command(planned.name))

@@ -36,7 +36,7 @@ def mcp(
 
     A client starts this; `spadework setup` registers it.
 
-    It passes everything on to the daemon, which all windows share, and starts that if need be.
+    It relays everything to the daemon, which all windows share, and starts it if necessary.
     """
     if in_process:
         from spadework.mcp.stdio import run as serve_stdio
@@ -52,17 +52,15 @@ def serve(
         typer.Option(
             "--http",
             metavar="HOST:PORT",
-            help="Where to listen. Default: 127.0.0.1:8765.",
+            help="Listen on this address. Default: 127.0.0.1:8765.",
         ),
     ] = "",
     require_token: Annotated[
         bool,
-        typer.Option(
-            "--require-token", help="Ask for a token on loopback too, not only beyond it."
-        ),
+        typer.Option("--require-token", help="Require a token on loopback too."),
     ] = False,
     in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, with a queue apart.")
+        bool, typer.Option("--in-process", help="Work without the daemon, with a separate queue.")
     ] = False,
 ) -> None:
     """Serve the tools to MCP clients over HTTP, until Ctrl-C.
@@ -131,8 +129,8 @@ def _announce(url: str, *, needs_token: bool) -> None:
     command = f"claude mcp add --transport http spadework {url}"
     if needs_token:
         command += ' --header "Authorization: Bearer TOKEN"'
-    print(f"serving MCP at {url}; Ctrl-C ends it")
+    print(f"serving MCP at {url}; Ctrl-C stops it")
     print(f"{'on the other machine' if needs_token else 'on this machine'}: {command}")
     if needs_token:
-        print("TOKEN is what `spadework token new` has printed")
+        print("TOKEN is the token that `spadework token new` printed")
     sys.stdout.flush()

@@ -104,9 +104,9 @@ def set_up(wishes: SetupOptions, places: Places, record: UndoJournal) -> dict[st
 def _new_config(wishes: SetupOptions, file: Path) -> str:
     """Write the config's text, or show what the one that is there has; empty if it stays."""
     if os.path.lexists(file) and not (wishes.new_config or sets_nothing(file)):
-        say(f"using the config that is there: {file}")
+        say(f"using the existing config: {file}")
         if wishes.hosts or wishes.ports:
-            say("  so --host and --port were not looked at; --new-config writes a new one")
+            say("  --host and --port are ignored; --new-config writes a new config")
         _show_models_of_config()
         return ""
     servers, looked = find_servers(wishes.hosts, wishes.ports, ask=not wishes.yes)
@@ -127,7 +127,7 @@ def _show_found(servers: Sequence[RankedServer]) -> None:
         for model in server.found.models[:_MOST_MODELS]:
             say(f"    {display_name(f'{server.name}/{model}')}")
     for tool, models in proposals(servers).items() if servers else ():
-        say(f"{tool}:" + ("" if models else " no fitting model by its name, so every model"))
+        say(f"{tool}:" + ("" if models else " no model fits by its name, so every model is used"))
         for one in models[:_MOST_SHOWN]:
             say(f"    {display_name(one.model)}: {one.why}")
         if (rest := len(models) - _MOST_SHOWN) > 0:
@@ -157,8 +157,8 @@ def _wanted(plan: SetupPlan, wishes: SetupOptions) -> list[PlannedChange]:
         change for change in plan.open if not change.question or not wishes.yes or wishes.allow
     ]
     if len(wanted) < len(plan.open):
-        say("note: without --allow, --yes does not add the rule that lets Claude call the tools")
-        say("  unasked; Claude Code will ask you at the first call")
+        say("note: --yes without --allow does not allow Claude to call the tools without asking;")
+        say("  Claude Code will ask you at the first call")
     return wanted
 
 
@@ -168,7 +168,7 @@ def _show(
     for note in plan.notes:
         say(f"note: {note}")
     if config:
-        say(f"the config goes to {config}")
+        say(f"the config will be written to {config}")
     for change in changes:
         say(f"{change.why}:")
         for line in change.lines():
@@ -183,7 +183,7 @@ def _as_told(change: PlannedChange) -> dict[str, Any]:
 
 def _write_config(record: UndoJournal, wishes: SetupOptions, file: Path, text: str) -> None:
     if not sets_nothing(file) and os.path.lexists(file) and not wishes.new_config:
-        say(f"{file} was written meanwhile, so it stays")
+        say(f"{file} was created in the meantime and is kept")
         return
     before, made = read_content(file).raw, missing_folders(file)
     if before is not None and sets_nothing(file):
@@ -192,7 +192,7 @@ def _write_config(record: UndoJournal, wishes: SetupOptions, file: Path, text: s
     else:
         backup = write_config(file, text)
     record.wrote(file, before, made)
-    say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    say(f"wrote {file}" + (f"; the previous one is {backup}" if backup else ""))
 
 
 def _make(record: UndoJournal, change: PlannedChange, wishes: SetupOptions) -> None:
@@ -208,7 +208,7 @@ def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
     except SpadeworkError as error:
         say(f"error: {error}")
         say(f"hint: {error.hint}")
-        say("the registration stays; `spadework setup --remove` takes it back")
+        say("the registration is kept; `spadework setup --remove` undoes it")
         return {"ok": False, "handshake": str(error)}
     say(f"handshake: {plan.server.described()} answered (MCP {hands.protocol})")
     say(f"    its tools: {', '.join(hands.tools)}")
@@ -227,9 +227,9 @@ def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
 def _heard(plan: SetupPlan) -> str | None:
     word = client_word(claude_entry(plan.server), os.environ)
     if word is None:
-        say("note: `claude` is not on PATH, so Claude Code itself was not asked")
+        say("note: `claude` is not on PATH, so Claude Code was not asked")
         return None
-    say(f"Claude Code {word.version} says of it: {word.status}")
+    say(f"Claude Code {word.version} reports: {word.status}")
     return word.status
 
 
@@ -260,12 +260,12 @@ async def _ask() -> Answer:
 
 def _say_what_to_try(wishes: SetupOptions, plan: SetupPlan) -> None:
     if wishes.client != CLAUDE_CODE:
-        say(f"restart {wishes.client}, and it has the tools; --remove takes all of this back")
+        say(f"restart {wishes.client} to use the tools; `spadework setup --remove` undoes this")
         return
     if plan.server.url:
-        say(f"start `claude` where {TOKEN_VARIABLE} holds the token of `spadework token new`")
+        say(f"start `claude` with {TOKEN_VARIABLE} set to the token from `spadework token new`")
     say("In a new Claude Code session try:")
     say("    /mcp                                            shows spadework as connected")
-    say('    "Have the local model summarize README.md."     hands over the reading')
+    say('    "Have the local model summarize README.md."     delegates the reading')
     say('    "Which local models are there?"                 lists them')
-    say("`spadework log` shows what was handed over; `spadework setup --remove` takes this back.")
+    say("`spadework log` shows what was delegated; `spadework setup --remove` undoes the setup.")

@@ -28,13 +28,13 @@ def worker(
             "-c",
             min=1,
             max=10_000,
-            help="Items that each worker of this engine works on at once; the newest word counts.",
+            help="Items that each worker works on at once. The latest value applies to all.",
         ),
     ] = None,
 ) -> None:
     """Work on every run of a Postgres until stopped; several workers share the work.
 
-    Each needs the same config, keys and paths. If one dies, the others go on with its items.
+    Each needs the same config, keys and paths. If one dies, the others take over its items.
     """
     context = open_database(engine)
     if not context.database.is_shared:
