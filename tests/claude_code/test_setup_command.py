@@ -264,7 +264,7 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
         (("--http", "koala:8765"), "is not a server URL"),
         (("--http", "http://me:hunter3@koala/mcp"), "is not a server URL"),
         (("--host", "https://koala"), "is not a valid host"),
-        (("--remove", "--http", "http://koala:8765/mcp"), "--remove cannot be combined with --host"),
+        (("--remove", "--http", "http://koala:8765/mcp"), "--remove cannot be combined"),
         (("--client", "zed", "--http", "http://koala:8765/mcp"), "takes a token only in its own"),
     ],
 )

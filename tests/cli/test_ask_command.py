@@ -123,7 +123,8 @@ def test_what_is_piped_in_besides_a_prompt_is_data(spadework, openai_double):
 
 def test_an_empty_pipe_is_told(spadework):
     """`git diff | spadework ask …` without a diff must not look like an answer about one."""
-    assert spadework("ask", "Summarize.", stdin="").stderr.startswith("note: standard input is empty")
+    done = spadework("ask", "Summarize.", stdin="")
+    assert done.stderr.startswith("note: standard input is empty\n")
 
 
 def test_a_model_or_a_pattern_can_be_named(spadework):

@@ -42,7 +42,7 @@ def test_init_writes_a_config_for_what_it_finds(run, config_file, serve):
         "litellm/codellama-local",
         "llama-swap/codellama-local",
     ]
-    assert f"found litellm at {litellm.url}: 3 models; it needs a key, taken from LITELLM_API_KEY" in err
+    assert f"found litellm at {litellm.url}: 3 models; it needs a key, taken from LITELLM" in err
     assert "which is set" in err
     assert KEY not in {key and key.removeprefix("Bearer ") for key in swap.keys_seen}
 

@@ -124,7 +124,8 @@ def test_a_service_that_the_user_has_edited_is_kept(spadework, tmp_path, config_
     file.parent.mkdir(parents=True)
     file.write_text("[Service]\nEnvironment=LITELLM_KEY=mine\n")
     kept = file.with_name("spadework.service.bak")
-    assert spadework("daemon", "install").stdout.startswith(f"the previous file is kept as {kept}\n")
+    said = spadework("daemon", "install").stdout
+    assert said.startswith(f"the previous file is kept as {kept}\n")
     assert kept.read_text() == "[Service]\nEnvironment=LITELLM_KEY=mine\n"
     assert spadework("daemon", "install").stdout.startswith(f"wrote {file}\n")
 

@@ -18,6 +18,7 @@ from spadework.checks.prompt_injection import is_warning
 from spadework.cli.async_runner import run
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.options import (
+    DEFAULT_TOOL,
     InProcess,
     MaxTokens,
     ModelOption,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from spadework.engine.job import Answer
 
 
-DEFAULT_TOOL = "ask_local_llama"
 _NOTICE_SECONDS = 2.0
 
 _Asking = Callable[..., "Coroutine[Any, Any, Answer]"]

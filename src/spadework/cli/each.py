@@ -15,6 +15,7 @@ from spadework.cli.async_runner import run
 from spadework.cli.console import print_table
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.options import (
+    DEFAULT_TOOL,
     InProcess,
     JsonLines,
     MaxTokens,
@@ -31,7 +32,6 @@ from spadework.util.untrusted_text import display_path, printable_json
 if TYPE_CHECKING:
     from spadework.engine.batch.table import BatchProgress, Row, Table
 
-DEFAULT_TOOL = "ask_local_llama"
 _MOST_FAILED = 10
 
 

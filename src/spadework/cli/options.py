@@ -13,21 +13,29 @@ from spadework.config.loader import load_config
 from spadework.errors import ArgumentError, SpadeworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from spadework.engine.tools import Tool
     from spadework.remote.remote_engine import RemoteEngine
 
-_SECONDS = 1.0
+DEFAULT_TOOL = "ask_local_llama"
+_COMPLETION_SECONDS = 1.0
+
+
+def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Make a completion that offers fixed names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 def complete_tools(incomplete: str) -> list[str]:
     """Offer the user's tools and the project's."""
-    return [name for name in _tools() if name.startswith(incomplete)]
+    return complete_from(_tools())(incomplete)
 
 
 def complete_models(incomplete: str) -> list[str]:
     """Offer the models that the tools name, and all that a running daemon lists, aliases too."""
     named = [model for tool in _tools().values() for model in tool.config.models]
-    return [name for name in dict.fromkeys([*named, *_listed()]) if name.startswith(incomplete)]
+    return complete_from(dict.fromkeys([*named, *_listed()]))(incomplete)
 
 
 ToolOption = Annotated[
@@ -92,7 +100,7 @@ def _listed() -> list[str]:
         return [name for model in found.models if not model.route for name in model.ids]
 
     try:
-        return run(names(), time_limit=_SECONDS)
+        return run(names(), time_limit=_COMPLETION_SECONDS)
     except (SpadeworkError, OSError):  # TimeoutError is an OSError
         return []
 

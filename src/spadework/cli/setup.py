@@ -14,6 +14,7 @@ from spadework.claude_code.setup_plan import registered_elsewhere
 from spadework.claude_code.undo_journal import OURS, UndoJournal
 from spadework.cli.console import confirm, say
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import complete_from
 from spadework.errors import ArgumentError, ConfigError
 from spadework.references.roots import current_folder
 from spadework.util.untrusted_text import printable_json
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
     from spadework.claude_code.undo_journal import JournalStep
 
 _SCOPES: tuple[Scope, ...] = ("user", "project", "local")
-
-
-def _clients(incomplete: str) -> list[str]:
-    return [name for name in CLIENTS if name.startswith(incomplete)]
-
-
-def _scopes(incomplete: str) -> list[str]:
-    return [name for name in _SCOPES if name.startswith(incomplete)]
 
 
 def setup(
@@ -55,7 +48,7 @@ def setup(
             metavar="SCOPE",
             help="Where to register: user (all projects; the default), project (shared in the "
             "repository) or local (this project, only you).",
-            autocompletion=_scopes,
+            autocompletion=complete_from(_SCOPES),
         ),
     ] = "",
     http: Annotated[
@@ -71,7 +64,7 @@ def setup(
         typer.Option(
             metavar="NAME",
             help="claude-code (the default), claude-desktop, cursor, vscode, codex or zed.",
-            autocompletion=_clients,
+            autocompletion=complete_from(CLIENTS),
         ),
     ] = "",
     allow: Annotated[
