@@ -257,9 +257,9 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--scope", "everywhere"), "--scope 'everywhere' is none"),
-        (("--client", "emacs"), "--client 'emacs' is not known"),
-        (("--client", "emacs", "--remove"), "--client 'emacs' is not known"),
+        (("--scope", "everywhere"), "invalid --scope 'everywhere'"),
+        (("--client", "emacs"), "unknown --client 'emacs'"),
+        (("--client", "emacs", "--remove"), "unknown --client 'emacs'"),
         (("--client", "claude-desktop", "--scope", "local"), "does not exist for claude-desktop"),
         (("--http", "koala:8765"), "is not a server URL"),
         (("--http", "http://me:hunter3@koala/mcp"), "is not a server URL"),

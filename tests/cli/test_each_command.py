@@ -86,6 +86,6 @@ def test_the_cache_is_shown_and_cleared(spadework, docs, openai_double):
     assert shown["answers"] == 5
     assert shown["enabled"] is True
     assert "5 answers, 0.0 MB of at most 200.0 MB" in spadework("cache", "show").stdout
-    assert spadework("cache", "clear").stdout == "forgot 5 answers, 0.0 MB\n"
+    assert spadework("cache", "clear").stdout == "deleted 5 answers, 0.0 MB\n"
     spadework("each", "Ok?", "-f", "docs/")
     assert len(openai_double.chats) == 10
