@@ -15,7 +15,6 @@ from spadework.config import toml_editing
 from spadework.config.loader import load_config
 from spadework.embedded.demo_model import install_demo_model
 from spadework.embedded.gguf import check_magic
-from spadework.embedded.hub import pull as pull_from_hub
 from spadework.embedded.model_file import DEMO_NAME, configured_model
 from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
 from spadework.errors import EmbeddedError
@@ -65,6 +64,8 @@ def pull(
     ] = True,
 ) -> None:
     """Fetch a better model. An interrupted download is resumed."""
+    from spadework.embedded.hub import pull as pull_from_hub
+
     path = pull_from_hub(repo, file, revision, out=sys.stderr)
     print(f"pulled: {path}")
     if use:
