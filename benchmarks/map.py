@@ -31,13 +31,11 @@ from cancelling import demo_model
 from spadework.backends.base import ChatRequest
 from spadework.checks.labels import ALTERNATIVES, label_schema
 from spadework.config.models import Config
-from spadework.engine.batch.runner import items_of
-from spadework.engine.batch.runner import ask_each
+from spadework.engine.batch.runner import ask_each, items_of
 from spadework.engine.batch.table import EachJob
 from spadework.engine.engine import Engine
 from spadework.engine.job import Job, Session
-from spadework.engine.prompt_messages import build_messages
-from spadework.engine.prompt_messages import ResponseFormat
+from spadework.engine.prompt_messages import ResponseFormat, build_messages
 from spadework.util.paths import DATA_VARIABLE
 
 if TYPE_CHECKING:

@@ -35,6 +35,8 @@ CODES = {
     exit_codes.EXIT_FAILED: "handed back, or a backend, the ledger or the embedded engine failed",
     exit_codes.EXIT_USAGE: "wrong usage, arguments or config",
     exit_codes.EXIT_REFUSED: "a reference was refused",
+    exit_codes.EXIT_SOME: "a pipeline's run ended; some items have no value",
+    exit_codes.EXIT_STOPPED: "a pipeline's run stopped at its budget or was cancelled",
     exit_codes.EXIT_INTERRUPTED: "stopped by Ctrl-C; the model was stopped too",
     exit_codes.EXIT_BROKEN_PIPE: "the reader of our output went away",
     exit_codes.EXIT_TERMINATED: "stopped by SIGTERM; the model was stopped too",

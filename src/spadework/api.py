@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from spadework.config.loader import load_config
 from spadework.engine.job import Answer, Job, Listener, Session
 from spadework.errors import ArgumentError
+from spadework.references.roots import current_folder
 from spadework.remote.remote_engine import RemoteEngine
 
 if TYPE_CHECKING:
@@ -248,20 +249,6 @@ def _loop_is_running() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def current_folder() -> Path:
-    """Return the folder that relative references start from.
-
-    Raises:
-        ArgumentError: it was deleted.
-    """
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise ArgumentError(
-            "the current folder does not exist any more", hint="go to a folder that does"
-        ) from None
 
 
 def _folder(name: str, path: str | os.PathLike[str]) -> Path:

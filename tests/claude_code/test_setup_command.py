@@ -44,7 +44,7 @@ def test_one_command_finds_registers_and_proves_and_a_second_one_changes_nothing
     code, _, err = house.setup(*models, "--yes")
     assert code == 0
     assert "already set up: nothing was changed" in err
-    assert "so --host and --port were not looked at" in err
+    assert "--host and --port are ignored" in err
     assert "openai/llama3-local: for ask_local_llama" in err
     assert house.files() == after
 
@@ -98,7 +98,7 @@ def test_a_dry_run_shows_everything_and_changes_nothing(house, models):
 def test_where_nobody_can_be_asked_nothing_is_changed(house, models):
     code, _, err = house.setup(*models)
     assert code == 2
-    assert "hint: add --yes" in err
+    assert "stdin is not a terminal: pass --yes" in err
     assert house.files() == {}
 
 
@@ -107,10 +107,10 @@ def test_a_config_that_is_there_is_used_unless_a_new_one_is_asked_for(house, mod
     house.config.write_text('roots = ["~"]\n')
     code, _, err = house.setup(*models, "--yes")
     assert code == 0
-    assert f"using the config that is there: {house.config}" in err
+    assert f"using the existing config: {house.config}" in err
     assert house.config.read_text() == 'roots = ["~"]\n'
     code, _, err = house.setup(*models, "--yes", "--new-config")
-    assert "the one before is" in err
+    assert "the previous one is" in err
     assert load_config(house.config).config.backends
     house.setup("--remove", "--yes")
     assert house.config.read_text() == 'roots = ["~"]\n'
@@ -131,7 +131,7 @@ def test_the_rule_is_added_only_when_it_is_asked_for_and_goes_with_remove(house,
     settings.write_text('{\n  "permissions": {"deny": ["WebFetch"]}\n}')
     before = house.files()
     _, _, err = house.setup(*models, "--yes")
-    assert "without --allow, --yes does not add the rule" in err
+    assert "--yes without --allow does not allow Claude to call" in err
     assert settings.read_bytes() == before[settings]
     house.setup(*models, "--yes", "--allow")
     allowed = json.loads(settings.read_text())["permissions"]
@@ -181,7 +181,7 @@ def test_an_entry_that_the_client_itself_has_written_counts_as_ours_already(hous
     assert code == 0
     assert house.client_file.read_bytes() == before
     _, _, err = house.setup("--remove", "--yes")
-    assert "an entry that setup did not make: claude mcp remove spadework -s user" in err
+    assert "registered, but not by setup; to remove it: claude mcp remove spadework -s user" in err
 
 
 def test_the_scopes_have_their_files_and_the_stronger_one_is_named(house, models):
@@ -257,14 +257,14 @@ def test_as_json_it_tells_what_was_done_and_nothing_else(house, models):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--scope", "everywhere"), "--scope 'everywhere' is none"),
-        (("--client", "emacs"), "--client 'emacs' is not known"),
-        (("--client", "emacs", "--remove"), "--client 'emacs' is not known"),
+        (("--scope", "everywhere"), "invalid --scope 'everywhere'"),
+        (("--client", "emacs"), "unknown --client 'emacs'"),
+        (("--client", "emacs", "--remove"), "unknown --client 'emacs'"),
         (("--client", "claude-desktop", "--scope", "local"), "does not exist for claude-desktop"),
         (("--http", "koala:8765"), "is not a server URL"),
         (("--http", "http://me:hunter3@koala/mcp"), "is not a server URL"),
         (("--host", "https://koala"), "is not a valid host"),
-        (("--remove", "--http", "http://koala:8765/mcp"), "--remove takes back what is on record"),
+        (("--remove", "--http", "http://koala:8765/mcp"), "--remove cannot be combined"),
         (("--client", "zed", "--http", "http://koala:8765/mcp"), "takes a token only in its own"),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_server_that_does_not_answer_stays_registered_and_setup_says_how_it_go
     code, _, err = house.setup("--http", "http://127.0.0.1:1/mcp", "--yes")
     assert code == 1
     assert "error: http://127.0.0.1:1/mcp: no handshake" in err
-    assert "the registration stays; `spadework setup --remove` takes it back" in err
+    assert "the registration is kept; `spadework setup --remove` undoes it" in err
     assert entry(house.client_file)["url"] == "http://127.0.0.1:1/mcp"
 
 
@@ -333,7 +333,7 @@ def test_a_person_is_asked_before_anything_is_written_and_apart_for_the_rule(hou
     assert entry(house.client_file) == ENTRY
     assert not (house.home / ".claude").exists()
     person = Terminal(["spadework", "setup", "--remove"], house.environ, house.project)
-    person.read("Take back what setup did there?")
+    person.read("Undo these changes?")
     person.type("n\n")
     person.read()
     assert person.close() == 1

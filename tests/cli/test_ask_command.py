@@ -123,7 +123,8 @@ def test_what_is_piped_in_besides_a_prompt_is_data(spadework, openai_double):
 
 def test_an_empty_pipe_is_told(spadework):
     """`git diff | spadework ask …` without a diff must not look like an answer about one."""
-    assert spadework("ask", "Summarize.", stdin="").stderr.startswith("note: nothing came")
+    done = spadework("ask", "Summarize.", stdin="")
+    assert done.stderr.startswith("note: standard input is empty\n")
 
 
 def test_a_model_or_a_pattern_can_be_named(spadework):
@@ -162,7 +163,7 @@ def test_a_hand_back_as_json_has_the_tries(spadework, openai_double):
         (["ask", "Hi", "-f", "nothing.md"], 3, "not-found"),
         (["ask", "Hi", "-t", "ask_nobody"], 2, "error: unknown tool 'ask_nobody'"),
         (["ask", "Hi", "-m", "nobody/x"], 2, "no such backend"),
-        (["ask", "Hi", "-m", "a/b", "-t", "c"], 2, "exclude each other"),
+        (["ask", "Hi", "-m", "a/b", "-t", "c"], 2, "cannot be combined"),
         (["ask", "Hi", "-a", "code"], 2, "NAME=TEXT"),
         (["ask", "Hi", "--max-tokens", "0"], 2, "greater than or equal to 1"),
         (["--config", "nowhere.toml", "ask", "Hi"], 2, "nowhere.toml"),
@@ -263,7 +264,7 @@ def test_a_deleted_folder_is_one_line(project, command):
 def test_a_loop_is_told_that_its_standard_input_goes_along(project, openai_double):
     loop = 'seq 3 | while read x; do spadework ask "n $x"{}; done'
     done = in_a_shell(project, loop.format(""))
-    told = b"note: 4 bytes of standard input go along (--no-stdin leaves them)\n"
+    told = b"note: 4 bytes of standard input are passed on (--no-stdin skips them)\n"
     assert (done.stdout.count(b"Three lines."), done.stderr) == (1, told)
     done = in_a_shell(project, loop.format(" --no-stdin"))
     assert (done.stdout.count(b"Three lines."), done.stderr) == (3, b"")

@@ -24,7 +24,7 @@ def test_a_table_is_printed_tab_separated_and_a_run_is_not_repeated(spadework, d
     assert "note: 5 of 5 answered" in done.stderr
     again = spadework("each", "Ok?", "-f", "docs/")
     assert again.stdout == done.stdout
-    assert "5 known from before" in again.stderr
+    assert "5 from the cache" in again.stderr
     assert len(openai_double.chats) == 5
     spadework("each", "Ok?", "-f", "docs/", "--fresh")
     assert len(openai_double.chats) == 10
@@ -86,6 +86,6 @@ def test_the_cache_is_shown_and_cleared(spadework, docs, openai_double):
     assert shown["answers"] == 5
     assert shown["enabled"] is True
     assert "5 answers, 0.0 MB of at most 200.0 MB" in spadework("cache", "show").stdout
-    assert spadework("cache", "clear").stdout == "forgot 5 answers, 0.0 MB\n"
+    assert spadework("cache", "clear").stdout == "deleted 5 answers, 0.0 MB\n"
     spadework("each", "Ok?", "-f", "docs/")
     assert len(openai_double.chats) == 10

@@ -189,7 +189,7 @@ def test_ctrl_c_while_waiting_keeps_what_was_answered_and_a_second_run_goes_on(
     done = run_each()
     assert done.returncode == 0, done.stderr
     assert answers(done) == ITEMS.split()
-    assert f"{ROWS} of {ROWS} answered, {known} known from before" in done.stderr
+    assert f"{ROWS} of {ROWS} answered, {known} from the cache" in done.stderr
     assert len(openai_double.chats) - before == ROWS - known
 
 

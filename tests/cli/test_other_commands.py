@@ -77,7 +77,7 @@ def test_the_log_shows_what_a_run_cost(spadework, config_file):
     ("arguments", "said"),
     [
         (["log", "--since", "yesterday"], "--since 'yesterday' is not a valid time"),
-        (["log", "--outcome", "good"], "it is one of answered, handed-back"),
+        (["log", "--outcome", "good"], "'good' is not one of 'answered', 'handed-back'"),
         (["log", "--limit", "0"], "--limit"),
         (["aks"], "aks"),
     ],

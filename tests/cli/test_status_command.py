@@ -16,7 +16,7 @@ from remote.houses import a_house, until
 from spadework.cli.status_view import load_status, sections
 from spadework.errors import DaemonError
 
-NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
+NONE_RUNS = "no daemon is running; the first window or `spadework daemon start` starts one"
 TOLD = {
     "daemon": {
         "version": "0.1.0",
@@ -226,7 +226,7 @@ def test_a_terminal_sees_headed_columns(house):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_watching_is_live_follows_the_daemon_and_leaves_the_terminal_as_it_was(house, number, code):
     terminal = Terminal(house, "status", "--watch")
-    terminal.until("no daemon runs")
+    terminal.until("no daemon is running")
     daemon = house.start_daemon()
     terminal.until(str(daemon.pid))
     house.double.plays(Play(hangs_after=2))
@@ -236,7 +236,7 @@ def test_watching_is_live_follows_the_daemon_and_leaves_the_terminal_as_it_was(h
     asking.communicate(timeout=20)
     daemon.kill()
     terminal.shown = ""
-    terminal.until("no daemon runs")
+    terminal.until("no daemon is running")
     terminal.process.send_signal(number)
     assert terminal.end() == code
     assert "\x1b[?1049l" in terminal.shown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spadework.cli.table import print_table
+from spadework.cli.console import print_table
 
 HEADER = ["when", "tool", "model", "outcome", "in", "why"]
 ROW = ["11-23 08:01", "ask_local_llama", "koala/llama3-local", "handed-back", "1200", "why " * 40]

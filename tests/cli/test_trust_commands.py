@@ -123,7 +123,7 @@ def test_a_confidential_folder_of_the_users_config_keeps_every_tool_local(
 
 def test_rules_that_can_mean_nothing_are_found_out(configure, spadework, project):
     configure(more=f'[[projects]]\npath = "{project}/clents/*"\n')
-    assert f"no folder is {project}/clents/* now" in spadework("config", "check").stdout
+    assert f"no folder matches {project}/clents/*" in spadework("config", "check").stdout
     configure(more='local_models = ["nobackend/x"]\n')
     assert "unknown backend 'nobackend'" in spadework("config", "check").stdout
     configure(more='local_hosts = ["http://foo:80/"]\n')

@@ -42,7 +42,7 @@ def test_init_writes_a_config_for_what_it_finds(run, config_file, serve):
         "litellm/codellama-local",
         "llama-swap/codellama-local",
     ]
-    assert f"found litellm at {litellm.url}: 3 models; it wants a key: LITELLM_API_KEY" in err
+    assert f"found litellm at {litellm.url}: 3 models; it needs a key, taken from LITELLM" in err
     assert "which is set" in err
     assert KEY not in {key and key.removeprefix("Bearer ") for key in swap.keys_seen}
 
@@ -51,7 +51,7 @@ def test_init_without_the_key_says_which_variable_it_will_be(run, config_file, s
     server = serve(LITELLM, key=KEY)
     code, _, err = init(run, server, LITELLM_API_KEY="")
     assert code == 0
-    assert "it wants a key: LITELLM_API_KEY will be used, which is not set" in err
+    assert "it needs a key, taken from LITELLM_API_KEY, which is not set" in err
     assert set(server.keys_seen) == {None}
     assert load_config(config_file).config.tools["ask_local_llama"].models == []
 
@@ -86,7 +86,7 @@ def test_init_does_not_overwrite(run, config_file, serve):
     server = serve(OLLAMA)
     code, out, err = init(run, server)
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {config_file} is already there\nhint: --force")
+    assert err.startswith(f"error: {config_file} already exists\nhint: --force")
     assert config_file.read_text() == "roots = []\n"
     assert server.asked == []
 
@@ -95,7 +95,7 @@ def test_init_replaces_a_file_that_sets_no_key_and_keeps_a_copy(run, config_file
     init(run)
     nothing_found = config_file.read_text()
     code, _, err = init(run, serve(OLLAMA))
-    assert (code, f"the one before is {config_file}.bak" in err) == (0, True)
+    assert (code, f"the previous one is {config_file}.bak" in err) == (0, True)
     assert (home / "config.toml.bak").read_text() == nothing_found
     assert load_config(config_file).config.backends
 
@@ -112,7 +112,7 @@ def test_init_with_force_keeps_a_copy(run, config_file, home, serve):
     code, _, err = run("config", "init", "--port", str(server.port), "--yes", "--force")
     assert code == 0
     assert (home / "config.toml.bak").read_text() == "# mine\n"
-    assert f"the one before is {config_file}.bak" in err
+    assert f"the previous one is {config_file}.bak" in err
     assert load_config(config_file).config.backends
     assert config_file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in home.iterdir()) == ["config.toml", "config.toml.bak"]
@@ -140,7 +140,7 @@ def test_init_writes_nothing_if_nobody_can_be_asked(run, config_file, serve):
     server = serve(LITELLM, key=KEY)
     code, _, err = run("config", "init", "--port", str(server.port))
     assert code == 2
-    assert "hint: add --yes" in err
+    assert "stdin is not a terminal: pass --yes" in err
     assert not config_file.exists()
     assert set(server.keys_seen) == {None}
 
@@ -279,4 +279,4 @@ def test_selectors_and_profiles_are_never_proposed(run, config_file):
     tools = out.partition("[tools.")[2]
     assert "warm" not in tools
     assert "night" not in tools
-    assert "passed over" not in err
+    assert "skipped" not in err

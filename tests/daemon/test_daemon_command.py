@@ -17,16 +17,16 @@ pytestmark = pytest.mark.slow
 
 
 def test_it_is_started_shown_and_stopped(spadework, daemon_pid, config_file, window, project):
-    assert spadework("daemon", "stop").stdout == "no daemon runs\n"
+    assert spadework("daemon", "stop").stdout == "no daemon is running\n"
     nothing = spadework("daemon", "status")
     assert (nothing.returncode, nothing.stdout) == (1, "")
-    assert nothing.stderr.startswith("no daemon runs")
+    assert nothing.stderr.startswith("no daemon is running")
     assert json.loads(spadework("daemon", "status", "--json").stdout) == {"running": False}
 
     started = spadework("daemon", "start")
     pid = daemon_pid()
     assert started.stdout == f"started: process {pid}\n", started.stderr
-    assert spadework("daemon", "start").stdout == f"runs already: process {pid}\n"
+    assert spadework("daemon", "start").stdout == f"already running: process {pid}\n"
     window()
     shown = spadework("daemon", "status").stdout
     assert f"process   {pid}\n" in shown
@@ -124,7 +124,8 @@ def test_a_service_that_the_user_has_edited_is_kept(spadework, tmp_path, config_
     file.parent.mkdir(parents=True)
     file.write_text("[Service]\nEnvironment=LITELLM_KEY=mine\n")
     kept = file.with_name("spadework.service.bak")
-    assert spadework("daemon", "install").stdout.startswith(f"kept the one before as {kept}\n")
+    said = spadework("daemon", "install").stdout
+    assert said.startswith(f"the previous file is kept as {kept}\n")
     assert kept.read_text() == "[Service]\nEnvironment=LITELLM_KEY=mine\n"
     assert spadework("daemon", "install").stdout.startswith(f"wrote {file}\n")
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from spadework.cli.embedded import app
+from spadework.cli.app import app
 from spadework.embedded.model_file import demo_model_file
 from spadework.errors import EmbeddedError
 from spadework.util.paths import models_folder, user_config_file
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return CliRunner().invoke(app, ["embedded", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_model_is_used_by_name_and_the_change_tells_how_to_undo_it(model):
     assert configured() == str(model)
     assert f"{user_config_file()} is changed: embedded.model is set to {model}" in done.output
     assert "to undo: spadework embedded use smollm2" in done.output
-    assert "the file as it was" not in done.output, "there was none"
+    assert "the previous file" not in done.output, "there was none"
 
 
 def test_what_is_printed_to_undo_a_change_undoes_it(model, make_gguf):
@@ -50,7 +50,7 @@ def test_smollm2_clears_the_key_and_keeps_the_rest(model):
     user_config_file().write_text(f"[embedded]\nslots = 1 # one\nmodel = '{model}'\n")
     run("use", "smollm2")
     assert user_config_file().read_text() == "[embedded]\nslots = 1 # one\n"
-    assert "stays as it was" in run("use", "smollm2").output
+    assert "is unchanged" in run("use", "smollm2").output
 
 
 def test_a_path_is_kept_whole_so_that_it_holds_from_everywhere(make_gguf, monkeypatch):
@@ -86,7 +86,7 @@ def test_the_list_says_where_the_model_in_use_is_if_it_is_not_there(model):
     done = run("list")
     assert done.stdout == f"good-one\t0 MB\t\t{model}\n"
     assert done.stderr.startswith("in use: smollm2 (")
-    assert done.stderr.endswith(", which is not there)\n")
+    assert done.stderr.endswith(", which does not exist)\n")
 
 
 def test_the_model_in_use_is_not_removed(model):
@@ -109,9 +109,9 @@ def test_the_demonstration_model_is_not_removed_where_the_config_names_no_model(
 
 def offered(*words: str) -> list[str]:
     """What the shell offers behind `spadework embedded …`."""
-    environ = {"_EMBEDDED_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words))}
-    environ["COMP_WORDS"] = " ".join(["embedded", *words])
-    done = CliRunner().invoke(app, [], prog_name="embedded", env=environ)
+    environ = {"_SPADEWORK_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words) + 1)}
+    environ["COMP_WORDS"] = " ".join(["spadework", "embedded", *words])
+    done = CliRunner().invoke(app, [], prog_name="spadework", env=environ)
     return done.stdout.split()
 
 

@@ -101,7 +101,7 @@ def test_a_file_arrives_whole_is_checked_and_becomes_the_embedded_model(pull):
     assert tomllib.loads(config)["embedded"]["model"] == str(target())
     assert "to undo: spadework embedded use smollm2" in done.out
     assert again.code == 0
-    assert "stays as it was" in again.out
+    assert "is unchanged" in again.out
     assert len(hub.storage_saw) == 1, "the second pull fetched it again"
 
 

@@ -20,7 +20,7 @@ from spadework.mcp.http.access_tokens import TokenStore
 pytestmark = pytest.mark.slow
 
 WAYS = pytest.mark.parametrize("way", [[], ["--in-process"]], ids=["daemon", "in process"])
-SERVING = re.compile(r"serving MCP at (http://\S+/mcp); Ctrl-C ends it\n")
+SERVING = re.compile(r"serving MCP at (http://\S+/mcp); Ctrl-C stops it\n")
 
 
 @contextmanager
@@ -123,7 +123,7 @@ async def test_with_a_token_the_line_to_register_has_its_place(config_file, way)
         told = process.stdout.readline() + process.stdout.readline()
         assert await answers(url, token) == "Three lines."
     assert f'spadework {url} --header "Authorization: Bearer TOKEN"\n' in told
-    assert "TOKEN is what `spadework token new` has printed\n" in told
+    assert "TOKEN is the token that `spadework token new` printed\n" in told
     assert token not in told
 
 

@@ -178,7 +178,7 @@ def test_nobody_asked_means_nothing_written(litellm, old, ollama_double):
     before = old.read_bytes()
     done = litellm("config", "--merge", old, "--host", ollama_double.url)
     assert done.returncode == 2
-    assert "nobody is there to ask" in done.stderr
+    assert "stdin is not a terminal: pass --yes" in done.stderr
     assert old.read_bytes() == before
 
 

@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(place, number, code):
         process.send_signal(number)
         assert process.wait(WAIT) == code
         said = process.stderr.read()
-    assert "to go on: spadework pipeline resume s" in said
+    assert "to continue: spadework pipeline resume s" in said
     assert "Traceback" not in said
     assert shown(place, "s")["state"] == "interrupted"
     place.double.plays(reply="A thing.", prompt_tokens=120, completion_tokens=4)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from spadework.cli.pipeline_progress import Display, duration, line_of, rate_of
+from spadework.cli.console import duration
+from spadework.cli.pipeline_execution import Display, line_of, rate_of
 from spadework.pipelines.items import RunProgress
 
 

@@ -171,6 +171,6 @@ def test_what_failed_and_what_is_never_read_is_told(project):
     )
     Path("docs/.env").write_text("KEY=1\n")
     said = run("spadework pipeline run fails.py docs --out failed.jsonl", ends=(1,)).stderr
-    assert "never read: docs/.env: credential file, never read\n" in said
-    assert "note: 1 failed; the `error` of each row says why" in said
+    assert "skipped: docs/.env: credential file, never read\n" in said
+    assert "note: 1 failed: see the `error` of each row" in said
     assert rows("failed.jsonl")[0]["error"] == "ValueError: docs/decision.md"

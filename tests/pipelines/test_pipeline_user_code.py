@@ -152,7 +152,7 @@ def test_private_is_no_word_to_a_run_that_has_begun_otherwise(place):
     assert run(place, code).returncode == 0
     done = run(place, code, "--private")
     assert done.returncode == 2
-    assert "was begun with items that are not" in done.stderr
+    assert "has items that are not private" in done.stderr
 
 
 def test_calls_side_by_side_are_found_again_in_whatever_order_they_come(place):
@@ -209,7 +209,7 @@ def test_how_to_go_on_names_the_engine_that_was_chosen(place):
     place.items(1)
     engine = f"sqlite:///{place.folder}/other.db"
     done = place.run("pipeline", "run", "own.py", "items.jsonl", "--engine", engine)
-    command = done.stderr.rpartition("to go on: spadework ")[2].split()
+    command = done.stderr.rpartition("to continue: spadework ")[2].split()
     assert command[-2:] == ["--engine", engine]
     assert "unknown tool" in place.run(*command).stderr
     assert (place.folder / "other.db").exists()

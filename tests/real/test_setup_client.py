@@ -74,7 +74,7 @@ def test_it_is_connected_in_each_scope_and_gone_to_the_byte_after(house, models,
     before = digests(house)
     code, _, err = house.setup(*models, "--yes", "--scope", scope)
     assert code == 0, err
-    assert "Claude Code 2.1.330 says of it: ✔ Connected" in err
+    assert "Claude Code 2.1.330 reports: ✔ Connected" in err
     assert CONNECTED in listed(house)
     where = {"user": "User", "project": "Project", "local": "Local"}[scope]
     assert f"Scope: {where} config" in claude(house, "mcp", "get", "spadework")

@@ -11,20 +11,13 @@ from spadework.claude_code.agents.new_agents import model_change
 from spadework.claude_code.agents.tiering import suggest
 from spadework.cli import agents_editing, agents_output
 from spadework.cli.check_output import print_findings, print_json
-from spadework.cli.console import printable_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.errors import ArgumentError
 from spadework.util.finding import worst
-
-app = typer.Typer(
-    help="Claude Code's agents: what they run on, what would be cheaper.",
-    no_args_is_help=True,
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from spadework.util.untrusted_text import printable_json
 
 
-@app.command(name="list")
 def list_agents(as_json: Json = False) -> None:
     """List every agent, what it runs on and what is found about it.
 
@@ -43,7 +36,6 @@ def list_agents(as_json: Json = False) -> None:
     agents_output.print_agents(survey, findings)
 
 
-@app.command()
 def lint(as_json: Json = False) -> None:
     """Say what is wrong with agents and skills, or too dear, and the cure.
 
@@ -58,7 +50,6 @@ def lint(as_json: Json = False) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command(name="suggest")
 def suggest_models(
     *,
     apply: Annotated[
@@ -95,12 +86,6 @@ def suggest_models(
         typer.echo(f"left as it is: {reason}", err=True)
     if refused:
         raise typer.Exit(EXIT_FAILED)
-
-
-app.command(name="set")(agents_editing.set_model)
-app.command(name="undo")(agents_editing.undo)
-app.command(name="new")(agents_editing.new)
-app.command(name="copy")(agents_editing.copy)
 
 
 def _print_json(data: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +19,7 @@ from spadework.claude_code.agents.new_agents import (
 )
 from spadework.claude_code.undo_journal import UndoJournal
 from spadework.cli.agents_output import print_diff
-from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.errors import ArgumentError
+from spadework.cli.console import confirm
 from spadework.util.atomic_files import keep_copy
 
 if TYPE_CHECKING:
@@ -149,7 +147,7 @@ def carry_out(changes: Sequence[FileChange], *, dry_run: bool, yes: bool) -> Non
     """Show the diff, ask, write.
 
     Raises:
-        ArgumentError: nobody is there to ask.
+        ArgumentError: standard input is not a terminal.
         typer.Exit: the answer was no.
     """
     if not changes:
@@ -159,10 +157,8 @@ def carry_out(changes: Sequence[FileChange], *, dry_run: bool, yes: bool) -> Non
         print_diff(change)
     if dry_run:
         return
-    if not (yes or sys.stdin.isatty()):
-        raise ArgumentError("nobody is there to ask whether this may be written", hint="add --yes")
-    if not yes and not typer.confirm("Write this?", default=True, err=True):
-        raise typer.Exit(EXIT_FAILED)
+    if not yes:
+        confirm("Write this?")
     UndoJournal().replace_files(changes)
     typer.echo("written; `spadework agents undo` takes it back", err=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spadework.claude_code.agents.agent_models import resolve
 from spadework.claude_code.agents.tiering import TIERS
-from spadework.cli.table import print_table
+from spadework.cli.console import print_table
 from spadework.util.text_cleaning import clean
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def print_diff(change: FileChange) -> None:
     if not sys.stdout.isatty():
         print(text)
         return
-    from rich.console import Console  # noqa: PLC0415 - heavy
-    from rich.text import Text  # noqa: PLC0415 - heavy
+    from rich.console import Console
+    from rich.text import Text
 
     styles = {"+": "green", "-": "red", "@": "cyan"}
     console = Console(highlight=False, soft_wrap=True)

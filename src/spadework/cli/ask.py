@@ -6,37 +6,47 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.answer_view import Question, print_json, print_text
-from spadework.cli.completion import model_names, tool_names
-from spadework.cli.schema_option import read_schema
-from spadework.errors import ArgumentError
+import spadework
+from spadework.checks.prompt_injection import is_warning
+from spadework.cli.async_runner import run
+from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import (
+    DEFAULT_TOOL,
+    InProcess,
+    MaxTokens,
+    ModelOption,
+    Private,
+    ToolOption,
+    read_schema,
+)
+from spadework.cli.screen import Screen
+from spadework.errors import ArgumentError, HandedBack
+from spadework.mcp.tool_results import footer
+from spadework.util.untrusted_text import printable_json
 
-DEFAULT_TOOL = "ask_local_llama"
+if TYPE_CHECKING:
+    from spadework.engine.job import Answer
+
+
 _NOTICE_SECONDS = 2.0
+
+_Asking = Callable[..., "Coroutine[Any, Any, Answer]"]
 
 
 def ask(
     prompt: Annotated[
-        str | None, typer.Argument(help="The task; - or nothing reads it from standard input.")
+        str | None,
+        typer.Argument(help="The task. If omitted or -, it is read from standard input."),
     ] = None,
-    tool: Annotated[
-        str,
-        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
-    ] = "",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Ask this model: backend/model, or a pattern.",
-            autocompletion=model_names,
-        ),
-    ] = "",
+    tool: ToolOption = "",
+    model: ModelOption = "",
     files: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,65 +58,65 @@ def ask(
     ] = None,
     arguments: Annotated[
         list[str] | None,
-        typer.Option("--arg", "-a", metavar="NAME=TEXT", help="Another argument of the tool."),
+        typer.Option(
+            "--arg", "-a", metavar="NAME=TEXT", help="An argument of the tool. Repeatable."
+        ),
     ] = None,
     roots: Annotated[
         list[Path] | None,
-        typer.Option("--root", metavar="DIR", help="A further folder that may be read."),
+        typer.Option("--root", metavar="DIR", help="Another folder that may be read. Repeatable."),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", "-l", help="The answer is one of these labels. Repeatable."),
+        typer.Option(
+            "--label", "-l", metavar="LABEL", help="The answer is one of these. Repeatable."
+        ),
     ] = None,
     schema: Annotated[
         str | None,
         typer.Option(metavar="FILE|JSON", help="The answer is JSON that follows this JSON Schema."),
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    max_tokens: MaxTokens = None,
     no_stdin: Annotated[
-        bool, typer.Option("--no-stdin", help="Leave standard input alone.")
+        bool, typer.Option("--no-stdin", help="Do not read standard input.")
     ] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="One of many: stand back behind questions.")
+        bool, typer.Option("--batch", help="Run at low priority, behind interactive questions.")
     ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="Only local models may see any of it.")
-    ] = False,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
-    ] = False,
+    private: Private = False,
+    in_process: InProcess = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answer and all figures.")
+        bool, typer.Option("--json", help="Print the answer and all figures as JSON.")
     ] = False,
 ) -> None:
     """Ask a local model, with files by reference.
 
-    What is piped in besides a prompt is given to the model as data, and a note says so:
+    Piped input is passed to the model as data, beside the prompt:
     git diff | spadework ask "Write a commit message."
-    With --no-stdin a shell's loop keeps its lines, which the first round would take.
+    Use --no-stdin in a shell loop that reads lines from standard input.
     """
     if tool and model:
-        raise ArgumentError("--tool and --model exclude each other", hint="a tool has its models")
+        raise ArgumentError(
+            "--tool and --model cannot be combined", hint="a tool has its own models"
+        )
     task, piped = (_without_stdin if no_stdin else _inputs)(prompt)
-    question = Question(
-        prompt=task,
-        tool=tool or DEFAULT_TOOL,
-        model=model or None,
-        files=tuple(files or ()),
-        arguments=_named(arguments or []),
-        texts={"standard input": piped} if piped else {},
-        roots=tuple(roots or ()),
-        max_tokens=max_tokens,
-        batch=batch,
-        private=private,
-        daemon=False if in_process else None,
-        labels=tuple(labels or ()),
-        schema=None if schema is None else read_schema(schema),
+    _answer(
+        {"roots": roots or [], "daemon": False if in_process else None},
+        {
+            "prompt": task,
+            "tool": tool or DEFAULT_TOOL,
+            "model": model or None,
+            "files": files or [],
+            "arguments": _named(arguments or []),
+            "texts": {"standard input": piped} if piped else {},
+            "max_tokens": max_tokens,
+            "batch": batch,
+            "private": private,
+            "labels": labels or [],
+            "schema": None if schema is None else read_schema(schema),
+        },
+        as_json=as_json,
     )
-    if as_json:
-        print_json(question)
-    else:
-        print_text(question)
 
 
 def _no_prompt() -> ArgumentError:
@@ -129,9 +139,9 @@ def _inputs(prompt: str | None) -> tuple[str, str]:
         return prompt, ""
     piped = _read_stdin()
     if piped:
-        told = f"{len(piped)} bytes of standard input go along (--no-stdin leaves them)"
+        told = f"{len(piped)} bytes of standard input are passed on (--no-stdin skips them)"
     else:
-        told = "nothing came on standard input"
+        told = "standard input is empty"
     sys.stderr.write(f"note: {told}\n")
     return prompt, piped.decode("utf-8", errors="replace")
 
@@ -150,7 +160,7 @@ def _read_stdin() -> bytes:
     notice = threading.Timer(
         _NOTICE_SECONDS,
         sys.stderr.write,
-        ["reading standard input (if there is none: spadework ask … </dev/null)\n"],
+        ["waiting for standard input (--no-stdin skips it)\n"],
     )
     notice.daemon = True
     notice.start()
@@ -166,6 +176,61 @@ def _named(arguments: list[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not equals or not name:
-            raise ArgumentError(f"--arg {argument!r} is not written NAME=TEXT")
+            raise ArgumentError(f"--arg {argument!r}: expected NAME=TEXT")
         named[name] = text
     return named
+
+
+def _answer(session: Mapping[str, Any], asked: Mapping[str, Any], *, as_json: bool) -> None:
+    """Ask, and show the answer.
+
+    Args:
+        session: what `Spadework` takes.
+        asked: what `Spadework.ask` takes.
+        as_json: whether to print everything there is to know as one JSON object.
+    """
+
+    async def ask(**listeners: Any) -> Answer:
+        async with spadework.Spadework(session="shell", **session) as engine:
+            return await engine.ask(**asked, **listeners)
+
+    if as_json:
+        _print_json(ask)
+    else:
+        _print_text(ask)
+
+
+def _print_text(ask: _Asking) -> None:
+    """Print the answer: streamed to a terminal, with the figures on standard error.
+
+    If standard error is not a terminal, it gets only the notes.
+    """
+    screen = Screen(streams=sys.stdout.isatty(), shows_status=sys.stderr.isatty())
+    try:
+        answer = run(ask(on_progress=screen.progress, on_text=screen.text))
+    finally:
+        screen.leave()
+    screen.show(answer.text)
+    if screen.shows_status:
+        for note in filter(is_warning, answer.notes):
+            typer.echo(f"warning: {note}", err=True)
+        typer.echo(typer.style(footer(answer), dim=True), err=True)
+        return
+    for note in (*answer.notes, *(attempt.as_note for attempt in answer.tries)):
+        typer.echo(f"note: {note}", err=True)
+
+
+def _print_json(ask: _Asking) -> None:
+    """Print the answer or the hand-back, with all figures, as one JSON object."""
+    try:
+        answer = run(ask())
+    except HandedBack as error:
+        told = {"tries": error.tries, "codes": error.codes, "hint": error.hint}
+        _write({"outcome": "handed-back"} | told)
+        raise typer.Exit(EXIT_FAILED) from None
+    _write({"outcome": "answered"} | asdict(answer))
+
+
+def _write(told: dict[str, Any]) -> None:
+    # At once: a reader that leaves between two writes would make typer's exit code, not ours.
+    sys.stdout.write(printable_json(told, 2) + "\n")

@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def run(doing: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end, or until SIGTERM: that cancels as Ctrl-C does, so the ledger has its row."""
-    import asyncio  # noqa: PLC0415 - heavy
+def run(doing: Coroutine[Any, Any, Result], *, time_limit: float | None = None) -> Result:
+    """Run to the end, or until SIGTERM: that cancels as Ctrl-C does, so the ledger has its row.
+
+    Raises:
+        TimeoutError: the seconds of the limit are over.
+    """
+    import asyncio
 
     async def until_terminated() -> Result:
         loop = asyncio.get_running_loop()
         task = loop.create_task(doing)
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
         try:
-            return await task
+            async with asyncio.timeout(time_limit):
+                return await task
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

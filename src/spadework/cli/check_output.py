@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from spadework.cli.console import count, printable_json
+from spadework.cli.console import count
 from spadework.util.finding import worst
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ import typer
 from spadework.claude_code.comply.scan import Inspection, inspect
 from spadework.cli.check_output import print_findings, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.references.roots import current_folder
 
 
 def comply(
@@ -30,8 +31,6 @@ def comply(
     files that you name; never at the client's credentials. Shows names and places, never values.
     Exits with 1 if there is anything to see to. Not legal advice: docs/compliance.md.
     """
-    from spadework.api import current_folder  # noqa: PLC0415 - heavy
-
     found = inspect(
         Inspection(
             project=current_folder(),

@@ -7,44 +7,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.console import printable_json
+from spadework.cli.console import duration
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.daemon import bootstrap, control
 from spadework.daemon.control import describe, ensure_running
 from spadework.daemon.log_file import log_file
 from spadework.daemon.service_units import remove_unit, unit_here, write_unit
 from spadework.errors import ArgumentError, DaemonError
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-app = typer.Typer(
-    help="Start, stop and look at the daemon, the one process behind every window.",
-    no_args_is_help=True,
-)
-
-NONE_RUNS = "no daemon runs; the first window or `spadework daemon start` starts one"
+NONE_RUNS = "no daemon is running; the first window or `spadework daemon start` starts one"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _AT_ONCE = 65536
 
 
-@app.command()
 def start() -> None:
-    """Start the daemon in the background; windows do so by themselves."""
+    """Start the daemon in the background; windows start it themselves."""
     pid, new = ensure_running()
-    print(f"{'started' if new else 'runs already'}: process {pid}")
+    print(f"{'started' if new else 'already running'}: process {pid}")
 
 
-@app.command()
 def stop() -> None:
-    """Stop the daemon: what runs is cancelled, and recorded as such."""
+    """Stop the daemon; running delegations are cancelled, and recorded as such."""
     pid = control.stop()
-    print("no daemon runs" if pid is None else f"stopped: process {pid}")
+    print("no daemon is running" if pid is None else f"stopped: process {pid}")
 
 
-@app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the daemon's process and who is connected; `spadework status` shows its work."""
     told = describe()
@@ -62,7 +56,7 @@ def _print(told: dict[str, Any]) -> None:
     lines = {
         "process": told["pid"],
         "version": told["version"],
-        "up": _span(time.time() - told["started"]),
+        "up": duration(time.time() - told["started"]),
         "address": told["address"],
         "config": told["config"],
         "log": told["log"] or "none",
@@ -73,29 +67,22 @@ def _print(told: dict[str, Any]) -> None:
     if told["problem"]:
         lines["problem"] = f"the changed config is not in use: {told['problem']}"
     if told["superseded"]:
-        lines["ends"] = "when idle: a newer version is here"
+        lines["ends"] = "when idle: a newer version is installed"
     for name, value in lines.items():
         print(f"{name:10}{value}")
     windows = [one for one in told["connections"] if one["role"] == "mcp"]
     print(f"{'windows':10}{len(windows)}")
     for one in windows:
-        since = _span(time.time() - one["since"])
+        since = duration(time.time() - one["since"])
         print(f"  {one['session']}  process {one['pid']}, {since}, {one['project']}")
 
 
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-@app.command()
 def logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many lines.")
+    ] = 50,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines, until Ctrl-C.")
     ] = False,
 ) -> None:
     """Show the end of the daemon's log."""
@@ -131,29 +118,27 @@ def _print_from(file: Path, position: int) -> int:
     return position + len(content)
 
 
-@app.command()
 def run(
     background: Annotated[
-        bool, typer.Option("--background", help="Leave the terminal; windows start it so.")
+        bool, typer.Option("--background", help="Detach from the terminal, as windows start it.")
     ] = False,
     stay: Annotated[bool, typer.Option("--stay", help="Do not stop when idle.")] = False,
 ) -> None:
-    """Run the daemon here, with its log on standard error, until Ctrl-C."""
+    """Run the daemon in the foreground, with its log on standard error, until Ctrl-C."""
     bootstrap.run(background=background, stay=stay)
 
 
-@app.command()
 def install(
-    show: Annotated[bool, typer.Option("--print", help="Only print the file.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the file away.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the file; write nothing.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the file.")] = False,
 ) -> None:
     """Make the daemon a service of your session: systemd on Linux, launchd on macOS.
 
-    Needed by nobody: windows start it by themselves. A service starts it with the session, and
-    gives it keys and paths of its own.
+    This is optional: windows start the daemon themselves. A service starts with the session, and
+    has keys and paths of its own.
     """
     if show and remove:
-        raise ArgumentError("--print and --remove exclude each other")
+        raise ArgumentError("--print and --remove cannot be combined")
     unit = unit_here()
     if show:
         print(unit.text, end="")
@@ -162,5 +147,5 @@ def install(
         print(f"removed {unit.path}\nnext: {unit.stop}")
     else:
         if kept := write_unit(unit):
-            print(f"kept the one before as {kept}")
+            print(f"the previous file is kept as {kept}")
         print(f"wrote {unit.path}\nnext: {unit.start}")

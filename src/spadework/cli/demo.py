@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from spadework.cli.async_runner import run
 from spadework.cli.exit_codes import EXIT_FAILED
 
 
 def demo() -> None:
     """Delegate three real jobs to the embedded model, through a real MCP client."""
-    import asyncio  # noqa: PLC0415 - heavy
+    from spadework.demo_jobs import run as run_jobs
 
-    from spadework.demo_jobs import run  # noqa: PLC0415 - heavy
-
-    if not asyncio.run(run()):
+    if not run(run_jobs()):
         raise typer.Exit(EXIT_FAILED)

@@ -13,10 +13,10 @@ from spadework.cli.async_runner import run
 from spadework.cli.check_output import print_finding, print_json
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.errors import ArgumentError
+from spadework.references.roots import current_folder
 from spadework.util.finding import worst
 
 if TYPE_CHECKING:
-    from spadework.claude_code.doctor.examination import Examination
     from spadework.util.finding import Finding
 
 
@@ -44,18 +44,17 @@ def doctor(
     """
     if model and not probe:
         raise ArgumentError("--model chooses what --probe asks", hint="add --probe")
-    found = run(_examine(_asked(probe=probe, models=tuple(model or ())), shows=not as_json))
+    found = run(_examine(probe=probe, models=tuple(model or ()), shows=not as_json))
     if as_json:
         print_json(found)
     if worst(found) == "error":
         raise typer.Exit(EXIT_FAILED)
 
 
-def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
-    from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.claude_code.doctor.examination import Examination  # noqa: PLC0415 - heavy
+async def _examine(*, probe: bool, models: tuple[str, ...], shows: bool) -> list[Finding]:
+    from spadework.claude_code.doctor.examination import Examination, examine
 
-    return Examination(
+    asked = Examination(
         project=current_folder(),
         environ=dict(os.environ),
         own_command=(sys.executable, "-m", "spadework", "mcp"),
@@ -63,11 +62,6 @@ def _asked(*, probe: bool, models: tuple[str, ...]) -> Examination:
         models=models,
         say=_say,
     )
-
-
-async def _examine(asked: Examination, *, shows: bool) -> list[Finding]:
-    from spadework.claude_code.doctor.examination import examine  # noqa: PLC0415 - heavy
-
     found = []
     async with aclosing(examine(asked)) as findings:
         async for finding in findings:

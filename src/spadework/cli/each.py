@@ -10,25 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import spadework
 from spadework.cli.async_runner import run
-from spadework.cli.completion import model_names, tool_names
-from spadework.cli.console import display_path, printable_json
+from spadework.cli.console import print_table
 from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.cli.schema_option import read_schema
+from spadework.cli.options import (
+    DEFAULT_TOOL,
+    InProcess,
+    JsonLines,
+    MaxTokens,
+    ModelOption,
+    Private,
+    ToolOption,
+    read_schema,
+)
 from spadework.cli.screen import Screen
-from spadework.cli.table import print_table
 from spadework.engine.batch.table import checked_place, write_table
 from spadework.errors import ArgumentError
+from spadework.util.untrusted_text import display_path, printable_json
 
 if TYPE_CHECKING:
     from spadework.engine.batch.table import BatchProgress, Row, Table
 
-DEFAULT_TOOL = "ask_local_llama"
 _MOST_FAILED = 10
 
 
 def each(
-    prompt: Annotated[str, typer.Argument(help="The question, the same for each.")],
+    prompt: Annotated[str, typer.Argument(help="The question to ask about each item.")],
     files: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,52 +45,39 @@ def each(
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option("--items", metavar="FILE", help="Each line is an item; - for standard input."),
+        typer.Option("--items", metavar="FILE", help="One item per line; - reads standard input."),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", "-l", help="Each answer is one of these. Repeatable."),
+        typer.Option(
+            "--label", "-l", metavar="LABEL", help="Each answer is one of these. Repeatable."
+        ),
     ] = None,
     schema: Annotated[
         str,
         typer.Option(
             metavar="FILE|JSON",
-            help="Each answer is JSON by this JSON Schema: a file, or the schema itself.",
+            help="Each answer is JSON that follows this JSON Schema.",
         ),
     ] = "",
-    tool: Annotated[
-        str,
-        typer.Option("--tool", "-t", help="Ask through this tool.", autocompletion=tool_names),
-    ] = DEFAULT_TOOL,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Ask this model: backend/model, or a pattern.",
-            autocompletion=model_names,
-        ),
-    ] = "",
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    tool: ToolOption = DEFAULT_TOOL,
+    model: ModelOption = "",
+    max_tokens: MaxTokens = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write a table: .jsonl or .csv."),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Ask anew what was answered before.")
+        bool, typer.Option("--fresh", help="Ask again, even if an answer is cached.")
     ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="Only local models may see any of it.")
-    ] = False,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    private: Private = False,
+    in_process: InProcess = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Ask the same question about each of many files or texts, and print a table.
 
-    What was answered before is not asked again, so a run that was stopped goes on where it was.
-    Exits with 1 if an item has no answer; the others are printed all the same.
+    Cached answers are reused, so a run that was stopped continues where it was. Exits with 1 if an
+    item has no answer; the other answers are still printed.
     """
     place = None if out is None else checked_place(out.name, _folder(out))
     table = _ask(
@@ -123,10 +118,8 @@ def _ask(prompt: str, *, daemon: bool | None, **asked: Any) -> Table:
         waits = bool(step.away)
 
     async def ask() -> Table:
-        from spadework.api import Spadework  # noqa: PLC0415 - heavy
-
-        async with Spadework(session="shell", daemon=daemon) as spadework:
-            return await spadework.ask_each(prompt, on_step=show, **asked)
+        async with spadework.Spadework(session="shell", daemon=daemon) as engine:
+            return await engine.ask_each(prompt, on_step=show, **asked)
 
     try:
         return run(ask())
@@ -169,14 +162,14 @@ def _cell(answer: Any) -> str:
 
 
 def _tell(table: Table, out: Path | None) -> None:
-    """Say on standard error what the table does not: what failed, and how much was known."""
+    """Report on standard error what failed, was skipped, or came from the cache."""
     for row in table.failed[:_MOST_FAILED]:
         typer.echo(f"failed: {_item(row)}: {row.error}", err=True)
     if len(table.failed) > _MOST_FAILED:
         typer.echo(f"failed: {len(table.failed) - _MOST_FAILED} more", err=True)
     for one in table.left_out:
-        typer.echo(f"never read: {display_path(one.path)}: {one.reason}", err=True)
+        typer.echo(f"skipped: {display_path(one.path)}: {one.reason}", err=True)
     done = len(table.rows) - len(table.failed)
-    known = f", {table.known} known from before" if table.known else ""
+    known = f", {table.known} from the cache" if table.known else ""
     where = f"; written to {out}" if out else ""
     typer.echo(f"note: {done} of {len(table.rows)} answered{known}{where}", err=True)

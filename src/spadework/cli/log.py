@@ -5,46 +5,71 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.completion import outcomes, tool_names
-from spadework.cli.console import display_name, printable_json
-from spadework.cli.table import print_table
+from spadework.cli.console import local_time, print_table
+from spadework.cli.options import JsonLines, complete_tools
 from spadework.config.loader import load_config
 from spadework.errors import ArgumentError
+from spadework.util.untrusted_text import display_name, printable_json
 
 if TYPE_CHECKING:
-    from spadework.storage.ledger import Filter, LedgerEntry
+    from spadework.storage.ledger import LedgerEntry
+
+
+class LoggedOutcome(StrEnum):
+    """How a delegation ended, as the ledger records it."""
+
+    ANSWERED = "answered"
+    HANDED_BACK = "handed-back"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def log(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
-    tool: Annotated[str, typer.Option(help="Only this tool.", autocompletion=tool_names)] = "",
-    model: Annotated[str, typer.Option(help="Only this model; * matches anything.")] = "",
-    outcome: Annotated[
-        str,
-        typer.Option(
-            help="answered, handed-back, refused, cancelled or failed.", autocompletion=outcomes
-        ),
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N entries.")
+    ] = 20,
+    tool: Annotated[
+        str, typer.Option(metavar="TOOL", help="Only this tool.", autocompletion=complete_tools)
     ] = "",
-    session: Annotated[str, typer.Option(help="Only this session.")] = "",
-    run: Annotated[str, typer.Option("--run", help="Only this run of a pipeline.")] = "",
-    since: Annotated[str, typer.Option(help="Such as 30m, 2h, 7d, or 2026-11-23.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Only this model; * is a wildcard.")
+    ] = "",
+    outcome: Annotated[
+        LoggedOutcome | None, typer.Option(help="Only delegations that ended like this.")
+    ] = None,
+    session: Annotated[str, typer.Option(metavar="NAME", help="Only this session.")] = "",
+    run: Annotated[
+        str, typer.Option("--run", metavar="ID", help="Only this run of a pipeline.")
+    ] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Only since then: 30m, 2h, 7d or 2026-11-23.")
+    ] = "",
+    as_json: JsonLines = False,
 ) -> None:
     """Show what was delegated, newest first.
 
-    A narrow terminal leaves out columns and cuts long cells (…). In a pipe: tab-separated, no
-    header, whole: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
+    On a narrow terminal columns are left out and long cells are cut (…). In a pipe: tab-separated,
+    uncut, no header: when, tool, model, outcome, tokens in, tokens out, seconds to the first token,
     seconds, bytes read, why, run, cost in USD.
     """
-    from spadework.storage.ledger import Filter  # noqa: PLC0415 - sqlite3
-
-    entries = _read(Filter(tool, model, outcome, session, _moment(since), limit, run))
+    entries = _read(
+        tool=tool,
+        model=model,
+        outcome=outcome.value if outcome else "",
+        session=session,
+        since=_moment(since),
+        limit=limit,
+        run=run,
+    )
     if as_json:
         for entry in entries:
             print(printable_json(asdict(entry)))
@@ -59,19 +84,16 @@ def log(
     print_table(header, rows, spare=["run", "first", "read", "in", "out", "seconds"])
 
 
-def _read(chosen: Filter) -> list[LedgerEntry]:
-    from spadework.storage.ledger import OUTCOMES, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
+def _read(**chosen: Any) -> list[LedgerEntry]:
+    """Read the entries that a `Filter` chooses."""
+    from spadework.storage.ledger import Filter, Ledger, ledger_path  # noqa: PLC0415 - sqlite3
 
-    if chosen.outcome and chosen.outcome not in OUTCOMES:
-        raise ArgumentError(
-            f"--outcome {chosen.outcome!r} is none", hint=f"it is one of {', '.join(OUTCOMES)}"
-        )
     path = ledger_path(load_config().config)
     if not path.exists():
         return []
     ledger = Ledger(path)
     try:
-        return list(ledger.entries(chosen))
+        return list(ledger.entries(Filter(**chosen)))
     finally:
         ledger.close()
 
@@ -79,7 +101,7 @@ def _read(chosen: Filter) -> list[LedgerEntry]:
 def _row(entry: LedgerEntry, when: str) -> list[str]:
     first = entry.first_token_seconds
     return [
-        datetime.fromtimestamp(entry.at).astimezone().strftime(when),
+        local_time(entry.at, when),
         entry.tool,
         display_name(entry.model) if entry.model else "",
         entry.outcome,

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.async_runner import run
-from spadework.cli.console import display_name, printable_json
+from spadework.cli.console import print_table
 from spadework.cli.exit_codes import EXIT_FAILED
-from spadework.cli.table import print_table
+from spadework.cli.options import InProcess, Json
 from spadework.config.confidential_folders import ConfidentialFolders
 from spadework.config.loader import load_config
 from spadework.engine.tools import user_tools
 from spadework.errors import ArgumentError, ConfigError
+from spadework.references.roots import current_folder
+from spadework.util.untrusted_text import display_name, printable_json
 
 if TYPE_CHECKING:
     from spadework.engine.model_inventory import ModelInventory
@@ -27,19 +29,17 @@ def models(
         typer.Option(
             "--for",
             metavar="DIR",
-            help="List only the models that could see the files of this folder.",
+            help="List only the models that may see the files of this folder.",
         ),
     ] = None,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Work without the daemon, even if it runs.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    in_process: InProcess = False,
+    as_json: Json = False,
 ) -> None:
     """List every model of every backend now: trust, window, loaded or not, and which tools use it.
 
     Trust says whether a model runs on your own machines: local, cloud or unknown (docs/trust.md).
-    A narrow terminal leaves out where things were learned from, and cuts long cells (…). In a
-    pipe: tab-separated, no header, whole: model, window, learned from, state, tools, note, trust,
+    On a narrow terminal the sources are left out and long cells are cut (…). In a pipe:
+    tab-separated, uncut, no header: model, window, learned from, state, tools, note, trust,
     trust learned from.
     """
     project = _folder(folder) if folder is not None else None
@@ -65,8 +65,7 @@ def _folder(folder: Path) -> Path:
 
 
 async def _survey(project: Path | None, *, daemon: bool | None) -> ModelInventory:
-    from spadework.api import current_folder  # noqa: PLC0415 - heavy
-    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
+    from spadework.remote.remote_engine import RemoteEngine
 
     async with RemoteEngine(load_config().config, daemon=daemon) as engine:
         try:

@@ -1,13 +1,16 @@
-"""What the commands of `spadework pipeline` begin with: the config and the database of runs."""
+"""The config and the database of runs, which the commands of `spadework pipeline` work on."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from spadework.cli.lazy_group import missing_extra
 from spadework.config.loader import load_config
-from spadework.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +19,25 @@ if TYPE_CHECKING:
     from spadework.pipelines.store.database import Database
     from spadework.pipelines.store.runs import Runs
 
-EXIT_SOME = 4
-EXIT_STOPPED = 5
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+EngineUrl = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="URL",
+        help="The database that keeps the runs: postgresql://… or sqlite:///…",
+    ),
+]
 _NEEDED = ("dbos", "sqlalchemy", "anthropic", "genai_prices")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineContext:
+    """The config, the open database and the runs in it."""
+
+    config: Config
+    database: Database
+    runs: Runs
 
 
 def check_extra() -> None:
@@ -28,36 +47,31 @@ def check_extra() -> None:
         ArgumentError: it is not.
     """
     if not all(map(find_spec, _NEEDED)):
-        raise ArgumentError(
-            "pipelines need the extra `pipelines`",
-            hint="put it into the brackets when you install: 'spadework[embedded,pipelines]'",
-        )
+        raise missing_extra("pipelines")
 
 
-def open_database(engine: str) -> tuple[Config, Database]:
-    """Read the config and open the database of runs.
+def open_database(engine: str) -> PipelineContext:
+    """Load the config and open the database of runs.
 
     Raises:
         ArgumentError: the extra is not installed, or the engine's address is wrong.
         PipelineError: the database cannot be used.
     """
     check_extra()
-    from spadework.pipelines.store.database import Database, engine_url  # noqa: PLC0415 - as above
-    from spadework.pipelines.store.runs import prepare  # noqa: PLC0415 - as above
+    from spadework.pipelines.store.database import Database, engine_url
+    from spadework.pipelines.store.runs import Runs, prepare
 
     config = load_config().config
     database = Database(engine_url(engine, config.pipelines.engine))
     prepare(database)
-    return config, database
+    return PipelineContext(config, database, Runs(database))
 
 
 @contextmanager
-def opened_runs(engine: str) -> Iterator[tuple[Config, Database, Runs]]:
-    """Open the runs to look at them."""
-    config, database = open_database(engine)
-    from spadework.pipelines.store.runs import Runs  # noqa: PLC0415 - heavy
-
+def opened_database(engine: str) -> Iterator[PipelineContext]:
+    """Open the database, and close it in the end."""
+    context = open_database(engine)
     try:
-        yield config, database, Runs(database)
+        yield context
     finally:
-        database.close()
+        context.database.close()

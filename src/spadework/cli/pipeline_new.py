@@ -8,21 +8,23 @@ from typing import Annotated
 
 import typer
 
+from spadework.pipelines.scaffold import scaffold
+
 
 def new(
     name: Annotated[str, typer.Argument(help="The pipeline's name, such as sort-mail.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the files; write nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what was written as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was written as JSON.")
+    ] = False,
 ) -> None:
-    """Write NAME.py, a pipeline that works at once, and test_NAME.py, its tests.
+    """Write NAME.py, a working pipeline, and test_NAME.py, its tests.
 
     A local model extracts structure from each item, Claude synthesizes; change it as you like.
-    Nothing that is there is overwritten.
+    No file is overwritten.
     """
-    from spadework.pipelines.scaffold import scaffold  # noqa: PLC0415 - only here
-
     made = scaffold(name)
     run = f"spadework pipeline run {shlex.quote(str(made.script))} INPUTS --out results.jsonl"
     if dry_run:

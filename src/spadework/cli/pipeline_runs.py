@@ -1,28 +1,26 @@
-"""`spadework pipeline list`, `show`, `cancel` and `logs`: the runs that there are."""
+"""`spadework pipeline list`, `show`, `cancel` and `logs`: the runs in the database."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spadework.cli.console import printable_json
-from spadework.cli.pipeline_context import check_extra, opened_runs
-from spadework.cli.pipeline_run import AsJson, Engine  # noqa: TC001 - typer reads them
-from spadework.cli.table import print_table
+from spadework.cli.console import local_time, print_table
+from spadework.cli.options import Json, JsonLines
+from spadework.cli.pipeline_context import EngineUrl, RunId, check_extra, opened_database
+from spadework.pipelines.definition import find_pipeline, ready_names
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from spadework.cli.pipeline_context import PipelineContext
     from spadework.pipelines.claude_api.budget import Spend
-    from spadework.pipelines.store.database import Database
     from spadework.pipelines.store.records import Run, Worker
     from spadework.pipelines.store.runs import Runs
-
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
 
 def list_runs(
@@ -30,15 +28,15 @@ def list_runs(
     ready: Annotated[
         bool, typer.Option("--ready", help="List the pipelines that come with Spadework.")
     ] = False,
-    engine: Engine = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    engine: EngineUrl = "",
+    as_json: JsonLines = False,
 ) -> None:
     """List the newest runs: the state of each, and how many of its items are done."""
     if ready:
         _list_ready(as_json=as_json)
         return
-    with opened_runs(engine) as (_, database, runs):
-        found = _described(database, runs, runs.newest(number))
+    with opened_database(engine) as context:
+        found = _described(context, context.runs.newest(number))
     if as_json:
         for one in found:
             print(printable_json(one))
@@ -61,8 +59,6 @@ def list_runs(
 
 
 def _list_ready(*, as_json: bool) -> None:
-    from spadework.pipelines.definition import find_pipeline, ready_names  # noqa: PLC0415 - heavy
-
     check_extra()
     found = {name: find_pipeline(name).doc.partition("\n")[0] for name in ready_names()}
     if as_json:
@@ -72,11 +68,11 @@ def _list_ready(*, as_json: bool) -> None:
     print_table(["pipeline", "what it does"], [[name, does] for name, does in found.items()])
 
 
-def show(run_id: RunId, engine: Engine = "", as_json: AsJson = False) -> None:
+def show(run_id: RunId, engine: EngineUrl = "", as_json: Json = False) -> None:
     """Show one run: its progress, its worker, its cost and its results."""
-    with opened_runs(engine) as (_, database, runs):
-        run = runs.find(run_id)
-        (told,) = _described(database, runs, [run])
+    with opened_database(engine) as context:
+        run = context.runs.find(run_id)
+        (told,) = _described(context, [run])
         told |= {"options": asdict(run.options), "error": run.error, "value": run.value}
     if as_json:
         print(printable_json(told))
@@ -101,41 +97,42 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def cancel(run_id: RunId, engine: Engine = "") -> None:
-    """Stop a run wherever it is worked on; `resume` goes on with it."""
-    with opened_runs(engine) as (_, _database, runs):
+def cancel(run_id: RunId, engine: EngineUrl = "") -> None:
+    """Stop a run wherever it is worked on; `resume` continues it."""
+    with opened_database(engine) as context:
+        runs = context.runs
         run = runs.find(run_id)
         if run.state != "running":
-            typer.echo(f"note: the run {run_id} is {run.state}: there is nothing to stop", err=True)
+            typer.echo(f"note: the run {run_id} is {run.state}: nothing to stop", err=True)
             return
         runs.change(run_id, state="cancelled", error="cancelled by `spadework pipeline cancel`")
         runs.tell(run_id, "cancelled")
-    typer.echo(f"cancelled {run_id}; `spadework pipeline resume {run_id}` goes on with it")
+    typer.echo(f"cancelled {run_id}; `spadework pipeline resume {run_id}` continues it")
 
 
 def logs(
     run_id: RunId,
-    engine: Engine = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    engine: EngineUrl = "",
+    as_json: JsonLines = False,
 ) -> None:
-    """Show what happened to a run: who worked on it, what failed and why, what stood in."""
-    with opened_runs(engine) as (_, _database, runs):
-        runs.find(run_id)
-        for at, text in runs.log(run_id):
+    """Show what happened to a run: who worked on it, what failed, and why."""
+    with opened_database(engine) as context:
+        context.runs.find(run_id)
+        for at, text in context.runs.log(run_id):
             if as_json:
                 print(printable_json({"at": at, "text": text}))
             else:
-                print(f"{_moment(at)}  {text}")
+                print(f"{local_time(at)}  {text}")
 
 
-def _described(database: Database, runs: Runs, chosen: Sequence[Run]) -> list[dict[str, object]]:
-    from spadework.pipelines.claude_api.budget import Budget  # noqa: PLC0415 - heavy
-    from spadework.pipelines.durable.worker_process import is_dead  # noqa: PLC0415 - as above
-    from spadework.pipelines.store.worker_table import Workers  # noqa: PLC0415 - as above
+def _described(context: PipelineContext, chosen: Sequence[Run]) -> list[dict[str, object]]:
+    from spadework.pipelines.claude_api.budget import Budget
+    from spadework.pipelines.durable.worker_process import is_dead
+    from spadework.pipelines.store.worker_table import Workers
 
-    living = [one for one in Workers(database).all() if not is_dead(one)]
-    purse = Budget(database.engine)
-    return [_description(runs, run, living, purse.spent(run.id)) for run in chosen]
+    living = [one for one in Workers(context.database).all() if not is_dead(one)]
+    budget = Budget(context.database.engine)
+    return [_description(context.runs, run, living, budget.spent(run.id)) for run in chosen]
 
 
 def _description(runs: Runs, run: Run, living: Sequence[Worker], spend: Spend) -> dict[str, object]:
@@ -148,7 +145,7 @@ def _description(runs: Runs, run: Run, living: Sequence[Worker], spend: Spend) -
         "run": run.id,
         "state": state,
         "pipeline": run.pipeline,
-        "begun": _moment(run.created),
+        "begun": local_time(run.created),
         "items": run.items,
         "done": counts.done,
         "failed": counts.failed,
@@ -157,7 +154,3 @@ def _description(runs: Runs, run: Run, living: Sequence[Worker], spend: Spend) -
         "lost_usd": spend.lost_usd,
         "workers": mine if run.state == "running" else [],
     }
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -10,10 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
+from spadework.cli.options import Json
 from spadework.cli.pipeline_context import check_extra
 from spadework.cli.pipeline_run import run
 from spadework.daemon.service_units import user_units
 from spadework.errors import ArgumentError
+from spadework.pipelines.schedules.cron import read_cron
+from spadework.pipelines.schedules.installation import (
+    install_line,
+    line_of,
+    remove_line,
+    remove_units,
+    start_command,
+    stop_command,
+    unit_name,
+    units_of,
+    write_units,
+)
+from spadework.pipelines.schedules.schedule import name_of, schedule_of
 
 if TYPE_CHECKING:
     from spadework.pipelines.schedules.schedule import Schedule
@@ -23,25 +37,26 @@ _SHOWN_TIMES = 3
 
 def schedule(
     pipeline: Annotated[
-        str, typer.Argument(metavar="NAME", help="A pipeline's file, or a ready one's name.")
+        str,
+        typer.Argument(metavar="NAME", help="A pipeline's file, or the name of a built-in one."),
     ],
     cron: Annotated[
         str, typer.Argument(metavar="CRON", help="When: '30 6 * * MON-FRI', @daily, @hourly.")
     ] = "",
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGUMENTS…]", help="What `pipeline run NAME` is given."),
+        typer.Argument(metavar="[-- ARGUMENTS…]", help="Arguments for `pipeline run NAME`."),
     ] = None,
-    install: Annotated[bool, typer.Option("--install", help="Put it in place.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Install it.")] = False,
     crontab: Annotated[
-        bool, typer.Option("--crontab", help="As a line for cron, not as a timer of systemd.")
+        bool, typer.Option("--crontab", help="Use cron instead of a systemd timer.")
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Print, or install, what runs a pipeline at set times: a timer of systemd, or a cron line.
+    """Run a pipeline at set times: print or install a systemd timer or a cron line.
 
-    It starts in the current folder. Each time is a new run; name it by --run to go on with one.
+    It starts in the current folder. Each start is a new run, unless --run names one to resume.
     """
     check_extra()
     if remove:
@@ -51,9 +66,6 @@ def schedule(
         raise ArgumentError(
             "missing schedule", hint="pass a cron expression such as '30 6 * * MON-FRI' or @daily"
         )
-    from spadework.pipelines.schedules.cron import read_cron  # noqa: PLC0415 - heavy
-    from spadework.pipelines.schedules.schedule import schedule_of  # noqa: PLC0415 - as above
-
     given = _read_as_run(pipeline, arguments or [])
     planned = schedule_of(
         pipeline, read_cron(cron), arguments or [], out=given["out"], run=given["run_id"]
@@ -69,7 +81,7 @@ def schedule(
 
 
 def _read_as_run(pipeline: str, arguments: list[str]) -> dict[str, Any]:
-    """Read the arguments as `pipeline run` will: what it refuses is said now, not at night."""
+    """Read the arguments as `pipeline run` will: errors are reported now, not at night."""
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command()(run)
     words = [pipeline, *arguments]
@@ -82,11 +94,6 @@ def _next(planned: Schedule) -> list[str]:
 
 
 def _as_json(planned: Schedule) -> dict[str, object]:
-    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
-        line_of,
-        units_of,
-    )
-
     return {
         "name": planned.name,
         "cron": planned.cron.text,
@@ -97,12 +104,6 @@ def _as_json(planned: Schedule) -> dict[str, object]:
 
 
 def _show(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
-        line_of,
-        start_command,
-        units_of,
-    )
-
     if crontab:
         print(line_of(planned))
         return
@@ -112,35 +113,20 @@ def _show(planned: Schedule, *, crontab: bool) -> None:
 
 
 def _install(planned: Schedule, *, crontab: bool) -> None:
-    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - heavy
-        install_line,
-        start_command,
-        units_of,
-        write_units,
-    )
-
     if crontab:
         before = install_line(planned)
         typer.echo(f"installed a line for {planned.name} in your crontab", err=True)
         if before:
-            typer.echo(f"note: the crontab as it was is kept as {before}", err=True)
+            typer.echo(f"note: the previous crontab is kept as {before}", err=True)
         return
     for kept in write_units(planned):
-        typer.echo(f"note: what stood there is kept as {kept}", err=True)
+        typer.echo(f"note: the previous file is kept as {kept}", err=True)
     for path in units_of(planned):
         typer.echo(f"wrote {path}", err=True)
     _systemctl(start_command(planned.name))
 
 
 def _remove(pipeline: str) -> None:
-    from spadework.pipelines.schedules.installation import (  # noqa: PLC0415 - as above
-        remove_line,
-        remove_units,
-        stop_command,
-        unit_name,
-    )
-    from spadework.pipelines.schedules.schedule import name_of  # noqa: PLC0415 - as above
-
     name = name_of(pipeline)
     if (user_units() / f"{unit_name(name)}.timer").exists():
         _systemctl(stop_command(name))

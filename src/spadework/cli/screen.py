@@ -6,6 +6,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from spadework.checks.reply_markup import VisibleStream
+from spadework.util.text_cleaning import ESCAPE_STARTS, clean, is_settled
+from spadework.util.untrusted_text import one_line
+
 if TYPE_CHECKING:
     from spadework.engine.job import Progress
 
@@ -28,8 +32,6 @@ class CleanStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what no further piece can change."""
-        from spadework.util.text_cleaning import ESCAPE_STARTS  # noqa: PLC0415 - beside its use
-
         self._holds_all = self._holds_all or any(start in piece for start in ESCAPE_STARTS)
         end = 0 if self._holds_all else _settled_end(piece)
         if not end:
@@ -46,8 +48,6 @@ class CleanStream:
 
     def _clean(self, text: str) -> str:
         """Clean a text with the character before it in sight: joiners need one."""
-        from spadework.util.text_cleaning import clean  # noqa: PLC0415 - beside its use
-
         cleaned = clean(self._last + text)[0][len(self._last) :]
         self._last = text[-1:]
         return cleaned
@@ -55,8 +55,6 @@ class CleanStream:
 
 def _settled_end(piece: str) -> int:
     """Where the last character ends that stays whatever follows; 0 where there is none."""
-    from spadework.util.text_cleaning import is_settled  # noqa: PLC0415 - beside its use
-
     return next((end for end in range(len(piece), 0, -1) if is_settled(piece[end - 1])), 0)
 
 
@@ -75,8 +73,6 @@ class Screen:
         self._begin()
 
     def _begin(self) -> None:
-        from spadework.checks.reply_markup import VisibleStream  # noqa: PLC0415 - beside its use
-
         self._visible = VisibleStream()
         self._clean = CleanStream()
         self._shown: list[str] = []
@@ -90,8 +86,6 @@ class Screen:
 
     def status(self, message: str) -> None:
         """Show how far it is."""
-        from spadework.util.untrusted_text import one_line  # noqa: PLC0415 - beside its use
-
         self._set_status(one_line(message, _LONGEST_STATUS))
 
     def text(self, piece: str) -> None:

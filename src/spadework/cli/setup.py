@@ -12,9 +12,12 @@ from spadework.claude_code.claude_client import claude_paths, project_folder
 from spadework.claude_code.other_clients import CLIENTS
 from spadework.claude_code.setup_plan import registered_elsewhere
 from spadework.claude_code.undo_journal import OURS, UndoJournal
-from spadework.cli.console import confirm, printable_json, say
+from spadework.cli.console import confirm, say
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import complete_from
 from spadework.errors import ArgumentError, ConfigError
+from spadework.references.roots import current_folder
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from spadework.claude_code.claude_client import ClaudePaths, Scope
@@ -23,41 +26,37 @@ if TYPE_CHECKING:
 _SCOPES: tuple[Scope, ...] = ("user", "project", "local")
 
 
-def _clients(incomplete: str) -> list[str]:
-    return [name for name in CLIENTS if name.startswith(incomplete)]
-
-
-def _scopes(incomplete: str) -> list[str]:
-    return [name for name in _SCOPES if name.startswith(incomplete)]
-
-
 def setup(
     *,
     host: Annotated[
         list[str] | None,
         typer.Option(
-            help="Look for models on this host too: NAME, NAME:PORT or http://NAME:PORT. "
-            "May be given again."
+            metavar="HOST",
+            help="Also look for models on this host: NAME, NAME:PORT or http://NAME:PORT. "
+            "Repeatable.",
         ),
     ] = None,
     port: Annotated[
         list[int] | None,
-        typer.Option(help="Look at this port instead of the usual ones. May be given again."),
+        typer.Option(
+            metavar="PORT", help="Look at this port instead of the default ones. Repeatable."
+        ),
     ] = None,
     scope: Annotated[
         str,
         typer.Option(
-            help="Where it counts: user (every project; the default), project (shared with the "
-            "repository) or local (you, in this project).",
-            autocompletion=_scopes,
+            metavar="SCOPE",
+            help="Where to register: user (all projects; the default), project (shared in the "
+            "repository) or local (this project, only you).",
+            autocompletion=complete_from(_SCOPES),
         ),
     ] = "",
     http: Annotated[
         str,
         typer.Option(
             metavar="URL",
-            help="Register a server that `spadework serve --http` runs there. Its token stays "
-            "in SPADEWORK_TOKEN.",
+            help="Register the HTTP server at this URL, as `spadework serve` runs it. Its token "
+            "is read from SPADEWORK_TOKEN.",
         ),
     ] = "",
     client: Annotated[
@@ -65,27 +64,29 @@ def setup(
         typer.Option(
             metavar="NAME",
             help="claude-code (the default), claude-desktop, cursor, vscode, codex or zed.",
-            autocompletion=_clients,
+            autocompletion=complete_from(CLIENTS),
         ),
     ] = "",
     allow: Annotated[
         bool,
         typer.Option(
-            "--allow", help="With --yes: also add the rule that lets Claude call the tools unasked."
+            "--allow", help="With --yes: also allow Claude to call the tools without asking."
         ),
     ] = False,
     new_config: Annotated[
         bool,
         typer.Option(
-            "--new-config", help="Write a new config even if there is one; a copy stays beside it."
+            "--new-config", help="Write a new config even if one exists, which is kept as a copy."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, but for --allow.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; --allow is needed all the same.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be changed.")
+        bool, typer.Option("--dry-run", help="Show the changes; write nothing.")
     ] = False,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Take back what setup did, and nothing else.")
+        bool, typer.Option("--remove", help="Undo what setup changed, and nothing else.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was done as JSON; needs --yes or --dry-run.")
@@ -93,26 +94,24 @@ def setup(
 ) -> None:
     """Find your models, register the tools with Claude Code, and show that they work.
 
-    What is there already stays: a config is used as it is, a file keeps every byte that is not
-    ours. A second run changes nothing. --remove takes everything back.
+    An existing config is used as it is, and edited files keep every other byte. A second run
+    changes nothing. --remove undoes everything.
     """
-    from spadework.api import current_folder  # noqa: PLC0415 - keeps --help fast
-
     chosen = _checked_scope(scope)
     _check_client(client)
     if as_json and not (yes or dry_run):
-        raise ArgumentError("--json asks nothing", hint="add --yes, or --dry-run")
+        raise ArgumentError("--json asks no questions: pass --yes", hint="or --dry-run")
     if remove and (host or port or http or allow or new_config):
         raise ArgumentError(
-            "--remove takes back what is on record, whatever was looked for",
-            hint="only --scope and --client choose a part of it",
+            "--remove cannot be combined with --host, --port, --http, --allow or --new-config",
+            hint="--scope and --client select what is removed",
         )
     places = claude_paths(project_folder(current_folder()), os.environ)
     record = UndoJournal()
     if remove:
         told = _remove(record, places, client, scope, ask=not yes, dry_run=dry_run)
     else:
-        from spadework.cli.setup_flow import SetupOptions, set_up  # noqa: PLC0415 - heavy
+        from spadework.cli.setup_flow import SetupOptions, set_up
 
         wishes = SetupOptions(
             client=client or "claude-code",
@@ -137,14 +136,12 @@ def _checked_scope(scope: str) -> Scope:
     for known in _SCOPES:
         if known == (scope or "user"):
             return known
-    raise ArgumentError(f"--scope {scope!r} is none", hint=f"one of: {', '.join(_SCOPES)}")
+    raise ArgumentError(f"invalid --scope {scope!r}", hint=f"one of: {', '.join(_SCOPES)}")
 
 
 def _check_client(client: str) -> None:
     if client and client not in CLIENTS:
-        raise ArgumentError(
-            f"--client {client!r} is not known", hint=f"one of: {', '.join(CLIENTS)}"
-        )
+        raise ArgumentError(f"unknown --client {client!r}", hint=f"one of: {', '.join(CLIENTS)}")
 
 
 def _checked_url(url: str) -> str:
@@ -164,7 +161,7 @@ def _remove(
 ) -> dict[str, Any]:
     steps = _chosen(record.steps(), client, scope)
     if not steps:
-        say("setup has changed nothing here that is still to be taken back")
+        say("nothing to undo: no change of setup is on record here")
         _tell_of_entries_by_hand(places)
         return {"removed": []}
     for step in reversed(steps):
@@ -172,7 +169,7 @@ def _remove(
     if dry_run:
         return {"removed": []}
     if ask:
-        confirm("Take back what setup did there?")
+        confirm("Undo these changes?")
     done: list[str] = []
     with record.alone():
         for step in reversed(_chosen(record.steps(), client, scope)):
@@ -199,4 +196,4 @@ def _tell_of_entries_by_hand(places: ClaudePaths) -> None:
     except ConfigError:
         return
     for scope in scopes:
-        say(f"an entry that setup did not make: claude mcp remove spadework -s {scope}")
+        say(f"registered, but not by setup; to remove it: claude mcp remove spadework -s {scope}")

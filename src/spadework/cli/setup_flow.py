@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.api import Spadework
 from spadework.claude_code.claude_client import client_word
 from spadework.claude_code.client_files import read_content
 from spadework.claude_code.handshake import shake_hands
@@ -16,8 +16,9 @@ from spadework.claude_code.other_clients import CLAUDE_CODE
 from spadework.claude_code.server_entries import TOKEN_VARIABLE, claude_entry
 from spadework.claude_code.setup_plan import make_plan
 from spadework.claude_code.undo_journal import missing_folders
-from spadework.cli.console import agrees, confirm, display_name, say
-from spadework.cli.server_search import find_servers, sets_nothing
+from spadework.cli.async_runner import run
+from spadework.cli.config_init import find_servers, sets_nothing
+from spadework.cli.console import agrees, confirm, say
 from spadework.config.loader import load_config
 from spadework.config.toml_files import write_config
 from spadework.discovery.model_ranking import proposals
@@ -25,6 +26,7 @@ from spadework.discovery.starter_file import WHOLE_LIST, starter
 from spadework.errors import HandedBack, SpadeworkError
 from spadework.util.atomic_files import replace_file
 from spadework.util.paths import user_config_file
+from spadework.util.untrusted_text import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +67,7 @@ def set_up(wishes: SetupOptions, places: ClaudePaths, record: UndoJournal) -> di
 
     Raises:
         ConfigError: a file cannot be read or written; what was changed before is on record.
-        ArgumentError: a wish cannot be fulfilled, or nobody is there to ask.
+        ArgumentError: an option cannot be honoured, or standard input is not a terminal.
     """
     plan = make_plan(wishes.client, wishes.scope, wishes.url, places, os.environ)
     file = user_config_file()
@@ -103,9 +105,9 @@ def set_up(wishes: SetupOptions, places: ClaudePaths, record: UndoJournal) -> di
 def _new_config(wishes: SetupOptions, file: Path) -> str:
     """Write the config's text, or show what the one that is there has; empty if it stays."""
     if os.path.lexists(file) and not (wishes.new_config or sets_nothing(file)):
-        say(f"using the config that is there: {file}")
+        say(f"using the existing config: {file}")
         if wishes.hosts or wishes.ports:
-            say("  so --host and --port were not looked at; --new-config writes a new one")
+            say("  --host and --port are ignored; --new-config writes a new config")
         _show_models_of_config()
         return ""
     servers, looked = find_servers(wishes.hosts, wishes.ports, ask=not wishes.yes)
@@ -126,7 +128,7 @@ def _show_found(servers: Sequence[RankedServer]) -> None:
         for model in server.found.models[:_MOST_MODELS]:
             say(f"    {display_name(f'{server.name}/{model}')}")
     for tool, models in proposals(servers).items() if servers else ():
-        say(f"{tool}:" + ("" if models else " no fitting model by its name, so every model"))
+        say(f"{tool}:" + ("" if models else " no model fits by its name, so every model is used"))
         for one in models[:_MOST_SHOWN]:
             say(f"    {display_name(one.model)}: {one.why}")
         if (rest := len(models) - _MOST_SHOWN) > 0:
@@ -134,7 +136,7 @@ def _show_found(servers: Sequence[RankedServer]) -> None:
 
 
 def _show_models_of_config() -> None:
-    from spadework.remote.remote_engine import RemoteEngine  # noqa: PLC0415 - heavy
+    from spadework.remote.remote_engine import RemoteEngine
 
     async def survey() -> None:
         config = load_config().config
@@ -147,7 +149,7 @@ def _show_models_of_config() -> None:
         for failed in found.failed:
             say(f"    {failed}")
 
-    asyncio.run(survey())
+    run(survey())
 
 
 def _wanted(plan: SetupPlan, wishes: SetupOptions) -> list[PlannedChange]:
@@ -156,8 +158,8 @@ def _wanted(plan: SetupPlan, wishes: SetupOptions) -> list[PlannedChange]:
         change for change in plan.open if not change.question or not wishes.yes or wishes.allow
     ]
     if len(wanted) < len(plan.open):
-        say("note: without --allow, --yes does not add the rule that lets Claude call the tools")
-        say("  unasked; Claude Code will ask you at the first call")
+        say("note: --yes without --allow does not allow Claude to call the tools without asking;")
+        say("  Claude Code will ask you at the first call")
     return wanted
 
 
@@ -167,7 +169,7 @@ def _show(
     for note in plan.notes:
         say(f"note: {note}")
     if config:
-        say(f"the config goes to {config}")
+        say(f"the config will be written to {config}")
     for change in changes:
         say(f"{change.why}:")
         for line in change.lines():
@@ -182,7 +184,7 @@ def _as_told(change: PlannedChange) -> dict[str, Any]:
 
 def _write_config(record: UndoJournal, wishes: SetupOptions, file: Path, text: str) -> None:
     if not sets_nothing(file) and os.path.lexists(file) and not wishes.new_config:
-        say(f"{file} was written meanwhile, so it stays")
+        say(f"{file} was created in the meantime and is kept")
         return
     before, made = read_content(file).raw, missing_folders(file)
     if before is not None and sets_nothing(file):
@@ -191,7 +193,7 @@ def _write_config(record: UndoJournal, wishes: SetupOptions, file: Path, text: s
     else:
         backup = write_config(file, text)
     record.wrote(file, before, made)
-    say(f"wrote {file}" + (f"; the one before is {backup}" if backup else ""))
+    say(f"wrote {file}" + (f"; the previous one is {backup}" if backup else ""))
 
 
 def _make(record: UndoJournal, change: PlannedChange, wishes: SetupOptions) -> None:
@@ -203,11 +205,11 @@ def _make(record: UndoJournal, change: PlannedChange, wishes: SetupOptions) -> N
 def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
     """Show that it works: the handshake, the client's word, one delegation."""
     try:
-        hands = asyncio.run(shake_hands(plan.server, os.environ))
+        hands = run(shake_hands(plan.server, os.environ))
     except SpadeworkError as error:
         say(f"error: {error}")
         say(f"hint: {error.hint}")
-        say("the registration stays; `spadework setup --remove` takes it back")
+        say("the registration is kept; `spadework setup --remove` undoes it")
         return {"ok": False, "handshake": str(error)}
     say(f"handshake: {plan.server.described()} answered (MCP {hands.protocol})")
     say(f"    its tools: {', '.join(hands.names)}")
@@ -226,16 +228,16 @@ def _proven(plan: SetupPlan, wishes: SetupOptions) -> dict[str, Any]:
 def _heard(plan: SetupPlan) -> str | None:
     word = client_word(claude_entry(plan.server), os.environ)
     if word is None:
-        say("note: `claude` is not on PATH, so Claude Code itself was not asked")
+        say("note: `claude` is not on PATH, so Claude Code was not asked")
         return None
-    say(f"Claude Code {word.version} says of it: {word.status}")
+    say(f"Claude Code {word.version} reports: {word.status}")
     return word.status
 
 
 def _delegated() -> dict[str, Any]:
     """Delegate one small task for real, and say plainly if no model answers."""
     try:
-        answer = asyncio.run(_ask())
+        answer = run(_ask())
     except HandedBack as back:
         say("no model answered yet; the tools hand back to Claude until one does:")
         for attempt in back.tries[:_MOST_SHOWN]:
@@ -252,8 +254,6 @@ def _delegated() -> dict[str, Any]:
 
 
 async def _ask() -> Answer:
-    from spadework.api import Spadework  # noqa: PLC0415 - heavy
-
     say("delegating one small task; a model that must be loaded first takes a while …")
     async with Spadework(session="setup") as spadework:
         return await spadework.ask(_TASK, max_tokens=_TASK_TOKENS)
@@ -261,12 +261,12 @@ async def _ask() -> Answer:
 
 def _say_what_to_try(wishes: SetupOptions, plan: SetupPlan) -> None:
     if wishes.client != CLAUDE_CODE:
-        say(f"restart {wishes.client}, and it has the tools; --remove takes all of this back")
+        say(f"restart {wishes.client} to use the tools; `spadework setup --remove` undoes this")
         return
     if plan.server.url:
-        say(f"start `claude` where {TOKEN_VARIABLE} holds the token of `spadework token new`")
+        say(f"start `claude` with {TOKEN_VARIABLE} set to the token from `spadework token new`")
     say("In a new Claude Code session try:")
     say("    /mcp                                            shows spadework as connected")
-    say('    "Have the local model summarize README.md."     hands over the reading')
+    say('    "Have the local model summarize README.md."     delegates the reading')
     say('    "Which local models are there?"                 lists them')
-    say("`spadework log` shows what was handed over; `spadework setup --remove` takes this back.")
+    say("`spadework log` shows what was delegated; `spadework setup --remove` undoes the setup.")

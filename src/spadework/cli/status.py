@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spadework.cli.async_runner import run
-from spadework.cli.console import printable_json
+from spadework.cli.console import print_table
 from spadework.cli.daemon import NONE_RUNS
 from spadework.cli.exit_codes import EXIT_FAILED
+from spadework.cli.options import Json
 from spadework.cli.status_view import as_tables, load_status, sections
-from spadework.cli.table import print_table
 from spadework.daemon.control import place_here
 from spadework.errors import ArgumentError, DaemonError
 from spadework.util.serialization import MalformedData
+from spadework.util.untrusted_text import printable_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,7 +29,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show it anew every second, until Ctrl-C.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what the daemon is doing: backends, what runs and waits, what failed last.
 
@@ -51,7 +52,7 @@ def status(
 
 async def _ask() -> dict[str, Any] | None:
     """Ask the daemon; None where none runs."""
-    from spadework.remote.client import connect  # noqa: PLC0415 - heavy
+    from spadework.remote.client import connect
 
     def read(result: object) -> dict[str, Any]:
         if not isinstance(result, dict):
@@ -89,7 +90,7 @@ def _watch(*, as_json: bool) -> None:
 
 
 async def _print_for_ever() -> None:
-    import asyncio  # noqa: PLC0415 - heavy
+    import asyncio
 
     while True:
         print(printable_json(_as_data(await _ask())), flush=True)
@@ -98,10 +99,10 @@ async def _print_for_ever() -> None:
 
 async def _show_for_ever() -> None:
     """Show the status until interrupted; when a daemon ends, show the next one."""
-    import asyncio  # noqa: PLC0415 - heavy
+    import asyncio
 
-    from rich.console import Console, Group  # noqa: PLC0415 - heavy
-    from rich.live import Live  # noqa: PLC0415 - heavy
+    from rich.console import Console, Group
+    from rich.live import Live
 
     with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
         while True:

@@ -75,8 +75,8 @@ def sections(view: StatusView, now: float) -> list[StatusSection]:
 
 def as_tables(view: StatusView, now: float) -> list[RenderableType]:
     """Make tables for a live screen, with an empty line between them."""
-    from rich.table import Table  # noqa: PLC0415 - heavy
-    from rich.text import Text  # noqa: PLC0415 - heavy
+    from rich.table import Table
+    from rich.text import Text
 
     shown: list[RenderableType] = []
     for section in sections(view, now):

@@ -28,25 +28,25 @@ def worker(
             "-c",
             min=1,
             max=10_000,
-            help="Items that each worker of this engine works on at once; the newest word counts.",
+            help="Items that each worker works on at once. The latest value applies to all.",
         ),
     ] = None,
 ) -> None:
     """Work on every run of a Postgres until stopped; several workers share the work.
 
-    Each needs the same config, keys and paths. If one dies, the others go on with its items.
+    Each needs the same config, keys and paths. If one dies, the others take over its items.
     """
-    config, database = open_database(engine)
-    if not database.is_shared:
-        database.close()
+    context = open_database(engine)
+    if not context.database.is_shared:
+        context.database.close()
         raise ArgumentError(
             "workers need a Postgres: SQLite serves one process",
             hint="spadework worker --engine postgresql://HOST/NAME",
         )
-    from spadework.pipelines.durable.worker_process import work  # noqa: PLC0415 - heavy
+    from spadework.pipelines.durable.worker_process import work
 
     def hear(name: str) -> None:
         typer.echo(f"working as {name}; Ctrl-C stops", err=True)
 
-    at_once = concurrency or config.pipelines.at_once
-    run(work(config, database, concurrency=at_once, hear=hear))
+    at_once = concurrency or context.config.pipelines.at_once
+    run(work(context.config, context.database, concurrency=at_once, hear=hear))

@@ -183,3 +183,17 @@ def _real_folder(folder: str | Path) -> Path | None:
         return real if real.is_dir() else None
     except (OSError, ValueError, RuntimeError):  # missing, a loop, a NUL, a home that nobody has
         return None
+
+
+def current_folder() -> Path:
+    """Return the folder that relative references start from.
+
+    Raises:
+        ArgumentError: it was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ArgumentError(
+            "the current folder does not exist any more", hint="go to a folder that does"
+        ) from None

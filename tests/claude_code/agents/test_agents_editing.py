@@ -108,7 +108,7 @@ def test_a_dry_run_shows_the_diff_and_writes_nothing(world):
         (("a", "x: y"), "knows no model"),
         (("Explore", "haiku"), "spadework agents new explorer --name Explore"),
         (("a", "haiku", "--scope", "project"), "not a project agent, but a user agent"),
-        (("a", "haiku"), "add --yes"),
+        (("a", "haiku"), "pass --yes"),
         (("twice", "haiku", "--yes"), "twice.md: `model` stands there more than once"),
     ],
 )

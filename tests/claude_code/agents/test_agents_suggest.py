@@ -91,7 +91,7 @@ def test_a_dry_run_and_nobody_to_ask_write_nothing(world):
     assert "+model: haiku" in world.run("suggest", "--apply", "--dry-run").out
     refused = world.run("suggest", "--apply")
     assert refused.code == 2
-    assert "add --yes" in refused.err
+    assert "pass --yes" in refused.err
     assert path.read_bytes() == before
 
 

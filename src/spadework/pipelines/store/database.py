@@ -75,6 +75,12 @@ class Database:
         self.engine = self.lend()
         self._writing = threading.Lock()
 
+    @property
+    def shown_url(self) -> str:
+        """The address as `--engine` takes it, without the password."""
+        url = self.url.set(drivername=self.url.get_backend_name())
+        return url.render_as_string(hide_password=True)
+
     def lend(self) -> sa.Engine:
         """Open a set of connections; `close` closes them all.
 
