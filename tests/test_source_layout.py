@@ -108,7 +108,7 @@ BANNED = re.compile(
 def test_source_and_docs_have_none_of_the_phrases_that_were_removed():
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugin/**/*.md")]
     texts = {path: path.read_text() for path in [*MODULES.values(), *pages]}
-    assert len(texts) > 400
+    assert len(texts) > 300
     found = {
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path, text in texts.items()

@@ -36,7 +36,7 @@ from spadework.util.serialization import decode, encode
 tool = Tool("ask_local_llama", ASK_LOCAL_LLAMA)
 job = parse_call(tool, {"prompt": "x", "tone": "calm", "drafts": 3})
 told = {"job": [job.tone, job.drafts, dict(job.arguments)]}
-told["over the wire"] = decode(Job, json.loads(json.dumps(encode(job)))) == job
+told["over the wire"] = decode(Job, json.loads(json.dumps(encode(job))), "job") == job
 told["cache"] = question_of(ASK_LOCAL_LLAMA, job, (), 10)["tone"]
 scanned = texts_of_job(job, Material((), ()), ())
 told["scanned"] = [one.text for one in scanned if "tone" in one.label]

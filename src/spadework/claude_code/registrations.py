@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Origin = Literal["local", "project", "user", "plugin", "settings"]
 State = Literal["used", "shadowed", "pending", "rejected", "disabled", "dead", "left-out"]
 
-_BY_PRECEDENCE: tuple[Origin, ...] = ("local", "project", "user")
 _WAITING = {"pending", "rejected", "disabled"}
 
 

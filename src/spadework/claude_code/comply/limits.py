@@ -113,7 +113,6 @@ HARNESSES = (
 
 ADDRESSES = frozenset({"ANTHROPIC_BASE_URL"})
 BEARERS = frozenset({"ANTHROPIC_AUTH_TOKEN"})
-HELPERS = frozenset({"apiKeyHelper"})
 
 _REFERENCE = re.compile(r"\$(?:\w+|\{\w+(?::?-[^}]*)?\}|\(.*\)|env:\w+)|\{env:\w+\}|%\w+%|`.*`")
 _SCHEME = re.compile(r"(?:Bearer|Basic)\s+", re.IGNORECASE)
