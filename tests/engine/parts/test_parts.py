@@ -57,7 +57,7 @@ async def test_what_it_took_is_one_row_with_all_of_its_tokens(
 ):
     answer = await built(build, reader).delegate(job("Where?", "big.txt"), session)
     [row] = rows(tmp_path)
-    assert row.outcome == "answered"
+    assert row.outcome == "answered", answer
     assert row.prompt_tokens == answer.figures.prompt_tokens > 30_000
     assert row.bytes_read == big.stat().st_size
     assert row.first_token_seconds is None, "it would be the last step's alone"
