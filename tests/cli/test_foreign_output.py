@@ -58,7 +58,7 @@ def test_a_failure_and_the_log_of_it_are_each_one_line(spadework, named, openai_
 
 def test_doctor_shows_names_and_errors_as_data(spadework, named, openai_double):
     done = spadework("doctor")
-    assert f"tool ask_local_llama\t{json.dumps('koala/' + NAMED)}" in done.stdout
+    assert f"tool\task_local_llama\t{json.dumps('koala/' + NAMED)}" in done.stdout
     assert "7 model names are left out" in done.stdout
     hides_nothing(done.stdout, done.stderr)
 
