@@ -30,7 +30,7 @@ from spadework.engine.engine import Engine
 from spadework.engine.job import Job, Session
 
 async def ask():
-    job = Job("ask_local_llama", {"prompt": "Who is it?"}, remember=True)
+    job = Job("ask_local_llama", {"prompt": "Who is it?"}, use_cache=True)
     async with Engine.from_config(load_config().config, {}) as engine:
         outcome = await engine.delegate(job, Session(pathlib.Path.cwd()))
     if hasattr(outcome, "text"):

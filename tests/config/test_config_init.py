@@ -247,6 +247,7 @@ def test_a_model_that_failed_when_it_was_last_asked_comes_last_with_the_reason(
         at=1.0, session="s", tool="t", model="", outcome="handed-back", prompt_tokens=None,
         completion_tokens=None, first_token_seconds=None, seconds=1.0, bytes_read=0,
         bytes_returned=0, tries=(f"llama-swap/broken: {how}",),
+        failures=(("llama-swap/broken", "server-failed"),),
     )  # fmt: skip
     with closing(Ledger(home / "data" / "ledger.db")) as ledger:
         ledger.record(row)
@@ -257,7 +258,11 @@ def test_a_model_that_failed_when_it_was_last_asked_comes_last_with_the_reason(
     (line,) = [line for line in out.splitlines() if '"llama-swap/broken",' in line]
     assert f"it comes last, since it failed when it was last asked: {how[:60]}" in line
     with closing(Ledger(home / "data" / "ledger.db")) as ledger:
-        ledger.record(replace(row, at=2.0, model="llama-swap/broken", outcome="answered", tries=()))
+        ledger.record(
+            replace(
+                row, at=2.0, model="llama-swap/broken", outcome="answered", tries=(), failures=()
+            )
+        )
     run("config", "init", "--port", str(serve(LLAMA_SWAP).port), "--yes", "--force")
     assert load_config(config_file).config.tools["ask_local_llama"].models == [
         "llama-swap/broken",
