@@ -40,7 +40,8 @@ demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real loca
 
 test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
 	@$(BIN)/spadework embedded install --quiet
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# More workers than cores: half of a test's time is waiting for servers and processes.
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick

@@ -63,7 +63,7 @@ class SpadeworkError(Exception):
 
     code = "error"
     """A stable name of the kind of error, for programs; its words may change."""
-    another_model_may_cure = False
+    retry_on_next_model = False
     """Whether the engine goes on to the next model of the tool's list."""
     is_temporary = False
     """Whether the same request may succeed later, without anybody's doing: batch work waits."""
@@ -139,14 +139,14 @@ class PrivateRefused(SpadeworkError):
     """Private material does not go to a model that is not local; a local one may have it."""
 
     code = "private-refused"
-    another_model_may_cure = True
+    retry_on_next_model = True
 
 
 class TrustRefused(SpadeworkError):
     """A model that is not local is not listed for the tool; a local one may still answer."""
 
     code = "trust-refused"
-    another_model_may_cure = True
+    retry_on_next_model = True
 
 
 class SecretRefused(SpadeworkError):
@@ -163,7 +163,7 @@ class SecretRefused(SpadeworkError):
     """
 
     code = "secret-refused"
-    another_model_may_cure = True
+    retry_on_next_model = True
 
     def __init__(
         self, label: str, line: int, kind: str, *, more: int = 0, target: str = "a cloud model"
@@ -238,7 +238,7 @@ class BackendError(SpadeworkError):
     """
 
     code = "backend"
-    another_model_may_cure = True
+    retry_on_next_model = True
 
     def __init__(self, message: str, *, backend: str, model: str = "", hint: str = "") -> None:
         where = _untrusted_text().display_name(f"{backend}/{model}" if model else backend)
@@ -370,7 +370,7 @@ class CheckFailed(SpadeworkError):
     """A reply came, but it is not a valid answer: `check` names the check that failed."""
 
     code = "check-failed"
-    another_model_may_cure = True
+    retry_on_next_model = True
 
     def __init__(self, check: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)

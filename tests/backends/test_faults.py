@@ -165,7 +165,7 @@ ANY_JSON = st.recursive(
     ),
 )
 
-FACTS = {**all_kinds(), "embedded": EmbeddedBackend.facts}
+FACTS = {**all_kinds(), "embedded": EmbeddedBackend.traits}
 
 
 def asked(kind="openai", key=KEY, model="llama3-local"):

@@ -12,7 +12,7 @@ import spadework
 from spadework.config.backend_kinds import KINDS
 
 FILE = """
-from spadework.backends.kind_facts import KindFacts
+from spadework.backends.backend_traits import BackendTraits
 from spadework.backends.openai import OpenAIBackend
 
 
@@ -20,10 +20,10 @@ class VllmBackend(OpenAIBackend):
     \"\"\"A vLLM server.\"\"\"
 
     kind = "vllm"
-    facts = KindFacts(
+    traits = BackendTraits(
         "start vLLM there (`vllm serve …`)",
         "pass it to `vllm serve`",
-        usual_ports={8123: "vLLM"},
+        default_ports={8123: "vLLM"},
         slots=256,
         signature=("/version", lambda text: "vllm" in text),
         key_variables=("VLLM_API_KEY",),
@@ -33,14 +33,14 @@ PROGRAM = """
 import asyncio
 from spadework.backends.registry import all_kinds, open_backends
 from spadework.config.models import Config
-from spadework.discovery.search import discover, usual_ports
+from spadework.discovery.search import discover, default_ports
 from spadework.discovery.starter_file import key_variable, named
 from spadework.engine.engine import Engine
 from spadework.errors import SpadeworkError
 
 found = asyncio.run(discover([URL], seconds=5.0))
 print(found[0].kind, found[0].models)
-print(usual_ports()[8123])
+print(default_ports()[8123])
 (server,) = named(found)
 print(key_variable(server, {}))
 
@@ -97,7 +97,7 @@ def test_a_kind_is_one_file_and_one_line(serve, tmp_path):
 
 
 def test_what_all_kinds_share_asks_for_no_kind_by_its_name():
-    """What is known of a kind is on its class: see `KindFacts`."""
+    """What is known of a kind is on its class: see `BackendTraits`."""
     package = Path(spadework.__file__).parent
     own = {place.partition(":")[0].rpartition(".")[2] for place in KINDS.values()}
     shared = [

@@ -67,7 +67,7 @@ def for_ever():
 
 async def main():
     watchdog.end_on_signal(asyncio.get_running_loop(), lambda: None)
-    turning = asyncio.create_task(watchdog.prove_that_the_loop_turns())
+    turning = asyncio.create_task(watchdog.feed_watchdog())
     await asyncio.sleep(0.1)
     print("stuck", flush=True)
     for_ever()

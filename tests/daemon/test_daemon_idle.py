@@ -26,7 +26,7 @@ def test_it_ends_when_the_last_window_has_left(soon_idle, window, daemon_pid, lo
     pid = daemon_pid()
     assert one.leave() == (0, "")
     wait_until(lambda: is_gone(pid))
-    assert "nobody was here for 0.2 s" in log_text()
+    assert "no connections for 0.2 s" in log_text()
     assert not Path(endpoint().socket).exists()
 
 

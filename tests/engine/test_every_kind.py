@@ -103,7 +103,7 @@ async def test_an_old_ollama_that_cuts_silently_is_caught(build, job, session):
         outcome = await engine.delegate(job("What?", "long.txt"), session)
     assert isinstance(outcome, HandBack)
     assert "the server read 4098 tokens" in outcome.reason
-    assert "cut the input without a word" in outcome.reason
+    assert "truncated the prompt without reporting it" in outcome.reason
 
 
 async def test_three_dead_machines_are_three_reasons(build, job, session):

@@ -16,7 +16,7 @@ ERRORS = [
     for one in vars(errors).values()
     if isinstance(one, type)
     and issubclass(one, errors.SpadeworkError)
-    and one.another_model_may_cure
+    and one.retry_on_next_model
     and one is not errors.BackendError  # only its subclasses are raised by the engine
 ]
 NAMES = {one.code: one.__name__ for one in ERRORS}

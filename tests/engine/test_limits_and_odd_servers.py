@@ -86,7 +86,7 @@ async def test_silent_truncation_is_caught_without_a_tokenizer(build, job, sessi
     engine = build(koala=openai_double.url, models=[LLAMA])
     outcome = await engine.delegate(job("What?", "long.txt"), session)
     assert isinstance(outcome, HandBack)
-    assert "cut the input without a word" in outcome.reason
+    assert "truncated the prompt without reporting it" in outcome.reason
 
 
 async def test_a_server_that_knows_no_schemas_is_asked_without(build, job, session, openai_double):

@@ -42,7 +42,7 @@ LIES = {
     "invented usage: it read 7 tokens of a whole file": (
         Play(reply="A confident answer.", prompt_tokens=7),
         "silent-truncation",
-        "cut the input without a word",
+        "truncated the prompt without reporting it",
     ),
     "empty text with 200": (Play(reply="", prompt_tokens=900), "empty", "empty answer"),
     "blanks with 200": (Play(reply=" \n\t ", prompt_tokens=900), "empty", "empty answer"),

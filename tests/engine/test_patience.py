@@ -41,7 +41,7 @@ def test_a_request_that_fails_where_others_are_answered_is_to_blame_itself():
     one = patience()
     away = BackendUnavailable("502", **NAMES)
     away.is_temporary = True
-    outcomes = [one.outlasts(LLAMA, away, answers) for answers in range(MOST_OF_ITS_OWN + 2)]
+    outcomes = [one.is_recoverable(LLAMA, away, answers) for answers in range(MOST_OF_ITS_OWN + 2)]
     assert outcomes == [True] * (MOST_OF_ITS_OWN + 1) + [False]
 
 
@@ -49,28 +49,28 @@ def test_an_outage_alone_is_outlasted_however_often_it_shows():
     one = patience()
     away = BackendUnavailable("still loading", **NAMES)
     away.is_temporary = True
-    assert all(one.outlasts(LLAMA, away, 7) for _ in range(500))
+    assert all(one.is_recoverable(LLAMA, away, 7) for _ in range(500))
 
 
 def test_a_request_that_breaks_its_server_each_time_is_given_up():
     one = patience()
-    outcomes = [one.outlasts(LLAMA, CutStream("broke off", **NAMES), 0) for _ in range(30)]
+    outcomes = [one.is_recoverable(LLAMA, CutStream("broke off", **NAMES), 0) for _ in range(30)]
     assert outcomes.count(True) == min(MOST_OF_ITS_OWN, MOST_BREAKS)
 
 
 def test_a_servers_limit_is_no_fault_of_the_request():
     one = patience()
     refusals = (Overloaded("429", **NAMES, retry_after=60.0) for _ in range(100))
-    assert all(one.outlasts(LLAMA, error, number) for number, error in enumerate(refusals))
+    assert all(one.is_recoverable(LLAMA, error, number) for number, error in enumerate(refusals))
 
 
 @pytest.mark.parametrize("kind", [ModelUnknown, DeadlinePassed, BackendUnavailable])
 def test_what_does_not_pass_by_itself_is_not_waited_for(kind):
-    assert not patience().outlasts(LLAMA, kind("no", **NAMES), 0)
+    assert not patience().is_recoverable(LLAMA, kind("no", **NAMES), 0)
 
 
 def test_a_question_says_what_is_temporary_but_waits_for_none_of_it():
-    assert patience(is_batch=False).outlasts(LLAMA, Unreachable("no", **NAMES), 0)
+    assert patience(is_batch=False).is_recoverable(LLAMA, Unreachable("no", **NAMES), 0)
 
 
 @pytest.mark.slow

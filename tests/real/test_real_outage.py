@@ -1,4 +1,4 @@
-"""A batch outlasts the restart of a real llama.cpp server behind a real LiteLLM proxy."""
+"""A batch is_recoverable the restart of a real llama.cpp server behind a real LiteLLM proxy."""
 
 import asyncio
 import contextlib

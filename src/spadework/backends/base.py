@@ -18,7 +18,7 @@ from spadework.util.untrusted_text import display_name
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
 
-    from spadework.backends.kind_facts import KindFacts
+    from spadework.backends.backend_traits import BackendTraits
     from spadework.backends.trust import Evidence
 
 Role = Literal["system", "user", "assistant"]
@@ -185,7 +185,7 @@ class Backend(Protocol):
 
     name: str
     kind: str
-    facts: KindFacts
+    traits: BackendTraits
     """What is known of its kind before it is asked."""
     first_token_timeout: float
     """Seconds to wait for the first token."""

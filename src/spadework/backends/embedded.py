@@ -6,8 +6,8 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from spadework.backends.backend_traits import BackendTraits
 from spadework.backends.base import BackendSettings, DiscoveredCapacity, ModelInfo
-from spadework.backends.kind_facts import KindFacts
 from spadework.backends.openai import OpenAIBackend
 from spadework.config.models import EMBEDDED
 from spadework.embedded.engine import EmbeddedEngine
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spadework.config.models import EmbeddedConfig
 
 _KIND = "embedded"
-_FACTS = KindFacts("ask again: the embedded engine is started anew", is_child=True)
+_TRAITS = BackendTraits("ask again: the embedded engine is started anew", is_child=True)
 _SETTINGS = BackendSettings(name=EMBEDDED, url="http://embedded-engine")
 
 
@@ -35,7 +35,7 @@ class EmbeddedBackend:
 
     name = EMBEDDED
     kind = _KIND
-    facts = _FACTS
+    traits = _TRAITS
     windows_change = False
     unusable_names = 0
     first_token_timeout = _SETTINGS.first_token_timeout
@@ -185,7 +185,7 @@ class LlamaServer(OpenAIBackend):
     """The server in the worker, on its unix socket."""
 
     kind = _KIND
-    facts = _FACTS
+    traits = _TRAITS
 
     def __init__(self, socket: Path) -> None:
         super().__init__(_SETTINGS, socket=str(socket))

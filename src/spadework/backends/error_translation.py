@@ -42,9 +42,9 @@ from spadework.util.untrusted_text import display_name, quote_foreign
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from spadework.backends.backend_traits import BackendTraits
     from spadework.backends.base import BackendSettings
     from spadework.backends.failure_causes import ErrorBody
-    from spadework.backends.kind_facts import KindFacts
 
 Fault = TypeVar("Fault", bound=BackendError)
 
@@ -102,7 +102,7 @@ class RequestContext:
 
     kind: str
     settings: BackendSettings
-    facts: KindFacts
+    traits: BackendTraits
     model: str = ""
 
     def fault(self, fault: type[Fault], message: str, hint: str = "") -> Fault:
@@ -112,14 +112,14 @@ class RequestContext:
     @property
     def start_hint(self) -> str:
         """What to do where nothing answers."""
-        if self.facts.is_child:
-            return self.facts.start_hint
-        return f"{self.facts.start_hint}, or correct `url` in [backends.{self.settings.name}]"
+        if self.traits.is_child:
+            return self.traits.start_hint
+        return f"{self.traits.start_hint}, or correct `url` in [backends.{self.settings.name}]"
 
     @property
     def log_hint(self) -> str:
         """What to do where something answers, but breaks."""
-        return self.facts.start_hint if self.facts.is_child else LOG_HINT
+        return self.traits.start_hint if self.traits.is_child else LOG_HINT
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def error_from_exception(
             CutStream, f"the stream broke off: {broken.what}", broken.hint or asked.log_hint
         )
     # The socket of a child goes with its process, and the next request starts another.
-    unreachable = not broken.connected and not asked.facts.is_child
+    unreachable = not broken.connected and not asked.traits.is_child
     kind = Unreachable if unreachable else BackendUnavailable
     fault = asked.fault(kind, broken.what, broken.hint or asked.start_hint)
     fault.is_temporary = (unreachable and not broken.lasts) or broken.lost
@@ -212,7 +212,7 @@ def error_from_response(
     if _is_about_the_key(asked, status, said):
         return _refused_key(asked, said, quoted)
     if status in {None, 400, 404} and said.says(MODEL_UNKNOWN):
-        hint = asked.facts.model_hint.format(model=display_name(asked.model))
+        hint = asked.traits.model_hint.format(model=display_name(asked.model))
         hint = f"{hint}; `spadework models` lists what there is"
         return asked.fault(ModelUnknown, f"the backend has no such model; {quoted}", hint)
     if said.says(REQUEST_AT_FAULT):
@@ -261,7 +261,7 @@ def bad_reply(asked: RequestContext, what: str, wrote: str = "") -> BadReply:
     """
     if wrote:
         what = f"{what}; {read_error_body(wrote).quoted(asked.settings.api_key)}"
-    if asked.facts.is_child:
+    if asked.traits.is_child:
         return asked.fault(BadReply, f"not the reply of a model server: {what}")
     return asked.fault(
         BadReply,
@@ -334,14 +334,14 @@ def _retry_after(said: ErrorBody, headers: Mapping[str, str]) -> float | None:
 def _is_about_the_key(asked: RequestContext, status: int | None, said: ErrorBody) -> bool:
     if status in {401, 403} or said.says(KEY_REFUSED):
         return True
-    proxy = asked.facts.proxy_errors
+    proxy = asked.traits.proxy_errors
     if proxy is None or asked.settings.api_key:
         return False
     return (status, said.text.strip()) == proxy.no_key
 
 
 def _refused_key(asked: RequestContext, said: ErrorBody, quoted: str) -> AuthFailed:
-    proxy = asked.facts.proxy_errors
+    proxy = asked.traits.proxy_errors
     if proxy and proxy.server_behind in said.text:
         what = f"the server behind {proxy.proxy} refused its key; {quoted}"
         hint = f"the key is right, but {proxy.proxy}'s own for the server behind it is not"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from spadework.backends.backend_traits import BackendTraits, ProxyErrors
 from spadework.backends.base import DiscoveredCapacity
-from spadework.backends.kind_facts import KindFacts, ProxyErrors
 from spadework.backends.litellm_routes import (
     DEPLOYMENT_HEADER,
     origin_of,
@@ -39,14 +39,14 @@ class LiteLLMBackend(OpenAIBackend):
     """A LiteLLM proxy: OpenAI's API, and `/v1/model/info` for what stands behind each model."""
 
     kind = "litellm"
-    facts = KindFacts(
+    traits = BackendTraits(
         "start LiteLLM there (`litellm --config …`)",
         "add it to `model_list` in LiteLLM's config",
-        usual_ports={4000: "LiteLLM"},
+        default_ports={4000: "LiteLLM"},
         is_proxy=True,
         proxy_errors=ProxyErrors("LiteLLM", "litellm.", (500, "Internal Server Error")),
         signature=("/health/liveliness", lambda text: "I'm alive!" in text),
-        signature_suffices=True,
+        signature_is_conclusive=True,
         key_variables=("LITELLM_API_KEY", "LITELLM_MASTER_KEY"),
     )
     liveness_path = "/health/liveliness"

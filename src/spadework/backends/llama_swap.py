@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from spadework.backends.backend_traits import BackendTraits
 from spadework.backends.base import DiscoveredCapacity
 from spadework.backends.chat_completions import model_state, usable_names
-from spadework.backends.kind_facts import KindFacts
 from spadework.backends.llama_swap_routes import (
     active_pins,
     aliases_of,
@@ -59,10 +59,10 @@ class LlamaSwapBackend(OpenAIBackend):
     kind = "llama-swap"
     # It refuses the eleventh request for a model, whose own server tells its slots once it runs:
     # until then a few requests load it.
-    facts = KindFacts(
+    traits = BackendTraits(
         "start llama-swap there",
         "add it to llama-swap's config",
-        usual_ports={8080: "llama-swap"},
+        default_ports={8080: "llama-swap"},
         slots=8,
         slots_per_model=2,
         exclusive=True,

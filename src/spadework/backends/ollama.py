@@ -1,4 +1,4 @@
-"""Ollama's own API, which alone can be told not to cut the input without a word.
+"""Ollama's own API, which alone can be told not to truncated the prompt without reporting it.
 
 Ollama's client library is not used: it has no `truncate`, and it drops the fields that tell of
 cloud models.
@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from spadework.backends.backend_traits import BackendTraits
 from spadework.backends.base import Chunk, DiscoveredCapacity, ModelInfo, Usage
 from spadework.backends.error_translation import ServerError, UnexpectedReply, bad_reply
 from spadework.backends.http_clients import root_url
-from spadework.backends.kind_facts import KindFacts
 from spadework.backends.ollama_windows import BELIEVED_SECONDS, Windows
 from spadework.backends.server_backend import (
     ServerBackend,
@@ -44,14 +44,14 @@ class OllamaBackend(ServerBackend):
 
     kind = "ollama"
     # One request for each model unless OLLAMA_NUM_PARALLEL says more, which it does not report.
-    facts = KindFacts(
+    traits = BackendTraits(
         "start Ollama there (`ollama serve`)",
         "run `ollama pull {model}` on that machine",
-        usual_ports={11434: "Ollama"},
+        default_ports={11434: "Ollama"},
         slots=16,
         slots_per_model=1,
         signature=("/", lambda text: "Ollama is running" in text),
-        signature_suffices=True,
+        signature_is_conclusive=True,
     )
     liveness_path = "/api/version"
     windows_change = True

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from spadework.backends.backend_traits import BackendTraits
 from spadework.backends.base import DiscoveredCapacity, ModelInfo
 from spadework.backends.chat_completions import (
     does_other_work,
@@ -26,7 +27,6 @@ from spadework.backends.http_clients import (
     import_in_thread,
     openai_client,
 )
-from spadework.backends.kind_facts import KindFacts
 from spadework.backends.litellm_routes import VERSION_HEADER, origin_of, went_elsewhere
 from spadework.backends.server_backend import (
     ServerBackend,
@@ -73,7 +73,9 @@ class OpenAIBackend(ServerBackend):
     """
 
     kind = "openai"
-    facts = KindFacts("start the server there", usual_ports={1234: "LM Studio", 8000: "vLLM"})
+    traits = BackendTraits(
+        "start the server there", default_ports={1234: "LM Studio", 8000: "vLLM"}
+    )
     window_fields: tuple[str, ...] = WINDOW_FIELDS
     liveness_path = "/v1/models"
 

@@ -18,8 +18,8 @@ from spadework.util.untrusted_text import display_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from spadework.backends.backend_traits import BackendTraits
     from spadework.backends.base import Backend, ModelInfo
-    from spadework.backends.kind_facts import KindFacts
     from spadework.config.backend_kinds import BackendKind
     from spadework.config.models import BackendConfig, Config
 
@@ -31,7 +31,7 @@ _MOST_NAMED = 5
 class BackendClass(Protocol):
     """The class of a kind."""
 
-    facts: KindFacts
+    traits: BackendTraits
 
     def __call__(self, settings: BackendSettings, /) -> Backend:
         """Open a backend of this kind; nothing connects yet."""
@@ -43,9 +43,9 @@ def backend_class(kind: BackendKind) -> BackendClass:
     return cast("BackendClass", getattr(import_module(module), name))
 
 
-def all_kinds() -> dict[str, KindFacts]:
+def all_kinds() -> dict[str, BackendTraits]:
     """Return the facts of every kind by its name; the kind that others are taken for comes last."""
-    facts = {kind: backend_class(kind).facts for kind in KINDS}
+    facts = {kind: backend_class(kind).traits for kind in KINDS}
     return dict(sorted(facts.items(), key=lambda one: one[1].signature is None))
 
 

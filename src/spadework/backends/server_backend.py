@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from spadework.backends.backend_traits import BackendTraits
     from spadework.backends.base import Backend, BackendSettings, Chunk, Message, ModelInfo
-    from spadework.backends.kind_facts import KindFacts
     from spadework.backends.trust import Evidence
 
 Piece = TypeVar("Piece")
@@ -56,7 +56,7 @@ class ServerBackend:
     """
 
     kind: str
-    facts: KindFacts
+    traits: BackendTraits
     liveness_path: str
     windows_change = False
     _headers: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
@@ -128,7 +128,7 @@ class ServerBackend:
         """Learn what the headers of a reply tell of the server."""
 
     def _asked(self, model: str = "") -> RequestContext:
-        return RequestContext(self.kind, self._settings, self.facts, model)
+        return RequestContext(self.kind, self._settings, self.traits, model)
 
     def _judged(self, info: ModelInfo, evidence: Evidence) -> ModelInfo:
         """Add the trust that follows from the evidence, the answers so far and the config."""

@@ -109,7 +109,8 @@ def _check_truncation(reply: ModelReply) -> tuple[str, ...]:
         raise CheckFailed(
             "silent-truncation",
             f"the server read {reply.prompt_tokens} tokens of a prompt of at least "
-            f"{reply.expected_tokens} ({reply.expected_source}): it cut the input without a word",
+            f"{reply.expected_tokens} ({reply.expected_source}): "
+            "it truncated the prompt without reporting it",
             hint="raise the context window of that model, or give it less",
         )
     return ("silent-truncation",)

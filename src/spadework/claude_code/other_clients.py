@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CLAUDE_CODE = "claude-code"
 CLIENTS = (CLAUDE_CODE, "claude-desktop", "cursor", "vscode", "codex", "zed")
 
+# Started by the desktop, not by a shell: they need the command's absolute path.
 DESKTOP = frozenset({"claude-desktop", "cursor", "vscode", "zed"})
 
 

@@ -16,7 +16,7 @@ from spadework.config.api_keys import checked_key
 from spadework.config.loader import load_config
 from spadework.config.toml_files import parse, read_text, write_config
 from spadework.discovery.model_ranking import with_facts
-from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports, with_models
+from spadework.discovery.search import LOOPBACK, addresses, default_ports, discover, with_models
 from spadework.discovery.starter_file import WHOLE_LIST, key_variable, left_out, named, starter
 from spadework.errors import ConfigError, LedgerError
 from spadework.storage.ledger import Ledger, ledger_path
@@ -100,7 +100,7 @@ def find_servers(
         ArgumentError: a host or a port is invalid.
         ConfigError: a variable does not hold a valid key.
     """
-    looked = addresses([LOOPBACK, *hosts], list(ports) or list(usual_ports()))
+    looked = addresses([LOOPBACK, *hosts], list(ports) or list(default_ports()))
     say(f"Looking for model servers at {', '.join(looked)} …")
     servers = _with_their_models(named(run(discover(looked))), ask=ask)
     for server in servers:

@@ -18,7 +18,7 @@ from spadework.cli.console import check_can_ask
 from spadework.cli.exit_codes import EXIT_FAILED
 from spadework.cli.options import Json
 from spadework.config.loader import load_config
-from spadework.discovery.search import LOOPBACK, addresses, discover, usual_ports
+from spadework.discovery.search import LOOPBACK, addresses, default_ports, discover
 from spadework.errors import ArgumentError, SpadeworkError
 from spadework.litellm import proxy_check
 from spadework.litellm.config_file import difference, load, refuse_existing, save, save_new
@@ -225,7 +225,7 @@ def _offer(settings: Config, hosts: Sequence[str], *, needed: bool) -> Offer:
     """
     found: list[FoundServer] = []
     if hosts or len(proxies(settings.backends)) == len(settings.backends):
-        looked = addresses(hosts or [LOOPBACK], list(usual_ports()))
+        looked = addresses(hosts or [LOOPBACK], list(default_ports()))
         _say(f"Looking for model servers at {', '.join(looked)} …")
         found = run(discover(looked))
     servers = servers_of(settings, found, os.environ)

@@ -63,7 +63,7 @@ def setup(
         str,
         typer.Option(
             metavar="NAME",
-            help="claude-code (the default), claude-desktop, cursor, vscode, codex or zed.",
+            help=f"{CLIENTS[0]} (the default), {', '.join(CLIENTS[1:-1])} or {CLIENTS[-1]}.",
             autocompletion=complete_from(CLIENTS),
         ),
     ] = "",

@@ -19,7 +19,7 @@ from spadework.daemon.client_connection import ClientConnection
 from spadework.daemon.daemon_service import DaemonStatus
 from spadework.daemon.handshake import HandshakeRefused, accept_peer, refusal
 from spadework.daemon.http_serving import open_configured
-from spadework.daemon.watchdog import end_on_signal, prove_that_the_loop_turns
+from spadework.daemon.watchdog import end_on_signal, feed_watchdog
 from spadework.engine.engine import Engine
 from spadework.mcp import mcp_server  # noqa: F401 - now, so that all modules are of one version
 from spadework.mcp.reloading_engine import ReloadingEngine
@@ -146,7 +146,7 @@ class Daemon:
             chores = [
                 asyncio.create_task(self.live.follow()),
                 asyncio.create_task(self._look_after()),
-                asyncio.create_task(prove_that_the_loop_turns()),
+                asyncio.create_task(feed_watchdog()),
             ]
             log.info("version %s listens on %s", own_version(), self._instance_lock.address)
             self._http_server = await open_configured(self)
@@ -280,7 +280,7 @@ class Daemon:
             self._idle_since = time.monotonic()
             return
         if time.monotonic() - self._idle_since >= seconds:
-            log.info("nobody was here for %g s", seconds)
+            log.info("no connections for %g s", seconds)
             self.stop()
 
     def _move_if_idle(self) -> None:

@@ -39,16 +39,16 @@ def end_on_signal(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> 
         signal.signal(number, _set_last_term)
 
 
-def set_last_term() -> None:
+def arm_forced_exit() -> None:
     """End the process after `SECONDS_TO_END`, whatever it does then."""
     faulthandler.dump_traceback_later(SECONDS_TO_END, exit=True, file=_log_stream())
 
 
 def _set_last_term(_: int, __: FrameType | None) -> None:
-    set_last_term()
+    arm_forced_exit()
 
 
-async def prove_that_the_loop_turns() -> None:
+async def feed_watchdog() -> None:
     """Put the end off again and again; where this no longer runs, the kernel ends the process.
 
     Processor time is what counts, so a machine that sleeps or is short of time ends nothing.

@@ -100,7 +100,7 @@ class RankedServer:
             trust, source = "cloud", f"public host {host}"
         elif _CLOUD.search(model):
             source = "named like a cloud model"
-        elif backend_class(self.found.kind).facts.is_proxy:
+        elif backend_class(self.found.kind).traits.is_proxy:
             source = "the proxy did not tell its route"
         else:
             trust, source = "local", f"local host {host}"

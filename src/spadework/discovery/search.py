@@ -22,7 +22,7 @@ from spadework.util.untrusted_text import is_usable_name
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from spadework.backends.kind_facts import KindFacts
+    from spadework.backends.backend_traits import BackendTraits
     from spadework.config.backend_kinds import BackendKind
 
 LOOPBACK = "127.0.0.1"
@@ -80,10 +80,10 @@ def addresses(hosts: Iterable[str], ports: Sequence[int]) -> list[str]:
     return list(found)
 
 
-def usual_ports() -> dict[int, str]:
+def default_ports() -> dict[int, str]:
     """Return the ports where servers of the known kinds usually listen, with the server's name."""
     return {
-        port: name for facts in all_kinds().values() for port, name in facts.usual_ports.items()
+        port: name for facts in all_kinds().values() for port, name in facts.default_ports.items()
     }
 
 
@@ -134,7 +134,7 @@ async def _identify(client: httpx2.AsyncClient, url: str) -> FoundServer | None:
         root, _ = await reply("/")
     except (httpx2.HTTPError, httpx2.InvalidURL):
         return None
-    if models is not None or facts.signature_suffices:
+    if models is not None or facts.signature_is_conclusive:
         # Without a key LiteLLM may fail with a 500 instead of a 401.
         needs_key = status != _OK and bool(facts.key_variables)
         return FoundServer(kind, url, models or (), needs_key)
@@ -146,7 +146,7 @@ async def _identify(client: httpx2.AsyncClient, url: str) -> FoundServer | None:
 
 async def _kind_by_signature(
     reply: Callable[[str], Awaitable[tuple[int, str]]],
-) -> tuple[BackendKind, KindFacts]:
+) -> tuple[BackendKind, BackendTraits]:
     """Recognize a server by what it says at some path; `_OTHERS` if it shows no known sign."""
     kinds = all_kinds()
     for kind, facts in kinds.items():

@@ -66,7 +66,7 @@ def named(found: Iterable[FoundServer]) -> list[RankedServer]:
 
 def key_variable(server: RankedServer, environ: Mapping[str, str]) -> str:
     """Choose the variable that holds a server's key: one that is set, if there is one."""
-    variables = backend_class(server.found.kind).facts.key_variables
+    variables = backend_class(server.found.kind).traits.key_variables
     if not variables:
         name = re.sub(r"[^A-Z0-9]", "_", f"{server.name}_API_KEY".upper())
         return f"SERVER_{name}" if name[0].isdigit() else name

@@ -98,7 +98,7 @@ class AttemptTrace:
                 self.record(name, refusal, temporary=refusal.is_temporary)
         return any(refusals.values())
 
-    async def outlast(self, names: Sequence[str]) -> list[str]:
+    async def wait_for_recovery(self, names: Sequence[str]) -> list[str]:
         """Wait for those of these that are away for a while; name them once one is back.
 
         Args:

@@ -130,7 +130,7 @@ class Delegation:
             except TimeoutError:
                 trace.record("", out_of_time(", ".join(trace.patterns), ""))
                 return []
-            if allowed or not await trace.outlast([one.model for one in trace.attempts]):
+            if allowed or not await trace.wait_for_recovery([one.model for one in trace.attempts]):
                 return allowed
 
     def _known(self, found: Answer) -> Answer:

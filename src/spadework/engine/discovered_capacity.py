@@ -56,8 +56,10 @@ class Capacities:
         if name == EMBEDDED:
             return Capacity(self._config.embedded.slots)
         learnt = self._learnt.get(name, DiscoveredCapacity())
-        facts = self._backends[name].facts
-        capacity = Capacity(facts.slots, per_model=facts.slots_per_model, exclusive=facts.exclusive)
+        traits = self._backends[name].traits
+        capacity = Capacity(
+            traits.slots, per_model=traits.slots_per_model, exclusive=traits.exclusive
+        )
         if learnt.models:
             models = {model: slots or capacity.slots for model, slots in learnt.models.items()}
             slots = max(capacity.slots, *models.values())
@@ -99,7 +101,7 @@ class Capacities:
     def tells_of(self, model: Model, full_name: str) -> bool:
         """Tell whether what a model takes at once is known, or is not to be learnt at all."""
         backend = self._backends.get(model.backend)
-        if backend is None or not backend.facts.loaded_models_tell_slots:
+        if backend is None or not backend.traits.loaded_models_tell_slots:
             return True
         known = self._learnt.get(model.backend, DiscoveredCapacity()).models
         return model.name in known or full_name in known

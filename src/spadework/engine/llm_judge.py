@@ -86,7 +86,7 @@ async def apply_judge(
     try:
         judge, verdict = await _ask_judge(trace, judges, answer, work)
     except SpadeworkError as error:
-        if not error.another_model_may_cure:
+        if not error.retry_on_next_model:
             raise
         note = f"no second model judged this: {error}"
         return replace(answer, notes=(*answer.notes, note))

@@ -56,10 +56,10 @@ class ModelChain:
                 answer = await self._ask_one_of(names, asked, work)
                 return await apply_judge(self.trace, answer, allowed, work)
             except SpadeworkError as error:
-                if not error.another_model_may_cure:
+                if not error.retry_on_next_model:
                     raise
                 names = self._left_after(error, names, asked)
-                names = names or await self.trace.outlast(allowed)
+                names = names or await self.trace.wait_for_recovery(allowed)
                 work = work.after(error) if is_advice(error) else work
         if self._unsure:
             return replace(self._unsure, tries=tuple(self.trace.attempts))
@@ -102,7 +102,7 @@ class ModelChain:
         if isinstance(error, ContextExceeded) and error.window is not None:
             self.trace.too_small[name] = error.window
         answers = self.trace.context.services.queue.answers_of(name)
-        temporary = self.trace.patience.outlasts(name, error, answers)
+        temporary = self.trace.patience.is_recoverable(name, error, answers)
         self.trace.record_failure(name, error, temporary=temporary)
         return [other for other in names if other != name]
 

@@ -66,7 +66,7 @@ class Patience:
         is_batch = job.kind == "batch" and job.patient and seconds > 0
         return cls(time.monotonic() + seconds, is_batch)
 
-    def outlasts(self, name: str, error: SpadeworkError, answers: int) -> bool:
+    def is_recoverable(self, name: str, error: SpadeworkError, answers: int) -> bool:
         """Note the failure of a request that had a slot; tell whether it is worth another.
 
         Args:

@@ -1,7 +1,7 @@
 """The engine as an MCP server: one `Server` for each connection, in both protocol revisions.
 
 The low-level server of the SDK validates no arguments and hides what an exception says, so both
-are done here (BACKEND facts of the SDK: docs/decisions/0003-mcp-server.md).
+are done here (the SDK: docs/decisions/0003-mcp-server.md).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ PROJECT_VARIABLE = "CLAUDE_PROJECT_DIR"
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_BETWEEN_TRIES = 0.02
-_SECONDS_OF_YOUTH = 30.0
+_STARTUP_GRACE = 30.0
 """A daemon that listens answers only once its engine is there."""
 _STOP_HINT = "`spadework daemon stop` ends it; the next window starts a new one"
 
@@ -154,7 +154,7 @@ def _seconds_to_answer(place: Endpoint) -> float:
         age = time.time() - os.stat(place.socket).st_mtime  # noqa: PTH116 - pathlib is slow
     except OSError:
         age = 0.0
-    youth = _SECONDS_OF_YOUTH - age if age >= 0 else 0.0
+    youth = _STARTUP_GRACE - age if age >= 0 else 0.0
     return max(youth, _SECONDS_TO_ANSWER)
 
 

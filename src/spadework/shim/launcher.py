@@ -113,7 +113,7 @@ def start(seconds: float = _SECONDS_TO_START) -> None:
         said = _until_ready(pipe.fileno(), time.monotonic() + seconds)
     if READY not in said:
         process.poll()
-        raise _stillborn(said.decode(errors="replace"))
+        raise _startup_failed(said.decode(errors="replace"))
     process.wait()  # it has left its work to a child, so that nobody needs to wait for that
 
 
@@ -133,7 +133,7 @@ def _until_ready(pipe: int, deadline: float) -> bytes:
     return said
 
 
-def _stillborn(said: str) -> DaemonUnavailable:
+def _startup_failed(said: str) -> DaemonUnavailable:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     error = next((line for line in lines if line.startswith("error: ")), "")
     hint = next((line for line in lines if line.startswith("hint: ")), "")

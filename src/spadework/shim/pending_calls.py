@@ -15,7 +15,7 @@ INTERNAL_ERROR = -32603
 LOST = "the Spadework daemon ended in the middle of this call; call again: a new one is found"
 
 HUNG = (
-    "the Spadework daemon hangs: no answer for 15 s; `spadework daemon stop` ends it, "
+    "the Spadework daemon hangs: no answer for {:g} s; `spadework daemon stop` ends it, "
     "and the next call starts a new one"
 )
 LEFT = "standard input ended before this call was answered, which cancels it"

@@ -31,9 +31,9 @@ _FULL = 1024 * 1024
 """Nothing more is read for a side that has so many bytes to take."""
 _SECONDS_AFTER_END = 2.0
 _SECONDS_FOR_HANDSHAKE = 30.0
-_SECONDS_OF_SILENCE = 5.0
+_PING_AFTER = 5.0
 """After these a daemon that owes an answer is asked whether it lives."""
-_SECONDS_TO_SAY_SO = 10.0
+_PONG_TIMEOUT = 10.0
 """A model may take as long as it likes; a daemon that lives says so at once."""
 _MOST_TRIES_OF_GREETING = 3
 _ENDED = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "poll") else 0
@@ -61,7 +61,7 @@ class Relay:
         self._tries = 0
         self._silent_since: float | None = None
         """When the daemon, which owes an answer, was heard or asked last."""
-        self._asked_for_life = False
+        self._ping_pending = False
         self._until: float | None = None
         """When we end, after the client's end of input."""
 
@@ -101,7 +101,7 @@ class Relay:
     def _timeout(self) -> float | None:
         until = self._until
         if until is None and self._silent_since is not None:
-            most = _SECONDS_TO_SAY_SO if self._asked_for_life else _SECONDS_OF_SILENCE
+            most = _PONG_TIMEOUT if self._ping_pending else _PING_AFTER
             until = self._silent_since + most
         return None if until is None else max(0.0, until - time.monotonic()) * 1000
 
@@ -224,18 +224,18 @@ class Relay:
     def _heartbeat(self) -> None:
         """See that a daemon that hangs costs a call an error and not for ever."""
         if not self._expects_to_hear:
-            self._silent_since, self._asked_for_life = None, False
+            self._silent_since, self._ping_pending = None, False
             return
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now
         silence = now - self._silent_since
-        if self._asked_for_life and silence >= _SECONDS_TO_SAY_SO:
-            reason = _pending_calls().HUNG
+        if self._ping_pending and silence >= _PONG_TIMEOUT:
+            reason = _pending_calls().HUNG.format(_PING_AFTER + _PONG_TIMEOUT)
             self._lose(reason)
             self._to_client += self._calls.given_up(reason)
-        elif silence >= _SECONDS_OF_SILENCE and not self._asked_for_life:
-            self._silent_since, self._asked_for_life = now, True
+        elif silence >= _PING_AFTER and not self._ping_pending:
+            self._silent_since, self._ping_pending = now, True
             self._send_daemon(CONTROL + b'{"alive": true}\n')
 
     @property
@@ -248,7 +248,7 @@ class Relay:
         return is_free and len(self._to_client) < _FULL
 
     def _hear(self, data: bytes) -> None:
-        self._silent_since, self._asked_for_life = None, False
+        self._silent_since, self._ping_pending = None, False
         for line, whole in self._from_daemon.feed(data):
             if whole and line.startswith(CONTROL):
                 self._control(line)

@@ -151,7 +151,7 @@ class BackendQueues:
     def next_in(self, name: str, now: float, policy: Policy) -> Waiting | None:
         """The next request for a model; the longest waiting one if the model must be loaded."""
         queue = self.queues[name]
-        if self._is_detour_to(name, now, policy):
+        if self._is_preemption(name, now, policy):
             return queue.question()
         return queue.oldest() if self.needs_swap(name) else queue.first(now - policy.max_wait)
 
@@ -177,7 +177,7 @@ class BackendQueues:
 
     def grant(self, name: str, waiting: Waiting, now: float, policy: Policy) -> Running:
         """Give a request a slot, and the backend another model if it needs one."""
-        is_detour = self._is_detour_to(name, now, policy)
+        is_detour = self._is_preemption(name, now, policy)
         self.queues[name].take(waiting)
         if self.needs_swap(name):
             self._swap_to(name, now, is_detour=is_detour)
@@ -206,10 +206,10 @@ class BackendQueues:
             self._interrupted, self._interrupted_at = self.loaded, now
             self._detour_is_warm = False
         elif not is_detour:
-            self._end_detour(now)
+            self._end_preemption(now)
         self.loaded, self._warm, self._turn_began = name, False, now
 
-    def _end_detour(self, now: float) -> None:
+    def _end_preemption(self, now: float) -> None:
         if self._interrupted is not None:
             self._interrupted, self._detour_ended = None, now
 
@@ -217,7 +217,7 @@ class BackendQueues:
         idle = not self.running
         # The server went back by itself, or there is nothing to go back to.
         if self._interrupted == self.loaded or self._interrupted not in self.queues:
-            self._end_detour(now)
+            self._end_preemption(now)
         if self._interrupted in names:
             name = self._next_question(names, now, policy)
             chosen = self._interrupted if name is None else name
@@ -238,13 +238,13 @@ class BackendQueues:
         asked = {
             name: question.since
             for name in names
-            if self._is_detour_to(name, now, policy) and (question := self.queues[name].question())
+            if self._is_preemption(name, now, policy) and (question := self.queues[name].question())
         }
         if self.loaded in asked:
             return self.loaded
         return min(asked, key=lambda name: asked[name], default=None)
 
-    def _is_detour_to(self, name: str, now: float, policy: Policy) -> bool:
+    def _is_preemption(self, name: str, now: float, policy: Policy) -> bool:
         """Tell whether a model is served now for the sake of its questions alone."""
         if not self.capacity.exclusive or self.queues[name].question() is None:
             return False

@@ -54,7 +54,7 @@ class QueuePlacement:
         self.affinity = PrefixAffinity()
         self._backend_queues = all_queues
         self._health = health
-        self._holding_out: set[str] = set()
+        self._waiting_for_prefix_cache: set[str] = set()
         """Requests that wait for the one server that has read their prefix."""
 
     def add(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
@@ -64,7 +64,7 @@ class QueuePlacement:
 
     def move(self, waiting: Waiting, models: tuple[Model, ...]) -> None:
         """Queue a request anew, for these models and for no others."""
-        self._holding_out.discard(waiting.request.id)
+        self._waiting_for_prefix_cache.discard(waiting.request.id)
         self._queue(waiting, models)
 
     def take(self, waiting: Waiting, model: Model) -> None:
@@ -79,7 +79,7 @@ class QueuePlacement:
     def forget(self, waiting: Waiting) -> None:
         """Let a request go."""
         self._queue(waiting, ())
-        self._holding_out.discard(waiting.request.id)
+        self._waiting_for_prefix_cache.discard(waiting.request.id)
         del self.queued_at[waiting.request.id], self.waiting[waiting.request.id]
 
     def expired(self, now: float) -> list[Waiting]:
@@ -106,9 +106,9 @@ class QueuePlacement:
         )
         return tuple(dict.fromkeys(soon))
 
-    def end_holding_out(self, now: float, max_suspension: float) -> None:
+    def release_prefix_waiters(self, now: float, max_suspension: float) -> None:
         """Queue at every model what waits in vain for the server that has its prefix."""
-        for request_id in sorted(self._holding_out):
+        for request_id in sorted(self._waiting_for_prefix_cache):
             waiting = self.waiting[request_id]
             (cached_at,) = self.queued_at[request_id]
             if not self._prefix_is_worth_it(waiting, cached_at):
@@ -118,7 +118,7 @@ class QueuePlacement:
         """Only the server that has the prefix, where that costs no more than one slot of wait."""
         for model in models:
             if self._prefix_is_worth_it(waiting, model):
-                self._holding_out.add(waiting.request.id)
+                self._waiting_for_prefix_cache.add(waiting.request.id)
                 return (model,)
         return models
 

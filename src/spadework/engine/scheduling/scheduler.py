@@ -122,7 +122,7 @@ class Scheduler:
         decisions: list[Decision] = [self._late(one, now) for one in self._placement.expired(now)]
         while True:
             decisions += self._follow_health(now)
-            self._placement.end_holding_out(now, self.policy.max_suspension)
+            self._placement.release_prefix_waiters(now, self.policy.max_suspension)
             granted = self._grant_one(now)
             if granted is None:
                 return decisions
