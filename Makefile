@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality pipelines git_memory http_flood flow_control lost_rows
+BENCHMARKS := tool_list startup overhead cancelling swapping hook splitting map context quality pipelines git_memory http_flood flow_control lost_rows answer_checks
 STAMP := $(VENV)/.installed
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 PIPELINE_DEMO := .cache/demo-pipeline
@@ -40,8 +40,7 @@ demo-pipeline: $(STAMP)  ## Analyze this repository's decisions with a real loca
 
 test: $(STAMP)  ## Run every test, the slow ones with real servers and clients too
 	@$(BIN)/spadework embedded install --quiet
-	@# More workers than cores: half of a test's time is waiting for servers and processes.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)  ## Run the tests of a developer's loop, under a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick

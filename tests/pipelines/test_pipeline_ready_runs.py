@@ -74,7 +74,9 @@ def run(command, *, ends=(0,)):
     done = subprocess.run(
         shlex.split(command), capture_output=True, text=True, check=False, timeout=170
     )
-    assert done.returncode in ends, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+    results = "\n".join(file.read_text("utf-8") for file in Path().glob("*.jsonl"))
+    told = f"{command}: {done.returncode}\n{done.stdout}{done.stderr}{results}"
+    assert done.returncode in ends, told
     assert "Traceback" not in done.stderr
     return done
 
